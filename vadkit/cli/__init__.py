@@ -1,0 +1,83 @@
+"""The command line. One small file per verb; a verb's file is imported only when it is named,
+so ``vadkit --help`` starts without torch."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from vadkit.problems import VadkitError, nearest, render
+
+# verb -> what it does. A verb lives in vadkit/cli/VERB.py (dashes become underscores) and has
+# ``add_arguments(parser)`` and ``run(args) -> int``.
+VERBS = {
+    "build": "check a YAML graph, print its table, write a diagram or a model file",
+    "list": "list plugins, components or configs",
+    "info": "tell everything about one component",
+    "new-plugin": "write a plugin package that installs and passes its own tests",
+    "train": "train a graph on features",
+    "eval": "score a data set with a trained model and measure",
+    "predict": "score videos with a trained model: JSON, CSV and a page for each",
+    "demo": "render a small data set, train the paper's systems on it and compare them",
+    "bench": "compare variants of a graph: train, score and time each",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"vadkit: {message}\n  hint: see '{self.prog} --help'\n")
+        raise SystemExit(2)
+
+
+def _help() -> str:
+    lines = ["usage: vadkit [--version] [--debug] VERB ...", ""]
+    lines += [f"  {verb:<12} {what}" for verb, what in VERBS.items()]
+    return "\n".join([*lines, "", "'vadkit VERB --help' tells more."])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 2 bad input, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = bool(os.environ.get("VADKIT_DEBUG"))
+    while words and words[0] == "--debug":
+        debug, words = True, words[1:]
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if words[0] == "--version":
+        from vadkit import __version__
+
+        print(f"vadkit {__version__}")
+        return 0
+    if words[0] not in VERBS:
+        close = nearest(words[0], VERBS)
+        sys.stderr.write(f"vadkit: there is no verb '{words[0]}'\n")
+        sys.stderr.write(f"  hint: did you mean '{close}'?\n" if close else "  hint: see 'vadkit --help'\n")
+        return 2
+    try:
+        return _run(words[0], words[1:])
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
+    except VadkitError as error:
+        if debug:
+            raise
+        sys.stderr.write(render(error.problems) + "\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    except BrokenPipeError:  # the reader, say `head`, had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(verb: str, words: list[str]) -> int:
+    module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
+    parser = _Parser(prog=f"vadkit {verb}", description=module.__doc__)
+    module.add_arguments(parser)
+    args = parser.parse_args(words)
+    return int(module.run(args) or 0)

@@ -1,0 +1,175 @@
+"""The kinds of component: which ports each must have and what it promises. No logic.
+
+A component is a class of one of these kinds with a ``name``, a docstring (paper, equations,
+shapes, deviations) and, for kinds that are modules, flat keyword arguments. Legend: ``b`` bags x
+crops (the crops of one video lie next to each other), ``t`` snippets, ``v`` videos.
+
+Ports are patterns: a word is a constructor argument or an attribute of the built module. Ports
+named in ``BATCH_PORTS`` are filled from the batch when the YAML does not wire them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from torch import Tensor, nn
+
+Lookahead = int | Literal["all"]
+Range = Literal["logit", "probability", "unbounded"]
+
+# Filled from the batch under these names. An empty pattern is a plain Python number.
+BATCH_PORTS: dict[str, str] = {
+    "mask": "b t",  # bool, True where a snippet is real
+    "labels": "v",  # 1 abnormal, 0 normal; in training only
+    "classes": "v",  # index of the video's class, 0 normal; in training only
+    "prompts": "v 2 prompt_dim",  # text vectors of [normal, own class]; in training only
+    "crops": "",  # crops per video, so b = v * crops
+}
+
+
+class Component:
+    """What every kind has in common."""
+
+    kind: ClassVar[str]
+    name: ClassVar[str]
+    paper: ClassVar[str] = ""
+    # How much the figures it was checked against are worth: design section 9.
+    fidelity: ClassVar[Literal["official", "code", "paper", "reconstruction", "ours"]] = "ours"
+
+
+class ModuleComponent(Component, nn.Module):
+    """A component that is a node of the graph (or a loss at its end)."""
+
+    inputs: ClassVar[dict[str, str]]
+    outputs: ClassVar[dict[str, str]]
+    # Tiny constructor arguments with which the contract test and the dry run can build it.
+    example: ClassVar[dict[str, Any]] = {}
+
+
+class Backbone(Component):
+    """A frozen feature extractor of one modality that owns its preprocessing.
+
+    ``modality`` says what it is fed: "rgb" frames, "flow" frame pairs, or "audio" samples. It is
+    called once per snippet batch by ``vadkit.features``: see ``extract``.
+    """
+
+    kind: ClassVar[str] = "backbone"
+    modality: ClassVar[Literal["rgb", "flow", "audio"]]
+    dim: ClassVar[int]
+
+    def recipe(self) -> dict[str, Any]:
+        """Return everything that decides the numbers: weights' SHA-256, sizes, normalisation, rates."""
+        raise NotImplementedError
+
+    def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
+        """Return float32 (s, dim) for s snippets.
+
+        For "rgb" and "flow" a snippet is uint8 frames (f, height, width, 3); for "audio" it is
+        float32 mono samples at ``recipe()["sample_rate"]`` that end where the snippet ends.
+        """
+        raise NotImplementedError
+
+
+class Temporal(ModuleComponent):
+    """Snippets in, snippets out. Keeps ``t``; the output is as wide as the input unless told otherwise,
+    so that any temporal component can stand where another stood."""
+
+    kind: ClassVar[str] = "temporal"
+    inputs: ClassVar[dict[str, str]] = {"x": "b t in_dim"}
+    outputs: ClassVar[dict[str, str]] = {"x": "b t dim"}
+    # How many later snippets a score may depend on. A class value, or set by the constructor.
+    lookahead: Lookahead = 0
+    # Name of the boolean argument that makes it honour the mask, if it has one. Published code
+    # mostly lets padding take part, so the switch is off by default.
+    mask_switch: ClassVar[str | None] = None
+
+
+class Fusion(ModuleComponent):
+    """Any number of streams in, from one up; one stream out. Knows no modality names."""
+
+    kind: ClassVar[str] = "fusion"
+    inputs: ClassVar[dict[str, str]] = {"*x": "b t dims"}
+    outputs: ClassVar[dict[str, str]] = {"x": "b t dim"}
+    lookahead: Lookahead = 0
+    mask_switch: ClassVar[str | None] = None
+
+
+class Head(ModuleComponent):
+    """Snippets in, one number per snippet out. Says its range; whoever needs a probability gets the
+    sigmoid from the graph, once."""
+
+    kind: ClassVar[str] = "head"
+    inputs: ClassVar[dict[str, str]] = {"x": "b t dim"}
+    outputs: ClassVar[dict[str, str]] = {"scores": "b t"}
+    range: ClassVar[Range] = "logit"
+    lookahead: Lookahead = 0
+    mask_switch: ClassVar[str | None] = None
+
+
+class Loss(ModuleComponent):
+    """Ports of its choice in, one finite differentiable number out. May return a dict whose
+    ``total`` is the loss and whose other entries are logged parts.
+
+    ``needs`` says which range a score port wants ("probability" or "logit").
+    """
+
+    kind: ClassVar[str] = "loss"
+    outputs: ClassVar[dict[str, str]] = {"total": ""}
+    needs: ClassVar[dict[str, Range]] = {}
+
+
+class Sampler(Component):
+    """Brings the snippets of one video to training length, and a batch to one length.
+
+    ``sample`` gets float32 (t, dim) arrays by stream name and returns them at training length with
+    the number of real snippets. ``finish`` may change the assembled batch (cut, fill padding).
+    """
+
+    kind: ClassVar[str] = "sampler"
+
+    def sample(
+        self, streams: dict[str, np.ndarray], rng: np.random.Generator
+    ) -> tuple[dict[str, np.ndarray], int]:
+        raise NotImplementedError
+
+    def finish(
+        self, streams: dict[str, Tensor], lengths: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Take and return streams (b, t, dim) and the lengths (b)."""
+        return streams, lengths
+
+
+class Dataset(Component):
+    """Knows the videos of a data set: names, labels, classes, intervals, and where their features lie."""
+
+    kind: ClassVar[str] = "dataset"
+
+
+class Metric(Component):
+    """Is fed snippet scores and truth video by video, in bounded memory, and then gives figures."""
+
+    kind: ClassVar[str] = "metric"
+
+
+class Postprocess(Component):
+    """Changes the finished scores of one video, e.g. smooths them."""
+
+    kind: ClassVar[str] = "postprocess"
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """Take and return (t,)."""
+        raise NotImplementedError
+
+
+KINDS: dict[str, type[Component]] = {
+    kind.kind: kind
+    for kind in (Backbone, Temporal, Fusion, Head, Loss, Sampler, Dataset, Metric, Postprocess)
+}
+NODE_KINDS = ("temporal", "fusion", "head")
+
+__all__ = [
+    "BATCH_PORTS", "KINDS", "NODE_KINDS", "Backbone", "Component", "Dataset", "Fusion", "Head",
+    "Lookahead", "Loss", "Metric", "ModuleComponent", "Postprocess", "Range", "Sampler", "Temporal",
+]

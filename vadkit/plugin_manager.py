@@ -1,0 +1,133 @@
+"""Find plugins, load each on its own, and register what they bring.
+
+pluggy checks hooks and calls them; the loop over entry points is ours, because pluggy's stops at
+the first plugin that cannot be imported. A broken plugin is listed with its cause, never fatal.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pluggy
+
+from vadkit import hookspecs
+from vadkit.problems import fail, nearest
+from vadkit.registry import Components
+
+GROUP = "vadkit"
+EXTRA = "VADKIT_PLUGINS"  # modules that are importable but not packaged, comma separated
+
+
+@dataclass
+class Plugin:
+    """One plugin: where it comes from and what became of it."""
+
+    name: str
+    module: str
+    package: str
+    version: str = ""
+    error: str | None = None
+    blocked: bool = False
+    components: list[type] = field(default_factory=list)
+
+    @property
+    def origin(self) -> str:
+        return f"{self.package} {self.version}".strip()
+
+
+@dataclass
+class Plugins:
+    """All plugins of this process, their components and their folders of YAML graphs."""
+
+    plugins: list[Plugin]
+    components: Components
+    config_folders: list[Path]
+
+    @property
+    def broken(self) -> list[Plugin]:
+        return [plugin for plugin in self.plugins if plugin.error]
+
+
+def discover() -> list[Plugin]:
+    """Return the plugins that are installed or named in VADKIT_PLUGINS, without importing any."""
+    found = []
+    for point in entry_points(group=GROUP):
+        package = point.dist.name if point.dist else "?"
+        version = point.dist.version if point.dist else ""
+        found.append(Plugin(point.name, point.value, package, version))
+    for module in filter(None, (m.strip() for m in os.environ.get(EXTRA, "").split(","))):
+        found.append(Plugin(module.removeprefix("vadkit_"), module, EXTRA))
+    unique = {(p.name, p.module): p for p in reversed(found)}
+    return sorted(unique.values(), key=lambda p: (p.package != "vadkit", p.name, p.module))
+
+
+def _refuse_same_names(plugins: list[Plugin]) -> None:
+    seen: dict[str, Plugin] = {}
+    for plugin in plugins:
+        other = seen.setdefault(plugin.name, plugin)
+        if other is not plugin:
+            fail(
+                f"two plugins are called '{plugin.name}': {other.module} ({other.origin}) and "
+                f"{plugin.module} ({plugin.origin})",
+                hint=f"uninstall one of them, or leave both out with --without {plugin.name}",
+            )
+
+
+def _load(plugin: Plugin, manager: pluggy.PluginManager, components: Components) -> None:
+    """Import one plugin and register its components; note the cause if that fails."""
+    try:
+        module = importlib.import_module(plugin.module)
+        manager.register(module, plugin.name)
+        manager.check_pending()
+        hook = manager.subset_hook_caller(
+            "vadkit_components", [p for p in manager.get_plugins() if p is not module]
+        )
+        brought = [c for result in hook() for c in result]
+        for component in brought:
+            components.add(component, plugin.name)
+            plugin.components.append(component)
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises, it must not take others along
+        plugin.error = f"{type(error).__name__}: {error}"
+        if manager.has_plugin(plugin.name):
+            manager.unregister(name=plugin.name)
+
+
+def load_plugins(without: Iterable[str] = ()) -> Plugins:
+    """Import every plugin except those named in ``without`` and return what they bring.
+
+    Raises VadkitError for two plugins of one name and for a name in ``without`` that is unknown.
+    A component whose name is taken makes its plugin a broken one that names the other side.
+    """
+    return _load_all(tuple(sorted(set(without))), os.environ.get(EXTRA, ""))
+
+
+@lru_cache(maxsize=4)
+def _load_all(without: tuple[str, ...], extra: str) -> Plugins:
+    plugins = discover()
+    for name in without:
+        if name not in {p.name for p in plugins}:
+            close = nearest(name, (p.name for p in plugins))
+            fail(f"--without {name}: there is no plugin '{name}'", close and f"did you mean '{close}'?")
+    _refuse_same_names([p for p in plugins if p.name not in without])
+    manager = pluggy.PluginManager("vadkit")
+    manager.add_hookspecs(hookspecs)
+    components = Components()
+    for plugin in plugins:
+        plugin.blocked = plugin.name in without
+        if not plugin.blocked:
+            _load(plugin, manager, components)
+    folders = [Path(__file__).parent / "registry_configs", *map(Path, manager.hook.vadkit_configs())]
+    if not folders[0].is_dir():  # a checkout: the folder is moved into the package by the wheel
+        folders[0] = Path(__file__).parent.parent / "registry_configs"
+    return Plugins(plugins, components, folders)
+
+
+def reload_plugins() -> None:
+    """Forget what was loaded, so that the next call looks again. For tests."""
+    _load_all.cache_clear()

@@ -1,0 +1,100 @@
+"""What is wrong with the user's input, where, and what to do: the only errors a user meets.
+
+Code that checks input collects ``Problem`` objects and raises them together as one
+``VadkitError``; the command line renders them. Nothing here prints.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+SHOWN = 20  # more problems than this are counted, not listed
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A spot in a text file. ``line`` and ``column`` count from 1; ``source`` is the whole line."""
+
+    file: str
+    line: int
+    column: int
+    source: str = ""
+    width: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Note:
+    """Where the other side of a problem comes from."""
+
+    text: str
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        return self.text if self.place is None else f"{self.text}, {self.place}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, told to somebody who did not write the code."""
+
+    message: str
+    place: Place | None = None
+    hint: str | None = None
+    notes: tuple[Note, ...] = ()
+
+    def render(self) -> str:
+        """Return the message with its place, the source line, a caret, the hint and the notes."""
+        lines = [f"{self.place}: {self.message}" if self.place else self.message]
+        if self.place and self.place.source.strip():
+            lines.append("    " + self.place.source)
+            lines.append("    " + " " * (self.place.column - 1) + "^" * max(1, self.place.width))
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+class VadkitError(Exception):
+    """Bad input. Carries every problem found; the command line shows them and exits with 2."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(problems, key=_order)
+        super().__init__(render(self.problems))
+
+
+def _order(problem: Problem) -> tuple[str, int, int]:
+    place = problem.place
+    return (place.file, place.line, place.column) if place else ("", 0, 0)
+
+
+def fail(
+    message: str, hint: str | None = None, place: Place | None = None, notes: Sequence[Note] = ()
+) -> NoReturn:
+    """Raise a ``VadkitError`` that holds one problem."""
+    raise VadkitError([Problem(message, place, hint, tuple(notes))])
+
+
+def render(problems: Sequence[Problem], shown: int = SHOWN) -> str:
+    """Return the text of all problems, the first ``shown`` of them in full."""
+    text = [problem.render() for problem in problems[:shown]]
+    if len(problems) > shown:
+        text.append(f"... and {len(problems) - shown} more problems")
+    return "\n".join(text)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that ``word`` was probably meant to be, or None."""
+    known = sorted(known)
+    # An underscore left out is the commonest slip and the one difflib rates too low in short names.
+    plain = {k.replace("_", "").replace("-", "").lower(): k for k in known}
+    same = plain.get(word.replace("_", "").replace("-", "").lower())
+    if same is not None:
+        return same
+    close = difflib.get_close_matches(word, known, 1, 0.6)
+    return close[0] if close else None
