@@ -1,0 +1,119 @@
+"""Lying bars with error bars. Names and values stand above their bars, so long ones fit on a phone too."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vadkit.report.markup import Html, escape
+from vadkit.report.plot import colour, figure, percent, x_axis
+from vadkit.report.ticks import Axis, linear_axis, short
+
+BAR, TEXT, GAP, GROUP = 10, 16, 8, 24  # pixels
+LONGEST = 40  # letters of a name before it is cut; the whole name is in the tooltip
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar.
+
+    Args:
+        name: what it is.
+        value: its length; None or not finite is shown as "no value".
+        spread: half the length of the error bar.
+        points: single runs, drawn as ticks.
+        group: bars of one group stand together under its name.
+        series: picks the colour; bars of one series share it.
+        text: what is written for the value; by default the value and the spread.
+    """
+
+    name: str
+    value: float | None
+    spread: float | None = None
+    points: Sequence[float] = ()
+    group: str = ""
+    series: int = 0
+    text: str | None = None
+
+
+def bar_chart(
+    bars: Sequence[Bar],
+    *,
+    x_label: str,
+    title: str = "",
+    x_bounds: tuple[float, float] | None = None,
+    description: str = "",
+) -> Html:
+    """Return a chart of ``bars``, in their order, as markup.
+
+    Args:
+        x_label: what the bars measure, with the unit; say also what the error bars are.
+        x_bounds: ends of the axis; by default from 0 to beyond the longest bar.
+    """
+    values = [v for bar in bars for v in _reach(bar)]
+    axis = linear_axis(values, x_bounds, zero=True)
+    parts, y, group = [], 0.0, ""
+    for bar in bars:
+        if bar.group != group:
+            group = bar.group
+            parts.append(f'<text class="group" x="0" y="{y + 16:g}">{escape(group)}</text>')
+            y += GROUP
+        parts.append(_bar(bar, axis, y))
+        y += TEXT + BAR + GAP
+    content = x_axis(axis, y, x_label) + "".join(parts)
+    told = ", ".join(f"{bar.group} {bar.name} {_value_text(bar)}".strip() for bar in bars)
+    return figure(
+        content, height=y, description=description or f"{title or x_label}: {told}", title=title, left=14
+    )
+
+
+def _reach(bar: Bar) -> list[float]:
+    if bar.value is None or not math.isfinite(bar.value):
+        return list(bar.points)
+    spread = bar.spread or 0.0
+    return [bar.value - spread, bar.value + spread, *bar.points]
+
+
+def _value_text(bar: Bar) -> str:
+    if bar.text is not None:
+        return bar.text
+    if bar.value is None or not math.isfinite(bar.value):
+        return "no value"
+    return short(bar.value) if bar.spread is None else f"{short(bar.value)} \u00b1 {short(bar.spread)}"
+
+
+def _bar(bar: Bar, axis: Axis, y: float) -> str:
+    name = bar.name if len(bar.name) <= LONGEST else bar.name[: LONGEST - 1] + "\u2026"
+    top, middle = y + TEXT + 2, y + TEXT + 2 + BAR / 2
+    parts = [
+        f"<g><title>{escape(f'{bar.group} {bar.name}: {_value_text(bar)}'.strip())}</title>"
+        f'<text class="name" x="0" y="{y + 13:g}">{escape(name)}</text>'
+        f'<text class="value" x="100%" y="{y + 13:g}" text-anchor="end">{escape(_value_text(bar))}</text>'
+    ]
+    if bar.value is not None and math.isfinite(bar.value):
+        start, end = sorted((_inside(axis.place(0.0)), _inside(axis.place(bar.value))))
+        parts.append(
+            f'<rect x="{percent(start)}" width="{percent(end - start)}" y="{top:g}" height="{BAR}" '
+            f'fill="{colour(bar.series)}"/>'
+        )
+        parts.append(_whisker(bar.value, bar.spread, axis, middle))
+    parts += [_run(point, axis, middle) for point in bar.points if math.isfinite(point)]
+    return "".join(parts) + "</g>"
+
+
+def _inside(part: float) -> float:
+    return min(1.0, max(0.0, part))
+
+
+def _whisker(value: float, spread: float | None, axis: Axis, y: float) -> str:
+    if not spread or not math.isfinite(spread):
+        return ""
+    a, b = (percent(_inside(axis.place(v))) for v in (value - spread, value + spread))
+    ends = "".join(f'<line class="whisker" x1="{x}" x2="{x}" y1="{y - 4:g}" y2="{y + 4:g}"/>' for x in (a, b))
+    return f'<line class="whisker" x1="{a}" x2="{b}" y1="{y:g}" y2="{y:g}"/>{ends}'
+
+
+def _run(value: float, axis: Axis, y: float) -> str:
+    x = percent(_inside(axis.place(value)))
+    return f'<circle class="dot" cx="{x}" cy="{y:g}" r="3" fill="var(--ink)"/>'

@@ -1,0 +1,55 @@
+"""Write a file so that a reader sees the old one or the whole new one, never a part."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vadkit.problems import fail
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to; move it into place if the block ends well.
+
+    If the block raises, the temporary file goes and ``path`` stays as it was. A file that cannot be
+    written (no folder, no right, full disk) is a VadkitError.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix is kept last, because encoders choose the container by it.
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".vadkit-", suffix=path.suffix[:16])
+        os.close(handle)
+    except OSError as error:
+        fail(f"cannot write {path}: {error.strerror or error}")
+    temporary = Path(name)
+    try:
+        yield temporary
+        _settle(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.filename not in (None, name):  # some other file of the block's: not ours to explain
+            raise
+        fail(f"cannot write {path}: {error.strerror or error}")
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _settle(path: Path) -> None:
+    """Give the file the rights that ``open`` would have given it, and see it on the disk."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_text_atomic(path: Path | str, text: str) -> None:
+    """Replace ``path`` by ``text`` in UTF-8, all of it or nothing. Raises VadkitError if it cannot."""
+    with replacing(path) as temporary:
+        # Unpaired surrogates come from file names that are not UTF-8; they must not stop a report.
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))

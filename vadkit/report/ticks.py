@@ -1,0 +1,108 @@
+"""Where the ticks of an axis stand and what is written at them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A range with its ticks as (value, text). ``log`` axes are divided in decades."""
+
+    low: float
+    high: float
+    ticks: tuple[tuple[float, str], ...]
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """Return where ``value`` stands, 0 at the low end, 1 at the high end."""
+        if self.log:
+            return math.log(max(value, 1e-300) / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+
+def short(value: float, step: float | None = None) -> str:
+    """Return a number as it is written at a tick: as many decimals as ``step`` needs, or three digits."""
+    size = abs(value)
+    if size >= 1e15 or 0 < size < 1e-4:
+        return f"{value:.2g}"
+    for unit, prefix in PREFIXES:
+        if size >= unit and (unit > 1e3 or size >= 1e4):
+            return f"{value / unit:.4g}{prefix}"
+    if step is None:
+        return f"{value:.3g}" if size < 100 else f"{value:.0f}"
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    if round(step, decimals) != round(step, decimals + 1):
+        decimals += 1
+    return f"{value + 0.0:.{decimals}f}"
+
+
+def _finite(values: Sequence[float]) -> list[float]:
+    return [v for v in values if math.isfinite(v)]
+
+
+def _step(span: float, count: int) -> float:
+    """Return the step of 1, 2 or 5 times a power of ten that gives at most ``count`` intervals."""
+    power = 10.0 ** math.floor(math.log10(span / count))
+    return next(power * m for m in (1, 2, 5, 10) if span / (power * m) <= count + 1e-9)
+
+
+def linear_axis(
+    values: Sequence[float], bounds: tuple[float, float] | None = None, count: int = 5, zero: bool = False
+) -> Axis:
+    """Return an axis that holds all finite ``values``; its ends are ``bounds``, or else rounded to ticks."""
+    known = _finite(values)
+    low, high = bounds or ((min(known), max(known)) if known else (0.0, 1.0))
+    if bounds is None and zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+    if high - low <= 1e-12 * max(1.0, abs(low)):  # one value: an axis needs some width
+        low, high = low - max(abs(low) * 0.1, 0.5), high + max(abs(high) * 0.1, 0.5)
+    step = _step(high - low, count)
+    if bounds is None:
+        low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return Axis(low, high, tuple((i * step, short(i * step, step)) for i in range(first, last + 1)))
+
+
+def log_axis(values: Sequence[float]) -> Axis:
+    """Return a logarithmic axis around the positive ``values``."""
+    known = [v for v in _finite(values) if v > 0] or [1.0, 10.0]
+    low, high = min(known) / 1.25, max(known) * 1.25
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for parts in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
+        ticks = [p * 10.0**d for d in decades for p in parts if low <= p * 10.0**d <= high]
+        if len(ticks) >= 3:
+            break
+    ticks = ticks[:: math.ceil(len(ticks) / 7)] or [known[0]]
+    return Axis(low, high, tuple((t, short(t)) for t in ticks), log=True)
+
+
+def clock(seconds: float) -> str:
+    """Return a time as ``1:02:03`` or ``2:03``, in whole seconds."""
+    whole = int(seconds + 0.5)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+def time_axis(duration: float, count: int = 8) -> Axis:
+    """Return an axis from 0 to ``duration`` seconds; ticks in seconds, above two minutes as min:s."""
+    high = duration if duration > 0 else 1.0
+    longest = SECONDS[-1] * math.ceil(high / SECONDS[-1] / count)
+    step: float = next((s for s in SECONDS if high / s <= count), longest)
+    if high < 0.4:
+        step = _step(high, count)
+    values = [i * step for i in range(math.floor(high / step + 1e-9) + 1)]
+    return Axis(0.0, high, tuple((v, clock(v) if high >= 120 else short(v, step)) for v in values))
+
+
+def time_label(duration: float) -> str:
+    """Return the name of a ``time_axis`` with its unit."""
+    if duration < 120:
+        return "time (s)"
+    return "time (min:s)" if duration < 3600 else "time (h:min:s)"
