@@ -1,0 +1,114 @@
+"""Check a YAML graph and print what it becomes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", help="name of a graph, or path of a YAML file")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                        help="change the file, e.g. nodes.context.use=gl_mhsa")
+    parser.add_argument("--without", action="append", default=[], metavar="PLUGIN", help="leave a plugin out")
+    parser.add_argument("--resolved", action="store_true", help="print the file with every default and size")
+    parser.add_argument("--json", action="store_true", help="print the table as JSON")
+    parser.add_argument("--diagram", type=Path, metavar="FILE.svg", help="draw the graph")
+    parser.add_argument("-o", "--out", type=Path, metavar="MODEL.safetensors",
+                        help="write the model with fresh weights")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the fresh weights")
+    parser.add_argument("--snippets", type=int, default=200, help="snippets for which operations are counted")
+
+
+def run(args: argparse.Namespace) -> int:
+    import torch
+
+    from vadkit.api import build
+    from vadkit.graph.artifact import save_model, write_atomically
+
+    torch.manual_seed(args.seed)
+    model = build(args.config, args.set, without=args.without)
+    if args.diagram:
+        from vadkit.graph.diagram import diagram
+
+        write_atomically(args.diagram, diagram(model).encode())
+    if args.out:
+        save_model(model, args.out, {"seed": args.seed, "trained": False})
+    if args.resolved:
+        import yaml
+
+        print(yaml.safe_dump(model.spec, sort_keys=False, allow_unicode=True), end="")
+        return 0
+    summary = _summary(model, args)
+    if args.json:
+        print(json.dumps(summary, indent=2))
+    else:
+        _print(summary, args)
+    return 0
+
+
+def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
+    from vadkit.graph.cost import costs, parameters
+    from vadkit.plugin_manager import load_plugins
+
+    owners = load_plugins(args.without).components.owners
+    cost = costs(model, args.snippets)
+    nodes = [
+        {
+            "name": step.name,
+            "component": step.component.name,
+            "plugin": owners[step.component],
+            "from": [str(ref) for ref in step.refs if not ref.batch],
+            "outputs": {port: str(pattern) for port, pattern in step.outputs.items()},
+            "parameters": cost[step.name].parameters,
+            "flops": cost[step.name].flops,
+        }
+        for step in model.plan.steps
+    ]
+    losses = [
+        {
+            "name": loss.name, "component": loss.component.name, "plugin": owners[loss.component],
+            "from": [str(ref) for ref in loss.refs if not ref.batch], "weight": loss.weight,
+            "parameters": sum(p.numel() for p in model.losses[loss.name].parameters()),
+        }
+        for loss in model.plan.losses
+    ]
+    flops = [node["flops"] for node in nodes]
+    return {
+        "config": str(args.config), "about": model.spec.get("about"),
+        "inputs": {name: str(pattern) for name, pattern in model.plan.inputs.items()},
+        "nodes": nodes, "losses": losses, "output": str(model.plan.output),
+        "output_range": model.output_range, "parameters": parameters(model), "snippets": args.snippets,
+        "flops": None if None in flops else sum(flops), "lookahead": model.lookahead,
+    }
+
+
+def _print(summary: dict[str, Any], args: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if Console().is_terminal else 140)
+    table = Table(title=summary["about"] or summary["config"], title_justify="left")
+    for name in ("node", "component", "plugin", "from", "output"):
+        table.add_column(name, overflow="fold")
+    table.add_column("parameters", justify="right")
+    table.add_column(f"GFLOP (1 x {summary['snippets']})", justify="right")
+    for name, pattern in summary["inputs"].items():
+        table.add_row(name, "input", "", "", pattern, "", "")
+    for node in summary["nodes"]:
+        gflop = "?" if node["flops"] is None else f"{node['flops'] / 1e9:.3f}"
+        table.add_row(node["name"], node["component"], node["plugin"], ", ".join(node["from"]),
+                      next(iter(node["outputs"].values())), f"{node['parameters']:,}", gflop)
+    for loss in summary["losses"]:
+        table.add_row(f"loss {loss['name']}", loss["component"], loss["plugin"], ", ".join(loss["from"]),
+                      f"x {loss['weight']:g}", f"{loss['parameters']:,}", "")
+    console.print(table)
+    flops = "not counted" if summary["flops"] is None else f"{summary['flops'] / 1e9:.2f} GFLOP"
+    ahead = "the whole video" if summary["lookahead"] == "all" else f"{summary['lookahead']} snippets"
+    console.print(f"{summary['parameters']:,} parameters, {flops} for one bag of {summary['snippets']} snippets; "
+                  f"a score looks ahead over {ahead}; output {summary['output']} ({summary['output_range']})",
+                  highlight=False)
+    for path in filter(None, (args.diagram, args.out)):
+        console.print(f"wrote {path}", highlight=False)

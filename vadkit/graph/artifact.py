@@ -1,0 +1,144 @@
+"""One .safetensors file is one system: weights, and in its header the resolved graph and more.
+
+Nothing is pickled. The header carries a SHA-256 over the graph and every tensor, so a flipped byte
+is noticed. Files are written beside their place and moved there, so a full disk loses nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from vadkit import __version__
+from vadkit.graph.module import VadModel
+from vadkit.problems import VadkitError, fail
+
+FORMAT = 1
+
+
+def save_model(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = None) -> Path:
+    """Write a model to ``path``; ``extra`` is plain data (metrics, protocol, seeds, recipes) for the header.
+
+    Raises VadkitError if the file cannot be written; what was there stays.
+    """
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    header = {
+        "vadkit_model": FORMAT,
+        "vadkit": __version__,
+        "torch": torch.__version__,
+        "spec": model.spec,
+        "extra": dict(extra or {}),
+    }
+    text = json.dumps(header)  # in order: the order of the inputs is the order of the arguments
+    data = save(state, {"vadkit": text, "sha256": _digest(text, state)})
+    write_atomically(Path(path), data)
+    return Path(path)
+
+
+def load_model(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
+    """Return the model of a file, in eval mode. Raises VadkitError for anything but a sound model file."""
+    from vadkit.graph.compiler import compile_config
+    from vadkit.graph.source import load_config
+    from vadkit.plugin_manager import load_plugins
+
+    header, state = _read(Path(path))
+    spec: dict[str, Any] = header["spec"]
+    graph = {key: spec[key] for key in ("inputs", "nodes", "losses", "output") if key in spec}
+    try:  # how it was trained need not be possible here, e.g. with a data set of a plugin
+        model = compile_config(load_config(graph), load_plugins())
+    except VadkitError as error:
+        fail(f"{path}: the graph inside cannot be built here: {error.problems[0].message}",
+             error.problems[0].hint or "install the plugins it was trained with")
+    missing = sorted(set(model.state_dict()) ^ set(state))
+    if missing:
+        fail(f"{path}: the weights do not fit the graph inside (first: {missing[0]})",
+             "a plugin has changed since the model was trained; install its old version")
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        fail(f"{path}: the weights do not fit the graph inside: {str(error).splitlines()[-1].strip()}")
+    model.spec = model.plan.spec = spec
+    return model.eval().to(device)
+
+
+def read_header(path: str | Path) -> dict[str, Any]:
+    """Return a model file's header: ``spec`` (resolved graph), ``extra``, versions. Checks the digest."""
+    return _read(Path(path))[0]
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Return a model file's tensors by state-dict name. Checks the digest."""
+    return _read(Path(path))[1]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not path.exists():
+        fail(f"there is no model file {path}")
+    if path.is_dir():
+        fail(f"{path} is a folder, not a model file", "give the .safetensors file inside")
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        _not_a_model(path, error)
+    if "vadkit" not in meta:
+        fail(f"{path} holds weights but no vadkit graph", "vadkit reads files that vadkit train wrote")
+    if meta.get("sha256") != _digest(meta["vadkit"], state):
+        fail(f"{path} is damaged: its contents do not match its SHA-256", "copy or train it again")
+    header: dict[str, Any] = json.loads(meta["vadkit"])
+    if header.get("vadkit_model") != FORMAT:
+        fail(f"{path} is of format {header.get('vadkit_model')}; this vadkit reads {FORMAT}", "update vadkit")
+    return header, state
+
+
+def _not_a_model(path: Path, error: Exception) -> None:
+    try:
+        head = path.open("rb").read(4)
+    except OSError as cause:
+        fail(f"cannot read {path}: {cause.strerror}")
+    if head[:2] == b"PK" or head[:1] == b"\x80":
+        fail(f"{path} is a pickled checkpoint; vadkit loads no pickle, because loading one runs its code",
+             "vadkit models are .safetensors files")
+    fail(f"{path} is not a sound .safetensors file: {error}", "it may be cut off; copy or train it again")
+
+
+def _digest(text: str, state: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(state):
+        tensor = state[name].contiguous()
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return digest.hexdigest()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that either the old or the new contents are there, never a part."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes private files; a result is not
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        fail(f"cannot write {path}: {error.strerror}", "what was there before is unchanged")

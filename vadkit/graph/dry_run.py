@@ -1,0 +1,83 @@
+"""Run every node once on tensors of the declared shapes and compare: the plugin's word against the fact.
+
+Runs on the meta device (nothing is computed) at b = 2, t = 9. A component that cannot run there is
+run on the CPU instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vadkit.graph.plan import Plan, Ref, Step
+from vadkit.problems import Place, Problem
+from vadkit.shapes import Pattern, agrees
+
+COUNTS = {"b": 2, "t": 9, "v": 2}
+
+
+def dry_run(plan: Plan, modules: Mapping[str, nn.Module], place: Callable[..., Place | None]) -> list[Problem]:
+    """Return a problem for every node whose real output is not what it declares."""
+    problems = []
+    for step in plan.steps:
+        message = _check(plan, step, modules[f"nodes.{step.name}"])
+        if message:
+            problems.append(Problem(message, place(("nodes", step.name), True)))
+    return problems
+
+
+def _check(plan: Plan, step: Step, module: nn.Module) -> str | None:
+    blame = f"component '{step.component.name}' (node '{step.name}')"  # type: ignore[attr-defined]
+    try:
+        with torch.no_grad():
+            result = _run(plan, step, module)
+    except Exception as error:  # whatever a plugin's forward raises
+        text = str(error).strip().split("\n")[0] or type(error).__name__
+        return f"{blame} failed in the dry run (b=2, t=9): {text}"
+    outputs = result if isinstance(result, dict) else {next(iter(step.outputs)): result}
+    if set(outputs) != set(step.outputs):
+        return f"{blame} declares outputs {', '.join(step.outputs)} but returned {', '.join(map(str, outputs))}"
+    for name, pattern in step.outputs.items():
+        value = outputs[name]
+        if not isinstance(value, Tensor) or not agrees(value.shape, pattern, COUNTS):
+            wanted = " ".join(str(n) for n in _shape(pattern))
+            got = " ".join(map(str, value.shape)) if isinstance(value, Tensor) else type(value).__name__
+            return f"{blame} declares {name}: {pattern} ({wanted}) but returned {got}"
+    return None
+
+
+def _run(plan: Plan, step: Step, module: nn.Module) -> Any:
+    module.eval()
+    try:
+        return module(**_feed(plan, step, "meta"))
+    except (NotImplementedError, TypeError, RuntimeError):
+        # Not everything runs on the meta device (NumPy, a value that is looked at). Once more, for real.
+        if sum(p.numel() for p in module.parameters()) > 50_000_000:
+            raise
+        real = step.component(**step.args).eval()
+        return real(**_feed(plan, step, "cpu"))
+
+
+def _feed(plan: Plan, step: Step, device: str) -> dict[str, Any]:
+    """Return the ports of a step; labels, classes and prompts stay out, as at test time."""
+    feed: dict[str, Any] = {}
+    for port, wire in step.wires.items():
+        if isinstance(wire, list):
+            feed[port] = [_tensor(plan, ref, device) for ref in wire]
+        elif not wire.batch:
+            feed[port] = _tensor(plan, wire, device)
+        elif wire.name == "mask":
+            feed[port] = torch.ones(COUNTS["b"], COUNTS["t"], dtype=torch.bool, device=device)
+    return feed
+
+
+def _tensor(plan: Plan, ref: Ref, device: str) -> Tensor:
+    pattern = plan.inputs[ref.name] if ref.port is None else plan.step(ref.name).outputs[ref.port]
+    return torch.zeros(_shape(pattern), device=device)
+
+
+def _shape(pattern: Pattern) -> tuple[int, ...]:
+    return tuple(t if isinstance(t, int) else COUNTS[t] for t in pattern.tokens)

@@ -1,0 +1,211 @@
+"""The model a graph becomes: nodes as children, and torch.fx graphs over them.
+
+Legend: ``b`` bags x crops, ``t`` snippets, ``v`` videos.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from vadkit.graph.plan import Plan, Ref, Step
+from vadkit.kinds import BATCH_PORTS
+from vadkit.problems import fail, nearest
+
+_AT_TEST = ("mask", "crops")  # what the batch still gives when there are no labels
+
+
+class VadModel(nn.Module):
+    """A trained or trainable system. Its children are the nodes by name, plus ``losses``.
+
+    Calling it scores bags: ``model(rgb=..., clip=...)`` or in the order of ``input_sizes``, each
+    stream float32 (b, t, size); the result is (b, t), probabilities unless ``output_range`` says
+    otherwise. ``mask`` is bool (b, t), True where a snippet is real. In training, see ``loss``.
+
+    Attributes: ``spec`` (the resolved YAML as plain data), ``input_sizes`` (stream -> size),
+    ``output_range``, ``lookahead`` (snippets, or "all"), ``plan``.
+    """
+
+    def __init__(self, plan: Plan, nodes: Mapping[str, nn.Module], losses: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.plan = plan
+        self.spec = plan.spec
+        self.output_range = plan.output_range
+        self.lookahead = plan.lookahead
+        self.input_sizes = {n: int(p.tokens[-1]) if len(p.tokens) == 3 else 1 for n, p in plan.inputs.items()}
+        self._graphs: dict[Any, fx.GraphModule] = {}
+        for name, module in nodes.items():
+            self.add_module(name, module)
+        self.losses = nn.ModuleDict(losses)
+
+    @property
+    def inference(self) -> fx.GraphModule:
+        """The graph of the scores alone: streams in order, then ``mask`` if a node looks at it.
+
+        This is what torch.export, torch.compile and ONNX export take.
+        """
+        return self._graph({"scores": self.plan.output}, _AT_TEST, single=True)
+
+    def forward(self, *streams: Tensor, mask: Tensor | None = None, crops: int | None = None,
+                **named: Tensor) -> Tensor:
+        """Return scores (b, t) for streams (b, t, size)."""
+        graph = self.inference
+        given = {**dict(zip(self.input_sizes, streams)), **named}
+        scores: Tensor = graph(**self._feed(graph, given, {"mask": mask, "crops": crops}))
+        return scores
+
+    def loss(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return ``total`` (weighted), each loss by name (unweighted) and its parts as ``name.part``.
+
+        ``batch`` holds the streams (b, t, size) by name, ``labels`` (v,), and where losses want
+        them ``mask`` (b, t), ``classes`` (v,), ``prompts`` (v, 2, d), ``crops``. Raises VadkitError
+        for what is missing.
+        """
+        wanted = {_key(ref): ref for step in self.plan.losses for ref in step.refs if not ref.batch}
+        values = self._values(wanted, batch)
+        result: dict[str, Tensor] = {}
+        total: Tensor | None = None
+        for step in self.plan.losses:
+            out = self.losses[step.name](**self._loss_feed(step.wires, values, batch))
+            parts = out if isinstance(out, dict) else {"total": out}
+            result[step.name] = parts["total"]
+            result |= {f"{step.name}.{part}": value for part, value in parts.items() if part != "total"}
+            if step.weight:  # a loss of weight 0 is shown but has no say, not even as 0 * nan
+                weighted = step.weight * parts["total"]
+                total = weighted if total is None else total + weighted
+        if total is None:
+            fail("this graph has no loss with a weight above 0", "add one under losses: to train it")
+        return {"total": total, **result}
+
+    def values(self, batch: Mapping[str, Any], names: Iterable[str] | None = None) -> dict[str, Tensor]:
+        """Return values inside the graph by name ("node.port"), all of them unless ``names`` are given."""
+        known = {f"{s.name}.{port}": Ref(s.name, port) for s in self.plan.steps for port in s.outputs}
+        if names is None:
+            return self._values(known, batch)
+        first = {s.name: f"{s.name}.{next(iter(s.outputs))}" for s in self.plan.steps}
+        wanted = {}
+        for name in names:
+            if first.get(name, name) not in known:
+                close = nearest(name, [*first, *known])
+                fail(f"there is no value '{name}' in the graph", close and f"did you mean '{close}'?")
+            wanted[name] = known[first.get(name, name)]
+        return self._values(wanted, batch)
+
+    # -- how it works ----------------------------------------------------------------------------
+    def _values(self, wanted: dict[str, Ref], batch: Mapping[str, Any]) -> dict[str, Tensor]:
+        graph = self._graph(wanted, tuple(BATCH_PORTS), single=False)
+        values: dict[str, Tensor] = graph(**self._feed(graph, batch, batch))
+        return values
+
+    def _graph(self, wanted: dict[str, Ref], batch: Sequence[str], single: bool) -> fx.GraphModule:
+        key = (tuple(wanted), tuple(wanted.values()), single)
+        if key not in self._graphs:
+            graph = _trace(self.plan, wanted, batch, single)
+            self._graphs[key] = fx.GraphModule(self, graph, class_name="VadGraph")
+        self._graphs[key].training = self.training
+        return self._graphs[key]
+
+    def _feed(self, graph: fx.GraphModule, streams: Mapping[str, Any], batch: Mapping[str, Any]) -> dict[str, Any]:
+        feed: dict[str, Any] = {}
+        for node in graph.graph.find_nodes(op="placeholder"):
+            name = str(node.target)
+            if name in BATCH_PORTS:
+                feed[name] = batch.get(name)
+            elif name in streams:
+                feed[name] = streams[name]
+            else:
+                fail(f"the graph needs the stream '{name}'", f"it takes {', '.join(self.input_sizes)}")
+        unknown = [n for n in streams if n not in self.input_sizes and n not in BATCH_PORTS]
+        if unknown and streams is not batch:
+            fail(f"the graph has no input '{unknown[0]}'", f"it takes {', '.join(self.input_sizes)}")
+        return feed
+
+    def _loss_feed(self, wires: Mapping[str, Any], values: Mapping[str, Tensor],
+                   batch: Mapping[str, Any]) -> dict[str, Any]:
+        feed: dict[str, Any] = {}
+        for port, wire in wires.items():
+            if isinstance(wire, list):
+                feed[port] = [values[_key(ref)] for ref in wire]
+            elif not wire.batch:
+                feed[port] = values[_key(wire)]
+            elif batch.get(wire.name) is not None:
+                feed[port] = batch[wire.name]
+        return feed
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The fx graphs are derived; a copy (EMA, teachers) makes its own over its own nodes.
+        return {**self.__dict__, "_graphs": {}}
+
+
+def model_of(plan: Plan) -> VadModel:
+    """Return the module of a plan, its weights drawn from torch's global generator."""
+    nodes = {step.name: step.component(**step.args) for step in plan.steps if step.module == step.name}
+    losses = {step.name: step.component(**step.args) for step in plan.losses}
+    return VadModel(plan, nodes, losses)
+
+
+def _key(ref: Ref) -> str:
+    return f"{ref}:probability" if ref.probability else str(ref)
+
+
+def _trace(plan: Plan, wanted: Mapping[str, Ref], batch: Sequence[str], single: bool) -> fx.Graph:
+    """Return the fx graph that computes the wanted values and nothing else."""
+    steps = _needed(plan, wanted.values())
+    graph = fx.Graph()
+    values: dict[str, fx.Node] = {}
+    refs = [*wanted.values(), *(r for s in steps for r in s.refs if not r.batch)]
+    used = {str(ref) for ref in refs}
+    for name in plan.inputs:
+        if name in used:
+            values[name] = graph.placeholder(name, Tensor)
+    from_batch = {r.name for s in steps for r in s.refs if r.batch}
+    for name in BATCH_PORTS:
+        if name in batch and name in from_batch:
+            values[name] = graph.placeholder(name, default_value=None)
+    for step in steps:
+        _call(graph, step, values, used)
+    result = {name: _value(graph, ref, values) for name, ref in wanted.items()}
+    graph.output(next(iter(result.values())) if single else result)
+    return graph
+
+
+def _needed(plan: Plan, refs: Iterable[Ref]) -> list[Step]:
+    steps = {step.name: step for step in plan.steps}
+    needed: set[str] = set()
+    todo = [ref.name for ref in refs]
+    while todo:
+        name = todo.pop()
+        if name in steps and name not in needed:
+            needed.add(name)
+            todo += [ref.name for ref in steps[name].refs if not ref.batch]
+    return [step for step in plan.steps if step.name in needed]
+
+
+def _call(graph: fx.Graph, step: Step, values: dict[str, fx.Node], used: set[str]) -> None:
+    feed: dict[str, Any] = {}
+    for port, wire in step.wires.items():
+        if isinstance(wire, list):
+            feed[port] = [_value(graph, ref, values) for ref in wire]
+        elif not wire.batch:
+            feed[port] = _value(graph, wire, values)
+        elif wire.name in values:
+            feed[port] = values[wire.name]
+    node = graph.call_module(step.module, kwargs=feed)
+    for port in step.outputs:
+        if f"{step.name}.{port}" not in used:
+            continue
+        value = node if len(step.outputs) == 1 else graph.call_function(operator.getitem, (node, port))
+        values[f"{step.name}.{port}"] = graph.call_method("detach", (value,)) if step.detach else value
+
+
+def _value(graph: fx.Graph, ref: Ref, values: dict[str, fx.Node]) -> fx.Node:
+    if not ref.probability:
+        return values[str(ref)]
+    key = _key(ref)
+    if key not in values:  # the sigmoid is applied once, whoever asks
+        values[key] = graph.call_function(torch.sigmoid, (values[str(ref)],))
+    return values[key]

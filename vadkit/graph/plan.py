@@ -1,0 +1,73 @@
+"""The checked graph as plain data: what the compiler hands to the module builder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vadkit.shapes import Pattern
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A value in the graph: output ``port`` of a node, an input (no port), or a batch value."""
+
+    name: str
+    port: str | None = None
+    batch: bool = False
+    probability: bool = False  # take the sigmoid of it first
+
+    def __str__(self) -> str:
+        return self.name if self.port is None else f"{self.name}.{self.port}"
+
+
+Wires = dict[str, Ref | list[Ref]]
+
+
+@dataclass
+class Step:
+    """One node, ready to run: the module's name (another node's if shared) and where each port comes from."""
+
+    name: str
+    component: type
+    module: str
+    wires: Wires
+    outputs: dict[str, Pattern]  # filled with sizes
+    args: dict[str, Any]
+    detach: bool = False
+    train_only: bool = False
+
+    @property
+    def refs(self) -> list[Ref]:
+        return [ref for wire in self.wires.values() for ref in (wire if isinstance(wire, list) else [wire])]
+
+
+@dataclass
+class LossStep:
+    """One loss: its ports, its weight, and its module's arguments."""
+
+    name: str
+    component: type
+    wires: Wires
+    weight: float
+    args: dict[str, Any]
+
+    @property
+    def refs(self) -> list[Ref]:
+        return [ref for wire in self.wires.values() for ref in (wire if isinstance(wire, list) else [wire])]
+
+
+@dataclass
+class Plan:
+    """A graph without problems: inputs with sizes, steps in running order, losses, the output."""
+
+    inputs: dict[str, Pattern]
+    steps: list[Step]
+    losses: list[LossStep]
+    output: Ref
+    output_range: str
+    lookahead: int | str
+    spec: dict[str, Any] = field(default_factory=dict)
+
+    def step(self, name: str) -> Step:
+        return next(step for step in self.steps if step.name == name)

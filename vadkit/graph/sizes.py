@@ -1,0 +1,274 @@
+"""One rule infers every size: a word in a port's pattern is a constructor argument or an attribute.
+
+Nodes are taken in running order. The sizes that arrive fill the words that are constructor
+arguments; the module is built on the meta device; the words of its outputs are read from it.
+Each size remembers where it came from, because a clash is seen in one place and caused in another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from vadkit.graph.arguments import arguments, misfit
+from vadkit.graph.wiring import Written, ports_of
+from vadkit.kinds import ModuleComponent
+from vadkit.problems import Note, Place, Problem, nearest
+from vadkit.shapes import COUNTS, Pattern, Port, parse_ports
+
+MOST_PARAMETERS = 4_000_000_000
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a size was decided: "input rgb", "args.dim" or a component's name."""
+
+    what: str
+    place: Place | None
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value on a wire: its pattern with sizes (None if unknown) and where each size came from."""
+
+    pattern: Pattern | None
+    origin: Origin | None = None
+
+
+@dataclass
+class Arriving:
+    """A size that arrives at a word of a port."""
+
+    size: int
+    source: str
+    pattern: Pattern
+    origin: Origin | None
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        return _notes(self.source, self.origin)
+
+
+class Sizes:
+    """Infers sizes along the graph; collects problems; keeps a meta module per sound node."""
+
+    def __init__(self, place: Any) -> None:
+        self.place = place
+        self.problems: list[Problem] = []
+        self.values: dict[str, Value] = {}  # "node.port" or an input's name
+        self.first: dict[str, str] = {}  # node -> its first output, "node.port"
+        self.full_args: dict[str, dict[str, Any]] = {}
+        self.shared: dict[str, tuple[str, Written]] = {}
+        self.modules: dict[str, ModuleComponent] = {}
+
+    # -- the public walk -------------------------------------------------------------------------
+    def add_input(self, name: str, pattern: Pattern | None) -> None:
+        origin = Origin(f"input {name}", self.place(("inputs", name), False))
+        self.values[name] = Value(pattern, origin)
+
+    def add(self, item: Written, broken: bool) -> None:
+        """Infer one node or loss. A broken one, or one fed by an unknown value, stays unknown."""
+        assert item.component is None or item.component.outputs is not None
+        self._publish(item, {})
+        if item.component is None:
+            return
+        told = self._check_args(item)
+        if broken or told:
+            return
+        arriving = self._arrive(item)
+        if arriving is None:
+            return
+        args = self._infer(item, arriving)
+        if args is None:
+            return
+        module = self._build(item, args)
+        if module is not None and self._attributes_agree(item, arriving, module):
+            self.full_args[_key(item)] = args
+            self.modules[_key(item)] = module
+            self._publish(item, self._output_patterns(item, module, arriving))
+
+    # -- steps -----------------------------------------------------------------------------------
+    def _publish(self, item: Written, patterns: dict[str, Value]) -> None:
+        if item.section != "nodes":
+            return
+        outputs = parse_ports(item.component.outputs) if item.component else {}
+        for port in outputs:
+            self.values[f"{item.name}.{port}"] = patterns.get(port, Value(None))
+        self.first[item.name] = f"{item.name}.{next(iter(outputs))}" if outputs else item.name
+        self.values.setdefault(self.first[item.name], Value(None))
+
+    def value(self, source: str) -> Value:
+        """Return what a source as written stands for."""
+        return self.values.get(self.first.get(source, source), Value(None))
+
+    def _check_args(self, item: Written) -> bool:
+        assert item.component is not None
+        known, before = arguments(item.component), len(self.problems)
+        name, path = item.component.name, (*item.path, "args")
+        for key, value in item.args.items():
+            if key not in known:
+                close = nearest(str(key), known)
+                takes = f"it takes {', '.join(known)}" if known else "it takes no arguments"
+                self._tell(f"{name} takes no '{key}'", (*path, key),
+                           f"did you mean '{close}'? {takes}" if close else takes, key=True)
+            else:
+                wrong = misfit(value, known[key].type)
+                if wrong:
+                    self._tell(f"{item.name}.{key} {wrong}", (*path, key))
+        return len(self.problems) > before
+
+    def _tell(self, message: str, path: tuple[Any, ...], hint: str | None = None,
+              notes: tuple[Note, ...] = (), key: bool = False) -> None:
+        self.problems.append(Problem(message, self.place(path, key), hint, notes))
+
+    def _arrive(self, item: Written) -> dict[str, list[tuple[str, Value]]] | None:
+        """Return port -> [(source, value)], or None if one is unknown or of the wrong rank."""
+        assert item.component is not None
+        ports, arriving = ports_of(item.component), {}
+        sound = True
+        for port, source, path in item.sources:
+            value = self.value(source)
+            arriving.setdefault(port, []).append((source, value))
+            if value.pattern is None:
+                sound = False
+            elif not _same_counts(ports[port].pattern, value.pattern):
+                self._tell(f"{item.name} takes '{ports[port].pattern}' as {port}; {source} gives "
+                           f"'{str(value.pattern)}'", path, None, _notes(source, value.origin))
+                sound = False
+        return arriving if sound else None
+
+    def _infer(self, item: Written, arriving: dict[str, list[tuple[str, Value]]]) -> dict[str, Any] | None:
+        """Return the constructor's arguments with every inferable one filled, or None after a problem."""
+        assert item.component is not None
+        known, ports = arguments(item.component), ports_of(item.component)
+        args, first, sound = dict(item.args), {}, True
+        for name, wires in arriving.items():
+            for word, sizes in _words(ports[name], wires):
+                argument = known.get(word)
+                if argument is None:
+                    continue
+                if argument.is_list:
+                    sound &= self._given(item, word, [s.size for s in sizes], sizes[0], args)
+                    args[word] = [s.size for s in sizes]
+                    continue
+                for size in sizes:
+                    other = first.setdefault(word, size)
+                    if other.size != size.size:
+                        self._clash(item, word, other, size)
+                        sound = False
+                    elif other is size:
+                        sound &= self._given(item, word, size.size, size, args)
+                args[word] = first[word].size
+        missing = [a.name for a in known.values() if a.required and a.name not in args]
+        if sound and missing:
+            self._tell(f"{item.title} needs args.{missing[0]}", item.path, key=True)
+            return None
+        return args if sound else None
+
+    def _given(self, item: Written, word: str, arrives: Any, size: Arriving, args: dict[str, Any]) -> bool:
+        given = args.get(word)
+        if given is None or given == arrives:
+            return True
+        self._tell(f"{item.title} has args.{word}={given} but {size.source} gives {arrives}",
+                   (*item.path, "args", word), f"leave {word} out; it is inferred", size.notes)
+        return False
+
+    def _clash(self, item: Written, word: str, one: Arriving, other: Arriving) -> None:
+        self._tell(
+            f"{item.title} needs {word}={one.size}, as {one.source} gives it, but {other.source} gives "
+            f"{other.size} ({str(other.pattern)})", (*item.path, "in"), None,
+            one.notes + other.notes,
+        )
+
+    def _build(self, item: Written, args: dict[str, Any]) -> ModuleComponent | None:
+        """Build on the meta device: nothing is allocated, and the constructor has its say."""
+        assert item.component is not None
+        try:
+            with torch.device("meta"):
+                module = item.component(**args)
+        except Exception as error:  # whatever a constructor raises is its refusal
+            text = str(error).strip().split("\n")[0] or type(error).__name__
+            self._tell(f"{item.title} refused its arguments: {text}", item.path, key=True)
+            return None
+        count = sum(p.numel() for p in module.parameters())
+        if count > MOST_PARAMETERS:
+            self._tell(f"{item.title} would have {count:,} parameters", item.path,
+                       "look for a size with too many digits", key=True)
+            return None
+        return module
+
+    def _attributes_agree(self, item: Written, arriving: dict[str, list[tuple[str, Value]]],
+                          module: ModuleComponent) -> bool:
+        """Compare words that are attributes, not arguments, with what arrives."""
+        assert item.component is not None
+        known, ports, sound = arguments(item.component), ports_of(item.component), True
+        for name, wires in arriving.items():
+            for word, sizes in _words(ports[name], wires):
+                has = getattr(module, word, None)
+                for size in sizes:
+                    if word not in known and isinstance(has, int) and has != size.size:
+                        self._tell(f"{item.title} needs {word}={has} but {size.source} gives {size.size} "
+                                   f"({str(size.pattern)})", (*item.path, "in"), None, size.notes)
+                        sound = False
+        return sound
+
+    def _output_patterns(self, item: Written, module: ModuleComponent,
+                         arriving: dict[str, list[tuple[str, Value]]]) -> dict[str, Value]:
+        assert item.component is not None
+        result = {}
+        for name, port in parse_ports(item.component.outputs).items():
+            sizes = {w: getattr(module, w, None) for w in port.pattern.words}
+            unknown = [w for w, s in sizes.items() if not isinstance(s, int)]
+            if unknown:
+                self._tell(f"plugin component '{item.component.name}' declares {name}: {port.pattern} but has "
+                           f"no whole number '{unknown[0]}'", item.path, key=True)
+                continue
+            last = sizes[port.pattern.words[-1]] if sizes else None
+            origin = self._origin(item, last, port.pattern.words, arriving)
+            result[name] = Value(port.pattern.fill(sizes), origin)
+        return result
+
+    def _origin(self, item: Written, size: object, words: list[str],
+                arriving: dict[str, list[tuple[str, Value]]]) -> Origin:
+        """Return where an output's size came from: an argument, what arrived, or the component."""
+        assert item.component is not None
+        for word in words:
+            if word in item.args:
+                return Origin(f"args.{word}", self.place((*item.path, "args", word), False))
+        for value in (value for wires in arriving.values() for _, value in wires):
+            if value.origin and value.pattern and size in value.pattern.tokens:
+                return value.origin
+        return Origin(item.component.name, self.place(item.path, True))
+
+
+def _notes(source: str, origin: Origin | None) -> tuple[Note, ...]:
+    return (Note(f"{source}'s size comes from {origin.what}", origin.place),) if origin else ()
+
+
+def _key(item: Written) -> str:
+    return f"{item.section}.{item.name}"
+
+
+def _words(port: Port, wires: list[tuple[str, Value]]) -> list[tuple[str, list[Arriving]]]:
+    """Return word -> the sizes that arrive for it, in order of the port's pattern."""
+    found: dict[str, list[Arriving]] = {}
+    for source, value in wires:
+        assert value.pattern is not None
+        for token, size in zip(port.pattern.tokens, value.pattern.tokens):
+            if isinstance(token, str) and token not in COUNTS and isinstance(size, int):
+                found.setdefault(token, []).append(Arriving(size, source, value.pattern, value.origin))
+    return list(found.items())
+
+
+def _same_counts(port: Pattern, value: Pattern) -> bool:
+    """Tell whether two patterns have the same rank, the same counts, and equal fixed numbers."""
+    if len(port.tokens) != len(value.tokens):
+        return False
+    for p, v in zip(port.tokens, value.tokens):
+        if (p in COUNTS or v in COUNTS) and p != v:
+            return False
+        if isinstance(p, int) and isinstance(v, int) and p != v:
+            return False
+    return True

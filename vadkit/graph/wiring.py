@@ -1,0 +1,221 @@
+"""Wiring: which source feeds which port, in what order the nodes run, and what is left unused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vadkit.kinds import BATCH_PORTS, ModuleComponent
+from vadkit.problems import Note, Place, Problem, nearest
+from vadkit.shapes import Port, parse_ports
+
+Path = tuple[Any, ...]
+
+
+@dataclass
+class Written:
+    """A node or loss as the file has it, after its own checks. ``component`` None: unknown."""
+
+    name: str
+    section: str  # "nodes" or "losses"
+    component: type[ModuleComponent] | None
+    inputs: Any
+    args: dict[str, Any]
+    weight: float = 1.0
+    share: str | None = None
+    detach: bool = False
+    train_only: bool = False
+    sources: list[tuple[str, str, Path]] = field(default_factory=list)  # port, source as written, path
+
+    @property
+    def path(self) -> Path:
+        return (self.section, self.name)
+
+    @property
+    def title(self) -> str:
+        return self.name if self.component is None else f"{self.name} ({self.component.name})"
+
+
+def ports_of(component: type[ModuleComponent]) -> dict[str, Port]:
+    """Return the input ports of a component."""
+    return parse_ports(component.inputs)
+
+
+def main_port(ports: Mapping[str, Port]) -> str | None:
+    """Return the port that ``in: source`` means: the first that the batch does not fill."""
+    return next((name for name in ports if name not in BATCH_PORTS), None)
+
+
+class Wiring:
+    """Resolves every ``in`` of a file and collects the problems."""
+
+    def __init__(self, inputs: Iterable[str], items: list[Written], place: Any) -> None:
+        self.inputs = list(inputs)
+        self.nodes = {w.name: w for w in items if w.section == "nodes"}
+        self.items = items
+        self.place = place
+        self.problems: list[Problem] = []
+        self.broken: set[int] = set()  # items that were told something: unknown from here on
+        self.meant: dict[tuple[int, str], str] = {}  # a misspelt source and the name it was meant to be
+
+    def resolve(self) -> None:
+        """Fill ``sources`` of every item and note what is wrong with each."""
+        for item in self.items:
+            if item.component is None:
+                item.sources = list(_loose(item))
+            else:
+                self._ports(item)
+            for _, source, path in item.sources:
+                self._source(item, source, path)
+
+    def _tell(self, item: Written, message: str, path: Path, hint: str | None = None,
+              key: bool = False) -> None:
+        self.broken.add(id(item))
+        self.problems.append(Problem(message, self.place(path, key), hint))
+
+    def _ports(self, item: Written) -> None:
+        assert item.component is not None
+        ports = ports_of(item.component)
+        main, path, wired = main_port(ports), (*item.path, "in"), item.inputs
+        if isinstance(wired, dict):
+            self._named(item, ports, wired, path)
+        elif isinstance(wired, list) and main and ports[main].variadic:
+            item.sources = [(main, source, (*path, i)) for i, source in enumerate(wired)]
+        elif isinstance(wired, list):
+            self._tell(
+                item, f"{item.title} takes no list of sources", path,
+                f"name its ports: in: {{{', '.join(p for p in ports if p not in BATCH_PORTS)}: ...}}",
+            )
+        elif isinstance(wired, str) and main:
+            item.sources = [(main, wired, path)]
+        elif isinstance(wired, str):
+            self._tell(item, f"{item.title} has no port for a source", path)
+        got = {port for port, _, _ in item.sources}
+        for port in ports.values():
+            if port.name not in got and not port.optional and port.name not in BATCH_PORTS:
+                if id(item) not in self.broken:
+                    self._tell(
+                        item, f"{item.title} needs '{port.name}' ({port.pattern}) and nothing is wired to it",
+                        item.path, key=True,
+                    )
+
+    def _named(self, item: Written, ports: dict[str, Port], wired: dict[str, Any], path: Path) -> None:
+        assert item.component is not None
+        for name, source in wired.items():
+            if name not in ports:
+                known = ", ".join(ports)
+                close = nearest(str(name), ports)
+                self._tell(
+                    item, f"{item.component.name} has no port '{name}'; it has {known}", (*path, name),
+                    close and f"did you mean '{close}'?", key=True,
+                )
+            elif isinstance(source, list) and ports[name].variadic:
+                item.sources += [(name, s, (*path, name, i)) for i, s in enumerate(source)]
+            elif isinstance(source, str):
+                item.sources.append((name, source, (*path, name)))
+            else:
+                self._tell(item, f"{item.title}: port '{name}' takes one source", (*path, name))
+
+    def _source(self, item: Written, source: Any, path: Path) -> None:
+        if not isinstance(source, str):
+            self._tell(item, f"{item.title}: a source is a name, not {source!r}", path)
+            return
+        name, _, port = source.partition(".")
+        known = [*self.inputs, *self.nodes]
+        if name not in known:
+            close = nearest(name, known)
+            self.meant[(id(item), source)] = close or ""
+            self._tell(item, f"'{name}' is neither an input nor a node", path,
+                       close and f"did you mean '{close}'?")
+        elif port and name in self.nodes:
+            component = self.nodes[name].component
+            outputs = parse_ports(component.outputs) if component else {port: None}
+            if port not in outputs:
+                self._tell(item, f"{name} has no output '{port}'; it has {', '.join(outputs)}", path)
+        elif port:
+            self._tell(item, f"input '{name}' has no outputs to choose from", path, f"write '{name}'")
+
+    def feeds(self, item: Written) -> list[str]:
+        """Return the names that feed an item as written, a misspelt one as it was meant."""
+        names = []
+        for _, source, _ in item.sources:
+            name = str(source).partition(".")[0]
+            names.append(self.meant.get((id(item), str(source))) or name)
+        return names
+
+    def order(self) -> list[Written]:
+        """Return the nodes in running order, those on a cycle left out (and told once)."""
+        done: dict[str, int] = {}  # 1 on the way, 2 finished
+        order: list[Written] = []
+        chain: list[str] = []
+
+        def visit(name: str) -> None:
+            if done.get(name) == 2 or name not in self.nodes:
+                return
+            if done.get(name) == 1:
+                self._cycle(chain[chain.index(name) :])
+                return
+            done[name] = 1
+            chain.append(name)
+            for source in self.feeds(self.nodes[name]):
+                visit(source)
+            chain.pop()
+            done[name] = 2
+            order.append(self.nodes[name])
+
+        for name in self.nodes:
+            visit(name)
+        return order
+
+    def _cycle(self, names: list[str]) -> None:
+        if any(id(self.nodes[n]) in self.broken for n in names):
+            return
+        for name in names:
+            self.broken.add(id(self.nodes[name]))
+        # The chain runs from a node to what feeds it; told the way the data would flow.
+        flow = [names[0], *reversed(names[1:]), names[0]]
+        notes = tuple(
+            Note(f"{b} takes {a}", self.place((*self.nodes[b].path, "in"), False))
+            for a, b in zip(flow, flow[1:])
+        )
+        self.problems.append(
+            Problem(f"cycle: {' -> '.join(flow)}", self.place(("nodes", flow[0]), True),
+                    "a node may only use what comes before it", notes)
+        )
+
+    def unused(self, roots: Iterable[str]) -> None:
+        """Tell which nodes and inputs feed neither the output nor a loss."""
+        used: set[str] = set()
+        todo = [*roots, *(n for w in self.items if w.section == "losses" for n in self.feeds(w))]
+        while todo:
+            name = todo.pop()
+            if name in used:
+                continue
+            used.add(name)
+            if name in self.nodes:
+                todo += self.feeds(self.nodes[name])
+        # What only an unused node uses is not told again.
+        behind = {n for w in self.nodes.values() if w.name not in used for n in self.feeds(w)}
+        for section, names in (("nodes", list(self.nodes)), ("inputs", self.inputs)):
+            for name in names:
+                if name not in used and name not in behind:
+                    what = "node" if section == "nodes" else "input"
+                    self.problems.append(
+                        Problem(f"{what} '{name}' feeds neither the output nor a loss",
+                                self.place((section, name), True),
+                                "wire it, or remove it (in a file that extends: "
+                                f"{name}: null)")
+                    )
+
+
+def _loose(item: Written) -> Iterable[tuple[str, str, Path]]:
+    """Read the sources of a node whose component is not known: ports do not matter, names do."""
+    path = (*item.path, "in")
+    wired = item.inputs.items() if isinstance(item.inputs, dict) else [(None, item.inputs)]
+    for key, value in wired:
+        where = path if key is None else (*path, key)
+        if isinstance(value, list):
+            yield from ((str(key), v, (*where, i)) for i, v in enumerate(value) if isinstance(v, str))
+        elif isinstance(value, str):
+            yield str(key), value, where
