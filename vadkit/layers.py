@@ -1,0 +1,148 @@
+"""The few blocks that several plugins need.
+
+Legend: ``b`` bags x crops (the crops of one video lie next to each other), ``v`` videos,
+``t`` snippets, ``c`` channels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Activation = Literal["none", "relu", "gelu", "sigmoid"]
+Init = Literal["xavier", "torch"]
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "none": nn.Identity,
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,  # the exact (erf) form
+    "sigmoid": nn.Sigmoid,
+}
+
+
+def nonlinearity(name: str) -> nn.Module:
+    """Return the named activation as a module. Raises ValueError for an unknown name."""
+    if name not in _ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(_ACTIVATIONS)}, not '{name}'")
+    return _ACTIVATIONS[name]()
+
+
+def initialise(module: nn.Module, init: Init = "xavier") -> None:
+    """Draw the weights of all linear and convolution layers inside ``module`` anew.
+
+    "xavier" is Xavier-uniform on the weights with PyTorch's own biases, as the seed paper,
+    PEL4VAD and CLIP-TSA start; "torch" leaves everything as PyTorch drew it.
+    """
+    if init == "torch":
+        return
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv1d):
+            nn.init.xavier_uniform_(layer.weight)
+
+
+def distances(x: Tensor) -> Tensor:
+    """Return |i - j| between the snippets of ``x`` (b, t, c) as integers, (t, t)."""
+    position = torch.arange(x.shape[1], device=x.device)
+    return (position[:, None] - position[None, :]).abs()
+
+
+def hide(logits: Tensor, keep: Tensor) -> Tensor:
+    """Return attention logits with the entries where ``keep`` is False so low that softmax gives 0.
+
+    A finite number and not -inf: a row without any entry to keep must not turn into NaN.
+    """
+    return logits.masked_fill(~keep, torch.finfo(logits.dtype).min)
+
+
+def padding_bias(mask: Tensor | None, x: Tensor) -> Tensor | None:
+    """Return what to add to attention logits so that padding gets no weight: (b, 1, t), or None."""
+    if mask is None:
+        return None
+    return hide(torch.zeros_like(mask, dtype=x.dtype), mask)[:, None, :]
+
+
+def clear(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Return ``x`` (b, t, c) with zeros where ``mask`` (b, t) is False."""
+    return x if mask is None else x.masked_fill(~mask[..., None], 0)
+
+
+def sinusoid(x: Tensor) -> Tensor:
+    """Return the sine and cosine position code of Vaswani et al. for ``x`` (b, t, c), as (t, c)."""
+    length, width = x.shape[1], x.shape[2]
+    pairs = (width + 1) // 2
+    rate = torch.exp(torch.arange(pairs, device=x.device) * (-math.log(10000.0) / pairs))
+    angle = torch.arange(length, device=x.device)[:, None] * rate
+    code = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)  # sin, cos, sin, cos, ...
+    return code[:, :width].to(x.dtype)
+
+
+def to_rows(per_video: Tensor, rows: int) -> Tensor:
+    """Repeat one entry per video (v, ...) for each of its crops: (b, ...) with b = ``rows``."""
+    return per_video.repeat_interleave(rows // per_video.shape[0], dim=0)
+
+
+def per_video(x: Tensor, crops: int = 1) -> Tensor:
+    """Return rows (b, ...) as (v, crops, ...)."""
+    return x.unflatten(0, (-1, crops))
+
+
+def masked_mean(x: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the mean of ``x`` (b, t) or (b, t, c) over the snippets where ``mask`` (b, t) is True.
+
+    A row without a real snippet gives 0.
+    """
+    if mask is None:
+        return x.mean(1)
+    keep = mask if x.dim() == 2 else mask[..., None]
+    return x.masked_fill(~keep, 0).sum(1) / keep.sum(1).clamp_min(1)
+
+
+def topk_mean(scores: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return the mean of the ``k`` (b) largest of ``scores`` (b, t) in each row, as (b).
+
+    Snippets where ``mask`` is False do not take part. k is cut to what a row has, and is at least 1.
+    """
+    real = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
+    k = torch.minimum(k, real.sum(1)).clamp_min(1)
+    ranked = hide(scores, real).sort(dim=1, descending=True).values
+    chosen = torch.arange(scores.shape[1], device=scores.device) < k[:, None]
+    return ranked.masked_fill(~chosen, 0).sum(1) / k
+
+
+def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean of ``values`` where ``weight`` (0 or 1, same shape) is 1; 0 where it is nowhere 1.
+
+    Entries of weight 0 may hold anything, also NaN: neither they nor their gradients get out.
+    """
+    kept = torch.where(weight > 0, values, 0)
+    return kept.sum() / weight.sum().clamp_min(1)
+
+
+def probability_loss(probability: Tensor, target: Tensor) -> Tensor:
+    """Return the binary cross entropy of each entry, in float32 whatever the precision around it."""
+    with torch.autocast(probability.device.type, enabled=False):
+        return nn.functional.binary_cross_entropy(probability.float(), target.float(), reduction="none")
+
+
+def pair_bags(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Pair the i-th normal video with the i-th abnormal one.
+
+    Takes labels (v); returns three tensors of v // 2 entries: the normal rows, the abnormal rows,
+    and 1.0 where there is such a pair (if one class has fewer videos, the rest stays single). The
+    sizes do not depend on the labels, so that nothing waits for the device.
+    """
+    pairs = torch.arange(labels.shape[0] // 2, device=labels.device)
+    normal_first = (labels > 0.5).int().argsort(stable=True)
+    abnormal = (labels > 0.5).sum()
+    normal = labels.shape[0] - abnormal
+    exists = pairs < torch.minimum(normal, abnormal)
+    last = (normal + pairs).clamp_max(labels.shape[0] - 1)
+    return normal_first[pairs], normal_first[last], exists.float()
+
+
+def gather_snippets(x: Tensor, index: Tensor) -> Tensor:
+    """Return the snippets ``index`` (b, k) of ``x`` (b, t, c), as (b, k, c)."""
+    return x.gather(1, index[..., None].expand(-1, -1, x.shape[-1]))
