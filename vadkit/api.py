@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vadkit.graph.artifact import load_model
+from vadkit.graph import artifact
 from vadkit.graph.compiler import compile_config
 from vadkit.graph.module import VadModel
 from vadkit.graph.source import load_config
@@ -42,4 +42,4 @@ def load(path: str | Path, device: str = "cpu") -> VadModel:
     ``model.spec`` is the resolved graph it was trained with. No pickle is read. Raises VadkitError
     for a file that is missing, damaged, pickled, or needs a plugin that is not installed.
     """
-    return load_model(path, device)
+    return artifact.load(path, device)

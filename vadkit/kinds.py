@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-
 from torch import Tensor, nn
 
 Lookahead = int | Literal["all"]

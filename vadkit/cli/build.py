@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from vadkit.api import build
-    from vadkit.graph.artifact import save_model, write_atomically
+    from vadkit.graph.artifact import save, write_atomically
 
     torch.manual_seed(args.seed)
     model = build(args.config, args.set, without=args.without)
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
         write_atomically(args.diagram, diagram(model).encode())
     if args.out:
-        save_model(model, args.out, {"seed": args.seed, "trained": False})
+        save(model, args.out, {"seed": args.seed, "trained": False})
     if args.resolved:
         import yaml
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save as pack
 from torch import Tensor
 
 from vadkit import __version__
@@ -27,7 +27,7 @@ from vadkit.problems import VadkitError, fail
 FORMAT = 1
 
 
-def save_model(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = None) -> Path:
+def save(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = None) -> Path:
     """Write a model to ``path``; ``extra`` is plain data (metrics, protocol, seeds, recipes) for the header.
 
     Raises VadkitError if the file cannot be written; what was there stays.
@@ -41,12 +41,12 @@ def save_model(model: VadModel, path: str | Path, extra: Mapping[str, Any] | Non
         "extra": dict(extra or {}),
     }
     text = json.dumps(header)  # in order: the order of the inputs is the order of the arguments
-    data = save(state, {"vadkit": text, "sha256": _digest(text, state)})
+    data = pack(state, {"vadkit": text, "sha256": _digest(text, state)})
     write_atomically(Path(path), data)
     return Path(path)
 
 
-def load_model(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
+def load(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
     """Return the model of a file, in eval mode. Raises VadkitError for anything but a sound model file."""
     from vadkit.graph.compiler import compile_config
     from vadkit.graph.source import load_config
@@ -54,7 +54,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> VadModel
 
     header, state = _read(Path(path))
     spec: dict[str, Any] = header["spec"]
-    graph = {key: spec[key] for key in ("inputs", "nodes", "losses", "output") if key in spec}
+    graph: dict[str, Any] = {key: spec[key] for key in ("inputs", "nodes", "losses", "output") if key in spec}
     try:  # how it was trained need not be possible here, e.g. with a data set of a plugin
         model = compile_config(load_config(graph), load_plugins())
     except VadkitError as error:

@@ -399,7 +399,7 @@ class _Compiler:
             before = [ahead.get(ref.name, 0) for ref in step.refs if not ref.batch]
             own = getattr(module, "lookahead", "all")
             whole = own == "all" or "all" in before
-            ahead[step.name] = "all" if whole else own + max((int(a) for a in before), default=0)
+            ahead[step.name] = "all" if whole else int(own) + max((int(a) for a in before), default=0)
         return ahead[plan.output.name]
 
     def _spec(self, plan: Plan) -> dict[str, Any]:
@@ -408,9 +408,10 @@ class _Compiler:
         for name, pattern in plan.inputs.items():
             if not isinstance(spec["inputs"][name], dict):
                 spec["inputs"][name] = str(pattern)
-        for section, steps in (("nodes", plan.steps), ("losses", plan.losses)):
-            for step in steps:  # type: ignore[attr-defined]
-                spec[section][step.name]["args"] = dict(step.args)
+        for step in plan.steps:
+            spec["nodes"][step.name]["args"] = dict(step.args)
+        for loss in plan.losses:
+            spec["losses"][loss.name]["args"] = dict(loss.args)
         return spec
 
 

@@ -58,7 +58,7 @@ def _count(model: VadModel, snippets: int) -> dict[str, int] | None:
     meta = copy.deepcopy(model).to("meta").eval()
     outputs = {f"{s.name}.{next(iter(s.outputs))}" for s in meta.plan.steps}
     streams = [
-        torch.zeros([{"b": 1, "t": snippets}.get(str(t), t) for t in pattern.tokens], device="meta")  # type: ignore[misc]
+        torch.zeros([1, snippets, *(t for t in pattern.tokens[2:] if isinstance(t, int))], device="meta")
         for pattern in meta.plan.inputs.values()
     ]
     batch = dict(zip(meta.plan.inputs, streams))

@@ -66,7 +66,7 @@ def _columns(boxes: dict[str, tuple[str, str, str]], edges: list[tuple[str, str,
 
 def _places(columns: list[list[str]]) -> dict[str, tuple[float, float]]:
     rows = max(len(column) for column in columns)
-    place = {}
+    place: dict[str, tuple[float, float]] = {}
     for x, column in enumerate(columns):
         top = MARGIN + (rows - len(column)) * (HEIGHT + GAP_Y) / 2
         for y, name in enumerate(column):

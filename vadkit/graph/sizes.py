@@ -126,8 +126,8 @@ class Sizes:
     def _arrive(self, item: Written) -> dict[str, list[tuple[str, Value]]] | None:
         """Return port -> [(source, value)], or None if one is unknown or of the wrong rank."""
         assert item.component is not None
-        ports, arriving = ports_of(item.component), {}
-        sound = True
+        ports, sound = ports_of(item.component), True
+        arriving: dict[str, list[tuple[str, Value]]] = {}
         for port, source, path in item.sources:
             value = self.value(source)
             arriving.setdefault(port, []).append((source, value))
@@ -143,7 +143,8 @@ class Sizes:
         """Return the constructor's arguments with every inferable one filled, or None after a problem."""
         assert item.component is not None
         known, ports = arguments(item.component), ports_of(item.component)
-        args, first, sound = dict(item.args), {}, True
+        args, sound = dict(item.args), True
+        first: dict[str, Arriving] = {}
         for name, wires in arriving.items():
             for word, sizes in _words(ports[name], wires):
                 argument = known.get(word)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vadkit.kinds import BATCH_PORTS, ModuleComponent
-from vadkit.problems import Note, Place, Problem, nearest
+from vadkit.problems import Note, Problem, nearest
 from vadkit.shapes import Port, parse_ports
 
 Path = tuple[Any, ...]
@@ -93,12 +93,10 @@ class Wiring:
             self._tell(item, f"{item.title} has no port for a source", path)
         got = {port for port, _, _ in item.sources}
         for port in ports.values():
-            if port.name not in got and not port.optional and port.name not in BATCH_PORTS:
-                if id(item) not in self.broken:
-                    self._tell(
-                        item, f"{item.title} needs '{port.name}' ({port.pattern}) and nothing is wired to it",
-                        item.path, key=True,
-                    )
+            lacking = port.name not in got and not port.optional and port.name not in BATCH_PORTS
+            if lacking and id(item) not in self.broken:
+                self._tell(item, f"{item.title} needs '{port.name}' ({port.pattern}) and nothing is wired to it",
+                           item.path, key=True)
 
     def _named(self, item: Written, ports: dict[str, Port], wired: dict[str, Any], path: Path) -> None:
         assert item.component is not None
