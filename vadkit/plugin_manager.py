@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pluggy
 
 from vadkit import hookspecs
 from vadkit.problems import fail, nearest
-from vadkit.registry import Components
+
+if TYPE_CHECKING:  # it imports torch, which `vadkit list plugins` has no need of
+    from vadkit.registry import Components
 
 GROUP = "vadkit"
 EXTRA = "VADKIT_PLUGINS"  # modules that are importable but not packaged, comma separated
@@ -35,6 +38,7 @@ class Plugin:
     error: str | None = None
     blocked: bool = False
     components: list[type] = field(default_factory=list)
+    config_folders: list[Path] = field(default_factory=list)
 
     @property
     def origin(self) -> str:
@@ -92,8 +96,15 @@ def _load(plugin: Plugin, manager: pluggy.PluginManager, components: Components)
         for component in brought:
             components.add(component, plugin.name)
             plugin.components.append(component)
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises, it must not take others along
+        folders = manager.subset_hook_caller(
+            "vadkit_configs", [p for p in manager.get_plugins() if p is not module]
+        )
+        plugin.config_folders.extend(map(Path, folders()))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises must not take others along
         plugin.error = f"{type(error).__name__}: {error}"
+        for component in plugin.components:
+            components.remove(component)
+        plugin.components.clear()
         if manager.has_plugin(plugin.name):
             manager.unregister(name=plugin.name)
 
@@ -109,6 +120,8 @@ def load_plugins(without: Iterable[str] = ()) -> Plugins:
 
 @lru_cache(maxsize=4)
 def _load_all(without: tuple[str, ...], extra: str) -> Plugins:
+    from vadkit.registry import Components
+
     plugins = discover()
     for name in without:
         if name not in {p.name for p in plugins}:
@@ -122,7 +135,8 @@ def _load_all(without: tuple[str, ...], extra: str) -> Plugins:
         plugin.blocked = plugin.name in without
         if not plugin.blocked:
             _load(plugin, manager, components)
-    folders = [Path(__file__).parent / "registry_configs", *map(Path, manager.hook.vadkit_configs())]
+    folders = [Path(__file__).parent / "registry_configs"]
+    folders += [folder for plugin in plugins for folder in plugin.config_folders]
     if not folders[0].is_dir():  # a checkout: the folder is moved into the package by the wheel
         folders[0] = Path(__file__).parent.parent / "registry_configs"
     return Plugins(plugins, components, folders)

@@ -36,6 +36,11 @@ class Components:
         self.registries[kind].register_module(name=name, module=component)
         self.owners[component] = plugin
 
+    def remove(self, component: type[Component]) -> None:
+        """Take a class out again: its plugin turned out to be broken."""
+        del self.registries[component.kind].module_dict[component.name]
+        del self.owners[component]
+
     def find(self, name: str, kind: str | None = None) -> type[Component] | None:
         """Return the class called ``name``, or None. Names are unique across kinds."""
         for registry in [self.registries[kind]] if kind else self.registries.values():

@@ -1,0 +1,98 @@
+"""The contract test: what every component promises, checked on tiny tensors.
+
+A plugin's author writes one test per component::
+
+    from vadkit.testing import check_component
+
+    def test_contract():
+        check_component(MyBlock)
+
+``check_component`` builds the class from its ``example`` and raises ``ComponentError`` with every
+broken promise in plain words. A promise that cannot be tested here (CUDA without a CUDA device) is
+listed in the report as not run; nothing is skipped in silence.
+
+Two class attributes let an author say what is meant:
+
+``no_gradient``
+    names of parameters whose gradient is exactly zero by construction (say, the bias of an
+    attention's keys); the comment beside it gives the reason. A gradient that does arrive is an error.
+``pairs_bags``
+    of a loss: True if the n-th abnormal video is paired with the n-th normal one, so that only
+    permutations that keep both orders leave the value unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from vadkit.kinds import KINDS
+from vadkit.testing import arrays, declarations, losses, machines, nodes
+from vadkit.testing.report import Broken, ComponentError, NotRun, Report
+from vadkit.testing.subject import Subject
+
+__all__ = ["ComponentError", "Report", "check_component"]
+
+Check = Callable[[Subject], None]
+
+_NODE: list[Check] = [*declarations.MODULE, declarations.declares_its_mask_switch, *nodes.NODE,
+                      machines.exports, machines.runs_on_cuda]
+CHECKS: dict[str, list[Check]] = {
+    "temporal": [*_NODE, nodes.keeps_width],
+    "fusion": [*_NODE, nodes.takes_any_number_of_streams],
+    "head": [*_NODE, declarations.declares_its_range, nodes.stays_in_its_range],
+    "loss": [*declarations.MODULE, declarations.needs_are_ports, declarations.declares_its_mask_switch, *losses.LOSS,
+             losses.runs_on_cuda],
+    "sampler": list(arrays.SAMPLER),
+    "postprocess": list(arrays.POSTPROCESS),
+    "backbone": list(arrays.BACKBONE),
+    "dataset": [declarations.has_methods("videos", "read")],
+    "metric": [declarations.builds],
+}
+
+
+def check_component(cls: type[Any], **overrides: Any) -> Report:
+    """Check every promise of a component, built from its ``example`` with ``overrides`` on top.
+
+    Returns the report. Raises ComponentError, an AssertionError, that lists each broken promise.
+    """
+    kind = getattr(cls, "kind", None)
+    if kind not in KINDS:
+        raise TypeError(f"{cls.__name__} is no component: derive it from one of {', '.join(KINDS)}")
+    subject = Subject(cls, {**getattr(cls, "example", {}), **overrides})
+    report = Report(str(getattr(cls, "name", cls.__name__)), str(kind))
+    _run(declarations.EVERY, subject, report)
+    if not report.broken:
+        _run_in_order(subject, report)
+    if report.broken:
+        raise ComponentError(report)
+    return report
+
+
+def _run_in_order(subject: Subject, report: Report) -> None:
+    """Run the checks of the kind for every variant; a component that cannot be built tells so once."""
+    variants = [subject]
+    for check in CHECKS[report.kind]:
+        for variant in variants:
+            _run([check], variant, report)
+        if report.broken and check in declarations.MODULE:
+            return
+        if check is declarations.builds and report.kind in ("temporal", "fusion", "head", "loss"):
+            variants = list(subject.variants())
+
+
+def _run(checks: Sequence[Check], subject: Subject, report: Report) -> None:
+    for check in checks:
+        promise = (check.__doc__ or check.__name__).strip()
+        if subject.wired:
+            promise += f" (with {', '.join(subject.wired)} wired)"
+        try:
+            check(subject)
+        except Broken as fault:
+            report.broken[promise] = str(fault)
+        except NotRun as reason:
+            report.not_run[promise] = str(reason)
+        except Exception as error:  # noqa: BLE001 - a component may raise anything, and that is its fault
+            report.broken[promise] = f"it raised {type(error).__name__}: {error}"
+        else:
+            report.kept.append(promise)

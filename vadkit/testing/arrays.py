@@ -1,0 +1,155 @@
+"""The promises of components that work on numpy arrays: sampler, postprocess, backbone.
+
+Legend: ``t`` snippets of one video, ``s`` snippets of a call, ``f`` frames.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from vadkit.testing.report import Broken, NotRun
+from vadkit.testing.subject import Subject
+
+DIMS = {"rgb": 6, "audio": 4}
+
+
+def _streams(t: int) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(t)
+    return {name: generator.normal(size=(t, dim)).astype(np.float32) for name, dim in DIMS.items()}
+
+
+def brings_to_one_length(subject: Subject) -> None:
+    """it brings videos of any length to its training length, every stream alike, and says how much is real"""
+    sampler = subject.build()
+    if not isinstance(getattr(sampler, "length", None), int):
+        raise Broken("it has no whole number 'length', the training length")
+    for t in (1, 9, sampler.length, 3 * sampler.length + 1):
+        given = _streams(t)
+        kept = {name: x.copy() for name, x in given.items()}
+        taken, real = sampler.sample(given, np.random.default_rng(0))
+        _check_sample(taken, real, sampler.length, t)
+        if any(not np.array_equal(given[name], kept[name]) for name in kept):
+            raise Broken("it writes into the features it was given")
+
+
+def _check_sample(taken: dict[str, np.ndarray], real: int, length: int, t: int) -> None:
+    if sorted(taken) != sorted(DIMS):
+        raise Broken(f"given the streams {', '.join(DIMS)}, it returned {', '.join(taken)}")
+    for name, x in taken.items():
+        if x.shape != (length, DIMS[name]) or x.dtype != np.float32:
+            raise Broken(f"{name} of {t} snippets came as {x.dtype} {x.shape}, not float32 {(length, DIMS[name])}")
+        if not np.isfinite(x).all():
+            raise Broken(f"{name} of {t} snippets is not finite")
+    if not isinstance(real, int | np.integer) or not 1 <= real <= length:
+        raise Broken(f"it counts {real!r} real snippets among {length}, of a video with {t}")
+
+
+def draws_from_its_generator(subject: Subject) -> None:
+    """the same random generator gives the same snippets"""
+    sampler = subject.build()
+    for t in (9, 3 * sampler.length):
+        first, second = (sampler.sample(_streams(t), np.random.default_rng(3)) for _ in range(2))
+        if first[1] != second[1] or any(not np.array_equal(first[0][k], second[0][k]) for k in DIMS):
+            raise Broken("it draws from another source of randomness than the generator it is given")
+
+
+def finishes_a_batch(subject: Subject) -> None:
+    """finish keeps the streams of a batch together: the same rows, the same length, the real snippets inside"""
+    sampler = subject.build()
+    lengths = torch.tensor([1, sampler.length, min(9, sampler.length)])
+    streams = {name: torch.randn(3, sampler.length, dim) for name, dim in DIMS.items()}
+    finished, real = sampler.finish(streams, lengths)
+    times = {name: tuple(x.shape) for name, x in finished.items()}
+    t = next(iter(finished.values())).shape[1]
+    if times != {name: (3, t, dim) for name, dim in DIMS.items()}:
+        raise Broken(f"from three rows of {sampler.length} it made {times}")
+    if real.shape != (3,) or bool((real > t).any()) or bool((real < 1).any()):
+        raise Broken(f"it counts {real.tolist()} real snippets in rows of {t}")
+
+
+def keeps_the_length(subject: Subject) -> None:
+    """it keeps the number of scores, for t of 1, 2, 9, 32, finite and between the smallest and the largest"""
+    change = subject.build()
+    for t in (1, 2, 9, 32):
+        scores = np.random.default_rng(t).random(t)
+        kept = scores.copy()
+        changed = np.asarray(change(scores))
+        if changed.shape != (t,):
+            raise Broken(f"{t} scores came back as {changed.shape}")
+        if not np.isfinite(changed).all() or changed.min() < -1e-6 or changed.max() > scores.max() + 1e-6:
+            raise Broken(f"of {t} scores some are not finite, below 0 or above the largest that went in")
+        if not np.array_equal(scores, kept):
+            raise Broken("it writes into the scores it was given")
+
+
+def says_what_it_is_fed(subject: Subject) -> None:
+    """it says its modality and its width"""
+    modality = getattr(subject.cls, "modality", None)
+    if modality not in get_args(Literal["rgb", "flow", "audio"]):
+        raise Broken(f"modality is {modality!r}, not rgb, flow or audio")
+    dim = getattr(subject.cls, "dim", None)
+    if not isinstance(dim, int) or dim < 1:
+        raise Broken(f"dim is {dim!r}, not a whole number above 0")
+
+
+def _available(subject: Subject) -> Any:
+    """Build a backbone, or say that its weights or packages are not here."""
+    try:
+        return subject.build()
+    except (OSError, ImportError) as error:
+        raise NotRun(f"it cannot be built here: {error}") from error
+
+
+def writes_a_recipe(subject: Subject) -> None:
+    """its recipe is plain data that JSON keeps, and the same each time"""
+    backbone = _available(subject)
+    try:
+        recipe = json.loads(json.dumps(backbone.recipe()))
+    except TypeError as error:
+        raise Broken(f"recipe() holds something that JSON cannot: {error}") from None
+    if recipe != backbone.recipe() or not recipe:
+        raise Broken("recipe() is empty, or changes when it is written and read again")
+    if subject.cls.modality == "audio" and "sample_rate" not in recipe:
+        raise Broken("the recipe of an audio backbone lacks 'sample_rate'")
+
+
+def extracts(subject: Subject) -> None:
+    """extract gives float32 (s, dim), finite, and each snippet its own features"""
+    backbone = _available(subject)
+    snippets = _snippets(backbone)
+    together = backbone.extract(snippets)
+    if together.shape != (len(snippets), backbone.dim) or together.dtype != np.float32:
+        raise Broken(f"{len(snippets)} snippets came as {together.dtype} {together.shape}, "
+                     f"not float32 {(len(snippets), backbone.dim)}")
+    if not np.isfinite(together).all():
+        raise Broken("some features are not finite")
+    alone = np.concatenate([backbone.extract([snippet]) for snippet in snippets])
+    if np.abs(alone - together).max() > 1e-3 * max(1.0, float(np.abs(together).max())):
+        raise Broken("a snippet's features change with the snippets beside it")
+
+
+def _snippets(backbone: Any) -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
+    if backbone.modality == "audio":
+        rate = int(backbone.recipe()["sample_rate"])
+        return [(0.1 * generator.normal(size=rate)).astype(np.float32), np.zeros(rate, np.float32)]
+    shape = (16, 64, 80, 3)
+    return [generator.integers(0, 256, shape, dtype=np.uint8), np.zeros(shape, np.uint8)]
+
+
+def builds_without_arguments(subject: Subject) -> None:
+    """it can be built without arguments, or has an example"""
+    needed = [p.name for p in list(inspect.signature(subject.cls.__init__).parameters.values())[1:]
+              if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in subject.args]
+    if needed:
+        raise Broken(f"{', '.join(needed)} must be given; set 'example'")
+
+
+SAMPLER = [builds_without_arguments, brings_to_one_length, draws_from_its_generator, finishes_a_batch]
+POSTPROCESS = [builds_without_arguments, keeps_the_length]
+BACKBONE = [says_what_it_is_fed, writes_a_recipe, extracts]
