@@ -1,0 +1,134 @@
+"""A tiny plugin of components whose results can be computed by hand."""
+
+import torch
+from torch import Tensor, nn
+
+from vadkit import Fusion, Head, Loss, Temporal, hookimpl
+
+
+class ToyLinear(Temporal):
+    """A linear layer."""
+
+    name = "toy_linear"
+    inputs = {"x": "b t in_dim"}
+    outputs = {"x": "b t dim"}
+
+    def __init__(self, in_dim: int, dim: int | None = None) -> None:
+        super().__init__()
+        self.in_dim, self.dim = in_dim, dim or in_dim
+        self.linear = nn.Linear(in_dim, self.dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+
+class ToyGate(Temporal):
+    """Two outputs; sees the mask always and the labels in training."""
+
+    name = "toy_gate"
+    inputs = {"x": "b t dim", "mask?": "b t", "labels?": "v"}
+    outputs = {"x": "b t dim", "gate": "b t"}
+    lookahead = 2
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, labels: Tensor | None = None) -> dict[str, Tensor]:
+        gate = x.mean(-1)
+        if mask is not None:
+            gate = gate * mask
+        if labels is not None and self.training:
+            gate = gate + labels[:, None]
+        return {"x": x * gate[..., None], "gate": gate}
+
+
+class ToyConcat(Fusion):
+    """Concatenation."""
+
+    name = "toy_concat"
+
+    def __init__(self, dims: list[int]) -> None:
+        super().__init__()
+        self.dims, self.dim = dims, sum(dims)
+
+    def forward(self, x: list[Tensor]) -> Tensor:
+        return torch.cat(x, -1)
+
+
+class ToySum(Fusion):
+    """A sum of equals."""
+
+    name = "toy_sum"
+    inputs = {"*x": "b t dim"}
+    lookahead = 1
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: list[Tensor]) -> Tensor:
+        return torch.stack(x).sum(0)
+
+
+class ToyHead(Head):
+    """One linear score."""
+
+    name = "toy_head"
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.linear = nn.Linear(dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).squeeze(-1)
+
+
+class ToyLoss(Loss):
+    """Cross-entropy of the best snippet, with a part."""
+
+    name = "toy_loss"
+    inputs = {"scores": "b t", "labels": "v", "mask?": "b t"}
+    needs = {"scores": "probability"}
+
+    def forward(self, scores: Tensor, labels: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
+        best = scores.max(1).values
+        return {"total": nn.functional.binary_cross_entropy(best, labels), "best": best.mean()}
+
+
+class ToyLiar(Temporal):
+    """Declares one shape and returns another."""
+
+    name = "toy_liar"
+    inputs = {"x": "b t dim"}
+    outputs = {"x": "b t dim"}
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
+class ToyFussy(Temporal):
+    """Refuses an odd number of heads."""
+
+    name = "toy_fussy"
+    inputs = {"x": "b t dim"}
+    outputs = {"x": "b t dim"}
+
+    def __init__(self, dim: int, heads: int = 2) -> None:
+        super().__init__()
+        if heads % 2:
+            raise ValueError(f"heads must be even, not {heads}")
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [ToyLinear, ToyGate, ToyConcat, ToySum, ToyHead, ToyLoss, ToyLiar, ToyFussy]
