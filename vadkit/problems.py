@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 SHOWN = 20  # more problems than this are counted, not listed
+WIDTH = 110  # characters of a source line that are shown
 
 
 @dataclass(frozen=True, order=True)
@@ -52,12 +53,22 @@ class Problem:
         """Return the message with its place, the source line, a caret, the hint and the notes."""
         lines = [f"{self.place}: {self.message}" if self.place else self.message]
         if self.place and self.place.source.strip():
-            lines.append("    " + self.place.source)
-            lines.append("    " + " " * (self.place.column - 1) + "^" * max(1, self.place.width))
+            lines += _excerpt(self.place)
         if self.hint:
             lines.append(f"  hint: {self.hint}")
         lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
+
+
+def _excerpt(place: Place) -> list[str]:
+    """Return the source line and the carets under it; of a long line, the part around them."""
+    start = 0 if len(place.source) <= WIDTH else max(0, place.column - 1 - WIDTH // 2)
+    text = place.source[start : start + WIDTH]
+    before = "..." if start else ""
+    after = "..." if start + WIDTH < len(place.source) else ""
+    at = place.column - 1 - start
+    carets = "^" * max(1, min(place.width, len(text) - at))
+    return [f"    {before}{text}{after}", "    " + " " * (len(before) + at) + carets]
 
 
 class VadkitError(Exception):

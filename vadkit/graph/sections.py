@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 TOP_KEYS = ("extends", "about", "inputs", "nodes", "losses", "output", "data", "train", "eval")
 SET_KEYS = TOP_KEYS[1:]
-INPUT_KEYS = ("use", "args")
-NODE_KEYS = ("use", "in", "args", "share", "detach", "when")
-LOSS_KEYS = (*NODE_KEYS, "weight")
 SECTIONS = ("data", "train", "eval")
 Path = tuple[str | int, ...]
 
@@ -199,11 +196,21 @@ def unknown_keys(source: Source, path: Path, known: Iterable[str], what: str = "
     problems = []
     for key in mapping:
         if key not in known:
-            close = nearest(key, known)
+            close = _moved(key, path) or nearest(key, known)
             hint = f"did you mean '{close}'?" if close else f"known here: {', '.join(known)}"
             place = source.place((*path, key), key=True)
             problems.append(Problem(f"unknown {what} '{'.'.join(map(str, (*path, key)))}'", place, hint))
     return problems
+
+
+def _moved(key: str, path: Path) -> str | None:
+    """Return the whole name of a key that is known, but not here: ``train.lr``."""
+    if path[:1] not in [(), *((section,) for section in SECTIONS)]:
+        return None
+    names = {row.key for row in ROWS if "*" not in row.key}
+    names |= {name.rpartition(".")[0] for name in names}
+    found = [name for name in names if name.endswith(f".{key}")]
+    return found[0] if len(found) == 1 else None
 
 
 def check_sections(source: Source) -> list[Problem]:
@@ -235,7 +242,7 @@ def _children(pattern: str) -> list[str]:
 def _check_mapping(source: Source, mapping: object, path: Path) -> list[Problem]:
     if not isinstance(mapping, dict):
         said = f"{_name(path)} must be a mapping, got {say(mapping)}"
-        return [Problem(said, source.place(path))]
+        return [Problem(said, source.place(path), _mapping_hint(mapping, _children(_pattern(path))))]
     known = _children(_pattern(path))
     problems = unknown_keys(source, path, known)
     for key in known:
@@ -245,6 +252,12 @@ def _check_mapping(source: Source, mapping: object, path: Path) -> list[Problem]
         if row and row.required and mapping.get(key) is None:
             problems.append(Problem(f"{_name(path)} needs '{key}': {row.meaning}", source.place(path, key=True)))
     return problems
+
+
+def _mapping_hint(value: object, keys: list[str]) -> str | None:
+    """``sampler: segment_mean`` is short for nothing, but what it means is clear."""
+    key = next((key for key in ("use", "name") if key in keys), None)
+    return f"write {{{key}: {value}}}" if key and isinstance(value, str) and value.isidentifier() else None
 
 
 def _check_value(source: Source, beside: Mapping[str, Any], value: Any, path: Path) -> list[Problem]:

@@ -1,0 +1,155 @@
+"""The schema of data, train and eval: what is refused in which words, and the defaults."""
+
+import pytest
+
+from vadkit.graph.sections import ROWS, check_sections, schema_rows, with_defaults
+from vadkit.graph.source import load_config
+
+GRAPH = {"inputs": {"rgb": "b t 8"}, "nodes": {"context": {"use": "tca"}, "score": {"use": "causal_conv"}}}
+
+
+def problems(**sections):
+    return check_sections(load_config({**GRAPH, **sections}))
+
+
+def only(**sections):
+    found = problems(**sections)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_a_full_config_is_good():
+    assert problems(
+        about="everything",
+        data={"use": "feature_store", "args": {"root": "x"}, "streams": {"rgb": "rgb"}, "batch": 4,
+              "sampler": {"use": "uniform_pad", "args": {"length": 9}}, "crops": "all", "prompts": "p.npy"},
+        train={"steps": 10, "optimizer": {"name": "sgd", "lr": 1, "momentum": 0}, "ema": 0.99, "clip_grad": 1,
+               "groups": [{"nodes": ["context"], "lr": 1e-6}, {"nodes": ["score"]}], "log": [],
+               "schedule": {"name": "step", "milestones": [5], "gamma": 0.5, "warmup": 2},
+               "warm_start": {"file": "a.safetensors", "nodes": ["context", "score"]}, "epochs": None},
+        eval={"metric": "auc", "post": [{"use": "score_smoothing", "args": {"kappa": 2}}], "threshold": 1},
+    ) == []  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "sections, message, hint",
+    [
+        ({"inputs_": {}}, "unknown key 'inputs_'", "did you mean 'inputs'?"),
+        ({"about": 3}, "about must be text, got the number 3", None),
+        ({"train": "fast"}, "train must be a mapping, got the text 'fast'", None),
+        ({"train": {"lr": 1}}, "unknown key 'train.lr'", "did you mean 'train.optimizer.lr'?"),
+        ({"train": {"epoch": 1}}, "unknown key 'train.epoch'", "did you mean 'epochs'?"),
+        ({"train": {"optimizer": {"lr": "fast"}}}, "train.optimizer.lr must be a number above 0, got the text 'fast'", None),
+        ({"train": {"optimizer": {"lr": 0}}}, "train.optimizer.lr must be a number above 0, got the number 0", None),
+        ({"train": {"optimizer": {"lr": True}}}, "train.optimizer.lr must be a number above 0, got true", None),
+        ({"train": {"optimizer": {"name": "admw"}}},
+         "train.optimizer.name must be one of adam, adamw, nadam, sgd, got the text 'admw'", "did you mean 'adamw'?"),
+        ({"train": {"optimizer": {"betas": [0.9]}}},
+         "train.optimizer.betas must be a list of two numbers from 0 to below 1, got [0.9]", None),
+        ({"train": {"optimizer": {"betas": [0.9, 1]}}},
+         "train.optimizer.betas must be a list of two numbers from 0 to below 1, got [0.9, 1]", None),
+        ({"train": {"optimizer": {"momentum": 0.9}}},
+         "train.optimizer.momentum is for sgd; train.optimizer.name is adam", None),
+        ({"train": {"schedule": {"name": "cosine", "gamma": 0.5}}},
+         "train.schedule.gamma is for step; train.schedule.name is cosine", None),
+        ({"train": {"epochs": 1.5}}, "train.epochs must be a whole number above 0 or null, got the number 1.5", None),
+        ({"train": {"epochs": 10**18}}, f"train.epochs must be a whole number above 0 or null, got the number {10**18}", None),
+        ({"train": {"epochs": 2, "steps": 3}}, "train takes epochs or steps, not both", None),
+        ({"train": {"deterministic": "yes"}}, "train.deterministic must be true or false, got the text 'yes'", "write true"),
+        ({"train": {"log": "jsonl"}}, "train.log must be a list of jsonl, tensorboard, got the text 'jsonl'", "write [jsonl]"),
+        ({"train": {"log": ["csv"]}}, "train.log must be a list of jsonl, tensorboard, got [csv]", None),
+        ({"train": {"groups": {"nodes": ["score"]}}}, "train.groups must be a list of mappings, got a mapping", None),
+        ({"train": {"groups": [{"lr": 1}]}}, "train.groups.0 needs 'nodes': names of the nodes of the group", None),
+        ({"train": {"groups": [{"nodes": []}]}}, "train.groups.0.nodes must be a list of node names, got []", None),
+        ({"train": {"groups": [{"nodes": ["contxt"]}]}},
+         "train.groups.0.nodes names 'contxt', which is not a node", "did you mean 'context'?"),
+        ({"train": {"groups": [{"nodes": ["score"]}, {"nodes": ["score"]}]}}, "node 'score' is in two groups", None),
+        ({"train": {"warm_start": {"nodes": ["score"]}}},
+         "train.warm_start needs 'file': path of the model file (.safetensors)", None),
+        ({"train": {"warm_start": {"file": "a", "nodes": ["zzz"]}}},
+         "train.warm_start.nodes names 'zzz', which is not a node", "the nodes are context, score"),
+        ({"train": {"ema": 1}}, "train.ema must be a number above 0, below 1 or null, got the number 1", None),
+        ({"data": {"streams": {"rbg": "x", "rgb": "y"}}},
+         "data.streams names 'rbg', which is not an input", "did you mean 'rgb'?"),
+        ({"data": {"streams": {"rgb": 3}}},
+         "data.streams must be a mapping of text to text or null, got the number 3 for 'rgb'", None),
+        ({"data": {"streams": {}}}, "data.streams says nothing of input 'rgb'", None),
+        ({"data": {"args": 3}}, "data.args must be a mapping, got the number 3", None),
+        ({"data": {"sampler": "uniform_pad"}}, "data.sampler must be a mapping, got the text 'uniform_pad'",
+         "write {use: uniform_pad}"),
+        ({"eval": {"post": [{"use": "x", "agrs": {}}]}}, "unknown key 'eval.post.0.agrs'", "did you mean 'args'?"),
+        ({"eval": {"post": ["score_smoothing"]}}, "eval.post.0 must be a mapping, got the text 'score_smoothing'",
+         "write {use: score_smoothing}"),
+        ({"eval": {"threshold": 2}}, "eval.threshold must be a number from 0 to 1, got the number 2", None),
+    ],
+)  # fmt: skip
+def test_told(sections, message, hint):
+    problem = only(**sections)
+    assert problem.message == message
+    assert problem.hint == hint
+
+
+def test_several_problems_at_once_each_at_its_place():
+    found = problems(train={"seed": -1, "acumulate": 2, "optimizer": {"lr": 0}})
+    assert [problem.place.source.strip().split('"')[1] for problem in found] == ["acumulate", "seed", "lr"]
+
+
+def test_null_stands_for_the_default():
+    assert (
+        problems(train={row.key.split(".")[1]: None for row in ROWS if row.key.count(".") == 1 and "train" in row.key})
+        == []
+    )
+
+
+def test_defaults_are_complete_and_good():
+    filled = with_defaults(GRAPH)
+    assert filled["train"]["epochs"] == 20 and filled["train"]["steps"] is None
+    assert filled["data"]["streams"] == {"rgb": "rgb"}
+    assert filled["data"]["sampler"] == {"use": "uniform_pad", "args": {}}
+    assert check_sections(load_config(filled)) == []
+    assert "train" not in GRAPH
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        {"train": {"steps": 5, "optimizer": {"name": "sgd"}, "schedule": {"name": "step"}}},
+        {"train": {"groups": [{"nodes": ["score"]}], "warm_start": {"file": "a"}}, "eval": {"post": [{"use": "x"}]}},
+    ],
+)
+def test_defaults_of_defaults_change_nothing(sections):
+    filled = with_defaults({**GRAPH, **sections})
+    assert with_defaults(filled) == filled
+    assert check_sections(load_config(filled)) == []
+    assert load_config(filled).data == filled
+
+
+def test_steps_leave_no_epochs():
+    train = with_defaults({"train": {"steps": 5}})["train"]
+    assert (train["steps"], train["epochs"]) == (5, None)
+
+
+def test_defaults_depend_on_the_name():
+    train = with_defaults({"train": {"optimizer": {"name": "sgd"}, "schedule": {"name": "linear"}}})["train"]
+    assert set(train["optimizer"]) == {"name", "lr", "weight_decay", "momentum"}
+    assert set(train["schedule"]) == {"name", "warmup", "end_factor"}
+
+
+def test_every_default_is_of_its_own_type():
+    for row in ROWS:
+        assert row.default is None and (row.null or row.required) or row.type.accepts(row.default), row.key
+
+
+def test_defaults_are_not_shared():
+    with_defaults({})["train"]["log"].append("x")
+    assert with_defaults({})["train"]["log"] == ["jsonl"]
+
+
+def test_rows_for_the_documentation():
+    rows = {key: (kind, default, meaning) for key, kind, default, meaning in schema_rows()}
+    assert rows["train.optimizer.lr"] == ("a number above 0", "0.0001", "learning rate")
+    assert rows["train.groups[].nodes"][1] == "required"
+    assert rows["train.optimizer.betas"][0].endswith("(for adam, adamw, nadam)")
+    assert rows["train.deterministic"][1] == "true"
+    assert len(rows) == len(ROWS)
