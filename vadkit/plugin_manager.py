@@ -71,6 +71,15 @@ def discover() -> list[Plugin]:
     return sorted(unique.values(), key=lambda p: (p.package != "vadkit", p.name, p.module))
 
 
+def check_without(plugins: Iterable[Plugin], without: Iterable[str]) -> None:
+    """Raise VadkitError for a name to leave out that no plugin has."""
+    names = {plugin.name for plugin in plugins}
+    for name in without:
+        if name not in names:
+            close = nearest(name, names)
+            fail(f"--without {name}: there is no plugin '{name}'", close and f"did you mean '{close}'?")
+
+
 def _refuse_same_names(plugins: list[Plugin]) -> None:
     seen: dict[str, Plugin] = {}
     for plugin in plugins:
@@ -123,10 +132,7 @@ def _load_all(without: tuple[str, ...], extra: str) -> Plugins:
     from vadkit.registry import Components
 
     plugins = discover()
-    for name in without:
-        if name not in {p.name for p in plugins}:
-            close = nearest(name, (p.name for p in plugins))
-            fail(f"--without {name}: there is no plugin '{name}'", close and f"did you mean '{close}'?")
+    check_without(plugins, without)
     _refuse_same_names([p for p in plugins if p.name not in without])
     manager = pluggy.PluginManager("vadkit")
     manager.add_hookspecs(hookspecs)
