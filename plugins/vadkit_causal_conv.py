@@ -27,6 +27,7 @@ class CausalConv(Head):
         kernel: snippets that one score sees.
         logits: 1, or 2 for the softmax of Eq. 17 and 18: of two logits it is the sigmoid of their
             difference, which is returned.
+        dropout: on the snippets before they are scored; .5 in the seed authors' two-stream model.
     """
 
     name = "causal_conv"
@@ -36,17 +37,18 @@ class CausalConv(Head):
     fidelity = "code"
     range = "logit"
 
-    def __init__(self, in_dim: int, kernel: int = 3, logits: Literal[1, 2] = 1) -> None:
+    def __init__(self, in_dim: int, kernel: int = 3, logits: Literal[1, 2] = 1, dropout: float = 0.0) -> None:
         super().__init__()
         if kernel < 1:
             raise ValueError(f"kernel must be at least 1, not {kernel}")
         self.in_dim, self.kernel = in_dim, kernel
+        self.dropout = nn.Dropout(dropout)
         self.conv = nn.Conv1d(in_dim, logits, kernel)
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x (b, t, c); return scores (b, t)."""
-        x = nn.functional.pad(x.transpose(1, 2), (self.kernel - 1, 0))
+        x = nn.functional.pad(self.dropout(x).transpose(1, 2), (self.kernel - 1, 0))
         logits = self.conv(x)  # (b, 1 or 2, t)
         return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
 
