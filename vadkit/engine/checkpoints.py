@@ -1,0 +1,145 @@
+"""Checkpoints that a kill, a full disk or a flipped byte cannot spoil.
+
+``FOLDER/step-00000120/`` holds ``tensors.safetensors``, ``state.json`` and ``SHA256SUMS``. It is written
+under a hidden name, flushed to the disk and renamed, so a folder with the plain name was once whole; the
+sums tell whether it still is. The last two are kept: if the newest is damaged, the one before it serves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from vadkit.engine.tree import pack, unpack
+from vadkit.problems import fail
+
+FORMAT = 1
+KEEP = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One whole checkpoint: where it lies, after how many steps it was made, and what it holds."""
+
+    folder: Path
+    step: int
+    state: dict[str, Any]
+
+
+class Damaged(Exception):
+    """A checkpoint that cannot be used; the text says why."""
+
+
+def name(step: int) -> str:
+    return f"step-{step:08d}"
+
+
+def found(folder: Path) -> list[Path]:
+    """Return the checkpoints in ``folder``, newest first, whole or not."""
+    if not folder.is_dir():
+        return []
+    return sorted((p for p in folder.glob("step-*") if p.name[5:].isdigit()), reverse=True)
+
+
+def write(folder: Path, step: int, state: dict[str, Any]) -> Path:
+    """Save ``state`` (a tree of plain data and tensors) and drop all but the newest two.
+
+    Raises VadkitError when the disk refuses; the earlier checkpoints are then untouched.
+    """
+    partial, final = folder / f".{name(step)}.partial", folder / name(step)
+    try:
+        _remove(partial)
+        partial.mkdir(parents=True)
+        _fill(partial, step, state)
+        _replace(partial, final)
+        for old in found(folder)[KEEP:]:
+            _remove(old)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        _refused(folder, step, error)
+    return final
+
+
+def _fill(folder: Path, step: int, state: dict[str, Any]) -> None:
+    plain, tensors = pack(state)
+    files = {
+        "tensors.safetensors": save(tensors),
+        "state.json": json.dumps({"vadkit_checkpoint": FORMAT, "step": step, "state": plain}).encode(),
+    }
+    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {file}\n" for file, data in files.items())
+    for file, data in {**files, "SHA256SUMS": sums.encode()}.items():
+        with open(folder / file, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+def _replace(partial: Path, final: Path) -> None:
+    _remove(final)
+    os.replace(partial, final)
+    handle = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)  # the new name is on the disk before an older checkpoint goes
+    finally:
+        os.close(handle)
+
+
+def _remove(folder: Path) -> None:
+    """Delete a checkpoint in one move, so that a kill in between leaves no half of it under its name."""
+    if folder.exists():
+        hidden = folder.with_name(f".{folder.name.strip('.')}.old")
+        shutil.rmtree(hidden, ignore_errors=True)
+        os.replace(folder, hidden)
+        shutil.rmtree(hidden)
+
+
+def _refused(folder: Path, step: int, error: OSError) -> None:
+    left = found(folder)
+    kept = f"the checkpoint of step {int(left[0].name[5:])} is intact" if left else "there is no earlier one"
+    fail(
+        f"the checkpoint of step {step} could not be written to {folder}: {error.strerror or error}",
+        hint=f"{kept}; make room or allow writing there, then continue with --resume",
+    )
+
+
+def read(folder: Path) -> Checkpoint:
+    """Return one checkpoint. Raises Damaged when a file is missing, torn or changed."""
+    try:
+        lines = (folder / "SHA256SUMS").read_text().splitlines()
+        sums = {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
+        data = {file: (folder / file).read_bytes() for file in ("tensors.safetensors", "state.json")}
+        for file, content in data.items():
+            if hashlib.sha256(content).hexdigest() != sums.get(file):
+                raise Damaged(f"{folder / file} is damaged: its SHA-256 is not the one noted beside it")
+        head = json.loads(data["state.json"])
+        if head["vadkit_checkpoint"] != FORMAT:
+            raise Damaged(f"{folder} has format {head['vadkit_checkpoint']}, this version reads {FORMAT}")
+        return Checkpoint(folder, head["step"], unpack(head["state"], load(data["tensors.safetensors"])))
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise Damaged(f"{folder} cannot be read: {error}") from error
+
+
+def latest(folder: Path, skipped: Callable[[str], None] = lambda text: None) -> Checkpoint | None:
+    """Return the newest whole checkpoint, or None if there is none at all.
+
+    ``skipped`` is told of every damaged one on the way. Raises VadkitError if all are damaged.
+    """
+    reasons = []
+    for candidate in found(folder):
+        try:
+            return read(candidate)
+        except Damaged as reason:
+            reasons.append(str(reason))
+            skipped(f"skipped a checkpoint: {reason}")
+    if reasons:
+        fail(f"no checkpoint in {folder} is whole: {reasons[0]}", hint="start again with --overwrite")
+    return None

@@ -1,0 +1,134 @@
+"""The train loop: one step is one optimiser update, and batches are asked for by number.
+
+mmengine's iteration loop sleeps two seconds at every end of the data, replays the data to resume, and
+counts batches instead of updates. This one asks for batch ``step x accumulate + i``, so a run that starts at
+step k needs nothing from before, and it stops between steps only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any, Protocol
+
+from mmengine.runner.base_loop import BaseLoop
+from torch import Tensor, nn
+
+from vadkit.engine.random_state import isolated
+
+
+class Batches(Protocol):
+    """Where batches come from: ``batch`` is a pure function of the number, ``len`` is an epoch."""
+
+    def batch(self, step: int) -> Mapping[str, Any]: ...
+
+    def __len__(self) -> int: ...
+
+
+class TrainLoop(BaseLoop):  # type: ignore[misc]
+    """Runs updates ``runner.iter`` ... ``steps - 1``.
+
+    Args:
+        runner: the runner whose hooks are called, by mmengine's names, and ``after_step`` when a step
+            is over with its evaluation.
+        dataloader: the batches.
+        steps: updates in all.
+        epoch_steps: updates in an epoch, for the log.
+        accumulate: batches in an update.
+        evaluate_every: steps between evaluations, or 0.
+        stopping: tells whether to stop now.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        dataloader: Batches,
+        steps: int,
+        epoch_steps: int,
+        accumulate: int = 1,
+        evaluate_every: int = 0,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        super().__init__(runner, dataloader)
+        self.max_iters, self.epoch_steps = steps, epoch_steps
+        self.accumulate, self.evaluate_every, self.stopping = accumulate, evaluate_every, stopping
+        self.iter = 0
+        self.evaluated: int | None = None  # the last step that was followed by an evaluation
+        self.waited = 0.0  # seconds spent waiting for batches so far
+
+    @property
+    def epoch(self) -> int:
+        return self.iter // self.epoch_steps
+
+    @property
+    def max_epochs(self) -> int:
+        return -(-self.max_iters // self.epoch_steps)
+
+    def run(self) -> nn.Module:
+        """Train until the last step or until told to stop."""
+        self.runner.call_hook("before_train")
+        self.runner.model.train()
+        self._evaluate_if_due()  # a run may have been stopped between a step and its evaluation
+        while self.iter < self.max_iters and not self.stopping():
+            self.run_iter()
+            self._evaluate_if_due()
+            self.runner.call_hook("after_step")
+        self.runner.call_hook("after_train")
+        return self.runner.model  # type: ignore[no-any-return]
+
+    def run_iter(self) -> None:
+        """Do one update."""
+        self.runner.call_hook("before_train_iter", batch_idx=self.iter, data_batch=None)
+        outputs: list[dict[str, Tensor]] = []
+        for number in range(self.iter * self.accumulate, (self.iter + 1) * self.accumulate):
+            start = perf_counter()
+            batch = self.dataloader.batch(number)
+            self.waited += perf_counter() - start
+            outputs.append(self.runner.model.train_step(batch, self.runner.optim_wrapper))
+        self.runner.call_hook(
+            "after_train_iter", batch_idx=self.iter, data_batch=None, outputs=_mean(outputs)
+        )
+        self.iter += 1
+
+    def _evaluate_if_due(self) -> None:
+        due = self.evaluate_every and self.iter and self.iter % self.evaluate_every == 0
+        if due and self.evaluated != self.iter and self.runner.val_loop is not None:
+            self.runner.val_loop.run()
+            self.evaluated = self.iter
+
+
+def _mean(outputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    if len(outputs) == 1:
+        return outputs[0]
+    return {name: sum(o[name] for o in outputs) / len(outputs) for name in outputs[0]}  # type: ignore[misc]
+
+
+class EvaluateLoop(BaseLoop):  # type: ignore[misc]
+    """Measures the model as it stands; the moving average, if there is one, stands in for it.
+
+    Args:
+        runner: the runner.
+        evaluate: model -> figures.
+        measured: told the figures and the model while the measured weights are in it.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        evaluate: Callable[[nn.Module], dict[str, Any]],
+        measured: Callable[[dict[str, Any], nn.Module], None],
+    ) -> None:
+        super().__init__(runner, None)
+        self.evaluate, self.measured = evaluate, measured
+
+    def run(self) -> None:
+        """Evaluate without a trace in weights, mode or random state."""
+        graph = self.runner.graph
+        self.runner.call_hook("before_val_epoch")
+        try:
+            graph.eval()
+            with isolated():
+                self.measured(self.evaluate(graph), graph)
+        finally:
+            graph.train()
+            self.runner.call_hook("after_val_epoch", metrics=None)

@@ -1,0 +1,232 @@
+"""The log: a record per interval and per evaluation, as JSON lines and for TensorBoard.
+
+Records are plain dictionaries with a ``kind``:
+
+``train``       step, epoch, losses (means over the interval), lr by group, grad_norm where the
+                gradient is clipped, seconds since the start, steps_per_second, waiting (share of the time
+                spent waiting for batches)
+``evaluation``  step, split, select, figures, and for select test_best a note that they flatter
+``start`` and ``resume``  what runs: versions, seed, device
+
+mmengine keeps every value of every loss in an array that it copies at each step.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+import torch
+from mmengine.hooks import Hook
+from torch import Tensor
+
+from vadkit.engine.distributed import average
+from vadkit.engine.progress import Progress
+from vadkit.problems import fail
+
+
+class Writer(Protocol):
+    """Where records go."""
+
+    def write(self, record: dict[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class JsonLines:
+    """One record per line, on the disk as soon as it is written.
+
+    A resumed run drops the lines after the checkpoint it starts from (``keep`` steps), and a last line
+    that a kill tore, so the file reads like that of one run.
+    """
+
+    def __init__(self, path: Path, keep: int | None = None) -> None:
+        self.path = path
+        kept = [] if keep is None else [r for r in read_log(path) if r.get("step", 0) <= keep]
+        self.kept = kept
+        try:
+            temporary = path.with_name(f".{path.name}.new")
+            temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
+            os.replace(temporary, path)
+            self._stream = path.open("a")
+        except OSError as error:
+            self._refused(error)
+
+    def write(self, record: dict[str, Any]) -> None:
+        try:
+            self._stream.write(json.dumps(record) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            self._refused(error)
+
+    def close(self) -> None:
+        try:
+            self._stream.close()
+        except OSError as error:
+            self._refused(error)
+
+    def _refused(self, error: OSError) -> None:
+        fail(
+            f"the log {self.path} cannot be written: {error.strerror or error}",
+            hint="what was saved before is intact; make room or allow writing, then use --resume",
+        )
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a log file; a torn last line is left out."""
+    records = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records
+
+
+class TensorBoard:
+    """The same records as curves in ``folder``. Raises VadkitError where tensorboard is not installed."""
+
+    def __init__(self, folder: Path, keep: int | None = None) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            fail(
+                "train.log asks for tensorboard, which is not installed",
+                hint="pip install 'vadkit[tensorboard]', or train.log: [jsonl]",
+            )
+        self._writer = SummaryWriter(str(folder), purge_step=None if keep is None else keep + 1)
+
+    def write(self, record: dict[str, Any]) -> None:
+        groups = {"train": ("losses", "lr"), "evaluation": ("figures",)}.get(record["kind"], ())
+        for group in groups:
+            for name, value in record[group].items():
+                if isinstance(value, (int, float)):
+                    head = record["split"] if group == "figures" else group
+                    self._writer.add_scalar(f"{head}/{name}", value, record["step"])
+        if record.get("note"):
+            self._writer.add_text("note", record["note"], record["step"])
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Log:
+    """Passes records on to the writers and the progress, and keeps them."""
+
+    def __init__(self, writers: Sequence[Writer] = (), progress: Progress | None = None) -> None:
+        self.writers, self.progress = list(writers), progress or Progress()
+        self.history: list[dict[str, Any]] = []
+
+    def write(self, record: dict[str, Any]) -> None:
+        self.history.append(record)
+        for writer in self.writers:
+            writer.write(record)
+        self.progress.record(record)
+
+    def close(self) -> None:
+        for writer in self.writers:
+            writer.close()
+
+
+class RecordHook(Hook):  # type: ignore[misc]
+    """Collects the losses of each step and writes their means every ``every`` steps.
+
+    Stops the run when the total is not finite: on the CPU at that step; on CUDA, where looking at every
+    step would make the device wait, at the end of the interval.
+
+    Args:
+        log: where records go.
+        every: steps in an interval.
+        last_good: tells where a stopped run can go on from.
+    """
+
+    priority = "BELOW_NORMAL"
+
+    def __init__(self, log: Log, every: int, device: torch.device, last_good: Callable[[], str]) -> None:
+        self.log, self.every, self.device, self.last_good = log, every, device, last_good
+        self.names: list[str] = []
+        self.rows: list[Tensor] = []
+        self.start = self.since = perf_counter()
+        self.waited = 0.0
+        self.counted = 0  # steps since the last record in this process, for the rate
+
+    def before_train(self, runner: Any) -> None:
+        self.start = self.since = perf_counter()
+        self.log.progress.begin(runner.iter, runner.max_iters)
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Tensor] | None = None
+    ) -> None:
+        assert outputs is not None
+        step = batch_idx + 1
+        self.names = list(outputs)
+        self.rows.append(torch.stack([value.float() for value in outputs.values()]))
+        self.counted += 1
+        if self.device.type == "cpu" and not math.isfinite(float(outputs["total"])):
+            self.check(step)
+        if step % self.every == 0 or step == runner.max_iters:
+            self.flush(runner, step)
+        self.log.progress.step(step)
+
+    def flush(self, runner: Any, step: int) -> None:
+        """Write the record of the interval that ends with ``step``."""
+        self.check(step)
+        means = average(torch.stack(self.rows).mean(0), self.device)
+        now, waited = perf_counter(), runner.train_loop.waited
+        seconds = max(now - self.since, 1e-9)
+        record: dict[str, Any] = {
+            "kind": "train",
+            "step": step,
+            "epoch": round(step / runner.train_loop.epoch_steps, 4),
+            "losses": dict(zip(self.names, means.tolist())),
+            "lr": {group["name"]: group["lr"] for group in runner.optim_wrapper.optimizer.param_groups},
+        }
+        if runner.optim_wrapper.grad_norm is not None:
+            record["grad_norm"] = float(runner.optim_wrapper.grad_norm)
+        record["seconds"] = round(now - self.start, 3)
+        record["steps_per_second"] = round(self.counted / seconds, 3)
+        record["waiting"] = round((waited - self.waited) / seconds, 3)
+        self.rows, self.counted, self.since, self.waited = [], 0, now, waited
+        self.log.write(record)
+
+    def check(self, step: int) -> None:
+        """Raise VadkitError if a total since the last record is not finite."""
+        if not self.rows:
+            return
+        table = torch.stack(self.rows).cpu()
+        bad = torch.nonzero(~torch.isfinite(table[:, self.names.index("total")])).flatten().tolist()
+        if bad:
+            row, at = table[bad[0]], step - len(self.rows) + 1 + bad[0]
+            culprit = next((n for n, v in zip(self.names, row) if n != "total" and not v.isfinite()), "total")
+            value = float(row[self.names.index(culprit)])
+            fail(
+                f"the loss '{culprit}' became {value} at step {at}; training stopped",
+                hint=f"{self.last_good()}; a lower train.optimizer.lr or a train.clip_grad may help",
+            )
+
+    def state(self) -> dict[str, Any]:
+        """Return the open interval, so that a resumed run writes the same means."""
+        return {"names": self.names, "rows": torch.stack(self.rows) if self.rows else None}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.names = state["names"]
+        self.rows = [] if state["rows"] is None else list(state["rows"].to(self.device))
+
+
+def plain(figures: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return figures as JSON can hold them: numpy numbers become Python's, NaN becomes null."""
+    result: dict[str, Any] = {}
+    for name, value in figures:
+        if isinstance(value, dict):
+            result[name] = plain(value.items())
+        elif hasattr(value, "item"):
+            result[name] = value.item()
+        else:
+            result[name] = value
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in result.items()}

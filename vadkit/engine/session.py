@@ -1,0 +1,234 @@
+"""One training, put together: mmengine's runner with this folder's loop, hooks and wrappers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from mmengine.hooks import EMAHook, ParamSchedulerHook
+from torch import nn
+
+from vadkit.engine import distributed, optimizers, precision, random_state
+from vadkit.engine.adapter import GraphAdapter
+from vadkit.engine.checkpoints import Checkpoint
+from vadkit.engine.interrupt import Interrupt
+from vadkit.engine.keeper import KeepHook
+from vadkit.engine.loop import Batches, EvaluateLoop, TrainLoop
+from vadkit.engine.precision import StepWrapper
+from vadkit.engine.progress import Progress
+from vadkit.engine.records import Log, RecordHook, plain
+from vadkit.engine.runner import QuietRunner, no_trace
+from vadkit.engine.schedules import Schedule, share
+from vadkit.engine.selection import Selection, label, watched_split
+from vadkit.engine.snapshot import Snapshot, stream_seed
+from vadkit.problems import fail
+
+Evaluate = Callable[[nn.Module], Mapping[str, Any]]
+
+
+@dataclass
+class Session:
+    """What a training needs. ``run`` does it once.
+
+    Args:
+        model: has ``loss(batch)``; is trained in place.
+        batches: see ``vadkit.engine.loop.Batches``.
+        train: the ``train`` section with every key.
+        device: where to train.
+        evaluate: model -> figures, or None; ``metric`` is the figure that select goes by and ``split``
+            the split it measures.
+        folder: for checkpoints, or None to keep none; ``about`` is saved with each and
+            ``checkpoint_seconds`` the least time between two.
+        checkpoint: where to go on from, or None.
+        log: where records go.
+        log_every: steps in an interval of the log; 0 chooses 10, or less in a short run.
+    """
+
+    model: nn.Module
+    batches: Batches
+    train: Mapping[str, Any]
+    device: torch.device
+    evaluate: Evaluate | None = None
+    metric: str = "ap"
+    split: str = "test"
+    folder: Path | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+    checkpoint_seconds: float = 60.0
+    checkpoint: Checkpoint | None = None
+    log: Log = field(default_factory=Log)
+    log_every: int = 0
+
+    def run(self) -> Outcome:
+        """Train; then leave the selected weights in the model, in eval mode.
+
+        Raises VadkitError where something does not fit or a loss is not finite. A first Ctrl-C or SIGTERM saves
+        and returns with ``signal`` set.
+        """
+        train = self.train
+        self._check()
+        with ExitStack() as stack:
+            interrupt = stack.enter_context(Interrupt(self.progress.note))
+            stack.enter_context(random_state.isolated())
+            stack.enter_context(random_state.deterministic(train["deterministic"]))
+            stack.enter_context(no_trace())
+            losses = getattr(self.model, "losses", None)
+            stack.enter_context(precision.losses_in_float32(losses, train["precision"], self.device.type))
+            stack.callback(self.progress.end)
+            self._build(interrupt)
+            random_state.seed_all(stream_seed(train["seed"], distributed.rank()))
+            return self._go(interrupt)
+
+    @property
+    def progress(self) -> Progress:
+        return self.log.progress
+
+    @property
+    def epoch_steps(self) -> int:
+        return max(1, len(self.batches) // int(self.train["accumulate"]))
+
+    @property
+    def steps(self) -> int:
+        return int(self.train["steps"] or self.train["epochs"] * self.epoch_steps)
+
+    @property
+    def evaluate_every(self) -> int:
+        """Steps between evaluations. By default an epoch where weights are selected, else only the end."""
+        if self.evaluate is None:
+            return 0
+        return int(self.train["evaluate_every"] or (0 if self.train["select"] == "last" else self.epoch_steps))
+
+    def _check(self) -> None:
+        precision.check(self.train["precision"], self.device)
+        if self.evaluate is None and self.train["select"] != "last":
+            fail(f"train.select is {self.train['select']}, but there is nothing to evaluate on")
+
+    def _build(self, interrupt: Interrupt) -> None:
+        train = self.train
+        self.model.to(self.device).train()
+        optimizer = optimizers.build(self.model, train["optimizer"], train["groups"])
+        schedule = Schedule(optimizer, share(train["schedule"], self.steps))
+        every = self.log_every or max(1, min(10, self.steps // 20))
+        self.selection = Selection(train["select"], self.metric)
+        self.records = RecordHook(self.log, every, self.device, lambda: self.keeper.last_good())
+        self.ema = None if train["ema"] is None else EMAHook(momentum=1 - train["ema"], strict_load=True)
+        self.snapshot = Snapshot(self.records, self.selection, schedule, self.ema)
+        self.keeper = KeepHook(
+            self.folder, self.snapshot.take, self.about, self.checkpoint_seconds, self.device
+        )
+        hooks = [self.ema, self.records, ParamSchedulerHook(), self.keeper]
+        self.runner = QuietRunner(
+            GraphAdapter(self.model),
+            self.device,
+            self.batches,
+            self._loop(interrupt),
+            self._wrapper(optimizer),
+            schedule,
+            [hook for hook in hooks if hook is not None],
+            self._resume,
+        )
+        self.runner.graph = self.model
+        if self.evaluate is not None:
+            self.runner._val_loop = EvaluateLoop(self.runner, self._watch(interrupt), self._measured)
+
+    def _loop(self, interrupt: Interrupt) -> dict[str, Any]:
+        return {
+            "type": TrainLoop,
+            "steps": self.steps,
+            "epoch_steps": self.epoch_steps,
+            "accumulate": self.train["accumulate"],
+            "evaluate_every": self.evaluate_every,
+            "stopping": lambda: distributed.any_process(interrupt.signal is not None, self.device),
+        }
+
+    def _wrapper(self, optimizer: torch.optim.Optimizer) -> StepWrapper:
+        train = self.train
+        scaler = torch.amp.GradScaler(self.device.type) if train["precision"] == "fp16" else None
+        return StepWrapper(
+            optimizer, train["precision"], self.device.type, train["accumulate"], train["clip_grad"], scaler
+        )
+
+    def _resume(self, runner: Any) -> None:
+        if self.checkpoint is not None:
+            self.snapshot.restore(runner, self.checkpoint)
+            self.keeper.saved = self.checkpoint.step
+            self.progress.note(f"resuming after step {self.checkpoint.step} of {self.steps}")
+
+    # -- evaluation ------------------------------------------------------------------------------
+    def _watch(self, interrupt: Interrupt) -> Callable[[nn.Module], dict[str, Any]]:
+        assert self.evaluate is not None
+        evaluate = self.evaluate
+
+        def watch(graph: nn.Module) -> dict[str, Any]:
+            # Process 0 measures, and a wait for it in another process cannot be broken off.
+            interrupt.breakable = not distributed.active()
+            try:
+                with torch.no_grad():
+                    return distributed.first(lambda: plain(evaluate(graph).items())) or {}
+            finally:
+                interrupt.breakable = False
+
+        return watch
+
+    def _measured(self, figures: dict[str, Any], graph: nn.Module) -> None:
+        if distributed.rank() == 0:
+            self.selection.offer(self.runner.iter, figures, graph)
+            self.log.write(self.evaluation(self.runner.iter, self.split, figures))
+
+    def evaluation(self, step: int, split: str, figures: dict[str, Any]) -> dict[str, Any]:
+        """Return the log's record of an evaluation, labelled where it flatters."""
+        select = self.train["select"]
+        record = {"kind": "evaluation", "step": step, "split": split, "select": select, "figures": figures}
+        note = label(select)
+        return record if note is None else {**record, "note": note}
+
+    # -- the run ---------------------------------------------------------------------------------
+    def _go(self, interrupt: Interrupt) -> Outcome:
+        start = perf_counter()
+        try:
+            self.runner.train()
+        except KeyboardInterrupt:
+            if not interrupt.whole:
+                raise
+        # Written also at the end: a longer run may go on from there.
+        if self.keeper.saved != self.runner.iter:
+            self.keeper.save(self.runner)
+        return self._finish(interrupt, perf_counter() - start)
+
+    def _finish(self, interrupt: Interrupt, seconds: float) -> Outcome:
+        best, steps = self.selection.best, self.runner.iter
+        if interrupt.signal is None:
+            if best is not None:
+                self.model.load_state_dict(best.weights)
+            elif self.ema is not None:
+                self.ema._swap_ema_parameters()
+        self.model.zero_grad(set_to_none=True)
+        self.model.eval()
+        return Outcome(
+            steps=steps,
+            chosen=steps if best is None else best.step,
+            best=None if best is None else best.value,
+            history=self.log.history,
+            seconds=seconds,
+            signal=interrupt.signal,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: steps done, the step whose weights were chosen, its figure, the log, and the signal
+    that ended it early, if any."""
+
+    steps: int
+    chosen: int
+    best: float | None
+    history: list[dict[str, Any]]
+    seconds: float
+    signal: int | None
+
+
+__all__ = ["Evaluate", "Outcome", "Session", "watched_split"]
