@@ -108,7 +108,7 @@ def _load(plugin: Plugin, manager: pluggy.PluginManager, components: Components)
         folders = manager.subset_hook_caller(
             "vadkit_configs", [p for p in manager.get_plugins() if p is not module]
         )
-        plugin.config_folders.extend(map(Path, folders()))
+        plugin.config_folders.extend(map(_existing, folders()))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises must not take others along
         plugin.error = f"{type(error).__name__}: {error}"
         for component in plugin.components:
@@ -116,6 +116,12 @@ def _load(plugin: Plugin, manager: pluggy.PluginManager, components: Components)
         plugin.components.clear()
         if manager.has_plugin(plugin.name):
             manager.unregister(name=plugin.name)
+
+
+def _existing(folder: str | Path) -> Path:
+    if not Path(folder).is_dir():  # most often left out of the wheel; its graphs would be missed in silence
+        raise NotADirectoryError(f"vadkit_configs() names {folder}, which is no folder")
+    return Path(folder)
 
 
 def load_plugins(without: Iterable[str] = ()) -> Plugins:

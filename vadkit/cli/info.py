@@ -59,11 +59,24 @@ def _facts(plugins: Plugins, component: type[Any]) -> dict[str, Any]:
     }
     for side in ("inputs", "outputs"):
         facts[side] = dict(getattr(component, side, {}))
-    for name in ("lookahead", "range", "needs", "mask_switch", "modality", "dim"):
+    if hasattr(component, "lookahead"):
+        facts["lookahead"] = _lookahead(component)
+    for name in ("range", "needs", "mask_switch", "modality", "dim"):
         value = getattr(component, name, None)
         if value is not None and not callable(value) and not isinstance(value, property) and value != {}:
             facts[name] = value
     return facts
+
+
+def _lookahead(component: type[Any]) -> Any:
+    """Return the lookahead of the class, or of one built from its example where the constructor sets it."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            return component(**component.example).lookahead
+    except Exception:  # noqa: BLE001 - a component that cannot be built can still be described
+        return component.lookahead
 
 
 def _source(component: type[Any]) -> str:
@@ -95,7 +108,9 @@ def _print(facts: dict[str, Any]) -> None:
         print_table(["argument", "default", "type"],
                     [[a["name"], _default(a), a["type"]] for a in facts["arguments"]])
         print()
-    for name in ("lookahead", "range", "needs", "mask_switch", "modality", "dim", "paper", "fidelity", "source"):
+    if hasattr(component, "lookahead"):
+        facts["lookahead"] = _lookahead(component)
+    for name in ("range", "needs", "mask_switch", "modality", "dim", "paper", "fidelity", "source"):
         if facts.get(name) not in (None, ""):
             print(f"{name}: {_say(name, facts[name])}")
 
