@@ -1,0 +1,62 @@
+"""score_smoothing against means over explicit windows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from vadkit_score_smoothing import ScoreSmoothing
+
+from vadkit.testing import check_component
+
+LENGTHS = [1, 2, 7, 40]
+
+
+def scores(t):
+    return np.random.default_rng(t).random(t).astype(np.float32)
+
+
+def by_hand(s, kappa, mode, pad):
+    result = []
+    for i in range(len(s)):
+        start = i if mode == "slide" else i // kappa * kappa
+        window = list(s[start : start + kappa])
+        missing = kappa - len(window)
+        window += {"zero": [0.0] * missing, "edge": [s[-1]] * missing, "shrink": []}[pad]
+        result.append(np.mean(np.array(window, np.float64)))
+    return np.array(result)
+
+
+def test_contract():
+    check_component(ScoreSmoothing)
+
+
+@pytest.mark.parametrize("pad", ["zero", "edge", "shrink"])
+@pytest.mark.parametrize("mode", ["slide", "fixed"])
+@pytest.mark.parametrize("kappa", [2, 3, 8])
+@pytest.mark.parametrize("t", LENGTHS)
+def test_equals_the_windows(t, kappa, mode, pad):
+    smooth = ScoreSmoothing(kappa, mode, pad)(scores(t))
+    assert smooth.shape == (t,) and smooth.dtype == np.float32
+    assert np.allclose(smooth, by_hand(scores(t), kappa, mode, pad), atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["slide", "fixed"])
+def test_kappa_of_one_changes_nothing(mode):
+    assert np.array_equal(ScoreSmoothing(1, mode)(scores(9)), scores(9))
+
+
+def test_constant_scores_sag_only_at_the_end():
+    smooth = ScoreSmoothing(4)(np.ones(10))
+    assert np.allclose(smooth, [1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
+    assert np.allclose(ScoreSmoothing(4, pad="edge")(np.ones(10)), 1)
+
+
+def test_a_broken_score_is_not_smoothed_away():
+    s = scores(10)
+    s[4] = np.nan
+    assert np.isnan(ScoreSmoothing(3, pad="shrink")(s)[2:5]).all()
+
+
+def test_refuses_a_window_of_zero():
+    with pytest.raises(ValueError, match="kappa must be at least 1, not 0"):
+        ScoreSmoothing(0)

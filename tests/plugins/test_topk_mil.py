@@ -1,0 +1,63 @@
+"""topk_mil against a loop over videos."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from vadkit_topk_mil import TopkMil
+
+from vadkit.testing import check_component
+
+
+def by_hand(scores, labels, lengths, normal_k):
+    total = 0.0
+    for row, label, length in zip(scores.tolist(), labels.tolist(), lengths):
+        k = length // 16 + 1 if label == 1 or normal_k == "ratio" else 1
+        p = sum(sorted(row[:length], reverse=True)[:k]) / k
+        total -= math.log(p) if label == 1 else math.log(1 - p)
+    return total / len(lengths)
+
+
+def mask_of(lengths, t):
+    return torch.arange(t) < torch.tensor(lengths)[:, None]
+
+
+def test_contract():
+    check_component(TopkMil)
+
+
+@pytest.mark.parametrize("normal_k", ["one", "ratio"])
+def test_equals_the_loop(normal_k):
+    scores, lengths = torch.rand(4, 40, generator=torch.manual_seed(0)), [40, 33, 1, 16]
+    labels = torch.tensor([1.0, 0.0, 1.0, 0.0])
+    found = TopkMil(normal_k)(scores, labels, mask_of(lengths, 40))["total"]
+    assert float(found) == pytest.approx(by_hand(scores, labels, lengths, normal_k), rel=1e-6)
+
+
+def test_crops_are_averaged_before_the_choice():
+    scores, labels = torch.rand(6, 20, generator=torch.manual_seed(1)), torch.tensor([0.0, 1.0])
+    folded = TopkMil()(scores, labels, crops=3)["total"]
+    assert torch.equal(folded, TopkMil()(scores.view(2, 3, 20).mean(1), labels)["total"])
+
+
+def test_a_video_without_snippets_counts_for_nothing():
+    scores, labels = torch.rand(3, 8, generator=torch.manual_seed(2)), torch.tensor([0.0, 1.0, 1.0])
+    scores.requires_grad_()
+    found = TopkMil()(scores, labels, mask_of([8, 5, 0], 8))["total"]
+    assert torch.allclose(found, TopkMil()(scores[:2], labels[:2], mask_of([8, 5], 8))["total"])
+    (slope,) = torch.autograd.grad(found, scores)
+    assert slope.isfinite().all() and slope[2].eq(0).all()
+
+
+def test_a_video_is_never_judged_by_padding():
+    scores, labels = torch.full((2, 32), 0.1), torch.tensor([1.0, 0.0])
+    scores[:, 4:] = 0.9
+    found = TopkMil()(scores, labels, mask_of([4, 4], 32))["total"]
+    assert float(found) == pytest.approx(-(math.log(0.1) + math.log(0.9)) / 2, rel=1e-5)
+
+
+def test_refuses_a_bad_divisor():
+    with pytest.raises(ValueError, match="divisor must be at least 1, not 0"):
+        TopkMil(divisor=0)
