@@ -108,9 +108,7 @@ def _print(facts: dict[str, Any]) -> None:
         print_table(["argument", "default", "type"],
                     [[a["name"], _default(a), a["type"]] for a in facts["arguments"]])
         print()
-    if hasattr(component, "lookahead"):
-        facts["lookahead"] = _lookahead(component)
-    for name in ("range", "needs", "mask_switch", "modality", "dim", "paper", "fidelity", "source"):
+    for name in ("lookahead", "range", "needs", "mask_switch", "modality", "dim", "paper", "fidelity", "source"):
         if facts.get(name) not in (None, ""):
             print(f"{name}: {_say(name, facts[name])}")
 

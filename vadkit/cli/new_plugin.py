@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import re
 import shutil
@@ -91,10 +92,11 @@ def write_folder(out: Path, files: dict[str, str]) -> None:
 
 def _take_back(out: Path, files: dict[str, str], was_there: bool) -> None:
     """Remove what was written before it failed; the folder held nothing else."""
-    for path in {Path(path).parts[0] for path in files}:
-        if (out / path).is_dir():
-            shutil.rmtree(out / path, ignore_errors=True)
-        else:
-            (out / path).unlink(missing_ok=True)
-    if not was_there and out.is_dir():
-        out.rmdir()
+    with contextlib.suppress(OSError):
+        for path in {Path(path).parts[0] for path in files}:
+            if (out / path).is_dir():
+                shutil.rmtree(out / path)
+            else:
+                (out / path).unlink(missing_ok=True)
+        if not was_there:
+            out.rmdir()
