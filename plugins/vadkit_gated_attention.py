@@ -74,8 +74,9 @@ class GatedStep(nn.Module):
 
     def attend(self, main: Tensor, other: Tensor, bias: Tensor | None) -> Tensor:
         """Return what the main stream reads from the other, (b, t, c)."""
-        q, k, v = self.query(main), self.key(other), self.value(other)
-        return scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        q, k, v = (part[:, None] for part in (self.query(main), self.key(other), self.value(other)))
+        bias = None if bias is None else bias[:, None]  # (b, 1, 1, t): one head
+        return scaled_dot_product_attention(q, k, v, attn_mask=bias)[:, 0]
 
 
 @hookimpl

@@ -150,9 +150,13 @@ class SoftMask(torch.autograd.Function):
 
 
 def topk_mask(scores: Tensor, k: int) -> Tensor:
-    """Return 1.0 at the k largest entries of the last axis, 0.0 elsewhere."""
-    best = scores.topk(k, dim=-1, sorted=False).indices
-    return torch.zeros_like(scores).scatter(-1, best, 1.0)
+    """Return 1.0 at the k largest entries of the last axis, 0.0 elsewhere.
+
+    By a full sort: a tensor with an axis of length k would tie an exported graph to k > 1.
+    """
+    order = scores.argsort(dim=-1, descending=True)
+    chosen = (torch.arange(scores.shape[-1], device=scores.device) < k).to(scores.dtype)
+    return torch.zeros_like(scores).scatter(-1, order, chosen.expand_as(scores))
 
 
 def _scorer(dim: int) -> nn.Module:
