@@ -17,8 +17,10 @@ from vadkit.report.markup import Html, escape, link, script_json
 from vadkit.report.page import page, section, warning_box
 from vadkit.report.scatter import Point, scatter
 from vadkit.report.tables import table
+from vadkit.report.wave_chart import wave_chart
 
 __all__ = [
     "Bar", "Html", "Line", "Point", "bar_chart", "escape", "line_chart", "link", "page", "replacing",
-    "scatter", "script_json", "section", "table", "warning_box", "write_text_atomic",
+    "scatter", "script_json", "section", "table", "warning_box", "wave_chart",
+    "write_text_atomic",
 ]

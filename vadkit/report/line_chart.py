@@ -60,7 +60,7 @@ def line_chart(
         left, data: see ``plot.figure``.
     """
     x, y = _axes(lines, x_bounds, y_bounds, levels, time, x_log)
-    shades = "".join(_shade(WIDE * x.place(start), WIDE * x.place(end)) for start, end in spans)
+    shades = "".join(shade(WIDE * x.place(start), WIDE * x.place(end)) for start, end in spans)
     names = [line.name for line in lines]
     curves = "".join(_band(line, x, y, i) + _curve(line, x, y, i) for i, line in enumerate(lines))
     content = (
@@ -101,7 +101,8 @@ def _axes(
     return (log_axis(xs) if x_log else linear_axis(xs, x_bounds, 8)), linear_axis(ys, y_bounds)
 
 
-def _shade(start: float, end: float) -> str:
+def shade(start: float, end: float) -> str:
+    """Return the mark of a span, in units of the inner svg."""
     return f'<rect class="span" x="{start:.1f}" y="0" width="{end - start:.1f}" height="{HIGH}"/>'
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 from urllib.parse import quote
 
 
@@ -21,7 +22,7 @@ def escape(text: object) -> Html:
 def link(path: str) -> str:
     """Return a relative file path as a URL. A first part such as ``a:b`` is kept from being a scheme."""
     parts = path.replace("\\", "/").split("/")
-    url = "/".join(quote(part, safe="") for part in parts)
+    url = "/".join(quote(os.fsencode(part), safe="") for part in parts)
     return url if parts[0] in ("", ".", "..") else f"./{url}"
 
 

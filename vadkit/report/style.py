@@ -46,7 +46,7 @@ figure{margin:1rem 0}figcaption{font-weight:600;margin-bottom:.25rem}
 .grid{stroke:var(--line);stroke-width:1}.edge{stroke:var(--soft);stroke-width:1}
 .curve{fill:none;stroke-width:2;vector-effect:non-scaling-stroke;stroke-linejoin:round}
 .whisker{stroke:var(--ink);stroke-width:1.5}.level{stroke:var(--alarm);stroke-width:1.5;stroke-dasharray:6 4}
-.plot text.level-name{fill:var(--alarm);stroke:none}.span{fill:var(--alarm-area)}
+.plot text.level-name{fill:var(--alarm);stroke:none}.span{fill:var(--alarm-area)}.wave{fill:var(--soft)}
 .dot{stroke:var(--paper);stroke-width:1.5}.plot text.number{fill:var(--paper);font-size:10px;font-weight:700}
 .scroll{overflow-x:auto;margin:.6rem 0}
 table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums}

@@ -90,6 +90,13 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
 
 
+def moment(seconds: float) -> str:
+    """Return a time to a tenth of a second as ``2:03.4`` or ``1:02:03.4``."""
+    tenths = int(seconds * 10 + 0.5)
+    minutes, rest = tenths // 600, f"{tenths // 10 % 60:02d}.{tenths % 10}"
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest}" if minutes >= 60 else f"{minutes}:{rest}"
+
+
 def time_axis(duration: float, count: int = 8) -> Axis:
     """Return an axis from 0 to ``duration`` seconds; ticks in seconds, above two minutes as min:s."""
     high = duration if duration > 0 else 1.0

@@ -1,0 +1,54 @@
+"""Backbones whose features are known by heart, so that scores and events can be foretold.
+
+A plugin for the tests of ``vadkit predict``, loaded through VADKIT_PLUGINS.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vadkit import Backbone, hookimpl
+
+
+class MeanColour(Backbone):
+    """Mean red, green and blue of a snippet, 0..1."""
+
+    name = "mean_colour"
+    modality = "rgb"
+    dim = 3
+
+    def recipe(self) -> dict[str, Any]:
+        return {"what": "mean colour"}
+
+    def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
+        return np.stack([s.mean((0, 1, 2)) / 255 for s in snippets]).astype(np.float32)
+
+
+class Loudness(Backbone):
+    """Root mean square of a snippet's sound, plus 1 so that zeros are not silence."""
+
+    name = "loudness"
+    modality = "audio"
+    dim = 1
+
+    def recipe(self) -> dict[str, Any]:
+        return {"sample_rate": 8000, "window": 2000}
+
+    def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
+        return np.array([[1 + np.sqrt(np.mean(s**2))] for s in snippets], np.float32)
+
+
+class Clumsy(MeanColour):
+    """Fails with an error that is not meant for users."""
+
+    name = "clumsy"
+
+    def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
+        raise RuntimeError("something gave way")
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [MeanColour, Loudness, Clumsy]

@@ -1,0 +1,140 @@
+"""Whether browsers play a video file, and a copy for them if they do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+
+from vadkit.features.media import Picture, Samples, open_media
+from vadkit.features.sound import Line
+from vadkit.problems import fail
+
+# container -> the video and sound codecs in it that all current browsers play
+PLAYED: dict[str, tuple[set[str], set[str]]] = {
+    "mp4": ({"h264", "vp9", "av1", "libdav1d"}, {"aac", "mp3", "mp3float", "opus", "flac"}),
+    "webm": ({"vp8", "vp9", "av1", "libdav1d"}, {"opus", "vorbis"}),
+}
+SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".webm": "webm"}
+PIXELS = {"yuv420p", "yuvj420p"}
+WIDEST = 1280  # pixels; the copy is for looking at
+CLOCK = Fraction(1, 90_000)  # seconds; fine enough for any frame rate
+SOUND_RATE = 48_000
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How a file is packed, in FFmpeg's names. ``sound`` is None without a sound track."""
+
+    container: tuple[str, ...]
+    video: str
+    pixels: str
+    sound: str | None
+    brand: str = ""
+
+
+def probe(path: Path) -> Packing:
+    """Return how the file is packed. Raises VadkitError, with the cause, if it holds no video."""
+    with open_media(path) as media:
+        context, sound = media.video.codec_context, media.audio and media.audio.codec_context.name
+        names = tuple(media.container.format.name.split(","))
+        brand = media.container.metadata.get("major_brand", "").strip()
+        return Packing(names, context.name, context.pix_fmt or "", sound, brand)
+
+
+def unplayable(path: Path, packing: Packing) -> str | None:
+    """Return why some browser may not play the file, or None if all will."""
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None or kind not in packing.container or packing.brand == "qt":
+        return f"not every browser opens the container {path.suffix or packing.container[0]}"
+    video, sound = PLAYED[kind]
+    if packing.video not in video or packing.pixels not in PIXELS:
+        return f"not every browser plays {packing.video} video with {packing.pixels} pixels"
+    if packing.sound is not None and packing.sound not in sound:
+        return f"not every browser plays {packing.sound} sound"
+    return None
+
+
+def transcode(path: Path, target: Path) -> None:
+    """Write a copy of ``path`` as H.264 and mono AAC in mp4 to ``target``, at most 1280 pixels wide.
+
+    Times are kept, from the first picture on; damaged parts are left out. Raises VadkitError if
+    there is nothing to show or this build of PyAV lacks an encoder.
+    """
+    try:
+        with open_media(path) as media:
+            with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as sink:
+                copy = _Copy(sink, media.fps, media.audio is not None)
+                for event in media.events():
+                    copy.add(event)
+                copy.finish()
+    except (av.error.FFmpegError, ValueError) as error:
+        fail(f"{path}: no copy for browsers could be made ({getattr(error, 'strerror', None) or error})")
+
+
+class _Copy:
+    """Encodes pictures and sound as they come."""
+
+    def __init__(self, sink: Any, fps: float, has_sound: bool) -> None:
+        self.sink, self.step = sink, round(1 / fps / CLOCK)
+        self.ticks = -1  # time of the last picture, in CLOCK
+        self.line, self.samples = Line(), 0
+        self.early: list[Samples] = []  # sound before the first picture: the header is not yet known
+        self.video = sink.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        self.audio = sink.add_stream("aac", rate=SOUND_RATE, layout="mono") if has_sound else None
+        self.resampler = av.AudioResampler("fltp", "mono", SOUND_RATE)
+
+    def add(self, event: Picture | Samples) -> None:
+        if isinstance(event, Picture):
+            self._picture(event)
+            early, self.early = self.early, []
+            for sound in early:
+                self._sound(sound)
+        elif self.ticks < 0:
+            self.early.append(event)
+        else:
+            self._sound(event)
+
+    def finish(self) -> None:
+        if self.ticks < 0:
+            raise ValueError("not one picture can be decoded")
+        self.sink.mux(self.video.encode(None))
+        if self.audio is not None:
+            self._encode(self.resampler.resample(None))
+            self.sink.mux(self.audio.encode(None))
+
+    def _open(self, height: int, width: int) -> None:
+        shown = min(WIDEST, width)
+        # H.264 with 4:2:0 pixels wants even sizes.
+        self.video.width = max(2, shown // 2 * 2)
+        self.video.height = max(2, round(height * shown / width) // 2 * 2)
+        self.video.pix_fmt = "yuv420p"
+        self.video.options = {"preset": "veryfast", "crf": "24"}
+        self.video.codec_context.time_base = CLOCK
+
+    def _picture(self, picture: Picture) -> None:
+        if self.ticks < 0:
+            self._open(*picture.size)
+        pixels = picture.rgb(self.video.height, self.video.width)
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+        self.ticks = max(self.ticks + 1, round(picture.time / CLOCK))
+        frame.pts, frame.time_base = self.ticks, CLOCK
+        self.sink.mux(self.video.encode(frame))
+
+    def _sound(self, sound: Samples) -> None:
+        for piece in self.line.lay(sound.time, sound.rate, sound.mono):
+            frame = av.AudioFrame.from_ndarray(piece[None], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = sound.rate, None
+            self._encode(self.resampler.resample(frame))
+
+    def _encode(self, pieces: list[Any]) -> None:
+        # The line has no holes and begins with the first picture, so a count is enough.
+        for piece in pieces:
+            piece.pts, piece.time_base = self.samples, Fraction(1, SOUND_RATE)
+            self.samples += piece.samples
+            self.sink.mux(self.audio.encode(piece))  # type: ignore[union-attr]

@@ -1,0 +1,158 @@
+"""Score many videos; one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from vadkit.predict.index_page import index_page
+from vadkit.predict.inputs import PREVIEW, distinct_names, find_videos
+from vadkit.predict.outcome import Outcome, summary
+from vadkit.predict.playable import transcode, unplayable
+from vadkit.predict.result import Result, as_csv, as_json, score_video
+from vadkit.predict.system import System, load_system
+from vadkit.predict.video_page import video_page
+from vadkit.problems import VadkitError, fail
+from vadkit.report import link, replacing, write_text_atomic
+
+LARGE = 64 << 20  # bytes; a page with a larger video inside is slow to open, which is said
+
+Progress = Callable[[int, int, Path, float, float | None], None]
+"""Called with the video's number, the number of videos, its path, seconds done, seconds in all."""
+
+
+def predict(
+    videos: Sequence[str | Path],
+    model: str | Path,
+    out: str | Path,
+    *,
+    threshold: float | None = None,
+    embed: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+    report: Callable[[Outcome], None] | None = None,
+) -> list[Outcome]:
+    """Score videos and write NAME.json, NAME.csv and NAME.html for each, and index.html over all.
+
+    Args:
+        videos: files, and folders that are searched for videos.
+        model: a .safetensors file whose inputs name their backbones.
+        out: folder to write to; it is made if need be. A file there is replaced once its successor
+            is complete.
+        threshold: score from which on a snippet belongs to an event; None takes the model's own.
+        embed: put the videos into the pages instead of pointing to them.
+        device: "auto", "cpu", "cuda", ...
+        report: called with each outcome.
+
+    Raises VadkitError if nothing can begin: no such video, no sound model, a folder that cannot be
+    written. What is wrong with a single video is in its outcome.
+    """
+    out = Path(out)
+    found = find_videos(videos, out)
+    system = load_system(Path(model), device, threshold)
+    _make_folder(out)
+    outcomes = []
+    for number, (video, name) in enumerate(zip(found, distinct_names(found))):
+        outcome = _one(system, video, name, out, embed, _told(progress, number, len(found), video))
+        outcomes.append(outcome)
+        if report:
+            report(outcome)
+    write_text_atomic(out / "index.html", index_page(outcomes, system.path.name, system.threshold))
+    return outcomes
+
+
+def _told(
+    progress: Progress | None, number: int, count: int, video: Path
+) -> Callable[[float, float | None], None] | None:
+    if progress is None:
+        return None
+    progress(number, count, video, 0.0, None)
+    return lambda done, total: progress(number, count, video, done, total)
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"cannot make the folder {out}: {error.strerror}")
+
+
+def _one(
+    system: System, video: Path, name: str, out: Path, embed: bool,
+    progress: Callable[[float, float | None], None] | None,
+) -> Outcome:  # fmt: skip
+    try:
+        _keep_others_work(out / f"{name}.json")
+        result = score_video(system, video, name, progress)
+        write_result(result, out, embed)
+        return Outcome(video, summary(result))
+    except VadkitError as error:
+        return Outcome(video, error="\n".join(problem.render() for problem in error.problems))
+    except Exception as error:  # noqa: BLE001 - a decoder or backbone may raise anything; the others go on
+        return Outcome(video, error=f"{video}: {type(error).__name__}: {error}")
+
+
+def _keep_others_work(path: Path) -> None:
+    """Refuse to replace a JSON file that is not an earlier result, such as labels beside the video."""
+    if not path.exists():
+        return
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        data = None
+    if not isinstance(data, dict) or "vadkit_predict" not in data:
+        fail(f"{path} is there and was not written by vadkit predict", "choose another folder with --out")
+
+
+def write_result(result: Result, out: Path, embed: bool) -> None:
+    """Write the three files of one video, and a copy of it where browsers need one: all or none."""
+    with ExitStack() as stack:
+        source = _source(result, out, embed, stack)
+        for suffix, text in (
+            ("json", as_json(result)), ("csv", as_csv(result)), ("html", video_page(result, source)),
+        ):  # fmt: skip
+            temporary = stack.enter_context(replacing(out / f"{result.name}.{suffix}"))
+            temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def _source(result: Result, out: Path, embed: bool, stack: ExitStack) -> str | None:
+    """Return what the page plays: the video by relative path, a copy beside the page, or all of it."""
+    reason = unplayable(result.video, result.packing)
+    if not embed and reason is None:
+        return _relative(result.video, out)
+    try:
+        if embed:
+            return _embedded(result, reason is not None)
+        with ExitStack() as alone:  # so that a copy that fails is thrown away and not put into place
+            transcode(result.video, alone.enter_context(replacing(out / (result.name + PREVIEW))))
+            stack.push(alone.pop_all())
+    except VadkitError as error:
+        result.warnings.append(f"The page shows no video. {error.problems[0].message}")
+        return None
+    result.warnings.append(f"The page plays a copy (H.264 and AAC), because {reason}.")
+    return link(result.name + PREVIEW)
+
+
+def _relative(video: Path, out: Path) -> str:
+    try:
+        return link(os.path.relpath(video.resolve(), out.resolve()))
+    except ValueError:  # another drive
+        return video.resolve().as_uri()
+
+
+def _embedded(result: Result, copy: bool) -> str:
+    kind = "webm" if result.video.suffix.lower() == ".webm" and not copy else "mp4"
+    if copy:
+        with tempfile.TemporaryDirectory() as folder:
+            transcode(result.video, Path(folder) / "copy.mp4")
+            data = (Path(folder) / "copy.mp4").read_bytes()
+    else:
+        data = result.video.read_bytes()
+    if len(data) > LARGE:
+        result.warnings.append(f"The video in this page has {len(data) >> 20} MiB; the page opens slowly.")
+    return f"data:video/{kind};base64,{base64.b64encode(data).decode()}"

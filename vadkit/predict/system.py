@@ -1,0 +1,172 @@
+"""A trained model with all that is needed to score a video with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vadkit.features.extract import Extracted, Progress, extract_video, recipe
+from vadkit.graph.artifact import load, read_header
+from vadkit.graph.module import VadModel
+from vadkit.kinds import Backbone, Postprocess
+from vadkit.plugin_manager import load_plugins
+from vadkit.problems import fail
+
+USUAL = {"snippet_frames": 16, "fps": None, "tail": "repeat"}  # how snippets are cut if the model does not say
+MAY_DIFFER = {"crops"}  # training may use several crops where scoring uses one
+
+
+@dataclass
+class System:
+    """The model, its backbones by input name, and how it wants videos cut and scores finished."""
+
+    path: Path
+    sha256: str
+    model: VadModel
+    header: dict[str, Any]
+    backbones: dict[str, Backbone]
+    clock: dict[str, Any]
+    recipes: dict[str, dict[str, Any]]
+    post: list[Postprocess]
+    threshold: float
+    device: torch.device
+    warnings: list[str] = field(default_factory=list)
+
+    def extract(self, video: Path, progress: Progress | None = None) -> Extracted:
+        """Return the features of all inputs. Raises VadkitError for a video that cannot be used."""
+        return extract_video(video, self.backbones, progress=progress, **self.clock)
+
+    def score(self, streams: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the finished scores (t,) for streams (t, dim)."""
+        given = {n: torch.from_numpy(streams[n][None]).to(self.device) for n in self.backbones}
+        with torch.inference_mode():
+            scores: np.ndarray = self.model(**given, crops=1)[0].float().cpu().numpy()
+        for step in self.post:
+            scores = step(scores)
+        if not np.isfinite(scores).all():
+            fail("the model gave scores that are not finite", "was it trained to the end?")
+        return scores
+
+    def contributions(self, streams: Mapping[str, np.ndarray], scores: np.ndarray) -> dict[str, np.ndarray]:
+        """Return for each stream how much it moves each score (t,).
+
+        That is the score minus the score with the stream replaced by its own mean over the video,
+        so that nothing in it changes any more.
+        """
+        moved = {}
+        for name in self.backbones:
+            still = np.broadcast_to(streams[name].mean(0, keepdims=True), streams[name].shape).copy()
+            moved[name] = scores - self.score({**streams, name: still})
+        return moved
+
+
+def load_system(path: Path, device: str = "auto", threshold: float | None = None) -> System:
+    """Return the system of a model file.
+
+    Args:
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...
+        threshold: what counts as an event; None takes the model's own.
+
+    Raises VadkitError for a file that is no sound model, a model whose inputs name no backbone, a
+    device that is not there and a threshold that no score can be compared with.
+    """
+    place = _device(device)
+    header = read_header(path)
+    spec = header["spec"]
+    _need_backbones(path, spec["inputs"])
+    model = load(path, str(place))
+    evaluation = spec.get("eval") or {}
+    components = load_plugins().components
+    backbones: dict[str, Any] = {}
+    for name, told in spec["inputs"].items():
+        backbones[name] = components.find(told["use"], "backbone")(**(told.get("args") or {}))  # type: ignore[misc]
+    steps: list[Any] = [
+        components.find(step["use"], "postprocess")(**(step.get("args") or {}))  # type: ignore[misc]
+        for step in evaluation.get("post") or []
+    ]
+    chosen = threshold if threshold is not None else evaluation.get("threshold", 0.5)
+    _check_threshold(chosen, model.output_range)
+    warnings: list[str] = []
+    stored = _stored_recipes(header)
+    clock = _clock(stored, warnings)
+    recipes = {name: recipe(spec["inputs"][name]["use"], b, **clock) for name, b in backbones.items()}
+    _compare(stored, recipes, warnings)
+    return System(
+        path, _sha256(path), model, header, backbones, clock, recipes, steps, float(chosen), place, warnings
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        cause = (str(error).splitlines() or [type(error).__name__])[0]
+        fail(f"--device {name} cannot be used here: {cause}", "--device auto takes what there is")
+    return device
+
+
+def _need_backbones(path: Path, inputs: Mapping[str, Any]) -> None:
+    plain = {name: told for name, told in inputs.items() if not isinstance(told, dict)}
+    if plain:
+        listed = ", ".join(f"{name} ({told})" for name, told in plain.items())
+        fail(
+            f"{path} takes features, not videos: no backbone is named for its input {listed}",
+            "to score videos, write a backbone into the graph (for example rgb: {use: NAME}; 'vadkit list "
+            "backbone' shows the names) and train on features made with it; to score features that are "
+            "there already, use vadkit eval",
+        )
+
+
+def _check_threshold(threshold: float, output_range: str) -> None:
+    if not np.isfinite(threshold):
+        fail(f"the threshold is {threshold}; it must be a finite number")
+    if output_range == "probability" and not 0 <= threshold <= 1:
+        fail(f"the threshold is {threshold:g}, but this model's scores lie between 0 and 1")
+
+
+def _stored_recipes(header: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the recipes that the model was trained on, by input name; empty if the file does not tell."""
+    recipes = header.get("extra", {}).get("recipes") or {}
+    names = (header["spec"].get("data") or {}).get("streams") or {}
+    found = {name: recipes.get(name, recipes.get(names.get(name, name))) for name in header["spec"]["inputs"]}
+    return {name: told for name, told in found.items() if told}
+
+
+def _clock(stored: Mapping[str, Mapping[str, Any]], warnings: list[str]) -> dict[str, Any]:
+    """Return snippet_frames, fps and tail as in training."""
+    clocks = [{key: told.get(key, usual) for key, usual in USUAL.items()} for told in stored.values()]
+    if not clocks:
+        warnings.append(
+            "The model file does not say how the features it was trained on were cut: "
+            f"snippets of {USUAL['snippet_frames']} frames at the video's own rate were taken."
+        )
+        return dict(USUAL)
+    if any(clock != clocks[0] for clock in clocks):
+        fail(f"the streams of the model were cut differently: {clocks}", "extract them again with one setting")
+    return clocks[0]
+
+
+def _compare(
+    stored: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]], warnings: list[str]
+) -> None:
+    for name, told in stored.items():
+        keys = [k for k in {**told, **now[name]} if k not in MAY_DIFFER and told.get(k) != now[name].get(k)]
+        if keys:
+            changes = ", ".join(f"{k}: {told.get(k)} in training, {now[name].get(k)} here" for k in keys)
+            warnings.append(
+                f"The features of stream {name} are not made as in training ({changes}); scores may mislead."
+            )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
