@@ -1,0 +1,1 @@
+"""Ground truth from intervals, figures in bounded memory, and scoring a whole data set."""

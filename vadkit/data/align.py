@@ -1,0 +1,60 @@
+"""Streams of one video that do not have the same number of snippets.
+
+Backbones round the end of a video in their own ways, so counts differ by a few. A few are mended as
+published code does; more means that the features are not of one video.
+
+Legend: t snippets, dim the width of a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from vadkit.problems import Problem
+
+LOOK = "they were cut on different grids, or one of the files is of another video"
+
+
+def tolerance(t: int) -> int:
+    """Return how many snippets a stream may have more or fewer than the first one's ``t``."""
+    return max(2, t // 10)
+
+
+def misaligned(name: str, counts: Mapping[str, int]) -> list[Problem]:
+    """Return a problem per stream whose snippet count is too far from the first stream's."""
+    first, t = next(iter(counts.items()))
+    return [
+        Problem(
+            f"video '{name}': stream '{stream}' has {count} snippets, but '{first}' has {t}; "
+            f"up to {tolerance(t)} more or fewer are mended",
+            hint=LOOK,
+        )
+        for stream, count in counts.items()
+        if abs(count - t) > tolerance(t)
+    ]
+
+
+def uneven_crops(name: str, crops: Mapping[str, int]) -> list[Problem]:
+    """Return a problem per stream that has neither one crop nor as many as the others."""
+    most = max(crops.values())
+    widest = next(stream for stream, count in crops.items() if count == most)
+    return [
+        Problem(
+            f"video '{name}': stream '{stream}' has {count} crops, but '{widest}' has {most}",
+            hint="streams have one crop, which then stands for all, or the same number",
+        )
+        for stream, count in crops.items()
+        if count not in (1, most)
+    ]
+
+
+def to_length(features: np.ndarray, t: int) -> np.ndarray:
+    """Return (crops, t, dim): cut at the end, or filled up with zero rows."""
+    crops, there, dim = features.shape
+    if there >= t:
+        return features[:, :t]
+    filled = np.zeros((crops, t, dim), features.dtype)
+    filled[:, :there] = features
+    return filled

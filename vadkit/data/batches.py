@@ -1,0 +1,287 @@
+"""Training batches: a pure function of (seed, step), filled by threads, the next one while a step runs.
+
+Legend: b rows = bags x crops, v bags, t snippets, dim the width of a stream. A bag is one crop of a
+video, or all its crops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vadkit.data.arrays import check_finite
+from vadkit.data.checks import check_videos
+from vadkit.data.order import Paired, Unpaired, share
+from vadkit.data.prompts import Prompts
+from vadkit.data.video import Video, VideoDataset, crop_of
+from vadkit.kinds import Sampler
+from vadkit.problems import fail
+
+Batch = dict[str, Any]
+BUFFERS = 3  # the batch in use, the one before it, and the one being filled
+
+
+@dataclass(frozen=True)
+class Bag:
+    """A video and those of its crops that are one training example."""
+
+    video: Video
+    crops: tuple[int, ...]
+
+
+class TrainBatches:
+    """Batches for training. ``batch(step)`` depends on nothing but the arguments given here and ``step``.
+
+    A batch holds every stream as float32 (b, t, dim), ``mask`` bool (b, t), ``labels`` float (v,),
+    ``classes`` long (v,), ``prompts`` float (v, 2, dim) where there are any, and the number ``crops``
+    with b = v * crops. Paired batches have their normal bags in front, but only ``labels`` say so.
+    Streams keep their own snippet counts until the sampler has brought them to training length.
+
+    Its tensors are used again two calls later: ``clone`` what has to live longer.
+
+    Args:
+        dataset: of kind dataset; its split ``split`` is used.
+        sampler: of kind sampler; brings each bag to training length.
+        streams: names of the graph's inputs; the first counts the snippets.
+        batch: bags of each label in a step; where not ``paired``, bags in a step.
+        seed: of the order and of the sampler's choices.
+        sizes: width that the graph wants of each input, to be checked.
+        crops: "each" crop is a bag, the "first" is the only one, or "all" are one bag.
+        paired: as many normal as abnormal bags in a step.
+        prompts: file of class vectors, see ``Prompts``; ``several`` is for videos of several classes.
+        workers: threads that read and sample; 0 works in the caller's thread and reads nothing ahead.
+        rank, world_size: this process's share. The normal parts of all ranks, one behind the other,
+            and then their abnormal parts, are the batch of a single process.
+        pin: put batches into pinned memory, for copies to a GPU.
+
+    Raises VadkitError, with everything found, for features that cannot be used or do not fit.
+    """
+
+    def __init__(
+        self,
+        dataset: VideoDataset,
+        sampler: Sampler,
+        streams: Sequence[str],
+        batch: int,
+        seed: int,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        crops: Literal["each", "first", "all"] = "each",
+        paired: bool = True,
+        prompts: str | Path | None = None,
+        several: Literal["first", "mean"] = "first",
+        workers: int = 2,
+        rank: int = 0,
+        world_size: int = 1,
+        split: str = "train",
+        pin: bool = False,
+    ) -> None:
+        self.dataset, self.sampler, self.streams = dataset, sampler, list(streams)
+        self.seed, self.rank, self.world_size, self.pin = seed, rank, world_size, pin
+        videos = dataset.videos(split)
+        self._refuse_labels(videos, split, paired)
+        counts = check_videos(dataset, videos, self.streams, sizes)
+        bags = [bag for video in videos for bag in _bags(video, counts[video.name], crops)]
+        self.crops = _same_crops(bags)
+        self.normal, self.abnormal = ([b for b in bags if b.video.label == label] for label in (0, 1))
+        self.bags, self.order = bags, self._order(batch, paired)
+        self.prompts = self._prompts(prompts, several, videos)
+        self._finite: set[tuple[str, str, int]] = set()
+        self._buffers: list[dict[str, Tensor]] = [{} for _ in range(BUFFERS)]
+        self._turn = 0
+        self._fill = ThreadPoolExecutor(workers, "vadkit-fill") if workers > 1 else None
+        self._ahead_of = ThreadPoolExecutor(1, "vadkit-ahead") if workers > 0 else None
+        self._ahead: tuple[int, Future[Batch]] | None = None
+
+    def __len__(self) -> int:
+        """Steps of an epoch."""
+        return self.order.steps
+
+    def batch(self, step: int) -> Batch:
+        """Return the batch of a step, and begin to read the one after it."""
+        result = self._begun(step) or self._make(step, self._next_buffer())
+        if self._ahead_of is not None:
+            self._ahead = step + 1, self._ahead_of.submit(self._make, step + 1, self._next_buffer())
+        return result
+
+    def close(self) -> None:
+        """Stop the threads. ``batch`` cannot be called afterwards."""
+        for pool in (self._ahead_of, self._fill):
+            if pool is not None:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> TrainBatches:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _prompts(
+        self, path: str | Path | None, several: Literal["first", "mean"], videos: list[Video]
+    ) -> Prompts | None:
+        if path is None:
+            return None
+        prompts = Prompts(path, self.dataset, several)
+        for video in videos:
+            prompts.of(video)  # raises now, rather than in step 500
+        return prompts
+
+    # -- what is in a batch ----------------------------------------------------------------------
+    def _refuse_labels(self, videos: list[Video], split: str, paired: bool) -> None:
+        if not videos:
+            fail(f"the data set has no video in split '{split}'")
+        for label, word in enumerate(("normal", "abnormal")):
+            if paired and not any(video.label == label for video in videos):
+                fail(
+                    f"split '{split}' has no {word} video, and paired batches need both kinds",
+                    hint="add some, or set data.paired=false",
+                )
+
+    def _order(self, batch: int, paired: bool) -> Paired | Unpaired:
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, not {batch}")
+        if batch % self.world_size:
+            fail(
+                f"a batch of {batch} bags cannot be shared by {self.world_size} processes",
+                hint=f"make data.batch a multiple of {self.world_size}",
+            )
+        if paired:
+            return Paired(len(self.normal), len(self.abnormal), batch, self.seed)
+        order = Unpaired(len(self.bags), batch, self.seed)
+        last = len(order.bags(order.steps - 1))
+        if last < self.world_size:
+            fail(
+                f"the last batch of an epoch has {last} of {len(self.bags)} bags, too few for {self.world_size} "
+                "processes",
+                hint="choose another data.batch, or set data.paired=true",
+            )
+        return order
+
+    def rows(self, step: int) -> list[Bag]:
+        """Return the bags of the whole batch of a step, over all ranks, in order."""
+        if isinstance(self.order, Unpaired):
+            return [self.bags[i] for i in self.order.bags(step)]
+        normal, abnormal = self.order.bags(step)
+        return [self.normal[i] for i in normal] + [self.abnormal[i] for i in abnormal]
+
+    def _own(self, count: int) -> list[int]:
+        """Return which rows of a batch of ``count`` bags belong to this rank."""
+        rows = list(range(count))
+        if isinstance(self.order, Unpaired):
+            return share(rows, self.rank, self.world_size)
+        half = count // 2
+        return [r for part in (rows[:half], rows[half:]) for r in share(part, self.rank, self.world_size)]
+
+    # -- how it is made --------------------------------------------------------------------------
+    def _begun(self, step: int) -> Batch | None:
+        """Return the batch that was begun ahead, if it is the one that is wanted."""
+        if self._ahead is None:
+            return None
+        number, future = self._ahead
+        self._ahead = None
+        if number == step:
+            return future.result()
+        if not future.cancel():
+            future.exception()  # waits: its buffer is free only when it has ended
+        self._turn -= 1  # nobody has seen that buffer, so it is the next one
+        return None
+
+    def _next_buffer(self) -> dict[str, Tensor]:
+        self._turn += 1
+        return self._buffers[self._turn % BUFFERS]
+
+    def _make(self, step: int, buffer: dict[str, Tensor]) -> Batch:
+        bags = self.rows(step)
+        own = self._own(len(bags))
+        # A sampler whose `finish` looks at the whole batch (it cuts to the longest bag) must see it
+        # whole on every rank, or the ranks would differ in t.
+        whole = self.world_size > 1 and type(self.sampler).finish is not Sampler.finish
+        kept = range(len(bags)) if whole else own
+        streams, lengths = self._sampled(step, [(row, bags[row]) for row in kept], buffer)
+        streams, lengths = self.sampler.finish(streams, lengths)
+        if whole:
+            rows = torch.tensor([row * self.crops + crop for row in own for crop in range(self.crops)])
+            streams, lengths = {name: x[rows] for name, x in streams.items()}, lengths[rows]
+        return {**streams, **self._about([bags[row] for row in own], streams, lengths)}
+
+    def _sampled(
+        self, step: int, bags: list[tuple[int, Bag]], buffer: dict[str, Tensor]
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the streams (b, t, dim), which lie in ``buffer``, and the lengths (b)."""
+        places = [(n * self.crops + i, row, bag, crop) for n, (row, bag) in enumerate(bags)
+                  for i, crop in enumerate(bag.crops)]  # fmt: skip
+        lengths = torch.zeros(len(places), dtype=torch.long)
+        lengths[0] = self._place(buffer, step, len(places), places[0])  # its shapes size the buffer
+        jobs = ((buffer, step, len(places), place) for place in places[1:])
+        run = self._fill.map if self._fill is not None else map
+        for place, length in zip(places[1:], run(lambda job: self._place(*job), jobs)):
+            lengths[place[0]] = length
+        return {name: buffer[name][: len(places)] for name in self.streams}, lengths
+
+    def _place(self, buffer: dict[str, Tensor], step: int, rows: int, place: tuple[int, int, Bag, int]) -> int:
+        """Read and sample one crop into its row of the buffer; return its length."""
+        at, row, bag, crop = place
+        streams = {stream: self._read(bag.video, stream, crop) for stream in self.streams}
+        # The row in the whole batch, so that a rank draws what a single process would.
+        sampled, length = self.sampler.sample(streams, np.random.default_rng([self.seed, 3, step, row]))
+        for name, x in sampled.items():
+            shape = (rows, *x.shape)
+            if at == 0 and (name not in buffer or not _fits(buffer[name], shape)):
+                buffer[name] = torch.zeros(shape, pin_memory=self.pin)
+            if x.shape != buffer[name].shape[1:]:
+                fail(
+                    f"the sampler made stream '{name}' of video '{bag.video.name}' {tuple(x.shape)}, "
+                    f"but that of another video {tuple(buffer[name].shape[1:])}",
+                    hint="a sampler brings every video to one length",
+                )
+            buffer[name][at].numpy()[...] = x
+        return length
+
+    def _read(self, video: Video, stream: str, crop: int) -> np.ndarray:
+        """Return float32 (t, dim)."""
+        features = crop_of(self.dataset, video, stream, crop)
+        if (video.name, stream, crop) not in self._finite:
+            check_finite(features, f"stream '{stream}' of video '{video.name}'")
+            self._finite.add((video.name, stream, crop))
+        return features.astype(np.float32, copy=False)
+
+    def _about(self, bags: list[Bag], streams: dict[str, Tensor], lengths: Tensor) -> Batch:
+        t = streams[self.streams[0]].shape[1]
+        about: Batch = {
+            "mask": torch.arange(t) < lengths[:, None],
+            "labels": torch.tensor([float(bag.video.label) for bag in bags]),
+            "classes": torch.tensor([self.dataset.class_index(bag.video) for bag in bags]),
+            "crops": self.crops,
+        }
+        if self.prompts is not None:
+            about["prompts"] = torch.stack([self.prompts.of(bag.video) for bag in bags])
+        return about
+
+
+def _bags(video: Video, crops: int, how: str) -> list[Bag]:
+    if how == "each":
+        return [Bag(video, (crop,)) for crop in range(crops)]
+    return [Bag(video, tuple(range(crops)) if how == "all" else (0,))]
+
+
+def _same_crops(bags: list[Bag]) -> int:
+    crops = len(bags[0].crops)
+    for bag in bags:
+        if len(bag.crops) != crops:
+            fail(
+                f"video '{bag.video.name}' has {len(bag.crops)} crops, but '{bags[0].video.name}' has {crops}; "
+                "bags of all crops need the same number everywhere",
+                hint="set data.crops to each or first",
+            )
+    return crops
+
+
+def _fits(buffer: Tensor, shape: tuple[int, ...]) -> bool:
+    return len(buffer) >= shape[0] and buffer.shape[1:] == shape[1:]

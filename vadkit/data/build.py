@@ -1,0 +1,73 @@
+"""From the ``data`` section of a config to a dataset and a sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vadkit.data.video import VideoDataset
+from vadkit.graph.arguments import arguments, misfit
+from vadkit.kinds import Component, Sampler
+from vadkit.plugin_manager import Plugins, load_plugins
+from vadkit.problems import Problem, VadkitError, fail, nearest
+
+
+def open_dataset(data: Mapping[str, Any], plugins: Plugins | None = None) -> VideoDataset:
+    """Return the dataset of a ``data`` section (keys use, args, streams).
+
+    A dataset whose constructor takes ``streams`` is given ``data.streams``, which says what feeds
+    each input of the graph. Raises VadkitError for an unknown component or bad arguments, and
+    whatever the dataset finds wrong with its files.
+    """
+    args = dict(data.get("args") or {})
+    component = find_component(data.get("use") or "feature_store", "dataset", plugins)
+    if "streams" in arguments(component) and data.get("streams"):
+        args.setdefault("streams", dict(data["streams"]))
+    return build_component(component, args, "data")  # type: ignore[no-any-return]
+
+
+def build_sampler(data: Mapping[str, Any], plugins: Plugins | None = None) -> Sampler:
+    """Return the sampler of a ``data`` section (key sampler: use, args)."""
+    sampler = data.get("sampler") or {}
+    component = find_component(sampler.get("use") or "uniform_pad", "sampler", plugins)
+    return build_component(component, sampler.get("args") or {}, "data.sampler")  # type: ignore[no-any-return]
+
+
+def find_component(name: str, kind: str, plugins: Plugins | None = None) -> type[Component]:
+    """Return the component class of that kind and name. Raises VadkitError if there is none."""
+    components = (plugins or load_plugins()).components
+    found = components.find(name, kind)
+    if found is None:
+        other = components.find(name)
+        if other is not None:
+            fail(f"'{name}' is a {other.kind}, not a {kind}", hint=_known(components.names(kind)))
+        fail(f"unknown {kind} '{name}'", components.suggest(name) or _known(components.names(kind)))
+    return found
+
+
+def _known(names: list[str]) -> str:
+    return f"there are {', '.join(names)}" if names else "there are none: is a plugin missing?"
+
+
+def build_component(component: type[Component], args: Mapping[str, Any], where: str) -> Any:
+    """Return ``component(**args)``. Raises VadkitError, naming ``where.args.NAME``, for bad arguments."""
+    known = arguments(component)
+    problems = []
+    for key, value in args.items():
+        if key not in known:
+            close = nearest(key, known)
+            takes = f"{component.name} takes {', '.join(known) or 'no arguments'}"
+            hint = f"did you mean '{close}'?" if close else takes
+            problems.append(Problem(f"{where}.args.{key}: {component.name} has no such argument", hint=hint))
+        elif (wrong := misfit(value, known[key].type)) is not None:
+            problems.append(Problem(f"{where}.args.{key} {wrong}"))
+    for key, argument in known.items():
+        if argument.required and key not in args:
+            hint = f"for example --set {where}.args.{key}=..."
+            problems.append(Problem(f"{where}.args.{key} is missing: {component.name} needs it", hint=hint))
+    if problems:
+        raise VadkitError(problems)
+    try:
+        return component(**args)
+    except ValueError as error:
+        fail(f"{where}.args: {error}")

@@ -1,0 +1,51 @@
+"""Text vectors of the classes, one row per class, for losses that compare snippets with words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vadkit.data.arrays import check_finite, open_features
+from vadkit.data.video import Video, VideoDataset
+from vadkit.problems import fail
+
+
+class Prompts:
+    """The rows [normal, own class] of a video.
+
+    Args:
+        path: .npy file of floats (classes, dim), in the order of the data set's classes, normal first.
+        dataset: knows the classes.
+        several: what stands for a video of several classes: the "first" one, as in PEL4VAD, or their "mean".
+
+    Raises VadkitError for a file that cannot be used or has another number of classes.
+    """
+
+    def __init__(self, path: str | Path, dataset: VideoDataset, several: Literal["first", "mean"] = "first") -> None:
+        self.path, self.dataset, self.several = Path(path), dataset, several
+        rows = open_features(self.path)
+        check_finite(rows, str(self.path))
+        if len(rows) != 1 or rows.shape[1] != len(dataset.classes):
+            fail(
+                f"{self.path}: has {rows.shape[1] if len(rows) == 1 else len(rows)} class vectors, but the data set "
+                f"has {len(dataset.classes)} classes ({', '.join(dataset.classes)})",
+                hint="it needs one row per class, in this order",
+            )
+        self.rows = torch.from_numpy(np.array(rows[0], dtype=np.float32))
+
+    def of(self, video: Video) -> Tensor:
+        """Return (2, dim). Raises VadkitError for an abnormal video of unknown class."""
+        if video.label == 0:
+            return self.rows[[0, 0]]
+        if not video.classes:
+            fail(
+                f"video '{video.name}' is abnormal but of no class, so it has no prompt",
+                hint="give its classes in the data set, or train without data.prompts",
+            )
+        named = video.classes if self.several == "mean" else video.classes[:1]
+        own = self.rows[[list(self.dataset.classes).index(name) for name in named]].mean(0)
+        return torch.stack([self.rows[0], own])

@@ -1,0 +1,73 @@
+"""What is known of one video, and what every dataset component can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video. ``spans`` are abnormal intervals [start, end) in frames and may overlap.
+
+    ``label`` is 1 for a video with something abnormal in it, all that weak supervision knows in
+    training. ``classes`` are the names of its abnormal classes, main one first. ``num_frames`` and
+    ``fps`` are None where nobody knows them.
+    """
+
+    name: str
+    split: str
+    label: int
+    classes: tuple[str, ...] = ()
+    num_frames: int | None = None
+    fps: float | None = None
+    spans: tuple[tuple[int, int], ...] = ()
+    file: str | None = None
+    tags: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+class VideoDataset(Protocol):
+    """What training and evaluation ask of a dataset component.
+
+    ``streams`` are named as the graph's inputs; mapping them to what lies on the disk is the
+    dataset's business. Two methods may be there besides, where they are cheaper than ``read``:
+    ``shape(video, stream) -> (crops, t, dim)`` and ``read_crop(video, stream, crop) -> (t, dim)``.
+    ``warnings`` are sentences for the user about data that can be used but should be looked at.
+    """
+
+    snippet_frames: int
+    classes: Sequence[str]
+    warnings: list[str]
+
+    def videos(self, split: str) -> list[Video]:
+        """Return the videos of "train", "val" or "test"; an empty list if there are none."""
+        ...
+
+    def read(self, video: Video, stream: str) -> np.ndarray:
+        """Return float features (crops, t, dim), memory-mapped where possible."""
+        ...
+
+    def class_index(self, video: Video) -> int:
+        """Return the index of the video's main class in ``classes``: 0 normal, -1 not known."""
+        ...
+
+
+def shape_of(dataset: VideoDataset, video: Video, stream: str) -> tuple[int, int, int]:
+    """Return (crops, t, dim) without reading the features where the dataset can tell."""
+    ask = getattr(dataset, "shape", None)
+    crops, t, dim = ask(video, stream) if ask else dataset.read(video, stream).shape
+    return int(crops), int(t), int(dim)
+
+
+def crop_of(dataset: VideoDataset, video: Video, stream: str, crop: int) -> np.ndarray:
+    """Return one crop (t, dim); the only crop of a stream without crops stands for every crop."""
+    read = getattr(dataset, "read_crop", None)
+    if read is not None:
+        return np.asarray(read(video, stream, crop))
+    features = dataset.read(video, stream)
+    return np.asarray(features[crop if len(features) > 1 else 0])

@@ -1,0 +1,239 @@
+"""Figures of a whole data set from snippet scores and truth, fed video by video, in bounded memory.
+
+A snippet is kept as (score, positive frames, frames), not as frames, and counted with that weight:
+the figures are those of single frames. Legend: t snippets of a video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vadkit.evaluate import curves
+from vadkit.evaluate.curves import Ranking, ranking
+from vadkit.evaluate.entries import Columns, Entries
+from vadkit.problems import fail
+
+LIMIT = 4_000_000  # entries, about 110 MB
+# What each figure is, in the words that reports print.
+MEANINGS = {
+    "auc": "area under the ROC curve over all frames",
+    "ap": "average precision over all frames (sum of precision times gain in recall)",
+    "ap_trapezoid": "area under straight lines between points of the precision-recall curve, "
+    "which much of the field prints as AP",
+    "auc_abnormal": "AUC over the frames of abnormal videos only",
+    "ap_abnormal": "average precision over the frames of abnormal videos only",
+    "far": "share of frames scored at or above the threshold, in videos without a positive frame",
+    "label_auc": "AUC of a predictor that knows each video's label and nothing else",
+    "label_ap": "average precision of that predictor",
+    "gain_auc": "auc minus label_auc",
+    "gain_ap": "ap minus label_ap",
+    "video_auc": "AUC of each video's highest score against its label",
+    "video_ap": "average precision of each video's highest score against its label",
+    "per_class": "auc and ap over the videos of one class and all normal videos",
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Videos that no figure tells apart."""
+
+    label: int
+    has_positive: bool
+    classes: tuple[str, ...]
+
+
+class ScoreBook:
+    """Is fed the videos of a split, then gives figures.
+
+    Args:
+        limit: entries to hold. Beyond it, neighbouring scores are merged, and the figures come with
+            ``exact: False`` and a bound on the error.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.entries = Entries(limit)
+        self.groups: dict[Group, int] = {}
+        self.videos: dict[str, tuple[float, int]] = {}  # highest score and label
+        self.unknown = 0  # videos without frame truth
+        self.snippets = 0
+
+    def add(
+        self,
+        name: str,
+        scores: np.ndarray,
+        positives: np.ndarray | None,
+        frames: np.ndarray,
+        label: int,
+        group: Collection[str] = (),
+    ) -> None:
+        """Take one video.
+
+        Args:
+            name: of the video; each is added once.
+            scores: (t,), any finite numbers; higher is more abnormal.
+            positives, frames: (t,) whole numbers per snippet; see ``truth.snippet_truth``. Positives
+                are None where nobody knows them: then the video counts in video figures only.
+            label: 1 abnormal, 0 normal.
+            group: names of the abnormal classes in it.
+
+        Raises VadkitError for scores that are not finite.
+        """
+        scores = np.asarray(scores, np.float64)
+        self._check(name, scores, positives, frames)
+        self.videos[name] = float(scores.max()), int(label)
+        self.snippets += len(scores)
+        if positives is None:
+            self.unknown += 1
+            return
+        key = Group(int(label), bool(np.any(positives)), tuple(sorted(set(group))) if label else ())
+        self.entries.add(scores, np.asarray(positives), np.asarray(frames), self.groups.setdefault(key, len(self.groups)))
+
+    def figures(self, threshold: float = 0.5) -> dict[str, Any]:
+        """Return all figures; see ``MEANINGS``. One that is not defined is None, and ``undefined`` says why."""
+        return _Figures(self, threshold).all()
+
+    def _check(self, name: str, scores: np.ndarray, positives: np.ndarray | None, frames: np.ndarray) -> None:
+        if name in self.videos:
+            raise ValueError(f"video '{name}' was added before")
+        if scores.ndim != 1 or len(scores) == 0:
+            raise ValueError(f"scores of video '{name}' must be (t,) with t > 0, not {scores.shape}")
+        for what, counts in (("positives", positives), ("frames", frames)):
+            if counts is not None and np.shape(counts) != scores.shape:
+                raise ValueError(f"{what} of video '{name}' are {np.shape(counts)}, but scores {scores.shape}")
+        if positives is not None and (np.any(np.less(positives, 0)) or np.any(np.greater(positives, frames))):
+            raise ValueError(f"video '{name}' has a snippet with more positive frames than frames, or fewer than 0")
+        if not np.isfinite(scores).all():
+            first = int(np.flatnonzero(~np.isfinite(scores))[0])
+            fail(
+                f"the score of snippet {first} of video '{name}' is {scores[first]}",
+                hint="the model's weights are probably not finite: was its training stopped by NaN?",
+            )
+
+
+class _Figures:
+    """Computes the figures of a book, and notes which are undefined and how exact they are."""
+
+    def __init__(self, book: ScoreBook, threshold: float) -> None:
+        self.book, self.threshold = book, threshold
+        self.columns: Columns = book.entries.falling()
+        self.groups = list(book.groups)
+        self.figures: dict[str, Any] = {}
+        self.undefined: dict[str, str] = {}
+        self.bounds: dict[str, float] = {}
+
+    def all(self) -> dict[str, Any]:
+        whole = self._ranking(lambda group: True)
+        self._rank("auc", curves.auc, whole, curves.auc_bound)
+        self._rank("ap", curves.average_precision, whole, lambda r: curves.ap_bounds(r)[0])
+        self._rank("ap_trapezoid", curves.ap_trapezoid, whole, lambda r: curves.ap_bounds(r)[1])
+        abnormal = self._ranking(lambda group: group.label == 1)
+        self._rank("auc_abnormal", curves.auc, abnormal, curves.auc_bound, "abnormal videos have")
+        self._rank(
+            "ap_abnormal", curves.average_precision, abnormal, lambda r: curves.ap_bounds(r)[0], "abnormal videos have"
+        )
+        self._far()
+        self._gains()
+        self._video_figures()
+        self.figures["per_class"] = {name: self._of_class(name) for name in self._class_names()}
+        return {**self.figures, **self._counts(whole)}
+
+    def _ranking(self, chosen: Callable[[Group], bool]) -> Ranking:
+        """Return the ranking over the videos of the chosen groups."""
+        scores, positives, frames, groups = self.columns
+        flags = np.array([chosen(group) for group in self.groups], bool)
+        if not flags.all():
+            keep = flags[groups]
+            scores, positives, frames = scores[keep], positives[keep], frames[keep]
+        return ranking(scores, positives, frames - positives)
+
+    def _rank(
+        self,
+        key: str,
+        figure: Callable[[Ranking], float],
+        r: Ranking,
+        bound: Callable[[Ranking], float] | None = None,
+        who: str = "there is",
+        into: dict[str, Any] | None = None,
+    ) -> None:
+        """Put a figure of a ranking under ``key``, or None with the reason."""
+        into = self.figures if into is None else into
+        name = key.rpartition(".")[2]
+        lacks = [word for word, weight in (("positive", r.positives), ("negative", r.negatives)) if weight == 0]
+        if lacks and not (lacks == ["negative"] and "ap" in name.split("_")):
+            self.undefined[key] = f"{who} no {' and no '.join(lacks)} frame"
+            into[name] = None
+            return
+        into[name] = figure(r)
+        if bound is not None and not self.book.entries.exact:
+            self.bounds[key] = bound(r)
+
+    def _far(self) -> None:
+        """False alarms: no frame of these videos should reach the threshold."""
+        scores, _, frames, groups = self.columns
+        quiet = np.array([not group.has_positive for group in self.groups], bool)
+        keep = quiet[groups] if len(self.groups) else np.zeros(0, bool)
+        total = int(frames[keep].sum())
+        if total == 0:
+            self.undefined["far"] = "every video has a positive frame" if self.groups else "there is no frame"
+            self.figures["far"] = None
+            return
+        self.figures["far"] = float(frames[keep & (scores >= self.threshold)].sum() / total)
+        cells = self.book.entries.cells
+        if cells is not None:
+            cell = cells[max(0, int(np.searchsorted(cells, self.threshold, side="right")) - 1)]
+            self.bounds["far"] = float(frames[keep & (scores == cell)].sum() / total)
+
+    def _gains(self) -> None:
+        """Compare with what a perfect video classifier without any sense of time would score."""
+        _, positives, frames, groups = self.columns
+        labels = np.array([group.label for group in self.groups], int)[groups] if self.groups else groups
+        order = np.argsort(-labels, kind="stable")
+        positives, negatives = positives[order], (frames - positives)[order]
+        r = ranking(labels[order].astype(np.float64), positives, negatives)
+        for key, figure in (("auc", curves.auc), ("ap", curves.average_precision)):
+            self._rank(f"label_{key}", figure, r)
+            own, label = self.figures[key], self.figures[f"label_{key}"]
+            self.figures[f"gain_{key}"] = None if own is None or label is None else own - label
+            if own is None:
+                self.undefined[f"gain_{key}"] = self.undefined[key]
+            if key in self.bounds:
+                self.bounds[f"gain_{key}"] = self.bounds[key]
+
+    def _video_figures(self) -> None:
+        rows = sorted(self.book.videos.values(), reverse=True)
+        scores, labels = (np.array([row[i] for row in rows], float) for i in (0, 1))
+        r = ranking(scores, labels, 1 - labels)
+        for key, figure in (("video_auc", curves.auc), ("video_ap", curves.average_precision)):
+            self._rank(key, figure, r)
+            if key in self.undefined:
+                self.undefined[key] = "it takes both normal and abnormal videos"
+
+    def _class_names(self) -> list[str]:
+        return sorted({name for group in self.groups for name in group.classes})
+
+    def _of_class(self, name: str) -> dict[str, Any]:
+        r = self._ranking(lambda group: group.label == 0 or name in group.classes)
+        result: dict[str, Any] = {}
+        key = f"per_class.{name}"
+        self._rank(f"{key}.auc", curves.auc, r, curves.auc_bound, into=result)
+        self._rank(f"{key}.ap", curves.average_precision, r, lambda r: curves.ap_bounds(r)[0], into=result)
+        return {**result, "positives": int(r.positives), "frames": int(r.positives + r.negatives)}
+
+    def _counts(self, whole: Ranking) -> dict[str, Any]:
+        labels = [label for _, label in self.book.videos.values()]
+        return {
+            "threshold": self.threshold,
+            "videos": len(labels),
+            "abnormal_videos": sum(labels),
+            "videos_without_truth": self.book.unknown,
+            "snippets": self.book.snippets,
+            "frames": int(whole.positives + whole.negatives),
+            "positives": int(whole.positives),
+            "exact": self.book.entries.exact,
+            "error_bound": self.bounds,
+            "undefined": self.undefined,
+        }

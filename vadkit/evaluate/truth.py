@@ -1,0 +1,69 @@
+"""Ground truth of one video on the grid of its own feature file, from intervals.
+
+Never from a flat vector of frames: UCF-Crime alone exists with three snippet counts, and a vector made
+for one of them shifts every later video of another.
+
+Legend: t snippets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+
+from vadkit.data.align import tolerance
+from vadkit.data.video import Video
+from vadkit.problems import fail
+
+Tail = Literal["real", "full"]
+
+
+def snippet_truth(
+    video: Video, t: int, snippet_frames: int, tail: Tail = "real"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (positive frames (t,), frames (t,)) as whole numbers, per snippet.
+
+    Snippet i covers the frames [i * snippet_frames, (i + 1) * snippet_frames).
+
+    Args:
+        video: its ``spans`` are [start, end) and may overlap; parts behind the last frame do not count.
+        t: snippets of its features.
+        snippet_frames: frames of a snippet.
+        tail: "real" counts the frames that the video has, so a last snippet that was filled up counts
+            less; "full" counts every snippet in full, as published label vectors do.
+
+    Raises VadkitError if the features are longer than the video by more than rounding explains.
+    """
+    edges = np.arange(t + 1, dtype=np.int64) * snippet_frames
+    if video.num_frames is not None:
+        own = -(-video.num_frames // snippet_frames)
+        if t - own > tolerance(own):
+            fail(
+                f"video '{video.name}': its features have {t} snippets of {snippet_frames} frames, but its "
+                f"{video.num_frames} frames make {own}",
+                hint="are num_frames and snippet_frames those of the file the features were made from?",
+            )
+        if tail == "real":
+            edges = np.minimum(edges, video.num_frames)
+    return np.diff(covered(video.spans, edges)), np.diff(edges)
+
+
+def covered(spans: Iterable[tuple[int, int]], edges: np.ndarray) -> np.ndarray:
+    """Return how many frames before each of ``edges`` lie in at least one span."""
+    total = np.zeros(len(edges), np.int64)
+    for start, end in merged(spans):
+        total += np.clip(edges, start, end) - start
+    return total
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans that cover the same frames but neither overlap nor touch, in order."""
+    result: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if result and start <= result[-1][1]:
+            result[-1] = result[-1][0], max(end, result[-1][1])
+        elif start < end:
+            result.append((start, end))
+    return result
