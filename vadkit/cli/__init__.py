@@ -41,7 +41,8 @@ def _help() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 2 bad input, 130 interrupted."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    # Not list(): once the verb was run, vadkit.cli.list is that verb's module.
+    words = [*(sys.argv[1:] if argv is None else argv)]
     debug = bool(os.environ.get("VADKIT_DEBUG"))
     while words and words[0] == "--debug":
         debug, words = True, words[1:]

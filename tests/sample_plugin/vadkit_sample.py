@@ -1,0 +1,167 @@
+"""A plugin of several kinds in one file, as somebody outside would write it. The arithmetic is simple on purpose.
+
+Legend: ``b`` bags x crops, ``v`` videos, ``t`` snippets, ``c`` channels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vadkit import Fusion, Head, Loss, Postprocess, Sampler, Temporal, hookimpl
+
+
+class SampleAverage(Temporal):
+    """Add a projection of the mean over the neighbours; also give the length of that mean.
+
+    Args:
+        in_dim: width of the snippets, kept.
+        reach: neighbours on either side.
+        use_mask: padding is no neighbour.
+    """
+
+    name = "sample_average"
+    inputs = {"x": "b t in_dim", "mask?": "b t"}
+    outputs = {"x": "b t dim", "energy": "b t"}
+    example = {"in_dim": 6}
+    mask_switch = "use_mask"
+
+    def __init__(self, in_dim: int, reach: int = 1, use_mask: bool = False) -> None:
+        super().__init__()
+        if reach < 0:
+            raise ValueError(f"reach must be at least 0, not {reach}")
+        self.in_dim = self.dim = in_dim
+        self.reach = self.lookahead = reach
+        self.use_mask = use_mask
+        self.project = nn.Linear(in_dim, in_dim)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
+        """Take (b, t, c) and mask (b, t); return (b, t, c) and the energy (b, t)."""
+        real = torch.ones_like(x[..., :1])
+        if self.use_mask and mask is not None:
+            real = real * mask[..., None]
+        mean = self._around(x * real) / self._around(real).clamp(min=1)
+        return {"x": x + self.project(mean), "energy": torch.sigmoid(mean.square().mean(-1))}
+
+    def _around(self, x: Tensor) -> Tensor:
+        t, padded = x.shape[1], F.pad(x, (0, 0, self.reach, self.reach))
+        return sum(padded[:, shift : shift + t] for shift in range(2 * self.reach + 1))
+
+
+class SampleJoin(Fusion):
+    """Mean of the streams, which are equally wide, with a learned scale.
+
+    Args:
+        dim: width of every stream.
+    """
+
+    name = "sample_join"
+    inputs = {"*x": "b t dim"}
+    outputs = {"x": "b t dim"}
+    example = {"dim": 6}
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.scale = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: list[Tensor]) -> Tensor:
+        """Take streams (b, t, c); return (b, t, c)."""
+        return torch.stack(x).mean(0) * self.scale
+
+
+class SampleScore(Head):
+    """One linear layer and a sigmoid of its own.
+
+    Args:
+        dim: width of the snippets.
+    """
+
+    name = "sample_score"
+    example = {"dim": 6}
+    range = "probability"
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.layer = nn.Linear(dim, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take (b, t, c); return probabilities (b, t)."""
+        return torch.sigmoid(self.layer(x).squeeze(-1))
+
+
+class SamplePull(Loss):
+    """Pull a video's mean score to its label, and its energy to one half.
+
+    Args:
+        weight: of the second part.
+    """
+
+    name = "sample_pull"
+    inputs = {"scores": "b t", "energy": "b t", "labels": "v", "mask?": "b t", "crops?": ""}
+    needs = {"scores": "probability"}
+
+    def __init__(self, weight: float = 0.01) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(
+        self, scores: Tensor, energy: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
+    ) -> dict[str, Tensor]:
+        """Take scores and energy (b, t), labels (v); return the total and both parts."""
+        real = torch.ones_like(scores) if mask is None else mask.to(scores.dtype)
+        mean = (scores * real).sum(1) / real.sum(1)
+        pull = (mean.view(labels.shape[0], crops or 1).mean(1) - labels).square().mean()
+        calm = ((energy - 0.5).square() * real).sum() / real.sum()
+        return {"total": pull + self.weight * calm, "pull": pull, "calm": calm}
+
+
+class SampleStart(Sampler):
+    """The first snippets of a video, the last one repeated behind a short one.
+
+    Args:
+        length: snippets in training.
+    """
+
+    name = "sample_start"
+
+    def __init__(self, length: int = 32) -> None:
+        self.length = length
+
+    def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
+        """Take (t, c) arrays; return them as (length, c), and the number of real snippets."""
+        rows = {name: np.minimum(np.arange(self.length), len(x) - 1) for name, x in streams.items()}
+        real = min(len(x) for x in streams.values())
+        return {name: x[rows[name]] for name, x in streams.items()}, min(real, self.length)
+
+
+class SampleClip(Postprocess):
+    """Cut scores at a ceiling.
+
+    Args:
+        top: the ceiling.
+    """
+
+    name = "sample_clip"
+
+    def __init__(self, top: float = 1.0) -> None:
+        self.top = top
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """Take and return (t,)."""
+        return np.minimum(scores, self.top)
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [SampleAverage, SampleJoin, SampleScore, SamplePull, SampleStart, SampleClip]
+
+
+@hookimpl
+def vadkit_configs() -> Path:
+    return Path(__file__).parent / "vadkit_sample_graphs"

@@ -1,0 +1,111 @@
+"""Packages of third parties: one that new-plugin wrote and a larger one, built as wheels and installed
+into a clean folder, with a broken one beside them that must break nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from plugin_packages import install, plugins_in, run, write_plugin
+
+import vadkit
+from vadkit.cli import main
+from vadkit.plugin_manager import load_plugins
+from vadkit.testing import check_component
+
+SAMPLE = Path(__file__).parent / "sample_plugin"
+SAMPLES = ("sample_average", "sample_clip", "sample_join", "sample_pull", "sample_score", "sample_start")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three packages: acme (from new-plugin), sample, and wreck, which cannot be imported."""
+    work = tmp_path_factory.mktemp("packages")
+    assert main(["new-plugin", "acme", "--out", str(work / "acme")]) == 0
+    shutil.copytree(SAMPLE, work / "sample")
+    install([work / "acme", work / "sample"], work / "site", work / "wheels")
+    write_plugin(work / "site", "wreck", "import a_package_that_is_not_here\n")
+    return work / "site"
+
+
+@pytest.fixture
+def third_parties(site: Path) -> Iterator[Path]:
+    with plugins_in(site):
+        yield site
+
+
+def test_the_wheel_holds_the_module_and_its_graphs(site: Path) -> None:
+    assert (site / "vadkit_acme.py").is_file()
+    assert (site / "vadkit_acme_graphs" / "acme.yaml").is_file()
+
+
+def test_they_are_listed_from_their_metadata(site: Path) -> None:
+    done = run(["-m", "vadkit", "list", "plugins", "--json"], site)
+    listed = {p["name"]: (p["package"], p["version"]) for p in json.loads(done.stdout)["plugins"]}
+    assert listed["acme"] == ("vadkit-acme", "0.1.0")
+    assert listed["sample"] == ("vadkit-sample", "0.3.0")
+    assert listed["wreck"] == ("vadkit-wreck", "1.0")
+
+
+def test_the_broken_one_breaks_nothing(third_parties: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert "broken: wreck (vadkit-wreck 1.0): ModuleNotFoundError: No module named 'a_package_that_" in shown
+    assert "acme (vadkit-acme 0.1.0)" in shown
+    assert main(["build", "acme"]) == 0
+    assert main(["info", "tca"]) == 0
+
+
+def test_an_unknown_name_mentions_the_broken_one(third_parties: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "wrecked_block"]) == 2
+    assert "plugin wreck (vadkit-wreck 1.0) could not be imported" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ("acme", *SAMPLES))
+def test_they_pass_the_contract_test(third_parties: Path, name: str) -> None:
+    component = load_plugins().components.find(name)
+    assert component is not None
+    report = check_component(component)
+    assert len(report.kept) >= 8
+
+
+def test_the_package_passes_its_own_tests(site: Path) -> None:
+    tests = site.parent / "acme" / "tests"
+    done = run(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tests, tests], site, cwd=tests)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_it_takes_the_place_of_another_component(third_parties: Path) -> None:
+    model = vadkit.build("seed_xd_rgb", set=["nodes.context.use=acme"])
+    assert type(model.context).__name__ == "Acme"
+    streams = [torch.randn(2, 9, size) for size in model.input_sizes.values()]
+    assert model.eval()(*streams).shape == (2, 9)
+
+
+def test_every_sample_component_works_in_one_graph(third_parties: Path) -> None:
+    model = vadkit.build("sample")
+    used = {model.spec["data"]["sampler"]["use"], model.spec["eval"]["post"][0]["use"]}
+    used |= {part["use"] for section in ("nodes", "losses") for part in model.spec[section].values()}
+    assert used == set(SAMPLES)
+    assert model.lookahead == 2
+    batch = {name: torch.randn(4, 9, size) for name, size in model.input_sizes.items()}
+    parts = model.loss({**batch, "labels": torch.tensor([1.0, 0.0, 0.0, 1.0])})
+    parts["total"].backward()
+    assert {"total", "pull", "pull.pull", "pull.calm"} == parts.keys()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_a_plugin_can_be_left_out(third_parties: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--without", "acme"]) == 0
+    shown = capsys.readouterr().out
+    assert "blocked: acme (vadkit-acme 0.1.0), by --without" in shown
+    assert main(["info", "acme", "--without", "acme"]) == 2
+    assert "left out by --without" in capsys.readouterr().err
+
+
+def test_nothing_is_left_behind() -> None:
+    assert "acme" not in load_plugins().components.names()
