@@ -80,10 +80,8 @@ def _without_missing_sound(
     heard = [name for name, backbone in system.backbones.items() if backbone.modality == "audio"]
     if packing.sound is not None:
         return dict(found.streams)
-    warnings.append(
-        "This video has no sound"
-        + (f": the stream {', '.join(heard)} was given to the model as zeros." if heard else ".")
-    )
+    if heard:
+        warnings.append(f"Without sound, the stream {', '.join(heard)} was given to the model as zeros.")
     return {name: values * 0 if name in heard else values for name, values in found.streams.items()}
 
 

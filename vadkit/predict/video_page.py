@@ -17,7 +17,7 @@ from vadkit.report.ticks import clock, linear_axis, moment, time_label
 LEFT = 58  # pixels left of every chart, so that their time axes lie one below the other
 STYLE = """
 #stage{position:sticky;top:0;z-index:1;background:var(--paper);padding:.3rem 0}
-video{display:block;width:100%;max-height:42vh;background:#000;border-radius:4px}
+video{display:block;width:100%;max-height:min(42vh,26rem);background:#000;border-radius:4px}
 figure[data-timeline] .plot{cursor:pointer;touch-action:pan-y;scroll-margin-top:45vh}
 .playhead{stroke:var(--ink);stroke-width:2}
 .control{display:flex;flex-wrap:wrap;align-items:center;gap:.3rem .8rem}.control[hidden]{display:none}

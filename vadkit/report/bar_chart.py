@@ -11,7 +11,7 @@ from vadkit.report.plot import colour, figure, percent, x_axis
 from vadkit.report.ticks import Axis, linear_axis, short
 
 BAR, TEXT, GAP, GROUP = 10, 16, 8, 24  # pixels
-LONGEST = 40  # letters of a name before it is cut; the whole name is in the tooltip
+LONGEST = 34  # letters of a name before it is cut; the whole name is in the tooltip
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,11 @@ def _value_text(bar: Bar) -> str:
         return bar.text
     if bar.value is None or not math.isfinite(bar.value):
         return "no value"
-    return short(bar.value) if bar.spread is None else f"{short(bar.value)} \u00b1 {short(bar.spread)}"
+    if bar.spread is None or not math.isfinite(bar.spread):
+        return short(bar.value)
+    # Two digits of the spread decide the decimals of both.
+    step = 10.0 ** (math.floor(math.log10(bar.spread)) - 1) if bar.spread > 0 else None
+    return f"{short(bar.value, step)} \u00b1 {short(bar.spread, step)}"
 
 
 def _bar(bar: Bar, axis: Axis, y: float) -> str:

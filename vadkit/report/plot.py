@@ -44,6 +44,18 @@ def legend(names: Sequence[str]) -> Html:
     return Html(f'<ul class="legend">{"".join(items)}</ul>')
 
 
+def dot_legend(names: Sequence[str]) -> Html:
+    """Return the key of several series of dots; nothing for a single one."""
+    if len(names) < 2:
+        return Html("")
+    items = (
+        f'<li><svg width="12" height="12" aria-hidden="true"><circle cx="6" cy="6" r="5" '
+        f'fill="{colour(i)}"/></svg>{escape(name)}</li>'
+        for i, name in enumerate(names)
+    )
+    return Html(f'<ul class="legend">{"".join(items)}</ul>')
+
+
 def x_axis(axis: Axis, height: float, label: str, lines: bool = True) -> str:
     """Return ticks, their texts and the name of the axis below a plot of this height."""
     parts = []

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vadkit.report.markup import Html, escape
-from vadkit.report.plot import LETTER, colour, figure, left_space, legend, percent, x_axis, y_axis
+from vadkit.report.plot import LETTER, colour, dot_legend, figure, left_space, percent, x_axis, y_axis
 from vadkit.report.ticks import Axis, linear_axis, log_axis
 
 WIDTHS = (300, 420, 560, 760, 920)  # a name stands free if it does so at all these widths of the plot
-SIDES = ((9, 4, 0.0), (-9, 4, 1.0), (0, -10, 0.5), (0, 19, 0.5))  # dx, dy, share of the text left of it
+# dx, dy, share of the text left of the point; those above and below keep clear of the error bar
+SIDES = ((9, 4, 0.0), (-9, 4, 1.0), (0, -10, 0.5), (0, 19, 0.5))
 ANCHORS = {0.0: "start", 0.5: "middle", 1.0: "end"}
 Box = tuple[float, float, float, float]
 
@@ -59,7 +60,7 @@ def scatter(
         height=height,
         description=description or f"{title or y_label} against {x_label}: {names}",
         title=title,
-        key=legend(series),
+        key=dot_legend(series),
         left=left_space(y),
         after=_after([known[i].name for i in numbers], missing),
     )
@@ -78,13 +79,27 @@ def _box(point: Point, side: tuple[int, int, float], x: Axis, y: Axis, width: fl
     dx, dy, share = side
     length = LETTER * len(point.name)
     left = x.place(point.x) * width + dx - share * length
-    base = height * (1 - y.place(point.y)) + dy
+    base = _base(point, dy, y, height)
     return left, base - 11, left + length, base + 3
+
+
+def _base(point: Point, dy: int, y: Axis, height: float) -> float:
+    """Return where the line of text of a name stands that is ``dy`` from its dot."""
+    away = 0.0 if dy == 4 else point.y_spread if dy < 0 else -point.y_spread
+    reach = max(0.0, abs(y.place(point.y + away) - y.place(point.y)) * height - 6)
+    return height * (1 - y.place(point.y)) + dy + (-reach if dy < 0 else reach)
 
 
 def _dot_box(point: Point, x: Axis, y: Axis, width: float, height: float) -> Box:
     a, b = x.place(point.x) * width, height * (1 - y.place(point.y))
     return a - 6, b - 6, a + 6, b + 6
+
+
+def _whisker_box(point: Point, x: Axis, y: Axis, width: float, height: float) -> Box:
+    """Return the box of the vertical error bar, which no name may cross."""
+    a = x.place(point.x) * width
+    top, bottom = (height * (1 - y.place(v)) for v in (point.y + point.y_spread, point.y - point.y_spread))
+    return a - 2, top, a + 2, bottom
 
 
 def _apart(a: Box, b: Box) -> bool:
@@ -96,6 +111,7 @@ def _sides(
 ) -> list[tuple[int, int, float] | None]:
     """Return for each point the side its name stands on, or None if no side is free."""
     taken = {w: [_dot_box(p, x, y, w, height) for p in points] for w in WIDTHS}
+    whiskers = {w: [_whisker_box(p, x, y, w, height) for p in points] for w in WIDTHS}
     chosen: list[tuple[int, int, float] | None] = []
     for i, point in enumerate(points):
         best = None
@@ -104,6 +120,7 @@ def _sides(
             if all(
                 box[0] >= -4 and box[2] <= w + 12 and box[1] >= -8 and box[3] <= height + 4
                 and all(_apart(box, other) for j, other in enumerate(taken[w]) if j != i)
+                and all(_apart(box, other) for other in whiskers[w])
                 for w, box in boxes.items()
             ):
                 best = side
@@ -125,7 +142,7 @@ def _dot(
         dx, dy, share = side
         anchor = ANCHORS[share]
         parts.append(
-            f'<text class="name" x="{cx}" dx="{dx}" y="{cy + dy:.1f}" text-anchor="{anchor}">'
+            f'<text class="name" x="{cx}" dx="{dx}" y="{_base(p, dy, y, height):.1f}" text-anchor="{anchor}">'
             f"{escape(p.name)}</text>"
         )
     if number is not None:

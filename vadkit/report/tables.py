@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from vadkit.report.markup import Html, escape
 from vadkit.report.ticks import short
 
-Cell = object  # a string (escaped), Html (kept), a number (three digits) or None (a dash)
+Cell = object  # a string (escaped), Html (kept), a number (floats to three decimals) or None (a dash)
 
 
 def table(
@@ -53,7 +54,7 @@ def _names(rows: Sequence[Mapping[str, Cell]] | Sequence[Sequence[Cell]]) -> lis
 
 
 def _numeric(cells: Sequence[Cell]) -> bool:
-    filled = [cell for cell in cells if cell not in (None, "")]
+    filled = [re.sub("<[^>]*>", "", c) if isinstance(c, Html) else c for c in cells if c not in (None, "")]
     return bool(filled) and all(
         isinstance(c, int | float) or (isinstance(c, str) and c.lstrip("+-(. ")[:1].isdigit()) for c in filled
     )
@@ -62,6 +63,8 @@ def _numeric(cells: Sequence[Cell]) -> bool:
 def _text(cell: Cell) -> Html:
     if cell is None:
         return Html("&ndash;")
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return escape(f"{cell:,}")
     if isinstance(cell, float):
-        return escape(short(cell))
+        return escape(f"{cell:.3f}" if 0.001 <= abs(cell) < 100 or cell == 0 else short(cell))
     return escape(cell)

@@ -10,7 +10,7 @@ from vadkit.report import plot
 from vadkit.report.line_chart import shade
 from vadkit.report.markup import Html
 from vadkit.report.plot import HIGH, WIDE
-from vadkit.report.ticks import linear_axis, time_axis
+from vadkit.report.ticks import Axis, linear_axis, short, time_axis
 
 COLUMNS = 1000
 
@@ -35,7 +35,8 @@ def wave_chart(
     """
     x = time_axis(duration)
     top = float(peaks.max()) if peaks.size and peaks.max() > 0 else 1.0
-    y = linear_axis([], (-top, top), 2)
+    step = linear_axis([], (0.0, top), 2).ticks[1][0]
+    y = Axis(-top, top, ((-step, short(step)), (0.0, "0"), (step, short(step))))
     shades = "".join(shade(WIDE * x.place(a), WIDE * x.place(b)) for a, b in spans)
     content = (
         plot.y_axis(y, height, y_label)
