@@ -110,7 +110,7 @@ def _load(plugin: Plugin, manager: pluggy.PluginManager, components: Components)
         )
         plugin.config_folders.extend(map(_existing, folders()))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises must not take others along
-        plugin.error = f"{type(error).__name__}: {error}"
+        plugin.error = f"{type(error).__name__}: {' '.join(str(error).split())}"
         for component in plugin.components:
             components.remove(component)
         plugin.components.clear()

@@ -25,6 +25,8 @@ class Components:
 
     def add(self, component: type[Component], plugin: str) -> None:
         """Register a class. Raises ValueError for a bad class or a name that is taken."""
+        if not isinstance(component, type):
+            raise ValueError(f"{component!r} is not a class")
         kind, name = getattr(component, "kind", None), component.__dict__.get("name")
         if kind not in KINDS or not issubclass(component, KINDS[kind]):
             raise ValueError(f"{component.__name__} is not of a known kind")
