@@ -1,0 +1,120 @@
+"""``vadkit bench swap``: rows, figures over seeds, skipping what is finished, bad input."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tiny_store import write_tiny_store  # noqa: E402
+
+import vadkit.bench.run as bench_run  # noqa: E402
+from vadkit.bench.table import rows, spread  # noqa: E402
+from vadkit.cli import main  # noqa: E402
+
+QUICK = ["--bags", "2", "--snippets", "20", "--rounds", "1", "--device", "cpu"]
+
+
+@pytest.fixture
+def config(tmp_path):
+    root = write_tiny_store(tmp_path / "store")
+    data = {
+        "inputs": {"rgb": "b t 16"},
+        "nodes": {
+            "context": {"use": "identity", "in": "rgb"},
+            "score": {"use": "causal_conv", "in": "context", "args": {"kernel": 1}},
+        },
+        "losses": {"mil": {"use": "topk_mil", "in": "score"}},
+        "output": "score",
+        "data": {"args": {"root": str(root)}, "batch": 4, "sampler": {"use": "uniform_pad", "args": {"length": 16}}},
+        "train": {"steps": 4, "epochs": None, "optimizer": {"lr": 0.05}},
+    }
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    return path
+
+
+def swap(config, out, *more, seeds="2"):
+    words = [str(config), "--node", "context", "--with", "identity,layer_norm", "--seeds", seeds, "--out", str(out)]
+    return main(["bench", "swap", *words, *QUICK, *more])
+
+
+def test_the_table_holds_every_variant_and_seed(config, tmp_path, capsys):
+    out = tmp_path / "bench"
+    assert swap(config, out) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert [v["name"] for v in results["variants"]] == ["identity", "layer_norm"]
+    for variant in results["variants"]:
+        assert len(variant["figures"]) == 2
+        assert all(0 < run["auc"] <= 1 for run in variant["figures"])
+        assert variant["train_ms"] > 0 and variant["score_ms"] > 0
+        assert variant["parameters"] == (17 if variant["name"] == "identity" else 49)
+    lines = list(csv.DictReader((out / "table.csv").open()))
+    assert float(lines[0]["ap_seed0"]) == results["variants"][0]["figures"][0]["ap"]
+    assert "| identity |" in (out / "table.md").read_text()
+    assert "<svg" in (out / "index.html").read_text()
+
+
+def test_an_interrupted_suite_goes_on_to_the_same_table(config, tmp_path, monkeypatch, capsys):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert swap(config, whole) == 0
+    done, train = [], bench_run.train
+
+    def counted(*args, **kwargs):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(kwargs["out"])
+        return train(*args, **kwargs)
+
+    monkeypatch.setattr(bench_run, "train", counted)
+    assert swap(config, parts) == 130
+    monkeypatch.setattr(bench_run, "train", train)
+    before = {path: path.stat().st_mtime_ns for path in parts.glob("runs/*/*/result.json")}
+    assert len(before) == 2
+    assert swap(config, parts) == 0
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())  # not done again
+    figures = [[v["figures"] for v in json.loads((o / "results.json").read_text())["variants"]] for o in (whole, parts)]
+    assert figures[0] == figures[1]
+
+
+def test_a_changed_graph_is_trained_anew(config, tmp_path, capsys):
+    out = tmp_path / "bench"
+    assert swap(config, out, seeds="1") == 0
+    assert swap(config, out, "--set", "train.steps=2", seeds="1") == 0
+    assert len(list(out.glob("runs/*/seed0"))) == 4
+
+
+def test_spec_file(config, tmp_path, capsys):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(yaml.safe_dump({
+        "about": "two rows", "config": config.name, "seeds": 1,
+        "variants": {"plain": None, "wide": {"set": ["nodes.score.args.kernel=5"]}},
+    }))
+    assert main(["bench", "swap", "--spec", str(spec), "--out", str(tmp_path / "o"), *QUICK]) == 0
+    results = json.loads((tmp_path / "o" / "results.json").read_text())
+    assert [row["variant"] for row in rows(results)] == ["plain", "wide"]
+    assert rows(results)[1]["parameters"] == "81"
+
+
+@pytest.mark.parametrize("words, told", [
+    (["swap"], "give CONFIG --node NODE"),
+    (["swap", "tiny.yaml", "--node", "context", "--with", "identiti"], "unknown component 'identiti'"),
+    (["swap", "tiny.yaml", "--node", "contxt", "--with", "identity"], "there is no node 'contxt'"),
+    (["swap", "tiny.yaml", "--node", "context", "--with", ","], "--with names no component"),
+    (["swap", "--spec", "nothing.yaml"], "cannot read nothing.yaml"),
+    (["swap", "tiny.yaml", "--node", "context", "--with", "identity", "--bags", "1"], "--bags must be at least 2"),
+])
+def test_bad_input_trains_nothing(config, monkeypatch, capsys, words, told):
+    monkeypatch.chdir(config.parent)
+    assert main(["bench", *words]) == 2
+    assert told in capsys.readouterr().err
+    assert not (config.parent / "vadkit-bench").exists()
+
+
+def test_spread_over_seeds():
+    assert spread([{"ap": 0.5}, {"ap": 0.7}], "ap") == (0.6, pytest.approx(0.1414, abs=1e-4))
+    assert spread([{"ap": 0.5}], "ap") == (0.5, None)
+    assert spread([{"ap": None}, {"ap": 0.7}], "ap") == (None, None)

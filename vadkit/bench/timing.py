@@ -1,0 +1,130 @@
+"""Time and memory of a train step and of scoring, variants side by side in one run.
+
+The variants take turns, round by round, so that a machine that grows warm or busy meets all alike;
+the median over the rounds is reported. On CUDA, time is taken with events and memory is what torch
+allocated; on the CPU, memory is the growth of a fresh process.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vadkit.graph.module import VadModel
+from vadkit.graph.wiring import ports_of
+from vadkit.problems import fail
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Medians in milliseconds; peak memory of a train step in MiB, None if it could not be had."""
+
+    train_ms: float
+    score_ms: float
+    memory_mib: float | None
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is timed: a batch of ``bags`` (half of them abnormal) with ``snippets`` each."""
+
+    bags: int = 16
+    snippets: int = 200
+    rounds: int = 5
+
+
+def random_batch(model: VadModel, load: Load, device: torch.device) -> dict[str, Any]:
+    """Return a training batch of random numbers that fits the model."""
+    generator = torch.Generator().manual_seed(0)
+    batch: dict[str, Any] = {
+        name: torch.rand(load.bags, load.snippets, size, generator=generator).to(device)
+        for name, size in model.input_sizes.items()
+    }
+    labels = (torch.arange(load.bags) >= load.bags // 2).float().to(device)
+    batch |= {"labels": labels, "classes": labels.long(), "crops": 1}
+    batch["mask"] = torch.ones(load.bags, load.snippets, dtype=torch.bool, device=device)
+    for step in model.plan.losses:
+        if "prompts" in step.wires:
+            word = ports_of(step.component)["prompts"].pattern.words[-1]
+            dim = getattr(model.losses[step.name], word)
+            batch["prompts"] = torch.randn(load.bags, 2, dim, generator=generator).to(device)
+    return batch
+
+
+def measure(models: Mapping[str, VadModel], load: Load, device: torch.device,
+            on_round: Callable[[], None] = lambda: None) -> dict[str, Timing]:
+    """Return the timing of every model. Memory on the CPU is measured apart, see ``peak_memory``."""
+    times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in models}
+    memory: dict[str, float | None] = dict.fromkeys(models)
+    trainees = {name: Trainee(model, load, device) for name, model in models.items()}
+    for number in range(load.rounds + 1):
+        for name, trainee in trainees.items():
+            if device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(device)
+            train = _clock(trainee.train_step, device)
+            if device.type == "cuda":
+                memory[name] = torch.cuda.max_memory_allocated(device) / 2**20
+            score = _clock(trainee.score, device)
+            if number:  # the first round warms up
+                times[name][0].append(train)
+                times[name][1].append(score)
+        on_round()
+    return {
+        name: Timing(statistics.median(train), statistics.median(score), memory[name])
+        for name, (train, score) in times.items()
+    }
+
+
+class Trainee:
+    """A model with its batch and an Adam optimizer of its own."""
+
+    def __init__(self, model: VadModel, load: Load, device: torch.device) -> None:
+        self.model = model.to(device)
+        self.batch = random_batch(model, load, device)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+
+    def train_step(self) -> None:
+        """Run forward, backward and the optimizer."""
+        self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.model.loss(self.batch)["total"].backward()
+        self.optimizer.step()
+
+    @torch.inference_mode()
+    def score(self) -> Tensor:
+        """Score the batch, (b, t)."""
+        scores: Tensor = self.model.eval()(**{name: self.batch[name] for name in self.model.input_sizes})
+        return scores
+
+
+def _clock(work: Callable[[], Any], device: torch.device) -> float:
+    """Return the milliseconds that ``work`` takes."""
+    if device.type == "cuda":
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        work()
+        end.record()
+        torch.cuda.synchronize(device)
+        return float(start.elapsed_time(end))
+    before = time.perf_counter()
+    work()
+    return (time.perf_counter() - before) * 1e3
+
+
+def peak_memory(spec: dict[str, Any], load: Load) -> float | None:
+    """Return by how many MiB a train step lets a fresh CPU process grow, or None where that is unknown."""
+    job = json.dumps({"spec": spec, "load": asdict(load)})
+    done = subprocess.run([sys.executable, "-m", "vadkit.bench.memory"], input=job, capture_output=True, text=True)
+    if done.returncode:
+        fail(f"the memory of a train step could not be measured: {done.stderr.strip().splitlines()[-1:]}")
+    value = json.loads(done.stdout)["mib"]
+    return None if value is None else float(value)
