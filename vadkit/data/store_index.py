@@ -115,7 +115,7 @@ def _head(path: Path, head: Any) -> tuple[dict[str, int], dict[str, dict[str, An
     if problems:
         raise VadkitError(problems)
     recipes = {name: about.get("recipe") or {} for name, about in streams.items()}
-    return {name: about["dim"] for name, about in streams.items()}, recipes, int(frames)
+    return {name: about["dim"] for name, about in streams.items()}, recipes, int(head["snippet_frames"])
 
 
 def _classes(path: Path, head: Mapping[str, Any], listed: Any) -> tuple[str, ...]:

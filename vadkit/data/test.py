@@ -42,7 +42,7 @@ def load(
 ) -> dict[str, Tensor]:
     """Return one video's streams, float32 (crops, t, dim) each, as ``iterate`` does."""
     arrays = {stream: dataset.read(video, stream) for stream in streams}
-    problems = check_shapes(video.name, {s: a.shape for s, a in arrays.items()}, sizes or {})  # type: ignore[misc]
+    problems = check_shapes(video.name, {s: a.shape for s, a in arrays.items()}, sizes or {})
     if problems:
         raise VadkitError(problems)
     t = next(iter(arrays.values())).shape[1]

@@ -38,6 +38,20 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
+class Figure:
+    """How a figure is computed, without which frames it is not defined, and how far merging can move it."""
+
+    compute: Callable[[Ranking], float]
+    needs: tuple[str, ...]
+    bound: Callable[[Ranking], float]
+
+
+AUC = Figure(curves.auc, ("positive", "negative"), curves.auc_bound)
+AP = Figure(curves.average_precision, ("positive",), lambda r: curves.ap_bounds(r)[0])
+TRAPEZOID = Figure(curves.ap_trapezoid, ("positive",), lambda r: curves.ap_bounds(r)[1])
+
+
+@dataclass(frozen=True)
 class Group:
     """Videos that no figure tells apart."""
 
@@ -82,7 +96,7 @@ class ScoreBook:
 
         Raises VadkitError for scores that are not finite.
         """
-        scores = np.asarray(scores, np.float64)
+        scores, frames = np.asarray(scores, np.float64), np.asarray(frames)
         self._check(name, scores, positives, frames)
         self.videos[name] = float(scores.max()), int(label)
         self.snippets += len(scores)
@@ -90,7 +104,9 @@ class ScoreBook:
             self.unknown += 1
             return
         key = Group(int(label), bool(np.any(positives)), tuple(sorted(set(group))) if label else ())
-        self.entries.add(scores, np.asarray(positives), np.asarray(frames), self.groups.setdefault(key, len(self.groups)))
+        real = frames > 0  # features may be longer than their video
+        number = self.groups.setdefault(key, len(self.groups))
+        self.entries.add(scores[real], np.asarray(positives)[real], frames[real], number)
 
     def figures(self, threshold: float = 0.5) -> dict[str, Any]:
         """Return all figures; see ``MEANINGS``. One that is not defined is None, and ``undefined`` says why."""
@@ -127,18 +143,17 @@ class _Figures:
 
     def all(self) -> dict[str, Any]:
         whole = self._ranking(lambda group: True)
-        self._rank("auc", curves.auc, whole, curves.auc_bound)
-        self._rank("ap", curves.average_precision, whole, lambda r: curves.ap_bounds(r)[0])
-        self._rank("ap_trapezoid", curves.ap_trapezoid, whole, lambda r: curves.ap_bounds(r)[1])
         abnormal = self._ranking(lambda group: group.label == 1)
-        self._rank("auc_abnormal", curves.auc, abnormal, curves.auc_bound, "abnormal videos have")
-        self._rank(
-            "ap_abnormal", curves.average_precision, abnormal, lambda r: curves.ap_bounds(r)[0], "abnormal videos have"
-        )
+        self._put("auc", AUC, whole)
+        self._put("ap", AP, whole)
+        self._put("ap_trapezoid", TRAPEZOID, whole)
+        self._put("auc_abnormal", AUC, abnormal, "abnormal videos have")
+        self._put("ap_abnormal", AP, abnormal, "abnormal videos have")
         self._far()
         self._gains()
         self._video_figures()
-        self.figures["per_class"] = {name: self._of_class(name) for name in self._class_names()}
+        classes = sorted({name for group in self.groups for name in group.classes})
+        self.figures["per_class"] = {name: self._of_class(name) for name in classes}
         return {**self.figures, **self._counts(whole)}
 
     def _ranking(self, chosen: Callable[[Group], bool]) -> Ranking:
@@ -150,26 +165,21 @@ class _Figures:
             scores, positives, frames = scores[keep], positives[keep], frames[keep]
         return ranking(scores, positives, frames - positives)
 
-    def _rank(
-        self,
-        key: str,
-        figure: Callable[[Ranking], float],
-        r: Ranking,
-        bound: Callable[[Ranking], float] | None = None,
-        who: str = "there is",
-        into: dict[str, Any] | None = None,
-    ) -> None:
-        """Put a figure of a ranking under ``key``, or None with the reason."""
-        into = self.figures if into is None else into
-        name = key.rpartition(".")[2]
-        lacks = [word for word, weight in (("positive", r.positives), ("negative", r.negatives)) if weight == 0]
-        if lacks and not (lacks == ["negative"] and "ap" in name.split("_")):
+    def _value(
+        self, key: str, figure: Figure, r: Ranking, who: str = "there is", merged: bool = True
+    ) -> float | None:
+        """Return a figure, or None with the reason noted. Its bound is noted where scores were ``merged``."""
+        weights = {"positive": r.positives, "negative": r.negatives}
+        lacks = [word for word in figure.needs if weights[word] == 0]
+        if lacks:
             self.undefined[key] = f"{who} no {' and no '.join(lacks)} frame"
-            into[name] = None
-            return
-        into[name] = figure(r)
-        if bound is not None and not self.book.entries.exact:
-            self.bounds[key] = bound(r)
+            return None
+        if merged and not self.book.entries.exact:
+            self.bounds[key] = figure.bound(r)
+        return figure.compute(r)
+
+    def _put(self, key: str, figure: Figure, r: Ranking, who: str = "there is", merged: bool = True) -> None:
+        self.figures[key] = self._value(key, figure, r, who, merged)
 
     def _far(self) -> None:
         """False alarms: no frame of these videos should reach the threshold."""
@@ -194,8 +204,8 @@ class _Figures:
         order = np.argsort(-labels, kind="stable")
         positives, negatives = positives[order], (frames - positives)[order]
         r = ranking(labels[order].astype(np.float64), positives, negatives)
-        for key, figure in (("auc", curves.auc), ("ap", curves.average_precision)):
-            self._rank(f"label_{key}", figure, r)
+        for key, figure in (("auc", AUC), ("ap", AP)):
+            self._put(f"label_{key}", figure, r, merged=False)
             own, label = self.figures[key], self.figures[f"label_{key}"]
             self.figures[f"gain_{key}"] = None if own is None or label is None else own - label
             if own is None:
@@ -207,21 +217,20 @@ class _Figures:
         rows = sorted(self.book.videos.values(), reverse=True)
         scores, labels = (np.array([row[i] for row in rows], float) for i in (0, 1))
         r = ranking(scores, labels, 1 - labels)
-        for key, figure in (("video_auc", curves.auc), ("video_ap", curves.average_precision)):
-            self._rank(key, figure, r)
+        for key, figure in (("video_auc", AUC), ("video_ap", AP)):
+            self._put(key, figure, r, merged=False)
             if key in self.undefined:
                 self.undefined[key] = "it takes both normal and abnormal videos"
 
-    def _class_names(self) -> list[str]:
-        return sorted({name for group in self.groups for name in group.classes})
-
     def _of_class(self, name: str) -> dict[str, Any]:
         r = self._ranking(lambda group: group.label == 0 or name in group.classes)
-        result: dict[str, Any] = {}
         key = f"per_class.{name}"
-        self._rank(f"{key}.auc", curves.auc, r, curves.auc_bound, into=result)
-        self._rank(f"{key}.ap", curves.average_precision, r, lambda r: curves.ap_bounds(r)[0], into=result)
-        return {**result, "positives": int(r.positives), "frames": int(r.positives + r.negatives)}
+        return {
+            "auc": self._value(f"{key}.auc", AUC, r),
+            "ap": self._value(f"{key}.ap", AP, r),
+            "positives": int(r.positives),
+            "frames": int(r.positives + r.negatives),
+        }
 
     def _counts(self, whole: Ranking) -> dict[str, Any]:
         labels = [label for _, label in self.book.videos.values()]

@@ -1,0 +1,194 @@
+"""What the file lists of published feature sets say: the video, the crop, the label, the classes.
+
+XD-Violence, UCF-Crime and ShanghaiTech, as in the lists of XDVioDet, UR-DMU, PEL4VAD, MGFN and others
+that share their names. One line is one file, that is one crop of one video::
+
+    RGB/Bad.Boys.1995__#00-26-51_00-27-53_label_B2-0-0__3.npy        XD-Violence
+    Abuse/Abuse001_x264__3.npy   or, for the first crop, Abuse001_x264.npy   UCF-Crime
+    train/01_0014_3.npy 1.0                                          ShanghaiTech
+
+The folder in front does not matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from vadkit.problems import Place, Problem, VadkitError, fail, nearest
+
+# In the order of the rows of PEL4VAD's class vectors; the first is the normal class.
+CLASSES: dict[str, tuple[str, ...]] = {
+    "xd_violence": ("A", "B5", "B6", "G", "B1", "B4", "B2"),
+    "ucf_crime": (
+        "Normal", "Abuse", "Arrest", "Arson", "Assault", "Burglary", "Explosion", "Fighting",
+        "RoadAccidents", "Robbery", "Shooting", "Shoplifting", "Stealing", "Vandalism",
+    ),
+    "shanghaitech": (
+        "normal", "cycling", "chasing", "handcart", "fighting", "skateboarding", "vehicle", "running",
+        "jumping", "wandering", "lifting", "robbery", "climbing_over", "throwing",
+    ),
+}  # fmt: skip
+# The letters of XD-Violence's file names in words.
+XD_WORDS = {
+    "A": "normal",
+    "B1": "fighting",
+    "B2": "shooting",
+    "B4": "riot",
+    "B5": "abuse",
+    "B6": "car accident",
+    "G": "explosion",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a list. ``classes`` are those of an abnormal video, main one first; empty if it is
+    normal, or abnormal of unknown class."""
+
+    path: str
+    name: str
+    crop: int
+    label: int
+    classes: tuple[str, ...]
+
+    def class_indices(self, dataset: str) -> list[int]:
+        """Return the rows of the classes in ``CLASSES[dataset]``; [0] without a class."""
+        return [CLASSES[dataset].index(name) for name in self.classes] or [0]
+
+
+def xd_violence(line: str) -> Entry:
+    """Return what a line of an XD-Violence list says. Raises ValueError for another kind of name.
+
+    Classes keep the order of the name, without its zeros; PEL4VAD counts the first one only.
+    """
+    name, crop = _split(line, r"__(\d+)$")
+    if "_label_" not in name:
+        raise ValueError(f"the name '{name}' has no '_label_'")
+    codes = [code for code in name.rsplit("_label_", 1)[1].split("-") if code != "0"]
+    for code in codes:
+        _check_class(code, "xd_violence")
+    normal = codes[:1] == ["A"]
+    return Entry(_path(line), name, crop, int(not normal), () if normal else tuple(codes))
+
+
+def ucf_crime(line: str) -> Entry:
+    """Return what a line of a UCF-Crime list says. Raises ValueError for another kind of name."""
+    name, crop = _split(line, r"__(\d+)$")
+    if "Normal" in line:
+        return Entry(_path(line), name, crop, 0, ())
+    match = re.match(r"([A-Za-z]+)\d{3}(_|$)", name)
+    if match is None:
+        raise ValueError(f"the name '{name}' does not begin with a class and three digits, as Abuse001")
+    _check_class(match[1], "ucf_crime")
+    return Entry(_path(line), name, crop, 1, (match[1],))
+
+
+def shanghaitech(line: str, classes: Mapping[str, Sequence[str]] | None = None) -> Entry:
+    """Return what a line of a ShanghaiTech list says: a file and its label.
+
+    ``classes`` are those of abnormal videos by name (``read_classes``): the names do not tell them.
+    Raises ValueError for a line without a label.
+    """
+    name, crop = _split(line, r"_(\d)$")
+    words = line.split()
+    if len(words) != 2 or words[1] not in ("0", "1", "0.0", "1.0"):
+        raise ValueError("the line must be a file and its label, 0 or 1")
+    own = tuple((classes or {}).get(name, ()))
+    for word in own:
+        _check_class(word, "shanghaitech")
+    return Entry(words[0], name, crop, int(float(words[1])), own)
+
+
+def _path(line: str) -> str:
+    return line.strip()
+
+
+def _split(line: str, suffix: str) -> tuple[str, int]:
+    """Return the video's name and the crop, which is 0 where the name does not say."""
+    words = line.split()
+    if not words:
+        raise ValueError("the line is empty")
+    stem = PurePosixPath(words[0]).name.removesuffix(".npy")
+    match = re.search(suffix, stem)
+    return (stem[: match.start()], int(match[1])) if match else (stem, 0)
+
+
+def _check_class(name: str, dataset: str) -> None:
+    known = CLASSES[dataset]
+    if name not in known:
+        close = nearest(name, known)
+        told = f"; did you mean '{close}'?" if close else f"; known are {', '.join(known)}"
+        raise ValueError(f"there is no class '{name}' in {dataset}{told}")
+
+
+PARSERS: dict[str, Callable[[str], Entry]] = {
+    "xd_violence": xd_violence,
+    "ucf_crime": ucf_crime,
+    "shanghaitech": shanghaitech,
+}
+
+
+def read_list(
+    path: str | Path, dataset: str, classes: Mapping[str, Sequence[str]] | None = None
+) -> list[Entry]:
+    """Return the entries of a list file, in its order.
+
+    Args:
+        path: of the list, one file per line; empty lines do not count.
+        dataset: a key of ``PARSERS``.
+        classes: see ``shanghaitech``.
+
+    Raises VadkitError with every line that cannot be understood.
+    """
+    parse = PARSERS[dataset] if dataset != "shanghaitech" else lambda line: shanghaitech(line, classes)
+    return _each_line(path, parse)
+
+
+def read_classes(path: str | Path) -> dict[str, tuple[str, ...]]:
+    """Return video -> classes from a file of lines such as ``01_0026 fighting,chasing``.
+
+    Raises VadkitError with every line that cannot be understood.
+    """
+    return dict(_each_line(path, _class_line))
+
+
+def _class_line(line: str) -> tuple[str, tuple[str, ...]]:
+    words = line.split()
+    if len(words) != 2:
+        raise ValueError("the line must be a video and its classes, with commas between these")
+    classes = tuple(words[1].split(","))
+    for name in classes:
+        _check_class(name, "shanghaitech")
+    return words[0], classes
+
+
+def _each_line[T](path: str | Path, parse: Callable[[str], T]) -> list[T]:
+    path, found, problems = Path(path), [], []
+    if not path.is_file():
+        fail(f"there is no file {path}")
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            found.append(parse(line))
+        except ValueError as error:
+            problems.append(Problem(str(error), Place(str(path), number, 1, line, len(line))))
+    if problems:
+        raise VadkitError(problems)
+    return found
+
+
+def prompt_rows(table: np.ndarray, classes: Iterable[int], half: bool = False) -> np.ndarray:
+    """Return the class vectors [normal, own] of one video, float32 (2, dim).
+
+    A video of several classes gets their mean, while its class for the loss is the first (PEL4VAD on
+    ShanghaiTech). ``half`` rounds to float16 first, as PEL4VAD does on UCF-Crime.
+    """
+    table = table.astype(np.float16) if half else table
+    own = table[list(classes)].mean(0)
+    return np.stack([table[0], own]).astype(np.float32)

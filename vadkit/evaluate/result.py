@@ -1,0 +1,89 @@
+"""What an evaluation found, and its two files.
+
+RESULTS/results.json   figures, protocol, warnings, one entry per video
+RESULTS/scores.csv     one line per snippet
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vadkit.data.video import Video
+from vadkit.report.files import write_text_atomic
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One video's outcome: ``scores``, ``frames`` and, if known, ``positives`` per snippet, (t,) each."""
+
+    video: Video
+    scores: np.ndarray
+    positives: np.ndarray | None
+    frames: np.ndarray
+
+    def summary(self) -> dict[str, Any]:
+        """Return what results.json says of it."""
+        return {
+            "name": self.video.name,
+            "label": self.video.label,
+            "classes": list(self.video.classes),
+            "snippets": len(self.scores),
+            "frames": int(self.frames.sum()),
+            "positives": None if self.positives is None else int(self.positives.sum()),
+            "highest": float(self.scores.max()),
+            "highest_at": int(self.scores.argmax()),
+            "mean": float(self.scores.mean()),
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """Figures, scores by video name (t,), and every choice that was made, as plain data.
+
+    ``figures`` are those of ``ScoreBook.figures``; ``details`` holds the truth beside the scores.
+    """
+
+    figures: dict[str, Any]
+    scores: dict[str, np.ndarray]
+    protocol: dict[str, Any]
+    details: list[Scored]
+    warnings: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all but the single scores as plain data."""
+        return {
+            "figures": self.figures,
+            "protocol": self.protocol,
+            "warnings": self.warnings,
+            "videos": [scored.summary() for scored in self.details],
+        }
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write results.json and scores.csv; return their paths.
+
+        Each file is replaced whole or not at all. Raises VadkitError if that cannot be done.
+        """
+        json_path, csv_path = Path(folder) / "results.json", Path(folder) / "scores.csv"
+        write_text_atomic(csv_path, self._csv())
+        write_text_atomic(json_path, json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n")
+        return [json_path, csv_path]
+
+    def _csv(self) -> str:
+        snippet_frames = int(self.protocol["snippet_frames"])
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["video", "snippet", "first_frame", "frames", "start_seconds", "score", "positive_frames"])
+        for scored in self.details:
+            positives = [""] * len(scored.scores) if scored.positives is None else scored.positives.tolist()
+            for i, (score, frames) in enumerate(zip(scored.scores.tolist(), scored.frames.tolist())):
+                first, fps = i * snippet_frames, scored.video.fps
+                start = f"{first / fps:.3f}" if fps else ""
+                writer.writerow([scored.video.name, i, first, frames, start, f"{score:.9g}", positives[i]])
+        return text.getvalue()

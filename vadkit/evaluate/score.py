@@ -1,0 +1,225 @@
+"""Score every video of a split with a model and measure.
+
+Legend: t snippets, dim the width of a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vadkit import __version__
+from vadkit.data.build import build_component, find_component
+from vadkit.data.test import load
+from vadkit.data.video import Video, VideoDataset
+from vadkit.evaluate.result import Result, Scored
+from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
+from vadkit.evaluate.truth import Tail, snippet_truth
+from vadkit.kinds import Postprocess
+from vadkit.plugin_manager import Plugins
+from vadkit.problems import fail
+
+OnProgress = Callable[[int, int, str], None]  # videos done, videos in all, the name of the last one
+# Attention needs t * t numbers per crop and head; crops beyond this many are scored one after the other.
+PAIRS = 2**22
+
+
+class Book(Protocol):
+    """What a component of kind metric has to offer."""
+
+    def add(
+        self, name: str, scores: np.ndarray, positives: np.ndarray | None, frames: np.ndarray, label: int,
+        group: Sequence[str],
+    ) -> None: ...  # fmt: skip
+
+    def figures(self, threshold: float) -> dict[str, Any]: ...
+
+
+def evaluate(
+    model: nn.Module,
+    dataset: VideoDataset,
+    split: str = "test",
+    *,
+    post: Sequence[Postprocess] = (),
+    streams: Sequence[str] | None = None,
+    device: str | torch.device | None = None,
+    crops: Literal["mean", "first"] = "mean",
+    threshold: float = 0.5,
+    tail: Tail = "real",
+    book: Book | None = None,
+    on_progress: OnProgress | None = None,
+) -> Result:
+    """Return figures and scores of all videos of a split.
+
+    Args:
+        model: called as ``model(*streams, crops=n)`` with float32 (n, t, dim) each; gives (n, t). It
+            is in eval mode meanwhile, and every module is as it was afterwards.
+        dataset: of kind dataset.
+        split: "train", "val" or "test".
+        post: applied in order to the scores (t,) of each video, after its crops were averaged.
+        streams: names of the inputs, in order; None is ``model.input_sizes``.
+        device: where to compute; None is where the model is.
+        crops: the scores of a video's crops are averaged, or only the first is scored.
+        threshold: at or above it a frame is an alarm (for false alarms).
+        tail: see ``snippet_truth``.
+        book: what the figures come from; None is a ``ScoreBook``.
+        on_progress: is told after every video.
+
+    Abnormal videos without intervals take part in video figures only. Raises VadkitError for an
+    empty split, features that cannot be used or do not fit the model, and scores that are not finite.
+    """
+    sizes: Mapping[str, int] = getattr(model, "input_sizes", {})
+    names = list(streams if streams is not None else sizes)
+    videos = dataset.videos(split)
+    if not videos:
+        fail(f"the data set has no video in split '{split}'")
+    where = torch.device(device) if device is not None else _device_of(model)
+    book = ScoreBook() if book is None else book
+    details = []
+    with _evaluating(model, where):
+        for number, video in enumerate(videos):
+            features = load(dataset, video, names, sizes)
+            scores = _score(model, list(features.values()), where, crops)
+            scored = _with_truth(video, _post(scores, post, video), dataset.snippet_frames, tail)
+            book.add(video.name, scored.scores, scored.positives, scored.frames, video.label, video.classes)
+            details.append(scored)
+            if on_progress:
+                on_progress(number + 1, len(videos), video.name)
+    protocol = _protocol(model, dataset, split, names, post, where, crops, threshold, tail)
+    scores_by_name = {scored.video.name: scored.scores for scored in details}
+    return Result(book.figures(threshold), scores_by_name, protocol, details, _warnings(dataset, details))
+
+
+def evaluate_as_configured(
+    model: nn.Module,
+    dataset: VideoDataset,
+    section: Mapping[str, Any],
+    *,
+    split: str | None = None,
+    plugins: Plugins | None = None,
+    device: str | torch.device | None = None,
+    on_progress: OnProgress | None = None,
+) -> Result:
+    """Evaluate by an ``eval`` section: post, threshold, crops, and split where none is given."""
+    return evaluate(
+        model,
+        dataset,
+        split or section.get("split") or "test",
+        post=build_post(section, plugins),
+        device=device,
+        crops=section.get("crops") or "mean",
+        threshold=section.get("threshold", 0.5),
+        on_progress=on_progress,
+    )
+
+
+def build_post(section: Mapping[str, Any], plugins: Plugins | None = None) -> list[Postprocess]:
+    """Return the postprocess components of an ``eval`` section. Raises VadkitError for bad arguments."""
+    return [
+        build_component(
+            find_component(step["use"], "postprocess", plugins), step.get("args") or {}, f"eval.post[{i}]"
+        )
+        for i, step in enumerate(section.get("post") or [])
+    ]
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
+
+
+@contextmanager
+def _evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Put the model on the device and into eval mode; put every module back into its own mode at the end."""
+    modes = {module: module.training for module in model.modules()}
+    model.to(device).eval()
+    try:
+        # Not inference_mode: a table that a component makes here and keeps must work in training.
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def _score(
+    model: nn.Module, features: list[Tensor], device: torch.device, crops: Literal["mean", "first"]
+) -> np.ndarray:
+    """Return the scores (t,) of one video from its streams (crops, t, dim)."""
+    count, t = features[0].shape[:2]
+    count = 1 if crops == "first" else count
+    at_once = max(1, min(count, PAIRS // (t * t)))
+    total = torch.zeros(t, dtype=torch.float64)
+    for start in range(0, count, at_once):
+        part = [x[start : min(start + at_once, count)].to(device) for x in features]
+        scores = model(*part, crops=len(part[0]))
+        if scores.shape != part[0].shape[:2]:
+            raise ValueError(f"the model gave scores {tuple(scores.shape)} for features {tuple(part[0].shape)}")
+        total += scores.sum(0).double().cpu()
+    return (total / count).float().numpy()
+
+
+def _post(scores: np.ndarray, post: Sequence[Postprocess], video: Video) -> np.ndarray:
+    for step in post:
+        changed = np.asarray(step(scores))
+        if changed.shape != scores.shape:
+            raise ValueError(
+                f"{step.name} made {changed.shape} scores of {scores.shape} for video '{video.name}'"
+            )
+        scores = changed
+    return scores
+
+
+def _with_truth(video: Video, scores: np.ndarray, snippet_frames: int, tail: Tail) -> Scored:
+    positives, frames = snippet_truth(video, len(scores), snippet_frames, tail)
+    known = video.label == 0 or bool(video.spans)
+    return Scored(video, scores, positives if known else None, frames)
+
+
+def _warnings(dataset: VideoDataset, details: Sequence[Scored]) -> list[str]:
+    warnings = list(getattr(dataset, "warnings", []))
+    unknown = [scored.video.name for scored in details if scored.positives is None]
+    if unknown:
+        warnings.append(
+            f"{len(unknown)} of {len(details)} videos are abnormal but have no intervals (the first is "
+            f"'{unknown[0]}'): they are left out of all figures but video_auc and video_ap"
+        )
+    return warnings
+
+
+def _protocol(
+    model: nn.Module, dataset: VideoDataset, split: str, streams: Sequence[str], post: Sequence[Postprocess],
+    device: torch.device, crops: str, threshold: float, tail: Tail,
+) -> dict[str, Any]:  # fmt: skip
+    """Return every choice that the figures depend on, as plain data."""
+    spec: Any = getattr(model, "spec", None)
+    train = (spec.get("train") or {}) if isinstance(spec, dict) else {}
+    return {
+        "data_set": getattr(dataset, "name", type(dataset).__name__),
+        "root": str(getattr(dataset, "root", "")) or None,
+        "split": split,
+        "streams": list(streams),
+        "snippet_frames": dataset.snippet_frames,
+        "crops": {"mean": "scores averaged over crops", "first": "first crop only"}[crops],
+        "alignment": "streams cut or filled with zeros to the snippets of the first one",
+        "truth": "frames inside intervals [start, end), on each feature file's own snippets",
+        "tail": {
+            "real": "a last snippet counts with the frames that the video has",
+            "full": "every snippet counts in full",
+        }[tail],
+        "post": [{"use": step.name, "args": _plain(vars(step))} for step in post],
+        "threshold": threshold,
+        "select": train.get("select"),
+        "device": device.type,
+        "versions": {"vadkit": __version__, "torch": torch.__version__},
+        "figures": dict(MEANINGS),
+    }
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    kept = (bool, int, float, str, list, type(None))
+    return {key: value for key, value in values.items() if not key.startswith("_") and isinstance(value, kept)}
