@@ -248,7 +248,7 @@ def test_problems_of_all_files_come_together():
     assert problems("child") == [
         "a is written twice; first at line 1",
         "no config 'nowhere'",
-        "extends must be the name of a config or a list of names, got the number 3",
+        "extends must be the name of a config or a list of names, got 3",
         "anchors and aliases (&x) are not used here",
     ]
 
@@ -318,7 +318,12 @@ def test_place_of_an_override():
         ("nodes.zzz={use: tca}", 7, "there is no node 'zzz'", "--set may not create a node; extend the file instead"),
         ("losses.mill.weight=2", 8, "there is no loss 'mill'", "did you mean 'mil'?"),
         ("nodes.context.use.x=1", 19, "'nodes.context.use' is the text 'tca', so it has no 'x'", None),
-        ("train.seed=[1", 14, "this is not YAML: expected ',' or ']', but got '<stream end>'", None),
+        (
+            "train.seed=[1",
+            14,
+            "this is not YAML: expected ',' or ']', but got '<stream end>'",
+            "a comma or a closing bracket is missing before this",
+        ),
         ("train.seed=*a", 12, "anchors and aliases (*a) are not used here", "quote text that begins with it"),
     ],
 )

@@ -71,7 +71,7 @@ def test_repeated_keys():
         ("true: a", "a key must be text, and true is a truth value"),
         ("~: a", "a key must be text, and ~ is null"),
         ("?\n: a", "a key must be text, and nothing is null"),
-        ("? [a, b]\n: c", "a key must be text, not a list"),
+        ("? [a, b]\n: c", "a key must be text, not the list [a, b]"),
         ("{a: b}: c", "a key must be text, not a mapping"),
         ("'': a", "a key must not be empty"),
         ("<<: {a: b}", "merge keys (<<) are not used here"),
@@ -120,12 +120,13 @@ def test_control_character_is_placed():
          "indent with spaces; YAML does not allow tabs there"),
         ("a: @b", 1, 4, "found character '@' that cannot start any token",
          "quote text that begins with this character"),
-        ("a: 1\nb\n", 3, 1, "could not find expected ':'",
+        ("a: 1\nb\n", 2, 1, "could not find expected ':'",
          "in a mapping each line reads 'key: value', with a space after the colon"),
         ("a:\n  b: 1\n c: 2\n", 3, 2, "expected <block end>, but found '<block mapping start>'",
          "this line is indented differently from those it belongs to, or an opened quote ended early"),
-        ("a: [1, 2", 1, 9, "expected ',' or ']', but got '<stream end>'", None),
-        ("a: 'b", 1, 6, "found unexpected end of stream", None),
+        ("a: [1, 2", 1, 9, "expected ',' or ']', but got '<stream end>'",
+         "a comma or a closing bracket is missing before this"),
+        ("a: 'b", 1, 6, "found unexpected end of stream", "a quote is opened and not closed"),
     ],
 )  # fmt: skip
 def test_parser_problems_keep_its_words(text, line, column, message, hint):
@@ -187,7 +188,7 @@ def test_files_that_are_no_config(tmp_path, content, message):
 
 
 def test_a_folder_is_no_config(tmp_path):
-    with pytest.raises(VadkitError, match="this is a folder; name a file"):
+    with pytest.raises(VadkitError, match="is a folder\n  hint: name a file in it"):
         load_config(tmp_path)
 
 

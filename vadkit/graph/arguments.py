@@ -8,6 +8,8 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
+from vadkit.graph.yaml_reader import say
+
 LARGEST = 1_000_000  # no size or count in this field is larger; a typing slip is
 
 
@@ -47,7 +49,9 @@ def misfit(value: Any, wanted: Any) -> str | None:
     """Return what ``value`` should have been ('must be a whole number, got ...'), or None if it fits."""
     if _fits(value, wanted):
         return None
-    return f"must be {describe(wanted)}, got {spell(value)}"
+    if isinstance(value, int) and _fits(0, wanted) and not isinstance(value, bool):
+        return f"must be a whole number of at most {LARGEST}, got {say(value)}"
+    return f"must be {describe(wanted)}, got {say(value)}"
 
 
 def _fits(value: Any, wanted: Any) -> bool:
@@ -75,7 +79,7 @@ def _fits(value: Any, wanted: Any) -> bool:
 
 def describe(wanted: Any) -> str:
     """Return an annotation in words."""
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     origin = get_origin(wanted)
     if origin in (Union, types.UnionType):
         options = [o for o in get_args(wanted) if o is not types.NoneType]
@@ -88,25 +92,3 @@ def describe(wanted: Any) -> str:
         plural = {int: "whole numbers", float: "numbers", str: "texts"}.get(inner, "values")
         return f"a list of {plural}"
     return words.get(wanted, getattr(wanted, "__name__", str(wanted)))
-
-
-def spell(value: Any) -> str:
-    """Return a YAML value in words for a message."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f"the text '{value}'" if len(value) <= 40 else f"the text '{value[:37]}...'"
-    if isinstance(value, int) and abs(value) > LARGEST:
-        return f"a number above {LARGEST} in size" if abs(value) > 10**12 else str(value)
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list" if len(value) > 6 else f"the list [{', '.join(map(_short, value))}]"
-    return str(value)
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 20 else text[:17] + "..."

@@ -9,14 +9,15 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from vadkit.graph.arguments import arguments, spell
+from vadkit.graph.arguments import LARGEST, arguments
 from vadkit.graph.dry_run import dry_run
 from vadkit.graph.module import VadModel, model_of
 from vadkit.graph.plan import LossStep, Plan, Ref, Step, Wires
-from vadkit.graph.sections import check_sections, with_defaults
+from vadkit.graph.sections import BY_KEY, TOP_KEYS, check_sections, with_defaults
 from vadkit.graph.sizes import Sizes
-from vadkit.graph.source import Source
+from vadkit.graph.source import Source, as_meant
 from vadkit.graph.wiring import Wiring, Written, main_port, ports_of
+from vadkit.graph.yaml_reader import say
 from vadkit.kinds import BATCH_PORTS, NODE_KINDS, ModuleComponent
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import Note, Problem, VadkitError, nearest
@@ -44,16 +45,16 @@ def compile_plan(source: Source, plugins: Plugins) -> Plan:
 
 class _Compiler:
     def __init__(self, source: Source, plugins: Plugins) -> None:
-        self.source, self.data, self.plugins = source, source.data, plugins
-        self.problems: list[Problem] = []
-        self.sizes = Sizes(source.place)
+        self.problems = check_sections(source)
+        self.source = source.as_meant(TOP_KEYS)
+        self.data, self.plugins = self.source.data, plugins
+        self.sizes = Sizes(self.source.place)
 
     def run(self) -> Plan:
-        self.problems += check_sections(self.source)
         inputs = self._inputs()
         items = [*self._items("nodes", NODE_KEYS), *self._items("losses", LOSS_KEYS)]
         output = self._output(items, list(inputs))
-        wiring = Wiring(inputs, items, self.source.place)
+        wiring = Wiring(inputs, items, self.source)
         wiring.resolve()
         order = wiring.order()
         for name, pattern in inputs.items():
@@ -87,7 +88,7 @@ class _Compiler:
             if section is None or section == {}:
                 self._tell("a graph needs inputs", ("inputs",), "for example inputs: {rgb: b t 1024}")
             elif not isinstance(section, dict):
-                self._tell(f"inputs must be a mapping, got {spell(section)}", ("inputs",))
+                self._tell(f"inputs must be a mapping, got {say(section)}", ("inputs",))
             return {}
         return {name: self._input(name, value) for name, value in section.items()}
 
@@ -103,7 +104,10 @@ class _Compiler:
             pattern = None
         counts = pattern.tokens[:2] if pattern else ()
         if pattern is None or counts != ("b", "t") or len(pattern.tokens) > 3 or pattern.words:
-            self._tell(f"input '{name}' must be a shape such as 'b t 1024', got {spell(value)}", path)
+            self._tell(f"input '{name}' must be a shape such as 'b t 1024', got {say(value)}", path)
+            return None
+        if pattern.tokens[2:] and int(pattern.tokens[2]) > LARGEST:
+            self._tell(f"input '{name}' has size {pattern.tokens[2]}; sizes go up to {LARGEST}", path)
             return None
         return pattern
 
@@ -117,7 +121,7 @@ class _Compiler:
             return None
         args = value.get("args") or {}
         if not isinstance(args, dict):
-            self._tell(f"input '{name}': args must be a mapping, got {spell(args)}", (*path, "args"))
+            self._tell(f"input '{name}': args must be a mapping, got {say(args)}", (*path, "args"))
             return None
         try:
             dim = component(**args).dim  # a backbone's constructor loads nothing
@@ -135,7 +139,7 @@ class _Compiler:
             if section == "nodes" and (mapping is None or mapping == {}):
                 self._tell("a graph needs nodes", ("nodes",))
             else:
-                self._tell(f"{section} must be a mapping of names, got {spell(mapping)}", (section,))
+                self._tell(f"{section} must be a mapping of names, got {say(mapping)}", (section,))
             return []
         return [item for name, value in mapping.items() if (item := self._item(section, name, value, keys))]
 
@@ -143,12 +147,15 @@ class _Compiler:
         path = (section, name)
         what = "node" if section == "nodes" else "loss"
         good = self._good_name(name, path, what)
+        if not good and name in self._input_names():
+            return None
         if not isinstance(value, dict):
-            self._tell(f"{what} '{name}' must be a mapping with use and in, got {spell(value)}", path)
+            self._tell(f"{what} '{name}' must be a mapping with use and in, got {say(value)}", path)
             return Written(name, section, None, None, {}) if good else None
         for key in value:
             if key not in keys:
                 self._unknown_key(key, keys, (*path, key))
+        value = as_meant(value, keys)
         kinds = NODE_KINDS if section == "nodes" else ("loss",)
         component = self._component(value.get("use"), kinds, path, f"{what} '{name}'")
         item = Written(name, section, component, value.get("in"), {})
@@ -166,39 +173,43 @@ class _Compiler:
                 self._tell(f"{item.title} has no 'in'; it takes {_say_ports(item.component)}", item.path, key=True)
                 item.component, item.inputs = None, None
         elif not isinstance(wired, str | list | dict):
-            self._tell(f"{item.name}.in must be a source, a list or a mapping, got {spell(wired)}",
+            self._tell(f"{item.name}.in must be a source, a list or a mapping, got {say(wired)}",
                        (*item.path, "in"))
             item.component, item.inputs = None, None
 
     def _read_rest(self, item: Written, value: dict[str, Any]) -> None:
         args = value.get("args")
         if args is not None and not isinstance(args, dict):
-            self._tell(f"{item.name}.args must be a mapping, got {spell(args)}", (*item.path, "args"))
+            self._tell(f"{item.name}.args must be a mapping, got {say(args)}", (*item.path, "args"))
         item.args = dict(args) if isinstance(args, dict) else {}
         weight = value.get("weight", 1.0)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < 1e9:
-            self._tell(f"{item.name}.weight must be a number from 0 up, got {spell(weight)}", (*item.path, "weight"))
+            self._tell(f"{item.name}.weight must be a number from 0 up, got {say(weight)}", (*item.path, "weight"))
         else:
             item.weight = float(weight)
         detach = value.get("detach", False)
         if not isinstance(detach, bool):
-            self._tell(f"{item.name}.detach must be true or false, got {spell(detach)}", (*item.path, "detach"))
+            self._tell(f"{item.name}.detach must be true or false, got {say(detach)}", (*item.path, "detach"))
         item.detach = detach is True
         share = value.get("share")
         if share is not None and not isinstance(share, str):
-            self._tell(f"{item.name}.share must be a text, got {spell(share)}", (*item.path, "share"))
+            self._tell(f"{item.name}.share must be a text, got {say(share)}", (*item.path, "share"))
         item.share = share if isinstance(share, str) else None
         if value.get("when", "train") != "train":
-            self._tell(f"{item.name}.when must be train, got {spell(value['when'])}", (*item.path, "when"))
+            self._tell(f"{item.name}.when must be train, got {say(value['when'])}", (*item.path, "when"))
         item.train_only = value.get("when") == "train"
+
+    def _input_names(self) -> list[str]:
+        inputs = self.data.get("inputs")
+        return list(inputs) if isinstance(inputs, dict) else []
 
     def _good_name(self, name: Any, path: tuple[Any, ...], what: str) -> bool:
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
             self._tell(f"{what} name '{name}' must be a word of letters, digits and _", path, key=True)
         elif what != "loss" and (name in RESERVED or name in BATCH_PORTS or name in COUNTS):
             self._tell(f"{what} cannot be called '{name}': the name is taken", path,
-                       f"for example {name}_node", key=True)
-        elif what == "node" and isinstance(self.data.get("inputs"), dict) and name in self.data["inputs"]:
+                       f"for example {name}_{what}", key=True)
+        elif what == "node" and name in self._input_names():
             self._tell(f"'{name}' is both an input and a node", path, key=True)
         else:
             return True
@@ -215,18 +226,22 @@ class _Compiler:
         if name is None:
             self._tell(f"{what} does not say which component to use", path, "add use: NAME", key=True)
         elif not isinstance(name, str):
-            self._tell(f"{what}: use must be a component's name, got {spell(name)}", at)
+            self._tell(f"{what}: use must be a component's name, got {say(name)}", at)
         else:
             found = self.plugins.components.find(name)
             if found is None:
                 notes = tuple(
-                    Note(f"plugin {p.name} ({p.origin}) could not be imported ({p.error}); it may provide it")
+                    Note(f"plugin {p.name} ({p.origin}) could not be loaded ({p.error}); it may provide it")
                     for p in self.plugins.broken
                 )
-                self._tell(f"unknown component '{name}'", at, self.plugins.components.suggest(name), notes)
+                notes += tuple(
+                    Note(f"plugin {p.name} ({p.origin}) is left out by --without; it may provide it")
+                    for p in self.plugins.plugins if p.blocked
+                )
+                hint = self.plugins.components.suggest(name) or f"'vadkit list {kinds[0]}' shows what there is"
+                self._tell(f"unknown component '{name}'", at, hint, notes)
             elif found.kind not in kinds:
-                article = "an" if found.kind[0] in "aeiou" else "a"
-                self._tell(f"{what} uses '{name}', {article} {found.kind}; it takes {_say_kinds(kinds)}", at)
+                self._tell(f"{what} uses '{name}' of kind {found.kind}; it takes {_say_kinds(kinds)}", at)
             else:
                 return found
         return None
@@ -238,15 +253,20 @@ class _Compiler:
             if data.get("use") is not None:
                 self._section_component(data, ("dataset",), ("data",), "data")
             if isinstance(data.get("sampler"), dict):
-                self._section_component(data["sampler"], ("sampler",), ("data", "sampler"), "data.sampler")
+                sampler = {**data["sampler"]}
+                if sampler.get("use") is None:
+                    sampler["use"] = BY_KEY["data.sampler.use"].default
+                self._section_component(sampler, ("sampler",), ("data", "sampler"), "data.sampler")
         post = evaluate.get("post") if isinstance(evaluate, dict) else None
         for i, entry in enumerate(post if isinstance(post, list) else []):
             if isinstance(entry, dict):
-                self._section_component(entry, ("postprocess",), ("eval", "post", i), f"eval.post[{i}]")
+                self._section_component(entry, ("postprocess",), ("eval", "post", i), f"eval.post.{i}")
 
     def _section_component(self, value: dict[str, Any], kinds: tuple[str, ...], path: tuple[Any, ...],
                            what: str) -> None:
-        component = self._component(value.get("use"), kinds, path, what)
+        if not isinstance(value.get("use"), str):  # told with the section's other keys
+            return
+        component = self._component(value["use"], kinds, path, what)
         args = value.get("args")
         if component is None or not isinstance(args, dict):
             return
@@ -263,10 +283,12 @@ class _Compiler:
             if output is None:
                 self._tell("a graph needs an output", ("output",), "name the node with the scores: output: score")
             else:
-                self._tell(f"output must be the name of a node, got {spell(output)}", ("output",))
+                self._tell(f"output must be the name of a node, got {say(output)}", ("output",))
             return None
         name, _, port = output.partition(".")
         if name not in nodes:
+            if not nodes:  # told already
+                return None
             close = nearest(name, nodes)
             self._tell(f"output: there is no node '{name}'", ("output",), close and f"did you mean '{close}'?")
             return close

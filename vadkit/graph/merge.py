@@ -7,6 +7,8 @@ another component, the inherited ``args`` go, and the wiring stays.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from vadkit.graph.sections import SET_KEYS
 from vadkit.graph.yaml_reader import Tree, one_line, read_value, say
 from vadkit.problems import Place, Problem, nearest
@@ -18,12 +20,20 @@ EITHER_OR: dict[Path, str] = {("train", "epochs"): "steps", ("train", "steps"): 
 NAMED = {"inputs": "input", "nodes": "node", "losses": "loss"}
 
 
+@dataclass
+class Log:
+    """What is noted while configs are merged: problems, and where something inherited was deleted."""
+
+    problems: list[Problem] = field(default_factory=list)
+    deleted: dict[tuple[str | int, ...], Place] = field(default_factory=dict)
+
+
 def inside_args(path: Path) -> bool:
     """Tell whether the path leads into the arguments of a component. A node may be called args."""
     return "args" in path[2 if path[:1] in (("nodes",), ("losses",), ("inputs",)) else 1 :]
 
 
-def merge(base: Tree, over: Tree, problems: list[Problem], path: Path = ()) -> Tree:
+def merge(base: Tree, over: Tree, log: Log, path: Path = ()) -> Tree:
     """Return ``over`` laid over ``base``. A merged mapping keeps the place of ``base``."""
     if not isinstance(base.value, dict) or not isinstance(over.value, dict):
         return over
@@ -36,11 +46,11 @@ def merge(base: Tree, over: Tree, problems: list[Problem], path: Path = ()) -> T
         if other and other not in over.value and new.value is not None:
             merged.pop(other, None)
         if new.value is None and not inside_args((*path, key)):
-            _delete(merged, key, new, problems, path)
+            _delete(merged, key, new, log, path)
         elif old is None or old.value is None:
             merged[key] = new
         else:
-            merged[key] = merge(old, new, problems, (*path, key))
+            merged[key] = merge(old, new, log, (*path, key))
     return Tree(merged, base.place, base.key_place)
 
 
@@ -48,29 +58,30 @@ def _uses_another(base: dict[str, Tree], over: dict[str, Tree]) -> bool:
     return "use" in base and "use" in over and base["use"].value != over["use"].value
 
 
-def _delete(merged: dict[str, Tree], key: str, null: Tree, problems: list[Problem], path: Path) -> None:
+def _delete(merged: dict[str, Tree], key: str, null: Tree, log: Log, path: Path) -> None:
     if key in merged:
         del merged[key]
+        log.deleted[(*path, key)] = null.key_place or null.place
     elif len(path) == 1 and path[0] in NAMED:
         what = NAMED[path[0]]
         close = nearest(key, merged)
         hint = f"did you mean '{close}'?" if close else None
-        problems.append(Problem(f"there is no {what} '{key}' to delete", null.key_place, hint))
+        log.problems.append(Problem(f"there is no {what} '{key}' to delete", null.key_place, hint))
     else:
         merged[key] = null  # nothing inherited: the same as not written
 
 
-def apply_sets(tree: Tree, sets: list[str], problems: list[Problem]) -> None:
+def apply_sets(tree: Tree, sets: list[str], log: Log) -> None:
     """Apply ``key.path=value`` overrides to ``tree`` in place, in order.
 
     Those of ``use`` come first: they drop arguments, and must not drop what another one just set.
     """
-    parsed = [_parse(text, line, problems) for line, text in enumerate(sets, 1)]
+    parsed = [_parse(text, line, log.problems) for line, text in enumerate(sets, 1)]
     good = [override for override in parsed if override is not None]
     for override in sorted(good, key=lambda override: override.keys[-1] != "use"):
-        problem = override.apply(tree, problems)
+        problem = override.apply(tree, log)
         if problem:
-            problems.append(problem)
+            log.problems.append(problem)
 
 
 class _Override:
@@ -85,7 +96,7 @@ class _Override:
     def problem(self, depth: int, message: str, hint: str | None = None) -> Problem:
         return Problem(message, self.place(depth), hint)
 
-    def apply(self, tree: Tree, problems: list[Problem]) -> Problem | None:
+    def apply(self, tree: Tree, log: Log) -> Problem | None:
         """Walk to the parent of the value and lay the value over what is there."""
         here = tree
         for depth, key in enumerate(self.keys[:-1]):
@@ -93,7 +104,7 @@ class _Override:
             if isinstance(found, Problem):
                 return found
             here = found
-        return self._put(here, problems)
+        return self._put(here, log)
 
     def _step(self, here: Tree, key: str, depth: int) -> Tree | Problem:
         if isinstance(here.value, list):
@@ -102,13 +113,13 @@ class _Override:
             return self._not_a_mapping(here, depth)
         child = here.value.get(key)
         if child is None or child.value is None:
-            refused = self._refuse_new(here.value, depth)
+            refused = self._refuse_new(here.value, depth) or self._no_list(depth)
             if refused:
                 return refused
             child = here.value[key] = Tree({}, self.place(depth), self.place(depth))
         return child
 
-    def _put(self, here: Tree, problems: list[Problem]) -> Problem | None:
+    def _put(self, here: Tree, log: Log) -> Problem | None:
         depth = len(self.keys) - 1
         self.value.key_place = self.place(depth)
         if isinstance(here.value, list):
@@ -125,7 +136,7 @@ class _Override:
                 return refused
         path = tuple(self.keys[:-1])
         over = Tree({self.keys[-1]: self.value}, self.place(depth))
-        here.value = merge(here, over, problems, path).value
+        here.value = merge(here, over, log, path).value
         return None
 
     def _item(self, items: list[Tree], key: str, depth: int) -> Tree | Problem:
@@ -134,6 +145,14 @@ class _Override:
         count = f"{len(items)} {'entry' if len(items) == 1 else 'entries'}"
         there = f"it has {count}, counted from 0" if items else "it is empty"
         return self.problem(depth, f"'{'.'.join(self.keys[:depth])}' is a list and has no entry '{key}'; {there}")
+
+    def _no_list(self, depth: int) -> Problem | None:
+        name, entry = ".".join(self.keys[: depth + 1]), self.keys[depth + 1]
+        if not entry.isdigit():
+            return None
+        return self.problem(
+            depth + 1, f"'{name}' is not set, so it has no entry '{entry}'", f"set all of it: {name}=[...]"
+        )
 
     def _not_a_mapping(self, here: Tree, depth: int) -> Problem:
         name = ".".join(self.keys[:depth])

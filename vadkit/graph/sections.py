@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TOP_KEYS = ("extends", "about", "inputs", "nodes", "losses", "output", "data", "train", "eval")
 SET_KEYS = TOP_KEYS[1:]
 SECTIONS = ("data", "train", "eval")
+LARGEST = 2**31 - 1
 Path = tuple[str | int, ...]
 
 
@@ -30,7 +31,6 @@ class Type:
 
     says: str
     accepts: Callable[[Any], bool]
-    mapping: bool = False
 
 
 def _is_number(value: object) -> bool:
@@ -48,7 +48,7 @@ def number(says: str, low: float = -inf, high: float = inf, open_low: bool = Fal
     return Type(f"a number {says}", accepts)
 
 
-def whole(says: str, low: int, high: int = 2**31 - 1) -> Type:
+def whole(says: str, low: int, high: int = LARGEST) -> Type:
     """A whole number from ``low`` to ``high``."""
     return Type(
         f"a whole number {says}",
@@ -79,7 +79,7 @@ NOT_NEGATIVE = number("of 0 or more", 0)
 SHARE = number("from 0 to below 1", 0, 1, open_high=True)
 COUNT = whole("above 0", 1)
 NAMES = many(TEXT, "a list of node names", least=1)
-MAPPING = Type("a mapping", lambda value: isinstance(value, dict), mapping=True)
+MAPPING = Type("a mapping", lambda value: isinstance(value, dict))
 TEXTS = Type(
     "a mapping of text to text",
     lambda value: isinstance(value, dict) and all(TEXT.accepts(item) for item in value.values()),
@@ -281,22 +281,18 @@ def _stars() -> set[str]:
 
 
 def _got(row: Row, value: Any) -> str:
-    if isinstance(value, list) and "list" in row.type.says:
-        return f"[{', '.join(_short(item) for item in value[:5])}{', ...' if len(value) > 5 else ''}]"
-    if isinstance(value, dict) and row.type.mapping is False and row.type is TEXTS:
+    if isinstance(value, dict) and row.type is TEXTS:
         wrong = next(key for key, item in value.items() if not TEXT.accepts(item))
         return f"{say(value[wrong])} for '{wrong}'"
     return say(value)
-
-
-def _short(value: Any) -> str:
-    return value[:30] if isinstance(value, str) else say(value).removeprefix("the number ")
 
 
 def _value_hint(row: Row, value: Any) -> str | None:
     if isinstance(value, str) and row.type.says.startswith("one of"):
         close = nearest(value, row.type.says.removeprefix("one of ").split(", "))
         return f"did you mean '{close}'?" if close else None
+    if isinstance(value, int) and not isinstance(value, bool) and value > LARGEST:
+        return "that is more than anybody waits for; look for a digit too many"
     if row.type is TRUTH and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         return f"write {'true' if value.lower() in ('yes', 'on') else 'false'}"
     if row.type.says.startswith("a list") and isinstance(value, str):
@@ -347,7 +343,7 @@ def _node_names(source: Source, train: Mapping[str, Any]) -> list[Problem]:
                 Problem(f"{_name(path[:-1])} names '{name}', which is not a node", source.place(path), hint)
             )
         elif path[1] == "groups" and name in seen:
-            note = Note("it is first named at", source.place(seen[name]))
+            note = Note("it is first named here", source.place(seen[name]))
             problems.append(Problem(f"node '{name}' is in two groups", source.place(path), None, (note,)))
         elif path[1] == "groups":
             seen[name] = path
@@ -377,7 +373,7 @@ def _streams(source: Source, streams: Mapping[str, Any]) -> list[Problem]:
             hint = f"did you mean '{close}'?" if close else f"the inputs are {', '.join(inputs)}"
             place = source.place(("data", "streams", name), key=True)
             problems.append(Problem(f"data.streams names '{name}', which is not an input", place, hint))
-    for name in inputs:
+    for name in inputs if not problems else ():
         if name not in streams:
             place = source.place(("data", "streams"), key=True)
             problems.append(Problem(f"data.streams says nothing of input '{name}'", place))

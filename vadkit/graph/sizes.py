@@ -14,6 +14,7 @@ import torch
 
 from vadkit.graph.arguments import arguments, misfit
 from vadkit.graph.wiring import Written, ports_of
+from vadkit.graph.yaml_reader import say
 from vadkit.kinds import ModuleComponent
 from vadkit.problems import Note, Place, Problem, nearest
 from vadkit.shapes import COUNTS, Pattern, Port, parse_ports
@@ -114,7 +115,7 @@ class Sizes:
                 self._tell(f"{name} takes no '{key}'", (*path, key),
                            f"did you mean '{close}'? {takes}" if close else takes, key=True)
             else:
-                wrong = misfit(value, known[key].type)
+                wrong = misfit(value, known[key].type) or _no_size(item, key, value)
                 if wrong:
                     self._tell(f"{item.name}.{key} {wrong}", (*path, key))
         return len(self.problems) > before
@@ -134,8 +135,9 @@ class Sizes:
             if value.pattern is None:
                 sound = False
             elif not _same_counts(ports[port].pattern, value.pattern):
+                same_rank = len(ports[port].pattern.tokens) == len(value.pattern.tokens)
                 self._tell(f"{item.name} takes '{ports[port].pattern}' as {port}; {source} gives "
-                           f"'{str(value.pattern)}'", path, None, _notes(source, value.origin))
+                           f"'{str(value.pattern)}'", path, None, _notes(source, value.origin) if same_rank else ())
                 sound = False
         return arriving if sound else None
 
@@ -246,6 +248,20 @@ class Sizes:
 
 def _notes(source: str, origin: Origin | None) -> tuple[Note, ...]:
     return (Note(f"{source}'s size comes from {origin.what}", origin.place),) if origin else ()
+
+
+def _no_size(item: Written, name: str, value: Any) -> str | None:
+    """Return what is wrong with an argument that is a size and below 1. Many a constructor takes 0 for None."""
+    assert item.component is not None
+    if not issubclass(item.component, ModuleComponent):
+        return None
+    ports = [*parse_ports(item.component.inputs).values(), *parse_ports(item.component.outputs).values()]
+    if name not in {word for port in ports for word in port.pattern.words}:
+        return None
+    sizes = value if isinstance(value, list) else [value]
+    if any(isinstance(size, int) and size < 1 for size in sizes):
+        return f"must be above 0, got {say(value)}"
+    return None
 
 
 def _key(item: Written) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from vadkit.graph.merge import apply_sets, merge
-from vadkit.graph.yaml_reader import DEPTH, Reading, Tree, read_text, say, shorten
+from vadkit.graph.merge import Log, apply_sets, merge
+from vadkit.graph.yaml_reader import DEPTH, Reading, Tree, one_line, read_text, say, shorten
 from vadkit.problems import Note, Place, Problem, VadkitError, nearest
 
 SUFFIXES = (".yaml", ".yml")
@@ -31,13 +31,14 @@ class Source:
 
     ``data`` is plain. ``places`` and ``key_places`` say where a value and its key are written;
     their keys are paths such as ("nodes", "context", "use"). ``files`` are the config and what it
-    extends, nearest first.
+    extends, nearest first. ``deleted`` says where a null removed what was inherited.
     """
 
     data: dict[str, Any]
     places: dict[Key, Place] = field(default_factory=dict)
     key_places: dict[Key, Place] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    deleted: dict[Key, Place] = field(default_factory=dict)
 
     def place(self, path: Sequence[str | int], key: bool = False) -> Place | None:
         """Return where the value (or key) at ``path`` is written, or the nearest above it that is."""
@@ -50,6 +51,30 @@ class Source:
             path, key = path[:-1], True
         return self.places.get(())
 
+    def as_meant(self, known: Iterable[str]) -> Source:
+        """Return the config with misspelt top-level keys put right.
+
+        For checks that go on after the misspelling was told: it shall not be told twice.
+        """
+        names = {key: name for key, name in zip(self.data, as_meant(self.data, known))}
+
+        def renamed(places: dict[Key, Place]) -> dict[Key, Place]:
+            return {(names.get(str(path[0]), path[0]), *path[1:]) if path else (): p for path, p in places.items()}
+
+        data = as_meant(self.data, known)
+        return Source(data, renamed(self.places), renamed(self.key_places), self.files, self.deleted)
+
+
+def as_meant(mapping: dict[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """Return a mapping in which each unknown key has the name that it was probably meant to be."""
+    known = list(known)
+    meant: dict[str, Any] = {}
+    for key, value in mapping.items():
+        close = key if key in known else nearest(key, known)
+        taken = close is None or (close != key and close in mapping) or close in meant
+        meant[key if taken or close is None else close] = value
+    return meant
+
 
 def load_config(config: str | Path | dict[str, Any], sets: Sequence[str] = (), folders: Sequence[Path] = ()) -> Source:
     """Read a config, what it extends, and apply the overrides ``sets`` (``key.path=value``).
@@ -61,10 +86,10 @@ def load_config(config: str | Path | dict[str, Any], sets: Sequence[str] = (), f
     tree = loader.dict(config) if isinstance(config, dict) else loader.named(str(config))
     if not loader.problems and tree is not None:
         _drop_empty(tree)
-        apply_sets(tree, list(sets), loader.problems)
+        apply_sets(tree, list(sets), loader.log)
     if loader.problems or tree is None:
         raise VadkitError(loader.problems)
-    source = Source(tree.plain(), files=loader.files)
+    source = Source(tree.plain(), files=loader.files, deleted=loader.log.deleted)
     _note_places(source, tree, ())
     return source
 
@@ -98,7 +123,8 @@ class _Loader:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = [Path(folder) for folder in folders]
-        self.problems: list[Problem] = []
+        self.log = Log()
+        self.problems = self.log.problems
         self.files: list[str] = []
         self.done: dict[str, Tree | None] = {}
 
@@ -135,8 +161,8 @@ class _Loader:
         bases = [self._base(entry, beside, chain) for entry in self._entries(extends)]
         merged: Tree | None = None
         for base in (base for base in bases if base is not None):
-            merged = base if merged is None else merge(merged, base, self.problems)
-        return tree if merged is None else merge(merged, tree, self.problems)
+            merged = base if merged is None else merge(merged, base, self.log)
+        return tree if merged is None else merge(merged, tree, self.log)
 
     def _entries(self, extends: Tree | None) -> list[Tree]:
         if extends is None or extends.value is None:
@@ -183,8 +209,6 @@ class _Loader:
         near = [beside / file for file in files if os.path.isfile(beside / file)]
         if near and not is_bare:
             return near
-        if not is_bare and os.path.isdir(beside / name):
-            return [beside / name]
         far = [folder / file for folder in self._places() for file in files]
         found = near + [path for path in far if os.path.isfile(path)]
         if found or place is None:
@@ -202,7 +226,9 @@ class _Loader:
         return places
 
     def _unknown(self, name: str, beside: Path, place: Place | None) -> Problem:
-        close = nearest(os.path.basename(name), self._known(beside))
+        close = nearest(os.path.splitext(os.path.basename(name))[0], self._known((beside / name).parent))
+        if os.path.isdir(beside / name):
+            return Problem(f"'{shorten(name)}' is a folder", place, "name a file in it")
         notes = [Note("looked in the current folder")]
         if place is not None and os.path.realpath(beside) != os.path.realpath(os.curdir):
             notes.append(Note(f"looked beside the file that extends it, in {shown(beside)}"))
@@ -213,7 +239,7 @@ class _Loader:
 
     def _known(self, beside: Path) -> set[str]:
         folders = [Path(os.curdir), beside, *self._places()]
-        files = [file for folder in folders if folder.is_dir() for file in os.listdir(folder)]
+        files = [file for folder in folders if os.path.isdir(folder) for file in os.listdir(folder)]
         return {os.path.splitext(file)[0] for file in files if file.endswith(SUFFIXES)}
 
 
@@ -234,14 +260,13 @@ def _not_a_config(tree: Tree | None, name: str) -> Problem:
     hint = "the least it needs is inputs, nodes and output, or extends"
     if tree is None or tree.value is None:
         return Problem("the file is empty", Place(name, 1, 1), hint)
-    return Problem(f"a config is a mapping of keys to values, and this is {say(tree.plain())}", tree.place, hint)
+    what = "a list" if isinstance(tree.value, list) else say(tree.value)
+    return Problem(f"a config is a mapping of keys to values, and this is {what}", tree.place, hint)
 
 
 def _read_file(path: Path, name: str) -> Reading:
     """Read one file, or say why that cannot be done."""
     place = Place(name, 1, 1)
-    if os.path.isdir(path):
-        return Reading(None, [Problem("this is a folder; name a file", place)])
     try:
         size = os.path.getsize(path)
         raw = path.read_bytes() if size <= BYTES else b""
@@ -253,9 +278,15 @@ def _read_file(path: Path, name: str) -> Reading:
     try:
         return read_text(raw.decode("utf-8-sig"), name)
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
         said = f"the file is not UTF-8 text: byte 0x{raw[error.start]:02x}"
-        return Reading(None, [Problem(said, Place(name, line, 1), "save it as UTF-8")])
+        return Reading(None, [Problem(said, _byte_place(raw, error.start, name), "save it as UTF-8")])
+
+
+def _byte_place(raw: bytes, index: int, name: str) -> Place:
+    start = raw.rfind(b"\n", 0, index) + 1
+    line = one_line(raw[start:].split(b"\n", 1)[0].decode("utf-8", "replace").replace("\ufffd", "?"))
+    column = len(raw[start:index].decode("utf-8", "replace")) + 1
+    return Place(name, raw.count(b"\n", 0, index) + 1, column, line)
 
 
 def _as_json(config: dict[str, Any], problems: list[Problem]) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vadkit.graph.source import Source
 from vadkit.kinds import BATCH_PORTS, ModuleComponent
 from vadkit.problems import Note, Problem, nearest
 from vadkit.shapes import Port, parse_ports
@@ -50,19 +51,21 @@ def main_port(ports: Mapping[str, Port]) -> str | None:
 class Wiring:
     """Resolves every ``in`` of a file and collects the problems."""
 
-    def __init__(self, inputs: Iterable[str], items: list[Written], place: Any) -> None:
+    def __init__(self, inputs: Iterable[str], items: list[Written], source: Source) -> None:
         self.inputs = list(inputs)
         self.nodes = {w.name: w for w in items if w.section == "nodes"}
         self.items = items
-        self.place = place
+        self.place, self.deleted = source.place, source.deleted
         self.problems: list[Problem] = []
         self.broken: set[int] = set()  # items that were told something: unknown from here on
+        self.lost = False  # whether what feeds what is unclear somewhere
         self.meant: dict[tuple[int, str], str] = {}  # a misspelt source and the name it was meant to be
 
     def resolve(self) -> None:
         """Fill ``sources`` of every item and note what is wrong with each."""
         for item in self.items:
             if item.component is None:
+                self.lost |= not item.inputs
                 item.sources = list(_loose(item))
             else:
                 self._ports(item)
@@ -70,9 +73,9 @@ class Wiring:
                 self._source(item, source, path)
 
     def _tell(self, item: Written, message: str, path: Path, hint: str | None = None,
-              key: bool = False) -> None:
+              key: bool = False, notes: tuple[Note, ...] = ()) -> None:
         self.broken.add(id(item))
-        self.problems.append(Problem(message, self.place(path, key), hint))
+        self.problems.append(Problem(message, self.place(path, key), hint, notes))
 
     def _ports(self, item: Written) -> None:
         assert item.component is not None
@@ -83,20 +86,25 @@ class Wiring:
         elif isinstance(wired, list) and main and ports[main].variadic:
             item.sources = [(main, source, (*path, i)) for i, source in enumerate(wired)]
         elif isinstance(wired, list):
-            self._tell(
-                item, f"{item.title} takes no list of sources", path,
-                f"name its ports: in: {{{', '.join(p for p in ports if p not in BATCH_PORTS)}: ...}}",
-            )
+            self.lost = True
+            self._tell(item, f"{item.title} takes no list of sources", path, _instead_of_a_list(ports))
         elif isinstance(wired, str) and main:
             item.sources = [(main, wired, path)]
         elif isinstance(wired, str):
             self._tell(item, f"{item.title} has no port for a source", path)
+        if id(item) not in self.broken:
+            self._lacking(item, ports)
+
+    def _lacking(self, item: Written, ports: dict[str, Port]) -> None:
         got = {port for port, _, _ in item.sources}
-        for port in ports.values():
-            lacking = port.name not in got and not port.optional and port.name not in BATCH_PORTS
-            if lacking and id(item) not in self.broken:
-                self._tell(item, f"{item.title} needs '{port.name}' ({port.pattern}) and nothing is wired to it",
-                           item.path, key=True)
+        lacking = [
+            f"'{port.name}' ({port.pattern})" for port in ports.values()
+            if port.name not in got and not port.optional and port.name not in BATCH_PORTS
+        ]
+        if lacking:
+            them = "it" if len(lacking) == 1 else "them"
+            self._tell(item, f"{item.title} needs {', '.join(lacking)} and nothing is wired to {them}",
+                       item.path, key=True)
 
     def _named(self, item: Written, ports: dict[str, Port], wired: dict[str, Any], path: Path) -> None:
         assert item.component is not None
@@ -121,11 +129,17 @@ class Wiring:
             return
         name, _, port = source.partition(".")
         known = [*self.inputs, *self.nodes]
-        if name not in known:
+        if (port and source in self.nodes) or not self.inputs:  # a name with a dot, or no inputs: told already
+            self.broken.add(id(item))
+            self.lost = True
+        elif name not in known:
             close = nearest(name, known)
             self.meant[(id(item), source)] = close or ""
+            self.lost |= close is None
+            deleted = self.deleted.get(("nodes", name)) or self.deleted.get(("inputs", name))
+            notes = (Note(f"'{name}' is deleted here", deleted),) if deleted else ()
             self._tell(item, f"'{name}' is neither an input nor a node", path,
-                       close and f"did you mean '{close}'?")
+                       close and f"did you mean '{close}'?", notes=notes)
         elif port and name in self.nodes:
             component = self.nodes[name].component
             outputs = parse_ports(component.outputs) if component else {port: None}
@@ -171,6 +185,7 @@ class Wiring:
             return
         for name in names:
             self.broken.add(id(self.nodes[name]))
+        self.lost = True
         # The chain runs from a node to what feeds it; told the way the data would flow.
         flow = [names[0], *reversed(names[1:]), names[0]]
         notes = tuple(
@@ -183,7 +198,12 @@ class Wiring:
         )
 
     def unused(self, roots: Iterable[str]) -> None:
-        """Tell which nodes and inputs feed neither the output nor a loss."""
+        """Tell which nodes and inputs feed neither the output nor a loss.
+
+        Not where a problem hides what feeds what: its victims would be told as culprits.
+        """
+        if self.lost:
+            return
         used: set[str] = set()
         todo = [*roots, *(n for w in self.items if w.section == "losses" for n in self.feeds(w))]
         while todo:
@@ -205,6 +225,13 @@ class Wiring:
                                 "wire it, or remove it (in a file that extends: "
                                 f"{name}: null)")
                     )
+
+
+def _instead_of_a_list(ports: Mapping[str, Port]) -> str:
+    names = [name for name in ports if name not in BATCH_PORTS]
+    if len(names) == 1:
+        return "join them first with a fusion component such as concat or sum"
+    return f"name its ports: in: {{{', '.join(f'{name}: ...' for name in names)}}}"
 
 
 def _loose(item: Written) -> Iterable[tuple[str, str, Path]]:

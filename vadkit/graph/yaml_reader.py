@@ -29,6 +29,7 @@ WORDS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
 }
+NO_COLON = "could not find expected ':'"
 UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")  # would break file names and output later on
 
 Scalar = str | int | float | bool | None
@@ -61,14 +62,23 @@ class Reading:
 
 
 def say(value: object) -> str:
-    """Return 'the text 'fast'', 'the number 3', 'a list': how messages name a value."""
+    """Return a value in words for a message: "the text 'fast'", "3", "a mapping"."""
     if isinstance(value, str):
-        return f"the text '{shorten(value)}'"
-    if isinstance(value, bool) or value is None:
+        return f"the text '{shorten(value, 40)}'"
+    if value is None or isinstance(value, bool):
         return json.dumps(value)
-    if isinstance(value, int | float):
-        return f"the number {shorten(str(value))}"
-    return "a mapping" if isinstance(value, dict) else "a list"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return _say_list(list(value))
+    return shorten(str(value), 30)
+
+
+def _say_list(value: list[Any]) -> str:
+    if not value:
+        return "an empty list"
+    short = [shorten(item if isinstance(item, str) else say(item), 20) for item in value[:6]]
+    return f"the list [{', '.join(short)}{', ...' if len(value) > 6 else ''}]"
 
 
 def one_line(text: str) -> str:
@@ -237,7 +247,7 @@ class _Builder:
     def _key(self, event: Any, path: tuple[str | int, ...]) -> tuple[str | None, Place]:
         if not isinstance(event, yaml.ScalarEvent):
             tree = self._value(event, (*path, "?"))
-            what = "an alias" if isinstance(event, yaml.AliasEvent) else say(tree.value)
+            what = "an alias" if isinstance(event, yaml.AliasEvent) else say(tree.plain())
             if not isinstance(event, yaml.AliasEvent):
                 self._problem(tree.place, f"a key must be text, not {what}")
             return None, tree.place
@@ -257,12 +267,14 @@ class _Builder:
         return None, tree.place
 
     def _parser_problem(self, error: yaml.MarkedYAMLError) -> Problem:
-        mark = error.problem_mark or self.last
-        place = self.locate(mark, mark)
-        notes: tuple[Note, ...] = ()
-        if error.context and error.context_mark:
-            notes = (Note(error.context, self.locate(error.context_mark, error.context_mark)),)
         said = error.problem or error.context or "it cannot be parsed"
+        marks = [error.problem_mark or self.last, error.context_mark]
+        if said == NO_COLON and error.context_mark:  # it is noticed on the next line
+            marks = [error.context_mark, None]
+        place = self.locate(marks[0], marks[0])
+        notes: tuple[Note, ...] = ()
+        if error.context and marks[1]:
+            notes = (Note(error.context, self.locate(marks[1], marks[1])),)
         return Problem(f"this is not YAML: {said}", place, _slip(said, place), notes)
 
 
@@ -286,9 +298,13 @@ def _slip(said: str, place: Place) -> str | None:
         return "indent with spaces; YAML does not allow tabs there"
     if said.startswith("found character"):
         return "quote text that begins with this character"
+    if said.startswith("expected ',' or "):
+        return "a comma or a closing bracket is missing before this"
+    if said == "found unexpected end of stream":
+        return "a quote is opened and not closed"
     if said.startswith("expected <block end>") or said.startswith("expected '<document start>'"):
         return "this line is indented differently from those it belongs to, or an opened quote ended early"
-    if said == "could not find expected ':'":
+    if said == NO_COLON:
         return "in a mapping each line reads 'key: value', with a space after the colon"
     return None
 

@@ -1,0 +1,73 @@
+"""Every wrong file and the exact words its user is told: NAME.yaml, and beside it NAME.txt.
+
+Comments at the top of a file say what else is on the command line: ``# set: KEY=VALUE``,
+``# without: PLUGIN``, ``# plugins: MODULE`` (of this folder's plugins, or a toy).
+
+``python tests/wrong/test_wrong.py`` writes the .txt files anew; read the difference before you commit.
+"""
+
+import contextlib
+import io
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from vadkit import plugin_manager
+from vadkit.cli import main
+
+HERE = Path(__file__).parent
+FILES = sorted(HERE.glob("*.yaml"))
+PLUGINS = [HERE / "plugins", HERE.parent / "toys"]
+
+
+def asks(path, what):
+    """Return the values of the comments ``# what: value`` of a file."""
+    return re.findall(rf"^# {what}: (.*)$", path.read_bytes().decode("latin-1"), re.MULTILINE)
+
+
+def told(path):
+    """Return the exit code of ``vadkit build`` and what it printed, free of this machine's paths."""
+    os.environ[plugin_manager.EXTRA] = ",".join(asks(path, "plugins"))
+    plugin_manager.reload_plugins()
+    words = ["build", path.name]
+    words += [word for value in asks(path, "set") for word in ("--set", value)]
+    words += [word for value in asks(path, "without") for word in ("--without", value)]
+    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
+        code = main(words)
+    configs = str(HERE.parent.parent / "registry_configs")
+    return code, said.getvalue().replace(configs, "registry_configs")
+
+
+@pytest.fixture
+def in_folder(monkeypatch):
+    monkeypatch.chdir(HERE)
+    monkeypatch.setenv(plugin_manager.EXTRA, "")
+    for folder in PLUGINS:
+        monkeypatch.syspath_prepend(str(folder))
+    yield
+    plugin_manager.reload_plugins()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_told(path, in_folder):
+    code, words = told(path)
+    assert words == path.with_suffix(".txt").read_text()
+    assert code == 2
+
+
+def test_there_are_many_and_each_has_its_words():
+    assert len(FILES) >= 60
+    assert [path.with_suffix(".txt").name for path in FILES] == sorted(path.name for path in HERE.glob("*.txt"))
+
+
+if __name__ == "__main__":
+    os.chdir(HERE)
+    sys.path[:0] = map(str, PLUGINS)
+    for file in FILES:
+        result, text = told(file)
+        if result != 2:
+            print(f"{file.name}: exit code {result}")
+        file.with_suffix(".txt").write_text(text)
