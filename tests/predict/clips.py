@@ -22,10 +22,13 @@ def alarm(start: float, end: float) -> Callable[[float], tuple[int, int, int]]:
     return lambda time: RED if start <= time < end else GREY
 
 
+ALARM = alarm(2, 4)
+
+
 def make_clip(
     path: Path,
     seconds: float = 6.0,
-    colour: Callable[[float], tuple[int, int, int]] = alarm(2, 4),
+    colour: Callable[[float], tuple[int, int, int]] = ALARM,
     sound: str | None = "beep",
     times: Sequence[float] | None = None,
     video: str = "libx264",

@@ -26,20 +26,38 @@ class Axis:
         return (value - self.low) / (self.high - self.low)
 
 
+def _unit(size: float) -> tuple[float, str]:
+    """Return the unit for numbers up to ``size``; thousands are written out up to 9999."""
+    return next(((u, p) for u, p in PREFIXES if size >= u and (u > 1e3 or size >= 1e4)), (1.0, ""))
+
+
+def _decimals(step: float) -> int:
+    """Return how many decimals tell multiples of ``step`` apart."""
+    places = max(0, -math.floor(math.log10(step) + 1e-9))
+    return places + (abs(round(step, places) - step) > 1e-9 * step)
+
+
+def tick_texts(values: Sequence[float], step: float) -> tuple[str, ...]:
+    """Return what is written at ``values``, multiples of ``step``: one unit, as many decimals as needed."""
+    size = max(map(abs, values), default=0.0)
+    unit, prefix = _unit(size)
+    decimals = _decimals(step / unit)
+    if size >= 1e15 or decimals > 6:
+        return tuple(f"{v:.{max(1, math.ceil(math.log10(size / step)) + 1)}g}" for v in values)
+    return tuple(f"{v / unit + 0.0:.{decimals}f}{prefix if v else ''}" for v in values)
+
+
 def short(value: float, step: float | None = None) -> str:
-    """Return a number as it is written at a tick: as many decimals as ``step`` needs, or three digits."""
+    """Return a number to three digits, or with the decimals that ``step`` needs."""
     size = abs(value)
+    if step is not None:
+        return tick_texts([value], step)[0]
     if size >= 1e15 or 0 < size < 1e-4:
         return f"{value:.2g}"
-    for unit, prefix in PREFIXES:
-        if size >= unit and (unit > 1e3 or size >= 1e4):
-            return f"{value / unit:.4g}{prefix}"
-    if step is None:
-        return f"{value:.3g}" if size < 100 else f"{value:.0f}"
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    if round(step, decimals) != round(step, decimals + 1):
-        decimals += 1
-    return f"{value + 0.0:.{decimals}f}"
+    unit, prefix = _unit(size)
+    if prefix:
+        return f"{value / unit:.3g}{prefix}" if size / unit < 100 else f"{value / unit:.0f}{prefix}"
+    return f"{value:.3g}" if size < 100 else f"{value:.0f}"
 
 
 def _finite(values: Sequence[float]) -> list[float]:
@@ -66,7 +84,8 @@ def linear_axis(
     if bounds is None:
         low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return Axis(low, high, tuple((i * step, short(i * step, step)) for i in range(first, last + 1)))
+    places = [i * step for i in range(first, last + 1)]
+    return Axis(low, high, tuple(zip(places, tick_texts(places, step))))
 
 
 def log_axis(values: Sequence[float]) -> Axis:
@@ -105,7 +124,8 @@ def time_axis(duration: float, count: int = 8) -> Axis:
     if high < 0.4:
         step = _step(high, count)
     values = [i * step for i in range(math.floor(high / step + 1e-9) + 1)]
-    return Axis(0.0, high, tuple((v, clock(v) if high >= 120 else short(v, step)) for v in values))
+    texts = [clock(v) for v in values] if high >= 120 else tick_texts(values, step)
+    return Axis(0.0, high, tuple(zip(values, texts)))
 
 
 def time_label(duration: float) -> str:

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from vadkit.report import Bar, Line, Point, bar_chart, line_chart, scatter, table, wave_chart
+from vadkit.report.scatter import SIDES, WIDTHS, _apart, _box, _dot_box, _sides
+from vadkit.report.ticks import linear_axis
+
+EVIL = "<script>alert('x')</script>&\""
+
+
+def tree(markup: str) -> ElementTree.Element:
+    """Return a chart as elements; it must be well-formed."""
+    return ElementTree.fromstring(markup)
+
+
+def texts(markup: str, kind: str) -> list[str]:
+    return [e.text or "" for e in tree(markup).iter("text") if kind in (e.get("class") or "").split()]
+
+
+def points(path: str) -> list[tuple[float, float]]:
+    return [tuple(map(float, p.split())) for p in path.replace("M", "L").split("L") if p]  # type: ignore[misc]
+
+
+def test_a_curve_goes_through_its_values() -> None:
+    chart = line_chart([Line("a", [0, 1, 2], [0.0, 1.0, 0.5])], x_label="x", y_label="y")
+    curve = tree(chart).find(".//path[@class='curve']")
+    assert curve is not None
+    assert points(curve.get("d", "")) == [(0, 1000), (5000, 0), (10000, 500)]
+
+
+def test_steps_hold_their_values_and_a_gap_is_left_where_a_value_is_missing() -> None:
+    line = Line("a", [0, 1, 2, 3, 4], [0.0, math.nan, 1.0, 1.0], step=True)
+    curve = tree(line_chart([line], x_label="s", y_label="y")).find(".//path[@class='curve']")
+    assert curve is not None
+    parts = [points(part) for part in curve.get("d", "").split("M") if part]
+    assert parts == [[(0, 1000), (2500, 1000)], [(5000, 0), (7500, 0), (10000, 0)]]
+
+
+def test_spans_and_levels_stand_where_they_belong() -> None:
+    chart = line_chart(
+        [Line("score", [0, 10], [0.2], step=True)], x_label="time (s)", y_label="score", time=True,
+        y_bounds=(0, 1), spans=[(2, 4.5)], levels=[(0.75, "threshold")], height=200,
+    )  # fmt: skip
+    span, level = tree(chart).find(".//rect[@class='span']"), tree(chart).find(".//g[@class='level']/line")
+    assert span is not None and (span.get("x"), span.get("width")) == ("2000.0", "2500.0")
+    assert level is not None and level.get("y1") == "50.0"
+    assert "threshold" in chart
+
+
+def test_axes_are_named_and_several_curves_have_a_key_with_dashes() -> None:
+    chart = line_chart(
+        [Line(n, [0, 1], [0, 1]) for n in ("RGB", "flow")], x_label="epoch", y_label="AP", title="Training"
+    )
+    shown = [e.text for e in tree(chart).iter("text")]
+    assert "epoch" in shown and "AP" in shown
+    assert [e.get("stroke-dasharray") for e in tree(chart).iter("path")] == [None, "7 4"]
+    assert [li.findtext(".") or "".join(li.itertext()) for li in tree(chart).iter("li")] == ["RGB", "flow"]
+
+
+def test_a_curve_of_one_value_can_be_seen() -> None:
+    curve = tree(line_chart([Line("a", [3], [1.0])], x_label="x", y_label="y")).find(".//path[@class='curve']")
+    assert curve is not None and len(points(curve.get("d", ""))) == 2
+
+
+def test_values_and_places_must_match() -> None:
+    with pytest.raises(ValueError, match="'a' has 2 places for 2 values"):
+        line_chart([Line("a", [0, 1], [0, 1], step=True)], x_label="x", y_label="y")
+
+
+def test_bars_have_their_lengths_and_error_bars() -> None:
+    chart = bar_chart(
+        [Bar("RGB", 0.5, 0.1, (0.4, 0.6)), Bar("all", 1.0), Bar("none", None), Bar("nan", math.nan)], x_label="AP"
+    )
+    widths = [r.get("width") for r in tree(chart).iter("rect")]
+    assert widths == ["50.00%", "100.00%"]
+    assert texts(chart, "value") == ["0.50 \u00b1 0.10", "1", "no value", "no value"]
+    whisker = tree(chart).find(".//line[@class='whisker']")
+    assert whisker is not None and (whisker.get("x1"), whisker.get("x2")) == ("40.00%", "60.00%")
+    assert [c.get("cx") for c in tree(chart).iter("circle")] == ["40.00%", "60.00%"]
+
+
+def test_bars_below_zero_grow_to_the_left() -> None:
+    chart = bar_chart([Bar("gain", -0.5), Bar("gain", 0.5)], x_label="gain")
+    bars = [(r.get("x"), r.get("width")) for r in tree(chart).iter("rect")]
+    zero, width = linear_axis([-0.5, 0.5], zero=True).place(0), "41.67%"
+    assert [b[1] for b in bars] == [width, width]
+    assert bars[1][0] == f"{100 * zero:.2f}%"
+
+
+def test_groups_are_headed_once() -> None:
+    bars = [Bar(n, 0.5, group=g) for g in ("motion", "sound") for n in ("a", "b")]
+    assert texts(bar_chart(bars, x_label="AP"), "group") == ["motion", "sound"]
+
+
+def test_names_in_a_scatter_never_overlap_whatever_its_width() -> None:
+    rng = np.random.default_rng(0)
+    cloud = [Point(f"variant number {i}", *rng.random(2), y_spread=0.03) for i in range(25)]
+    x, y = linear_axis([p.x for p in cloud], None, 7), linear_axis([p.y for p in cloud])
+    sides = _sides(cloud, x, y, 300)
+    assert sum(side is not None for side in sides) >= 5
+    for width in WIDTHS:
+        boxes = [_box(p, s, x, y, width, 300) for p, s in zip(cloud, sides) if s is not None]
+        dots = [_dot_box(p, x, y, width, 300) for p in cloud]
+        assert all(_apart(a, b) for a, b in combinations(boxes, 2))
+        for box, i in zip(boxes, (i for i, s in enumerate(sides) if s is not None)):
+            assert all(_apart(box, dot) for j, dot in enumerate(dots) if j != i)
+
+
+def test_crowded_names_are_numbered_and_listed() -> None:
+    cloud = [Point(f"p{i}", 1.0, 1.0) for i in range(len(SIDES) + 3)]
+    chart = scatter(cloud, x_label="ms", y_label="AP")
+    numbered = texts(chart, "number")
+    assert numbered == [str(i + 1) for i in range(len(numbered))]
+    assert len(numbered) + len(texts(chart, "name")) == len(cloud)
+    assert len(list(tree(chart).iter("li"))) == len(numbered)
+
+
+def test_points_without_a_value_are_named() -> None:
+    chart = scatter([Point("good", 1, 1), Point("bad", math.nan, 1), Point("zero", 0, 1)], x_label="x", y_label="y",
+                    x_log=True)  # fmt: skip
+    assert "Not shown, no value: bad, zero." in chart
+    assert len(list(tree(chart).iter("circle"))) == 1
+
+
+def test_a_wave_covers_the_sound_and_no_more() -> None:
+    peaks = np.array([0.5] * 20 + [0.0] * 20, np.float32)
+    wave = tree(wave_chart(peaks, 20, 4.0, x_label="time (s)")).find(".//path[@class='wave']")
+    assert wave is not None
+    shape = points(wave.get("d", "").rstrip("Z"))
+    assert max(x for x, _ in shape) == 5000  # 2 of 4 s
+    assert {y for x, y in shape if x < 2000} == {0, 1000}
+
+
+def test_a_long_wave_keeps_its_loudest_moments() -> None:
+    peaks = np.zeros(100_000, np.float32)
+    peaks[77_777] = 0.5
+    wave = tree(wave_chart(peaks, 20, 5000, x_label="time")).find(".//path[@class='wave']")
+    assert wave is not None
+    shape = points(wave.get("d", "").rstrip("Z"))
+    assert len(shape) <= 4000
+    assert [abs(x - 7777.7) < 12 for x, y in shape if y == 0] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        line_chart([Line(EVIL, [0, 1], [0, 1], dots=True)] * 2, x_label=EVIL, y_label=EVIL, title=EVIL,
+                   levels=[(0.5, EVIL)], description=EVIL),
+        bar_chart([Bar(EVIL, 1, group=EVIL, text=EVIL)], x_label=EVIL, title=EVIL),
+        scatter([Point(EVIL, 1, 1), Point(EVIL, math.nan, 1)], x_label=EVIL, y_label=EVIL, series=[EVIL] * 2),
+        table([{EVIL: EVIL}], caption=EVIL),
+        wave_chart(np.ones(3, np.float32), 1, 3, x_label=EVIL, y_label=EVIL, title=EVIL),
+    ],
+)  # fmt: skip
+def test_everything_is_escaped(markup: str) -> None:
+    assert "<script" not in markup
+    assert "alert" in "".join(tree(markup).itertext())
+
+
+def test_tables_align_numbers_and_say_what_is_missing() -> None:
+    shown = table([{"name": "tca", "AP": 0.8641, "parameters": 8215094}, {"name": "mlp", "AP": None, "note": "slow"}])
+    cells = [["".join(c.itertext()) for c in row] for row in tree(shown.replace("&ndash;", "-")).iter("tr")]
+    assert cells == [
+        ["name", "AP", "parameters", "note"],
+        ["tca", "0.864", "8,215,094", "-"],
+        ["mlp", "-", "-", "slow"],
+    ]
+    assert [c.get("class") for c in tree(shown.replace("&ndash;", "-")).iter("th")] == [None, "n", "n", None]
+
+
+def test_tables_refuse_rows_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match="a row has 1 cells, the table has 2 columns"):
+        table([["a"]], ["x", "y"])
+    with pytest.raises(ValueError, match="need columns="):
+        table([["a"]])
