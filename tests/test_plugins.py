@@ -78,7 +78,9 @@ BROKEN = {
     "unknown_hook": (
         "from vadkit import hookimpl\n@hookimpl\ndef vadkit_componets(): return []", "vadkit_componets"
     ),
-    "hook_arguments": ("from vadkit import hookimpl\n@hookimpl\ndef vadkit_components(x): return []", "Argument(s) {'x'}"),
+    "hook_arguments": (
+        "from vadkit import hookimpl\n@hookimpl\ndef vadkit_components(x): return []", "Argument(s) {'x'}"
+    ),
     "no_name": (block("acme").replace('name = "acme"', ""), "Block needs a name in snake_case"),
     "bad_name": (block("Acme"), "Block needs a name in snake_case, not 'Acme'"),
     "name_taken": (block("tca"), "'tca' is already provided by plugin tca"),
