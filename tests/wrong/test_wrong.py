@@ -31,7 +31,6 @@ def asks(path, what):
 def told(path):
     """Return the exit code of ``vadkit build`` and what it printed, free of this machine's paths."""
     os.environ[plugin_manager.EXTRA] = ",".join(asks(path, "plugins"))
-    plugin_manager.reload_plugins()
     words = ["build", path.name]
     words += [word for value in asks(path, "set") for word in ("--set", value)]
     words += [word for value in asks(path, "without") for word in ("--without", value)]
@@ -41,13 +40,14 @@ def told(path):
     return code, said.getvalue().replace(configs, "registry_configs")
 
 
-@pytest.fixture
-def in_folder(monkeypatch):
-    monkeypatch.chdir(HERE)
-    monkeypatch.setenv(plugin_manager.EXTRA, "")
-    for folder in PLUGINS:
-        monkeypatch.syspath_prepend(str(folder))
-    yield
+@pytest.fixture(scope="module")
+def in_folder():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(HERE)
+        patch.setenv(plugin_manager.EXTRA, "")
+        for folder in PLUGINS:
+            patch.syspath_prepend(str(folder))
+        yield
     plugin_manager.reload_plugins()
 
 
