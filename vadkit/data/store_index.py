@@ -74,8 +74,10 @@ def read_json(path: Path, hint: str | None = None) -> Any:
         return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         _fail_json(path, text, error)
-    except (ValueError, RecursionError) as error:
-        fail(f"{path}: is not JSON that vadkit reads: {str(error) or 'nested too deeply'}", hint=hint)
+    except RecursionError:
+        fail(f"{path}: is nested too deeply", hint=hint)
+    except ValueError as error:
+        fail(f"{path}: is not JSON: {error}", hint=hint)
 
 
 def _refuse_constant(name: str) -> None:
