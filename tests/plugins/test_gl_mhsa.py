@@ -1,0 +1,93 @@
+"""gl_mhsa against loops over heads and snippets."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import gelu
+from vadkit_gl_mhsa import GlobalLocalAttention, local_kernel
+
+
+def block(**args):
+    torch.manual_seed(0)
+    args = {"depth": 2, "heads": 2, "head_dim": 3, "ff_dim": 5, **args}
+    return GlobalLocalAttention(6, **args).double().eval()
+
+
+def snippets(b, t):
+    return torch.randn(b, t, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def weight(i, j):
+    return math.exp(-abs(i - j) / math.e)
+
+
+def by_hand(layer, bag, normalise):
+    """Return one bag (t, c) behind one layer."""
+    t, heads = len(bag), layer.heads
+    projected = layer.qkvt(layer.attn_norm(bag)).view(t, 4, heads, -1)
+    q, k, v, local = projected.unbind(1)  # (t, h, d) each
+    rows = []
+    for i in range(t):
+        parts = []
+        for h in range(heads):
+            logits = [float(q[i, h] @ k[j, h]) / math.sqrt(q.shape[-1]) for j in range(t)]
+            total = sum(map(math.exp, logits))
+            parts.append(sum(math.exp(logits[j]) / total * v[j, h] for j in range(t)))
+            # The slip: the sum that divides w_ij is that of row j.
+            sums = [sum(weight(j if normalise == "column" else i, m) for m in range(t)) for j in range(t)]
+            parts.append(sum(weight(i, j) / sums[j] * local[j, h] for j in range(t)))
+        rows.append(torch.cat(parts))
+    x = bag + layer.out(torch.stack(rows))
+    return x + layer.ff_out(gelu(layer.ff_in(layer.ff_norm(x))))
+
+
+@pytest.mark.parametrize("normalise", ["column", "row"])
+@pytest.mark.parametrize("t", [1, 2, 7])
+def test_equals_the_loops(normalise, t):
+    attention, x = block(normalise=normalise), snippets(2, t)
+    with torch.no_grad():
+        wanted = x
+        for layer in attention.layers:
+            wanted = torch.stack([by_hand(layer, bag, normalise) for bag in wanted])
+        torch.testing.assert_close(attention(x), wanted)
+
+
+@pytest.mark.parametrize("normalise", ["column", "row"])
+def test_with_the_mask_a_padded_bag_scores_as_the_bag_alone(normalise):
+    attention, x = block(normalise=normalise, use_mask=True), snippets(2, 9)
+    mask = torch.arange(9).expand(2, 9) < torch.tensor([[9], [4]])
+    torch.testing.assert_close(attention(x, mask)[1:, :4], attention(x[1:, :4], mask[1:, :4]))
+
+
+def test_without_the_switch_the_mask_changes_nothing():
+    attention, x = block(), snippets(1, 6)
+    assert torch.equal(attention(x, torch.arange(6)[None] < 3), attention(x))
+
+
+def test_snippets_far_inside_the_padding_stay_finite():
+    mask = torch.zeros(1, 2000, dtype=torch.bool)
+    mask[:, :3] = True
+    kernel = local_kernel(torch.zeros(1, 2000, 1), mask, "column")
+    assert kernel.isfinite().all()
+    assert kernel[:, :, 3:].abs().max() == 0
+
+
+def test_columns_or_rows_sum_to_one():
+    x = torch.zeros(1, 11, 1)
+    assert local_kernel(x, None, "column").sum(0).tolist() == pytest.approx([1.0] * 11)
+    assert local_kernel(x, None, "row").sum(1).tolist() == pytest.approx([1.0] * 11)
+
+
+def test_dropout_acts_in_training_only():
+    attention, x = block(dropout=0.5), snippets(1, 5)
+    assert torch.equal(attention(x), attention(x))
+    attention.train()
+    assert not torch.equal(attention(x), attention(x))
+
+
+def test_bad_depth_is_refused():
+    with pytest.raises(ValueError, match="depth, heads, head_dim must be at least 1, not 0, 2, 3"):
+        block(depth=0)

@@ -1,0 +1,64 @@
+"""causal_conv and mlp_head against loops and formulas."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from vadkit_causal_conv import CausalConv
+from vadkit_mlp_head import MlpHead
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 9])
+@pytest.mark.parametrize("t", [1, 2, 12])
+@torch.no_grad()
+def test_causal_conv_equals_the_loop(kernel, t):
+    torch.manual_seed(0)
+    head, x = CausalConv(4, kernel).double(), torch.randn(2, t, 4, dtype=torch.float64)
+    wanted = torch.zeros(2, t, dtype=torch.float64) + head.conv.bias
+    for i in range(t):
+        for back in range(min(kernel, i + 1)):
+            wanted[:, i] += x[:, i - back] @ head.conv.weight[0, :, kernel - 1 - back]
+    torch.testing.assert_close(head(x), wanted)
+
+
+@torch.no_grad()
+def test_two_logits_are_a_softmax():
+    torch.manual_seed(0)
+    head, x = CausalConv(4, 3, logits=2), torch.randn(2, 7, 4)
+    padded = torch.nn.functional.pad(x.transpose(1, 2), (2, 0))
+    wanted = head.conv(padded).softmax(1)[:, 1]
+    torch.testing.assert_close(torch.sigmoid(head(x)), wanted)
+
+
+def test_dropout_is_in_front_of_the_convolution():
+    head, x = CausalConv(1, 1, dropout=0.5), torch.ones(1, 50, 1)
+    with torch.no_grad():
+        head.conv.weight.fill_(1.0)
+        head.conv.bias.fill_(5.0)
+        assert set(head.train()(x).unique().tolist()) == {5.0, 7.0}
+        assert set(head.eval()(x).unique().tolist()) == {6.0}
+
+
+@torch.no_grad()
+def test_mlp_head_equals_the_formula():
+    torch.manual_seed(0)
+    head, x = MlpHead(4, hidden=[5, 3]), torch.randn(2, 6, 4)
+    wanted = x
+    for number, layer in enumerate(head.layers):
+        wanted = torch.einsum("btc,oc->bto", wanted, layer.weight) + layer.bias
+        wanted = wanted.clamp_min(0) if number < 2 else wanted
+    torch.testing.assert_close(head(x), wanted[..., 0])
+
+
+def test_mlp_head_has_one_hidden_layer_of_128_unless_told():
+    assert [tuple(layer.weight.shape) for layer in MlpHead(4).layers] == [(128, 4), (1, 128)]
+    assert [tuple(layer.weight.shape) for layer in MlpHead(4, hidden=[]).layers] == [(1, 4)]
+
+
+@pytest.mark.parametrize("make, told", [
+    (lambda: CausalConv(4, 0), "kernel must be at least 1, not 0"),
+    (lambda: MlpHead(4, hidden=[0]), "hidden widths must be at least 1"),
+])  # fmt: skip
+def test_bad_values_are_refused(make, told):
+    with pytest.raises(ValueError, match=told):
+        make()

@@ -1,0 +1,97 @@
+"""tca against loops over bags, rows and columns."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from vadkit_tca import TemporalContextAggregation
+
+
+def block(**args):
+    torch.manual_seed(0)
+    made = TemporalContextAggregation(6, hidden=4, **args).double()
+    with torch.no_grad():
+        made.alpha.fill_(0.7)
+    return made
+
+
+def snippets(b, t):
+    return torch.randn(b, t, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def by_hand(tca, bag, window):
+    """Return (t, hidden), what one bag reads, row by row."""
+    q, k, v = tca.q(bag), tca.k(bag), tca.v(bag)
+    rows = []
+    for j in range(len(bag)):
+        logits = []
+        for i in range(len(bag)):
+            code = math.exp(-abs(tca.gamma.item() * (i - j) ** 2 - tca.beta.item()))
+            logits.append(float(q[j] @ k[i]) / math.sqrt(4) + code)
+        inside = range(max(0, j - window // 2), min(len(bag), j - window // 2 + window))
+        everywhere = sum(math.exp(logit) for logit in logits)
+        nearby = sum(math.exp(logits[i]) for i in inside)
+        mix = 1 / (1 + math.exp(-tca.alpha.item()))
+        row = torch.zeros(4, dtype=torch.float64)
+        for i, logit in enumerate(logits):
+            local = math.exp(logit) / nearby if i in inside else 0.0
+            row += (mix * math.exp(logit) / everywhere + (1 - mix) * local) * v[i]
+        rows.append(row)
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("window", [1, 3, 4, 20])
+@pytest.mark.parametrize("t", [1, 2, 9])
+def test_equals_the_loops(window, t):
+    tca, x = block(window=window), snippets(2, t)
+    with torch.no_grad():
+        read = torch.stack([by_hand(tca, bag, window) for bag in x])
+        torch.testing.assert_close(tca(x), x + tca.out(read))
+
+
+@pytest.mark.parametrize("axis", ["time", "channel"])
+def test_power_norm(axis):
+    tca, x = block(window=3, power_norm=axis), snippets(2, 7)
+    with torch.no_grad():
+        read = torch.stack([by_hand(tca, bag, 3) for bag in x])
+        root = read.sign() * read.abs().sqrt()
+        root = root / root.square().sum(1 if axis == "time" else 2, keepdim=True).sqrt()
+        torch.testing.assert_close(tca(x), x + tca.out(root))
+
+
+def test_power_norm_has_finite_gradients_at_zero():
+    tca = block(power_norm="time")
+    torch.nn.init.zeros_(tca.v.weight)
+    torch.nn.init.zeros_(tca.v.bias)
+    tca(snippets(1, 5)).sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in tca.parameters())
+
+
+def test_layer_norm_comes_behind_the_residual():
+    plain, x = block(), snippets(2, 5)
+    normed = block(norm="layer")
+    torch.testing.assert_close(normed(x), torch.nn.functional.layer_norm(plain(x), (6,)))
+
+
+@pytest.mark.parametrize("power_norm", ["off", "time", "channel"])
+def test_with_the_mask_a_padded_bag_scores_as_the_bag_alone(power_norm):
+    tca, x = block(window=5, power_norm=power_norm, use_mask=True), snippets(2, 9)
+    mask = torch.arange(9).expand(2, 9) < torch.tensor([[9], [4]])
+    torch.testing.assert_close(tca(x, mask)[1:, :4], tca(x[1:, :4], mask[1:, :4]))
+
+
+def test_without_the_switch_the_mask_changes_nothing():
+    tca, x = block(), snippets(1, 6)
+    assert torch.equal(tca(x, torch.arange(6)[None] < 3), tca(x))
+
+
+def test_a_bag_that_is_all_padding_stays_finite():
+    tca = block(use_mask=True)
+    assert tca(snippets(1, 4), torch.zeros(1, 4, dtype=torch.bool)).isfinite().all()
+
+
+def test_window_of_zero_is_refused():
+    with pytest.raises(ValueError, match="window must be at least 1, not 0"):
+        TemporalContextAggregation(6, window=0)

@@ -1,0 +1,68 @@
+"""transformer against PyTorch's own encoder layer, and its positions against the formula."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from vadkit_transformer import Transformer
+
+from vadkit.layers import sinusoid
+
+
+def block(dim=8, **args):
+    torch.manual_seed(0)
+    return Transformer(dim, **{"depth": 1, "heads": 2, "ff_dim": 5, **args}).double().eval()
+
+
+def snippets(b, t, dim=8):
+    return torch.randn(b, t, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def as_torch(layer, dim, ff_dim):
+    """Return PyTorch's pre-norm layer with the same weights."""
+    other = nn.TransformerEncoderLayer(
+        dim, layer.heads, ff_dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+    ).double()
+    names = {
+        "self_attn.in_proj": layer.qkv, "self_attn.out_proj": layer.out, "linear1": layer.ff_in,
+        "linear2": layer.ff_out, "norm1": layer.attn_norm, "norm2": layer.ff_norm,
+    }  # fmt: skip
+    state = {}
+    for name, module in names.items():
+        glue = "_" if name.endswith("in_proj") else "."
+        state |= {f"{name}{glue}weight": module.weight, f"{name}{glue}bias": module.bias}
+    other.load_state_dict(state)
+    return other
+
+
+@pytest.mark.parametrize("t", [1, 2, 9])
+def test_equals_pytorch(t):
+    transformer, x = block(depth=2), snippets(2, t)
+    with torch.no_grad():
+        wanted = x + sinusoid(x)
+        for layer in transformer.layers:
+            wanted = as_torch(layer, 8, 5)(wanted)
+        torch.testing.assert_close(transformer(x), wanted)
+
+
+@pytest.mark.parametrize("dim", [6, 7])
+def test_positions_follow_the_formula(dim):
+    code, pairs = sinusoid(torch.zeros(1, 5, dim, dtype=torch.float64)), math.ceil(dim / 2)
+    for position in range(5):
+        for channel in range(dim):
+            angle = position / 10000 ** (channel // 2 / pairs)
+            wanted = math.cos(angle) if channel % 2 else math.sin(angle)
+            assert code[position, channel].item() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_a_width_that_the_heads_do_not_divide():
+    assert block(dim=5, heads=4)(snippets(1, 3, 5)).shape == (1, 3, 5)
+
+
+def test_with_the_mask_a_padded_bag_scores_as_the_bag_alone():
+    transformer, x = block(use_mask=True), snippets(2, 9)
+    mask = torch.arange(9).expand(2, 9) < torch.tensor([[9], [4]])
+    torch.testing.assert_close(transformer(x, mask)[1:, :4], transformer(x[1:, :4], mask[1:, :4]))

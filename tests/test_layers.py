@@ -1,0 +1,91 @@
+"""The helpers for plugins, each against a loop."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from vadkit import layers
+
+
+def some(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_nonlinearities_are_the_named_ones():
+    x = torch.tensor([-1.0, 2.0])
+    wanted = {
+        "none": [-1.0, 2.0],
+        "relu": [0.0, 2.0],
+        "gelu": [v * 0.5 * (1 + math.erf(v / math.sqrt(2))) for v in (-1.0, 2.0)],
+        "sigmoid": [1 / (1 + math.exp(1.0)), 1 / (1 + math.exp(-2.0))],
+    }
+    for name, values in wanted.items():
+        assert layers.nonlinearity(name)(x).tolist() == pytest.approx(values, abs=1e-6)
+    with pytest.raises(ValueError, match="activation must be one of none, relu, gelu, sigmoid, not 'tanh'"):
+        layers.nonlinearity("tanh")
+
+
+def test_initialise_draws_weights_within_the_xavier_range_and_leaves_biases():
+    block = nn.Sequential(nn.Linear(30, 50), nn.Conv1d(50, 10, 3))
+    biases = [layer.bias.clone() for layer in block]
+    layers.initialise(block)
+    assert all(torch.equal(layer.bias, bias) for layer, bias in zip(block, biases))
+    for layer, fans in zip(block, (30 + 50, 50 * 3 + 10 * 3)):
+        bound = math.sqrt(6 / fans)
+        assert 0.9 * bound < layer.weight.abs().max() <= bound
+    before = block[0].weight.clone()
+    layers.initialise(block, "torch")
+    assert torch.equal(block[0].weight, before)
+
+
+def test_distances():
+    assert layers.distances(torch.zeros(1, 3, 1)).tolist() == [[0, 1, 2], [1, 0, 1], [2, 1, 0]]
+
+
+def test_hidden_entries_get_no_weight_and_empty_rows_stay_finite():
+    keep = torch.tensor([[True, False, True], [False, False, False]])
+    weight = layers.hide(torch.zeros(2, 3), keep).softmax(-1)
+    assert weight[0].tolist() == pytest.approx([0.5, 0.0, 0.5])
+    assert weight[1].isfinite().all()
+
+
+def test_padding_bias_is_zero_for_real_snippets_only():
+    assert layers.padding_bias(None, some(1, 2, 3)) is None
+    bias = layers.padding_bias(torch.tensor([[True, False]]), some(1, 2, 3))
+    assert bias.shape == (1, 1, 2)
+    assert bias[0, 0].tolist() == [0.0, torch.finfo(torch.float32).min]
+
+
+def test_clear_zeroes_padding_even_if_it_is_not_a_number():
+    x = torch.tensor([[[1.0], [math.nan]]])
+    assert layers.clear(x, torch.tensor([[True, False]])).tolist() == [[[1.0], [0.0]]]
+    assert layers.clear(x, None) is x
+
+
+def test_rows_of_one_video_lie_next_to_each_other():
+    rows = layers.to_rows(torch.tensor([1, 0]), 6)
+    assert rows.tolist() == [1, 1, 1, 0, 0, 0]
+    assert layers.per_video(rows, 3).tolist() == [[1, 1, 1], [0, 0, 0]]
+
+
+def test_masked_mean_is_the_mean_of_the_real_snippets():
+    x, lengths = some(3, 5, 2), [5, 2, 0]
+    mask = torch.arange(5) < torch.tensor(lengths)[:, None]
+    for row, length in enumerate(lengths):
+        wanted = x[row, :length].mean(0) if length else torch.zeros(2)
+        torch.testing.assert_close(layers.masked_mean(x, mask)[row], wanted)
+        torch.testing.assert_close(layers.masked_mean(x[..., 0], mask)[row], wanted[0])
+    torch.testing.assert_close(layers.masked_mean(x), x.mean(1))
+
+
+def test_topk_mean_takes_k_of_each_row_as_far_as_there_are_snippets():
+    scores, lengths, k = some(4, 6), [6, 6, 2, 1], [1, 4, 5, 3]
+    mask = torch.arange(6) < torch.tensor(lengths)[:, None]
+    found = layers.topk_mean(scores, torch.tensor(k), mask)
+    for row in range(4):
+        best = sorted(scores[row, : lengths[row]].tolist(), reverse=True)[: k[row]]
+        assert found[row].item() == pytest.approx(sum(best) / len(best), abs=1e-6)
