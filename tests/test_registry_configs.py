@@ -1,0 +1,159 @@
+"""Every graph and ablation builds, scores and trains; sizes are the authors'; what comments promise works."""
+
+from __future__ import annotations
+
+import shlex
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+import torch
+
+import vadkit
+from vadkit.graph.compiler import compile_plan
+from vadkit.graph.source import load_config
+from vadkit.plugin_manager import load_plugins
+
+CONFIGS = Path(__file__).parent.parent / "registry_configs"
+PAPERS = sorted(
+    path
+    for pattern in ("graphs/seed_*", "graphs/pel4vad_*", "graphs/ur_dmu_*", "ablations/*")
+    for path in CONFIGS.glob(f"{pattern}.yaml")
+)
+# Counted in the authors' code, losses with weights included.
+PARAMETERS = {
+    "seed_xd_rgb": 8_215_094,
+    "seed_sht_rgb": 8_215_094,
+    "seed_ucf_rgb": 8_216_894,
+    "seed_xd_rgb_flow": 9_977_294,
+    "seed_xd_three_stream": 10_295_497,
+    "pel4vad_xd": 1_207_349,
+    "pel4vad_sht": 1_207_349,
+    "pel4vad_ucf": 1_209_149,
+    "ur_dmu_xd": 6_492_929,
+    "ur_dmu_ucf": 6_492_929,
+}
+
+
+@lru_cache
+def plan(name, sets=()):
+    plugins = load_plugins()
+    return compile_plan(load_config(name, sets, plugins.config_folders), plugins)
+
+
+def count(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def training_batch(model, bags=4, snippets=20):  # the fourth bag has one real snippet
+    batch = {name: torch.rand(bags, snippets, size) for name, size in model.input_sizes.items()}
+    mask = torch.arange(snippets) < torch.tensor([20, 13, 18, 1])[:, None]
+    labels, classes = torch.tensor([0.0, 1.0, 1.0, 0.0]), torch.tensor([0, 2, 1, 0])
+    return {**batch, "mask": mask, "labels": labels, "classes": classes, "prompts": torch.randn(bags, 2, 512)}
+
+
+def test_all_are_there():
+    assert len(PAPERS) == 30
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
+def test_builds_scores_and_trains(path):
+    torch.manual_seed(0)
+    model = vadkit.build(path)
+    batch = training_batch(model)
+    model.loss(batch)["total"].backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    with torch.no_grad():
+        scores = model.eval()(**{name: batch[name] for name in model.input_sizes})
+    assert scores.shape == (4, 20)
+    assert ((scores > 0) & (scores < 1)).all()
+    assert path.read_text("ascii").startswith("#"), "a config begins with a comment that says what it is"
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_has_as_many_parameters_as_the_original(name):
+    assert count(vadkit.build(name)) == PARAMETERS[name]
+
+
+def test_row_1_with_its_second_nominator_has_the_size_in_the_authors_log():
+    graph = count(vadkit.build("table1_row1", ["nodes.gate.use=topk_nominator"]))
+    assert f"{(graph + 1) / 1e6:.4f}" == "7.7702"  # and the temperature of the prompt loss
+
+
+def test_the_series_ends_in_the_rgb_system():
+    last, system = plan("series_8").spec, plan("seed_xd_rgb").spec
+    assert {**last, "about": None} == {**system, "about": None}
+
+
+@pytest.mark.parametrize("first, then, added_nodes, added_losses", [
+    ("series_1", "series_2", {"context"}, set()),
+    ("series_2", "series_3", {"cnn", "stage1", "stage2_sum"}, set()),
+    ("series_3", "series_4", {"nominator"}, set()),
+    ("series_4", "series_5", {"embedding", "attention", "memory", "urdmu"}, {"memory"}),
+    ("series_5", "series_6", set(), {"prompt"}),
+    ("series_6", "series_7", set(), {"mc"}),
+    ("series_7", "series_8", set(), set()),
+    ("table1_row2", "table1_row3", set(), {"prompt"}),
+    ("table1_row3", "table1_row4", set(), {"mc"}),
+    ("table1_row4", "table1_row5", set(), set()),
+    ("table1_row5", "table1_row6", {"flow_mlp", "flow_attention", "flow_fusion"}, set()),
+])  # fmt: skip
+def test_each_row_adds_one_thing(first, then, added_nodes, added_losses):
+    before, after = plan(first).spec, plan(then).spec
+    assert set(after["nodes"]) - set(before["nodes"]) == added_nodes
+    assert set(after["losses"]) - set(before["losses"]) == added_losses
+    assert set(before["nodes"]) <= set(after["nodes"])
+    assert before != after
+
+
+TEMPORAL = load_plugins().components.names("temporal")
+
+
+@pytest.mark.parametrize("node, config", [
+    ("context", "seed_xd_rgb"),
+    ("flow_attention", "seed_xd_rgb_flow"),
+    ("audio_attention", "seed_xd_three_stream"),
+    ("embedding", "ur_dmu_xd"),
+])  # fmt: skip
+@pytest.mark.parametrize("component", TEMPORAL)
+def test_any_temporal_module_takes_the_place_of_another(component, node, config):
+    swapped = plan(config, (f"nodes.{node}.use={component}",))
+    assert swapped.step(node).component.name == component
+
+
+@pytest.mark.parametrize("component", load_plugins().components.names("fusion"))
+def test_any_fusion_takes_the_place_of_the_gated_ones(component):
+    sets = tuple(f"nodes.{node}.use={component}" for node in ("flow_fusion", "audio_fusion"))
+    assert plan("seed_xd_three_stream", sets).step("audio_fusion").component.name == component
+
+
+def told(path):
+    """Return the overrides told in a file's comments; those on one line belong together."""
+    found = []
+    for line in path.read_text("ascii").splitlines():
+        comment = line.partition("#")[2]
+        if "--set" in comment:
+            words = shlex.split(comment[comment.index("--set") :].rstrip("\\ "))
+            found.append(tuple(word for flag, word in zip(words, words[1:]) if flag == "--set"))
+    return found
+
+
+TOLD = [(path.stem, sets) for path in PAPERS for sets in told(path)]
+
+
+def test_every_ambiguity_about_the_graph_is_told():
+    text = "".join(path.read_text("ascii") for path in PAPERS)
+    missing = [n for n in (*range(1, 27), 35) if f"A{n}" not in text.replace(",", " ").replace(":", " ").split()]
+    assert missing == []
+    assert len(TOLD) >= 40
+
+
+@pytest.mark.parametrize("config, sets", TOLD, ids=[f"{name}: {' '.join(sets)}" for name, sets in TOLD])
+def test_what_a_comment_tells_to_set_changes_the_graph(config, sets):
+    assert sets
+    assert plan(config, sets).spec != plan(config).spec
+
+
+def test_without_sound_there_is_a_graph_without_the_audio_stream():
+    # A26: where a data set has no sound, the graph is the one without the stream.
+    assert set(plan("seed_ucf_rgb_flow").inputs) == {"rgb", "clip", "flow"}
