@@ -21,7 +21,8 @@ class GraphAdapter(BaseModel):  # type: ignore[misc]
     """What mmengine trains: ``graph`` with ``loss(batch) -> {"total": (), other names: ()}``."""
 
     def __init__(self, graph: nn.Module) -> None:
-        super().__init__(data_preprocessor=ToDevice(non_blocking=True))
+        # Not "non_blocking": the batch's memory is filled again while the device may still be behind.
+        super().__init__(data_preprocessor=ToDevice())
         self.graph = graph
 
     def init_weights(self) -> None:

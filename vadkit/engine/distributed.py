@@ -1,16 +1,19 @@
 """Several processes, started by torchrun, that train one model.
 
-Every process reads the same global batch, keeps its slice of the videos, and the gradients are averaged.
-That equals one process on the whole batch exactly when every loss is a mean over videos (or over pairs of a
-normal and an abnormal one: the slices keep pairs together) and no node mixes videos. What looks at the
-whole batch sees its slice only, and nothing is gathered across processes: progressive dropout ranks the rows of the
-slice, a contrastive loss among all bags has fewer partners. That is then another, equally valid, training.
+Each process takes its slice of the global batch (``TrainBatches`` with rank and world_size: as many normal
+as abnormal bags, the i-th normal beside the i-th abnormal), and the gradients are averaged. That equals one
+process on the whole batch when every loss is a mean over bags, or over pairs of a normal and an abnormal
+one, and no node mixes bags. What looks at the whole batch sees its slice only, for nothing is gathered
+across processes: progressive dropout ranks the rows of the slice, and a loss that compares all bags with
+each other has fewer partners. Noise differs between processes too. That is another training, as valid as
+the first, but not the same; use one process to reproduce a published one. Batches that are not paired may
+end an epoch with slices of unequal size; their bags then have slightly unequal weight.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -28,6 +31,11 @@ T = TypeVar("T")
 def launched() -> bool:
     """Tell whether torchrun (or the like) started this process as one of several."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
+
+
+def launched_rank() -> int:
+    """Return this process's number, also before and after it has joined the others."""
+    return int(os.environ["RANK"]) if launched() else 0
 
 
 def active() -> bool:
@@ -93,31 +101,6 @@ def wrap(model: nn.Module, device: torch.device) -> nn.Module:
     return MMDistributedDataParallel(  # type: ignore[no-any-return]
         model, device_ids=ids, broadcast_buffers=False, find_unused_parameters=True
     )
-
-
-def slice_batch(batch: Mapping[str, Any], rank: int, world: int) -> dict[str, Any]:
-    """Return this process's videos of a global batch: every ``world``-th normal and abnormal one.
-
-    Taken by label, so that each slice has the same share of both and the i-th normal stays beside
-    the i-th abnormal. Raises VadkitError where the counts do not divide by ``world``.
-    """
-    labels = batch["labels"]
-    normal, abnormal = (torch.nonzero(labels == value).flatten() for value in (0, 1))
-    if len(normal) % world or len(abnormal) % world:
-        fail(
-            f"{len(normal)} normal and {len(abnormal)} abnormal bags cannot be dealt to {world} processes",
-            hint="choose data.batch as a multiple of the number of processes, and data.paired true",
-        )
-    videos = torch.cat([normal[rank::world], abnormal[rank::world]]).sort().values
-    crops = int(batch.get("crops") or 1)
-    rows = (videos[:, None] * crops + torch.arange(crops)).flatten()
-    return {name: _take(value, len(labels), videos, rows) for name, value in batch.items()}
-
-
-def _take(value: Any, num_videos: int, videos: Tensor, rows: Tensor) -> Any:
-    if not isinstance(value, Tensor) or value.dim() == 0:
-        return value
-    return value[videos] if len(value) == num_videos else value[rows]
 
 
 def first(action: Callable[[], T]) -> T | None:

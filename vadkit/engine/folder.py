@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,9 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: st
     """
     free = FREE if select != "last" else (*FREE, "eval", "train.evaluate_every")
     old, new = _flat(before), _flat(now)
-    changed = [
-        key
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not any(key == f or key.startswith(f"{f}.") for f in free)
-    ]
+    differing = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+    swapped = [key.removesuffix("use") + "args" for key in differing if key.endswith(".use")]
+    changed = sorted(key for key in differing if not _under(key, (*free, *swapped)))
     if changed:
         notes = [Note(f"{key}: {_say(old, key)} then, {_say(new, key)} now") for key in changed[:10]]
         fail(
@@ -76,6 +74,10 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: st
             hint="resume with the config the run began with (config.yaml in its folder), or use --overwrite",
             notes=notes,
         )
+
+
+def _under(key: str, roots: Iterable[str]) -> bool:
+    return any(key == root or key.startswith(f"{root}.") for root in roots)
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:

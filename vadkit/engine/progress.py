@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+SHOWN = ("auc", "ap", "far")  # while training; all figures are in the log
+
+
 class Progress:
     """Hears of a run's steps, records and notes. This one keeps quiet; override what you want to hear."""
 
@@ -58,8 +61,8 @@ class RichProgress(Progress):
         if record["kind"] == "train":
             losses = " ".join(f"{name} {value:.4g}" for name, value in record["losses"].items() if "." not in name)
             self._bar.update(self._task, told=f"{losses}  {record['steps_per_second']:.3g} steps/s")
-        elif record["kind"] == "evaluation":
-            figures = " ".join(f"{k} {v:.4f}" for k, v in record["figures"].items() if isinstance(v, float))
+        elif record["kind"] == "evaluation" and not record.get("final"):
+            figures = " ".join(f"{k} {record['figures'][k]:.4f}" for k in SHOWN if record["figures"].get(k) is not None)
             label = " (test_best: flatters)" if record["select"] == "test_best" else ""
             self.note(f"step {record['step']}, {record['split']}{label}: {figures}")
 

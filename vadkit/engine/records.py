@@ -5,7 +5,8 @@ Records are plain dictionaries with a ``kind``:
 ``train``       step, epoch, losses (means over the interval), lr by group, grad_norm where the
                 gradient is clipped, seconds since the start, steps_per_second, waiting (share of the time
                 spent waiting for batches)
-``evaluation``  step, split, select, figures, and for select test_best a note that they flatter
+``evaluation``  step, split, select, figures, for select test_best a note that they flatter, and
+                ``final`` for the figures of the selected weights at the end
 ``start`` and ``resume``  what runs: versions, seed, device
 
 mmengine keeps every value of every loss in an array that it copies at each step.
@@ -41,17 +42,17 @@ class Writer(Protocol):
 class JsonLines:
     """One record per line, on the disk as soon as it is written.
 
-    A resumed run drops the lines after the checkpoint it starts from (``keep`` steps), and a last line
-    that a kill tore, so the file reads like that of one run.
+    A resumed run drops the lines after the checkpoint it starts from (``keep`` steps), the figures of an
+    earlier end, and a last line that a kill tore, so the file reads like that of one run.
     """
 
     def __init__(self, path: Path, keep: int | None = None) -> None:
         self.path = path
-        kept = [] if keep is None else [r for r in read_log(path) if r.get("step", 0) <= keep]
-        self.kept = kept
+        old = [] if keep is None else read_log(path)
+        self.kept = [r for r in old if r.get("step", 0) <= (keep or 0) and not r.get("final")]
         try:
             temporary = path.with_name(f".{path.name}.new")
-            temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
+            temporary.write_text("".join(json.dumps(record) + "\n" for record in self.kept))
             os.replace(temporary, path)
             self._stream = path.open("a")
         except OSError as error:

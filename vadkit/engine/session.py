@@ -73,6 +73,7 @@ class Session:
         self._check()
         with ExitStack() as stack:
             interrupt = stack.enter_context(Interrupt(self.progress.note))
+            stack.enter_context(torch.enable_grad())  # the caller may be measuring something
             stack.enter_context(random_state.isolated())
             stack.enter_context(random_state.deterministic(train["deterministic"]))
             stack.enter_context(no_trace())

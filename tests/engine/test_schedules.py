@@ -1,0 +1,82 @@
+"""The learning rate is a function of the step; against mmengine's own schedulers, and resumed longer."""
+
+from __future__ import annotations
+
+import mmengine.optim as mm
+import pytest
+import torch
+from engine_stub import section
+
+from vadkit.engine.schedules import Schedule, share
+
+STEPS = 24
+
+
+def rates(scheduler, optimizer, steps):
+    """Return the rate used in each step."""
+    used = []
+    for _ in range(steps):
+        used.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    return torch.tensor(used)
+
+
+def optimizer():
+    one, two = torch.nn.Parameter(torch.ones(1)), torch.nn.Parameter(torch.ones(1))
+    return torch.optim.SGD([{"params": [one], "lr": 0.1}, {"params": [two], "lr": 0.002}])
+
+
+def ours(steps=STEPS, **schedule):
+    opt = optimizer()
+    return Schedule(opt, share(section(schedule=schedule)["schedule"], steps)), opt
+
+
+@pytest.mark.parametrize(
+    ("schedule", "theirs"),
+    [
+        ({"name": "constant"}, lambda o: mm.ConstantLR(o, factor=1.0, by_epoch=False)),
+        ({"name": "cosine", "end_factor": 0.0}, lambda o: mm.CosineAnnealingLR(o, T_max=STEPS, by_epoch=False)),
+        ({"name": "cosine", "end_factor": 0.1},
+         lambda o: mm.CosineAnnealingLR(o, T_max=STEPS, eta_min_ratio=0.1, by_epoch=False)),
+        ({"name": "linear", "end_factor": 0.2},
+         lambda o: mm.LinearLR(o, start_factor=1, end_factor=0.2, end=STEPS + 1, by_epoch=False)),
+        ({"name": "step", "milestones": [5, 12], "gamma": 0.3},
+         lambda o: mm.MultiStepLR(o, milestones=[5, 12], gamma=0.3, by_epoch=False)),
+    ],
+)  # fmt: skip
+def test_an_uninterrupted_run_has_the_rates_of_mmengine(schedule, theirs):
+    other = optimizer()
+    torch.testing.assert_close(
+        rates(*ours(**schedule), STEPS), rates(theirs(other), other, STEPS), atol=1e-9, rtol=1e-6
+    )
+
+
+def test_warmup_rises_in_a_straight_line_and_the_rest_follows():
+    scheduler, opt = ours(name="cosine", warmup=4)
+    used = rates(scheduler, opt, STEPS)[:, 0]
+    torch.testing.assert_close(used[:5], torch.tensor([0.02, 0.04, 0.06, 0.08, 0.1]))
+    assert (used[4:].diff() < 0).all()
+
+
+@pytest.mark.parametrize("name", ["constant", "cosine", "linear", "step"])
+def test_going_to_a_step_gives_the_rate_of_that_step(name):
+    scheduler, opt = ours(name=name, warmup=3)
+    all_rates = rates(scheduler, opt, STEPS)
+    for step in (0, 1, 3, 11, 23):
+        scheduler, opt = ours(name=name, warmup=3)
+        scheduler.go_to(step)
+        assert rates(scheduler, opt, STEPS - step).equal(all_rates[step:])
+
+
+def test_resumed_with_more_steps_the_rate_follows_the_longer_schedule():
+    """mmengine restores the old end and freezes; see test_mmengine.py."""
+    scheduler, opt = ours(2 * STEPS, name="linear")
+    scheduler.go_to(STEPS)
+    used = rates(scheduler, opt, STEPS)[:, 0]
+    assert used[0] == pytest.approx(0.05) and used[-1] < 0.003 and (used.diff() < 0).all()
+
+
+def test_a_run_longer_than_its_schedule_stays_at_the_end():
+    scheduler, opt = ours(name="cosine", end_factor=0.25)
+    assert rates(scheduler, opt, 40)[-1, 0] == pytest.approx(0.025)

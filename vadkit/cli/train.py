@@ -1,0 +1,73 @@
+"""Train a graph on features.
+
+Writes model.safetensors (the whole system in one file), result.json, log.jsonl and config.yaml into the
+folder OUT, and checkpoints from which --resume goes on bit for bit, also after a kill. Several processes:
+torchrun --nproc-per-node 2 -m vadkit train ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from pathlib import Path
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", help="name of a graph, or path of a YAML file")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                        help="change the file, e.g. train.optimizer.lr=1e-4")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in OUT, or begin it")
+    parser.add_argument("--overwrite", action="store_true", help="delete the run in OUT and begin again")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--seed", type=int, metavar="N", help="instead of train.seed")
+    parser.add_argument("--without", action="append", default=[], metavar="PLUGIN", help="leave a plugin out")
+
+
+def run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from vadkit.engine.progress import RichProgress
+    from vadkit.engine.train import train
+    from vadkit.problems import fail
+
+    if args.resume and args.overwrite:
+        fail("--resume and --overwrite exclude each other")
+    console = Console(stderr=True)
+    resume = f"vadkit train {args.config} --out {args.out} --resume, with the same --set as before"
+    try:
+        result = train(
+            args.config, args.set, args.out, args.resume, args.overwrite, args.device, args.seed,
+            RichProgress(console), args.without,
+        )
+    except KeyboardInterrupt:
+        console.print(f"stopped at once; go on with: {resume}", markup=False, highlight=False)
+        return 130
+    if result.signal is not None:
+        console.print(f"stopped after step {result.steps} and saved; go on with: {resume}",
+                      markup=False, highlight=False)
+        return 128 + signal.Signals(result.signal)
+    _print(result, args.out)
+    return 0
+
+
+def _print(result: Any, out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from vadkit.engine import distributed
+
+    if distributed.launched_rank() != 0:
+        return
+    label = " (test_best: flatters)" if result.note else ""
+    table = Table(title=f"{out}: step {result.chosen} of {result.steps}{label}", title_justify="left")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, value in result.figures.items():
+        if isinstance(value, float) or value is None:
+            table.add_row(name, "not defined" if value is None else f"{value:.4f}")
+    console = Console()
+    console.print(table)
+    for text in filter(None, (result.note, f"wrote {result.model_path}")):
+        console.print(text, markup=False, highlight=False)

@@ -1,0 +1,19 @@
+"""A number that tells whether the training videos are still the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from vadkit.data.video import VideoDataset
+
+
+def fingerprint(dataset: VideoDataset, split: str) -> dict[str, Any]:
+    """Return the count of a split's videos and a SHA-256 over what training takes from the list.
+
+    Order counts, for batches are drawn by position. The features themselves are not read.
+    """
+    videos = dataset.videos(split)
+    listed = [[v.name, v.label, list(v.classes), v.num_frames] for v in videos]
+    return {"videos": len(videos), "sha256": hashlib.sha256(json.dumps(listed).encode()).hexdigest()}

@@ -1,0 +1,109 @@
+"""What a finished run leaves: the selected model with its figures, and the same figures as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vadkit.data.video import VideoDataset
+from vadkit.engine import distributed
+from vadkit.engine.records import plain
+from vadkit.engine.selection import label
+from vadkit.engine.session import Outcome, Session
+from vadkit.evaluate.score import evaluate_as_configured
+from vadkit.graph.artifact import save, write_atomically
+from vadkit.graph.module import VadModel
+from vadkit.plugin_manager import Plugins
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training left behind.
+
+    Attributes:
+        model: the trained model in eval mode; where ``signal`` is set, the model as it was then.
+        model_path: OUT/model.safetensors; None if a signal ended the run early.
+        figures: of the selected weights on ``eval.split``; see ``vadkit.evaluate``.
+        history: the records of log.jsonl.
+        steps, chosen: updates done, and the one after which the selected weights were taken.
+        note: a sentence about the figures if they flatter (select: test_best).
+        warnings: what the data set and the evaluation want the user to know.
+        signal: the signal that ended the run early, or None.
+    """
+
+    model: VadModel
+    model_path: Path | None
+    figures: dict[str, Any]
+    history: list[dict[str, Any]]
+    steps: int
+    chosen: int
+    note: str | None
+    warnings: list[str]
+    signal: int | None
+
+
+def interrupted(model: VadModel, outcome: Outcome) -> TrainResult:
+    """Return the result of a run that a signal ended early."""
+    return TrainResult(model, None, {}, outcome.history, outcome.steps, outcome.chosen, None, [], outcome.signal)
+
+
+def finish(
+    model: VadModel, dataset: VideoDataset, plugins: Plugins, session: Session, outcome: Outcome, out: Path
+) -> TrainResult:
+    """Measure the selected weights on ``eval.split``, and write model.safetensors and result.json."""
+
+    def once() -> tuple[dict[str, Any], list[str]]:
+        section = model.spec["eval"]
+        if not dataset.videos(section["split"]):
+            figures, protocol, warnings = {}, None, ["there were no videos to measure on"]
+        else:
+            measured = evaluate_as_configured(model, dataset, section, plugins=plugins, device=session.device)
+            figures, protocol = plain(measured.figures.items()), measured.protocol
+            warnings = measured.warnings
+            record = session.evaluation(outcome.chosen, section["split"], figures)
+            session.log.write({**record, "final": True})
+        summary = _summary(session, outcome, figures, protocol, warnings)
+        save(model, out / "model.safetensors", summary)
+        write_atomically(out / "result.json", (json.dumps(summary, indent=2) + "\n").encode())
+        return figures, warnings
+
+    figures, warnings = distributed.first(once) or ({}, [])
+    return TrainResult(
+        model,
+        out / "model.safetensors",
+        figures,
+        outcome.history,
+        outcome.steps,
+        outcome.chosen,
+        label(session.train["select"]),
+        warnings,
+        None,
+    )
+
+
+def _summary(
+    session: Session,
+    outcome: Outcome,
+    figures: dict[str, Any],
+    protocol: dict[str, Any] | None,
+    warnings: list[str],
+) -> dict[str, Any]:
+    """Return what result.json and the model's header say of the run."""
+    select = session.train["select"]
+    note = label(select)
+    summary = {
+        "figures": figures,
+        "select": select,
+        "protocol": protocol,
+        "seed": session.train["seed"],
+        "steps": outcome.steps,
+        "chosen_step": outcome.chosen,
+        "selected_by": None if outcome.best is None else {session.metric: outcome.best, "split": session.split},
+        "warm_start": session.train["warm_start"],
+        "seconds": round(outcome.seconds, 3),
+        "warnings": warnings,
+        **{key: session.about[key] for key in ("data", "device", "processes", "versions")},
+    }
+    return summary if note is None else {"note": note, **summary}

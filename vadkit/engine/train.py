@@ -1,0 +1,255 @@
+"""Training into a folder: everything that ``vadkit train`` does."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from vadkit import __version__
+from vadkit.data.batches import TrainBatches
+from vadkit.data.build import build_sampler, open_dataset
+from vadkit.data.checks import check_videos
+from vadkit.data.split import with_validation
+from vadkit.data.video import VideoDataset
+from vadkit.engine import checkpoints, distributed, random_state
+from vadkit.engine.checkpoints import Checkpoint
+from vadkit.engine.fingerprint import fingerprint
+from vadkit.engine.folder import claimed, prepare, refuse_changes
+from vadkit.engine.progress import Progress
+from vadkit.engine.records import JsonLines, Log, TensorBoard
+from vadkit.engine.results import TrainResult, finish, interrupted
+from vadkit.engine.selection import watched_split
+from vadkit.engine.session import Session
+from vadkit.engine.warm_start import warm_start
+from vadkit.evaluate.score import evaluate_as_configured
+from vadkit.graph.artifact import read_weights, write_atomically
+from vadkit.graph.compiler import compile_config
+from vadkit.graph.module import VadModel
+from vadkit.graph.sections import BY_KEY
+from vadkit.graph.source import load_config
+from vadkit.plugin_manager import Plugins, load_plugins
+from vadkit.problems import fail
+
+
+def train(
+    config: str | Path | dict[str, Any],
+    sets: Sequence[str] = (),
+    out: str | Path = "run",
+    resume: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: Progress | None = None,
+    without: Sequence[str] = (),
+    checkpoint_seconds: float = 60.0,
+) -> TrainResult:
+    """Train a graph on features and write model, log, config and figures into ``out``.
+
+    Args:
+        config: name of a graph, path of a YAML file, or its contents.
+        sets: changes such as "train.optimizer.lr=1e-4", applied last.
+        out: the folder: model.safetensors, result.json, log.jsonl, config.yaml, checkpoints/.
+        resume: go on with the run in ``out``; begin it if there is none yet.
+        overwrite: delete the run in ``out`` and begin again.
+        device: auto, cpu, cuda or cuda:N.
+        seed: instead of ``train.seed``.
+        progress: hears of steps, records and notes.
+        without: plugins to leave out.
+        checkpoint_seconds: least time between two checkpoints.
+
+    Under torchrun all processes train together; ``vadkit.engine.distributed`` says what that equals.
+    Raises VadkitError for whatever does not fit; a run in ``out`` is then as it was.
+    """
+    sets = [*sets, *([] if seed is None else [f"train.seed={seed}"])]
+    where = distributed.local_device(device)
+    with distributed.group(where), random_state.isolated():
+        plugins = load_plugins(without)
+        model = _build(config, sets, plugins)
+        resume = resume or distributed.restarted()
+        heard = progress if progress and distributed.rank() == 0 else Progress()
+        with _held(Path(out), resume, overwrite):
+            return _Run(model, plugins, Path(out), where, heard).train(resume, checkpoint_seconds)
+
+
+def _build(config: str | Path | dict[str, Any], sets: Sequence[str], plugins: Plugins) -> VadModel:
+    """Return the model, its weights drawn from ``train.seed``."""
+    source = load_config(config, sets, plugins.config_folders)
+    section = source.data.get("train")
+    seed: Any = section.get("seed") if isinstance(section, dict) else None
+    if not BY_KEY["train.seed"].type.accepts(seed):  # absent, or wrong: then the compiler tells
+        seed = BY_KEY["train.seed"].default
+    random_state.seed_all(seed)
+    return compile_config(source, plugins)
+
+
+@contextmanager
+def _held(out: Path, resume: bool, overwrite: bool) -> Iterator[None]:
+    """Hold the folder; process 0 does it for all."""
+    with ExitStack() as stack:
+        distributed.first(lambda: stack.enter_context(claimed(out)))
+        distributed.first(lambda: prepare(out, resume, overwrite))
+        yield
+
+
+class _Run:
+    """One run and its folder."""
+
+    def __init__(
+        self, model: VadModel, plugins: Plugins, out: Path, device: torch.device, progress: Progress
+    ) -> None:
+        self.model, self.plugins, self.out, self.device, self.progress = model, plugins, out, device, progress
+        self.spec = model.spec
+        self.select = self.spec["train"]["select"]
+        self.dataset = self._dataset()
+        self.final_split = self.spec["eval"]["split"]
+        self.split = watched_split(self.select, self.final_split)
+        self._check_splits()
+        self.about = self._about()
+
+    def train(self, resume: bool, seconds: float) -> TrainResult:
+        checkpoint = self._checkpoint() if resume else None
+        if checkpoint is None:
+            self._begin()
+        with self._batches() as batches, self._log(checkpoint) as log:
+            session = Session(
+                self.model,
+                batches,
+                self.spec["train"],
+                self.device,
+                self._evaluate if self.dataset.videos(self.split) else None,
+                self.spec["eval"]["metric"],
+                self.split,
+                self.out / "checkpoints",
+                self.about,
+                seconds,
+                checkpoint,
+                log,
+            )
+            outcome = session.run()
+            if outcome.signal is not None:
+                return interrupted(self.model, outcome)
+            return finish(self.model, self.dataset, self.plugins, session, outcome, self.out)
+
+    def _evaluate(self, graph: nn.Module) -> dict[str, Any]:
+        return evaluate_as_configured(
+            graph, self.dataset, self.spec["eval"], split=self.split, plugins=self.plugins, device=self.device
+        ).figures
+
+    # -- what there is to begin with ----------------------------------------------------------------
+    def _dataset(self) -> VideoDataset:
+        dataset = open_dataset(self.spec["data"], self.plugins)
+        if self.select == "val":
+            dataset, _ = with_validation(dataset, seed=self.spec["train"]["seed"])
+        for warning in getattr(dataset, "warnings", []):
+            self.progress.note(warning)
+        return dataset
+
+    def _check_splits(self) -> None:
+        """Look at the videos to measure on now, rather than when hours of training are over."""
+        for split in dict.fromkeys((self.split, self.final_split)):
+            videos = self.dataset.videos(split)
+            if not videos and self.select != "last" and split == self.split:
+                fail(f"train.select is {self.select}, but the data set has no video in split '{split}'")
+            if not videos:
+                self.progress.note(f"the data set has no video in split '{split}': there will be no figures")
+            check_videos(self.dataset, videos, list(self.model.input_sizes), self.model.input_sizes)
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "spec": self.spec,
+            "data": fingerprint(self.dataset, "train"),
+            "device": self.device.type,
+            "processes": distributed.world_size(),
+            "versions": {"vadkit": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        }
+
+    def _begin(self) -> None:
+        """Load what a new run begins with, and write down its config."""
+        warm = self.spec["train"]["warm_start"]
+        if warm is not None:
+            loaded = warm_start(self.model, read_weights(warm["file"]), warm["nodes"], warm["file"])
+            self.progress.note(f"warm start: took {loaded} from {warm['file']}")
+        text = yaml.safe_dump(self.spec, sort_keys=False, allow_unicode=True)
+        distributed.first(lambda: write_atomically(self.out / "config.yaml", text.encode()))
+
+    def _checkpoint(self) -> Checkpoint | None:
+        """Return the newest whole checkpoint. Refuses one of another config or other training videos."""
+        found = checkpoints.latest(self.out / "checkpoints", self.progress.note)
+        if found is None:
+            self.progress.note(f"there is no checkpoint in {self.out} yet; beginning the run")
+            return None
+        refuse_changes(found.state["spec"], self.spec, self.select)
+        if found.state["data"] != self.about["data"]:
+            fail(
+                "the training videos are not those that the run began with",
+                hint="give data.args.root the old data, or begin again with --overwrite",
+            )
+        self._note_differences(found.state)
+        return found
+
+    def _note_differences(self, before: Mapping[str, Any]) -> None:
+        for key in ("device", "processes", "versions"):
+            if before[key] != self.about[key]:
+                self.progress.note(
+                    f"{key}: {before[key]} before, {self.about[key]} now; the run goes on, but not bit for bit "
+                    "as it would have"
+                )
+
+    # -- what it runs on ----------------------------------------------------------------------------
+    def _batches(self) -> TrainBatches:
+        data = self.spec["data"]
+        return TrainBatches(
+            self.dataset,
+            build_sampler(data, self.plugins),
+            list(self.model.input_sizes),
+            data["batch"],
+            self.spec["train"]["seed"],
+            sizes=self.model.input_sizes,
+            crops=data["crops"],
+            paired=data["paired"],
+            prompts=data["prompts"],
+            workers=data["workers"],
+            rank=distributed.rank(),
+            world_size=distributed.world_size(),
+            pin=self.device.type == "cuda",
+        )
+
+    @contextmanager
+    def _log(self, checkpoint: Checkpoint | None) -> Iterator[Log]:
+        """Open the logs; those of a resumed run go on after the checkpoint's step."""
+        keep = None if checkpoint is None else checkpoint.step
+        with ExitStack() as stack:
+            log = Log(progress=self.progress)
+            stack.callback(log.close)
+            if distributed.rank() == 0:
+                self._open_logs(log, keep)
+            log.write(self._opening(checkpoint))
+            yield log
+
+    def _open_logs(self, log: Log, keep: int | None) -> None:
+        if "jsonl" in self.spec["train"]["log"]:
+            lines = JsonLines(self.out / "log.jsonl", keep)
+            log.writers.append(lines)
+            log.history += lines.kept
+        if "tensorboard" in self.spec["train"]["log"]:
+            log.writers.append(TensorBoard(self.out / "tensorboard", keep))
+
+    def _opening(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
+        """Return the first record of this process."""
+        return {
+            "kind": "start" if checkpoint is None else "resume",
+            "step": 0 if checkpoint is None else checkpoint.step,
+            "seed": self.spec["train"]["seed"],
+            "select": self.select,
+            **{key: self.about[key] for key in ("device", "processes", "versions")},
+        }
+
+
+__all__ = ["TrainResult", "train"]
