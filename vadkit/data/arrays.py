@@ -83,7 +83,7 @@ def _reason(path: Path, error: Exception) -> str:
         return "holds pickled Python objects, which are never loaded"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror.lower()}"
-    if "mmap length" in text or "EOF" in text or "file size" in text:
+    if "mmap length" in text or text.startswith("EOF: ") or "file size" in text:
         return f"is truncated: {path.stat().st_size} bytes are fewer than its header promises"
     return f"has a damaged header ({text.splitlines()[0][:80] if text else type(error).__name__})"
 

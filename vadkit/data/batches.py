@@ -91,7 +91,8 @@ class TrainBatches:
         bags = [bag for video in videos for bag in _bags(video, counts[video.name], crops)]
         self.crops = _same_crops(bags)
         self.normal, self.abnormal = ([b for b in bags if b.video.label == label] for label in (0, 1))
-        self.bags, self.order = bags, self._order(batch, paired)
+        self.bags = bags
+        self.order = self._order(batch, paired)
         self.prompts = self._prompts(prompts, several, videos)
         self._finite: set[tuple[str, str, int]] = set()
         self._buffers: list[dict[str, Tensor]] = [{} for _ in range(BUFFERS)]

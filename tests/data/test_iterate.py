@@ -1,0 +1,64 @@
+"""Whole videos for scoring: cut, filled and repeated to the first stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_store import DIMS, LONGER_RGB, write_tiny_store
+from vadkit_feature_store import FeatureStore
+
+from vadkit.data.test import iterate
+from vadkit.problems import VadkitError
+
+
+def test_streams_are_filled_to_the_first_one(dataset: FeatureStore, store: Path) -> None:
+    video, streams = next(iterate(dataset, "test", list(DIMS), DIMS))
+    assert video.name == LONGER_RGB
+    assert {name: tuple(x.shape) for name, x in streams.items()} == {n: (1, 10, d) for n, d in DIMS.items()}
+    assert not streams["flow"][0, 9].any()
+    np.testing.assert_array_equal(streams["flow"][0, :9].numpy(), np.load(store / "flow" / f"{LONGER_RGB}.npy"))
+
+
+def test_streams_are_cut_to_the_first_one(dataset: FeatureStore, store: Path) -> None:
+    _, streams = next(iterate(dataset, "test", ["flow", "rgb"]))
+    assert streams["rgb"].shape == (1, 9, 16)
+    np.testing.assert_array_equal(streams["rgb"][0].numpy(), np.load(store / "rgb" / f"{LONGER_RGB}.npy")[:9])
+
+
+def test_one_crop_stands_for_all(tmp_path: Path) -> None:
+    dataset = FeatureStore(str(write_tiny_store(tmp_path, crops={"rgb": 5})))
+    for _, streams in iterate(dataset, "test", ["clip", "rgb"]):
+        assert streams["clip"].shape[0] == streams["rgb"].shape[0] == 5
+        assert torch.equal(streams["clip"][0], streams["clip"][4])
+
+
+def test_half_precision_becomes_float32(dataset: FeatureStore, store: Path) -> None:
+    path = store / "rgb" / f"{LONGER_RGB}.npy"
+    np.save(path, np.load(path).astype(np.float16))
+    assert next(iterate(dataset, "test", ["rgb"]))[1]["rgb"].dtype == torch.float32
+
+
+def test_all_videos_in_order(dataset: FeatureStore) -> None:
+    assert [v.name for v, _ in iterate(dataset, "test", ["rgb"])] == [v.name for v in dataset.videos("test")]
+
+
+def test_an_empty_split(dataset: FeatureStore) -> None:
+    with pytest.raises(VadkitError, match="the data set has no video in split 'val'"):
+        next(iterate(dataset, "val", ["rgb"]))
+
+
+def test_a_width_that_the_graph_does_not_take(dataset: FeatureStore) -> None:
+    with pytest.raises(VadkitError, match="input 'rgb' of the graph is 2560 wide, but its features are 16 wide"):
+        next(iterate(dataset, "test", ["rgb"], {"rgb": 2560}))
+
+
+def test_infinity(dataset: FeatureStore, store: Path) -> None:
+    path = store / "rgb" / f"{LONGER_RGB}.npy"
+    features = np.load(path)
+    features[7, 0] = np.inf
+    np.save(path, features)
+    with pytest.raises(VadkitError, match=f"stream 'rgb' of video '{LONGER_RGB}': infinity in snippet row 7"):
+        next(iterate(dataset, "test", ["rgb"]))
