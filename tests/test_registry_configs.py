@@ -106,6 +106,24 @@ def test_each_row_adds_one_thing(first, then, added_nodes, added_losses):
     assert before != after
 
 
+def test_a_loss_without_a_say_asks_for_nothing_the_batch_lacks():
+    torch.manual_seed(0)
+    model = vadkit.build("pel4vad_xd", ["losses.prompt.weight=0"])
+    batch = training_batch(model)
+    del batch["prompts"]
+    losses = model.loss(batch)
+    assert "prompt" not in losses
+    assert torch.equal(losses["total"], losses["mil"])
+
+
+def test_a_loss_with_a_say_tells_what_the_batch_lacks():
+    model = vadkit.build("pel4vad_xd")
+    batch = training_batch(model)
+    del batch["prompts"]
+    with pytest.raises(vadkit.VadkitError, match=r"loss 'prompt' \(prompt_alignment\) needs 'prompts'"):
+        model.loss(batch)
+
+
 TEMPORAL = load_plugins().components.names("temporal")
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from vadkit.graph.plan import Plan, Ref, Step
+from vadkit.graph.wiring import ports_of
 from vadkit.kinds import BATCH_PORTS
 from vadkit.problems import fail, nearest
 
@@ -70,7 +71,16 @@ class VadModel(nn.Module):
         result: dict[str, Tensor] = {}
         total: Tensor | None = None
         for step in self.plan.losses:
-            out = self.losses[step.name](**self._loss_feed(step.wires, values, batch))
+            feed = self._loss_feed(step.wires, values, batch)
+            missing = [port for port in step.wires if port not in feed and not ports_of(step.component)[port].optional]
+            if missing and not step.weight:
+                continue  # without a say, it need not be shown either
+            if missing:
+                fail(
+                    f"loss '{step.name}' ({step.component.name}) needs '{missing[0]}', and the batch has none",  # type: ignore[attr-defined]
+                    "set data.prompts to the file of class vectors" if missing[0] == "prompts" else None,
+                )
+            out = self.losses[step.name](**feed)
             parts = out if isinstance(out, dict) else {"total": out}
             result[step.name] = parts["total"]
             result |= {f"{step.name}.{part}": value for part, value in parts.items() if part != "total"}
