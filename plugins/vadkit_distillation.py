@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import probability_loss, weighted_mean
+from vadkit.layers import full_precision, probability_loss, weighted_mean
 
 
 class Distillation(Loss):
@@ -41,7 +41,7 @@ class Distillation(Loss):
 
     def forward(self, scores: Tensor, teacher: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         """Take probabilities (b, t) of both and mask (b, t); return the loss as "total"."""
-        scores, teacher = scores.float(), teacher.detach().float()
+        scores, teacher = full_precision(scores), full_precision(teacher.detach())
         keep = torch.ones_like(scores) if mask is None else mask.float()
         return {"total": weighted_mean(self._disagreement(scores, teacher), keep)}
 

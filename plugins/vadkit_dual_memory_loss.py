@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from vadkit import Loss, hookimpl
 from vadkit.layers import (
+    full_precision,
     gather_snippets,
     hide,
     masked_mean,
@@ -122,11 +123,13 @@ class DualMemoryLoss(Loss):
         crops = crops or 1
         real = torch.ones_like(abnormal_score, dtype=torch.bool) if mask is None else mask
         usable = real if self.use_mask else torch.ones_like(real)
-        a, n = abnormal_score.float(), normal_score.float()
+        a, n, x, abnormal_read, latent, mu, logvar = (
+            full_precision(v) for v in (abnormal_score, normal_score, x, abnormal_read, latent, mu, logvar)
+        )
         parts = {
             **self._answers(a, n, labels, real, usable, crops),
-            "kl": self._kl(mu.float(), logvar.float(), labels, usable, crops),
-            **self._separation(x.float(), a, n, abnormal_read.float(), latent.float(), labels, usable, crops),
+            "kl": self._kl(mu, logvar, labels, usable, crops),
+            **self._separation(x, a, n, abnormal_read, latent, labels, usable, crops),
         }
         return {"total": self._weigh(parts), **parts}
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import pair_bags, per_video, weighted_mean
+from vadkit.layers import full_precision, pair_bags, per_video, weighted_mean
 
 
 class MagnitudeContrastive(Loss):
@@ -81,7 +81,7 @@ class MagnitudeContrastive(Loss):
         self, x: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
     ) -> dict[str, Tensor]:
         """Take features (b, t, c), labels (v) and mask (b, t); return "total" and its terms."""
-        x = per_video(x.float(), crops or 1)  # (v, crops, t, c)
+        x = per_video(full_precision(x), crops or 1)  # (v, crops, t, c)
         if mask is None or not self.use_mask:
             mask = torch.ones_like(x[..., 0], dtype=torch.bool)
         else:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import per_video
+from vadkit.layers import full_precision, per_video
 
 SHARPNESS = 10.0  # of the pooling weights, and of the target distribution
 TINY = 1e-8
@@ -87,10 +87,12 @@ class PromptAlignment(Loss):
     ) -> dict[str, Tensor]:
         """Take features (b, t, c), probabilities (b, t), text vectors of class 0 and the video's own
         class (v, 2, c), classes (v), labels (v), mask (b, t); return the loss as "total"."""
-        rows = self.pool(x.float(), scores.float(), mask if self.use_mask else None, crops or 1)
+        x, scores, prompts = (full_precision(v) for v in (x, scores, prompts))
         kinds, exists = self.row_classes(classes, labels)
-        logits = self.logits(rows, self.row_prompts(prompts.float(), labels))
-        return {"total": self.divergence(logits, kinds, exists)}
+        with torch.autocast(x.device.type, enabled=False):  # else its products are in half precision
+            rows = self.pool(x, scores, mask if self.use_mask else None, crops or 1)
+            logits = self.logits(rows, self.row_prompts(prompts, labels))
+            return {"total": self.divergence(logits, kinds, exists)}
 
     def pool(self, x: Tensor, scores: Tensor, mask: Tensor | None, crops: int) -> Tensor:
         """Return the foreground and background vectors of each video, (n, c)."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import per_video, probability_loss, topk_mean, weighted_mean
+from vadkit.layers import full_precision, per_video, probability_loss, topk_mean, weighted_mean
 
 
 class TopkMil(Loss):
@@ -53,7 +53,7 @@ class TopkMil(Loss):
         self, scores: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return the probability of each video and 1.0 where it has a real snippet, both (v)."""
-        scores = per_video(scores.float(), crops or 1).mean(1)
+        scores = per_video(full_precision(scores), crops or 1).mean(1)
         if mask is None:
             mask = torch.ones_like(scores, dtype=torch.bool)
         else:

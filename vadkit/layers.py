@@ -86,7 +86,7 @@ def to_rows(per_video: Tensor, rows: int) -> Tensor:
 
 def per_video(x: Tensor, crops: int = 1) -> Tensor:
     """Return rows (b, ...) as (v, crops, ...)."""
-    return x.unflatten(0, (-1, crops))
+    return x.reshape(-1, crops, *x.shape[1:])
 
 
 def masked_mean(x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -115,16 +115,22 @@ def topk_mean(scores: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     """Return the mean of ``values`` where ``weight`` (0 or 1, same shape) is 1; 0 where it is nowhere 1.
 
-    Entries of weight 0 may hold anything, also NaN: neither they nor their gradients get out.
+    Entries of weight 0 may hold anything, also NaN.
     """
     kept = torch.where(weight > 0, values, 0)
     return kept.sum() / weight.sum().clamp_min(1)
 
 
+def full_precision(x: Tensor) -> Tensor:
+    """Return ``x`` in float32, or in float64 if it is in that: losses are too fine for half precision."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def probability_loss(probability: Tensor, target: Tensor) -> Tensor:
-    """Return the binary cross entropy of each entry, in float32 whatever the precision around it."""
+    """Return the binary cross entropy of each entry, in full precision whatever there is around it."""
+    probability = full_precision(probability)
     with torch.autocast(probability.device.type, enabled=False):
-        return nn.functional.binary_cross_entropy(probability.float(), target.float(), reduction="none")
+        return nn.functional.binary_cross_entropy(probability, target.to(probability.dtype), reduction="none")
 
 
 def pair_bags(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,11 +16,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 
 from vadkit.problems import Place, Problem, VadkitError, fail, nearest
 
+T = TypeVar("T")
 # In the order of the rows of PEL4VAD's class vectors; the first is the normal class.
 CLASSES: dict[str, tuple[str, ...]] = {
     "xd_violence": ("A", "B5", "B6", "G", "B1", "B4", "B2"),
@@ -167,8 +169,10 @@ def _class_line(line: str) -> tuple[str, tuple[str, ...]]:
     return words[0], classes
 
 
-def _each_line[T](path: str | Path, parse: Callable[[str], T]) -> list[T]:
-    path, found, problems = Path(path), [], []
+def _each_line(path: str | Path, parse: Callable[[str], T]) -> list[T]:
+    path = Path(path)
+    found: list[T] = []
+    problems: list[Problem] = []
     if not path.is_file():
         fail(f"there is no file {path}")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):

@@ -1,0 +1,57 @@
+"""Compare results with a case's record and say how far they are off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cases import Case, Output
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one output is off: ``share`` of its tolerance (up to 1 is equal), and absolutely."""
+
+    output: str
+    share: float
+    absolute: float
+    remark: str = ""
+
+    @property
+    def equal(self) -> bool:
+        return self.share <= 1 and not self.remark
+
+    def __str__(self) -> str:
+        told = self.remark or f"off by {self.absolute:.3g}, {self.share:.3g} times the tolerance"
+        return f"{self.output}: {told}"
+
+
+def compare(case: Case, results: Mapping[str, Any]) -> list[Difference]:
+    """Return one Difference per output of the case; one that was not computed is infinitely far off."""
+    return [difference(name, output, results.get(name)) for name, output in case.outputs.items()]
+
+
+def difference(name: str, output: Output, result: Any) -> Difference:
+    if result is None:
+        return Difference(name, np.inf, np.inf, "was not computed")
+    try:
+        found = np.asarray(output.select(np.asarray(result)), dtype=np.float64)
+    except IndexError:
+        return Difference(name, np.inf, np.inf, f"is {np.shape(result)}, the record is cut from another shape")
+    wanted = np.asarray(output.value, dtype=np.float64)
+    if found.shape != wanted.shape:
+        return Difference(name, np.inf, np.inf, f"is {found.shape}, the record is {wanted.shape}")
+    known = ~np.isnan(wanted)
+    if not known.any():
+        return Difference(name, 0.0, 0.0)
+    return _far(name, np.abs(found - wanted)[known], output.atol + output.rtol * np.abs(wanted[known]))
+
+
+def _far(name: str, off: np.ndarray, allowed: np.ndarray) -> Difference:
+    if not np.isfinite(off).all():
+        return Difference(name, np.inf, np.inf, "is not finite")
+    share = np.divide(off, allowed, out=np.where(off > 0, np.inf, 0.0), where=allowed > 0)
+    return Difference(name, float(share.max()), float(off.max()))

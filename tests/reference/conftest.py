@@ -1,0 +1,40 @@
+"""``pytest tests/reference --cases DIR`` runs every reference case of a folder; a table ends the run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cases", type=Path, help="folder of reference cases (NAME.json with NAME.npz)")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    rows: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+    for outcome in ("passed", "failed", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            told = dict(getattr(report, "user_properties", []))
+            if "system" in told:
+                rows[told["system"]].append((outcome, told))
+    if not rows:
+        return
+    terminalreporter.section("reference cases")
+    head = ("system", "passed", "failed", "no such system", "worst / tolerance", "worst absolute", "where")
+    terminalreporter.write_line("{:<14} {:>6} {:>6} {:>14}   {:<18} {:<15} {}".format(*head))
+    for system in sorted(rows):
+        terminalreporter.write_line(_row(system, rows[system]))
+
+
+def _row(system: str, cases: list[tuple[str, dict[str, Any]]]) -> str:
+    count = {o: sum(outcome == o for outcome, _ in cases) for o in ("passed", "failed", "skipped")}
+    ran = [told for _, told in cases if "share" in told]
+    worst = max(ran, key=lambda told: told["share"], default=None)
+    share = f"{worst['share']:.3g}" if worst else "-"
+    absolute = f"{max(told['absolute'] for told in ran):.3g}" if ran else "-"
+    where = worst["where"] if worst else ""
+    counts = f"{count['passed']:>6} {count['failed']:>6} {count['skipped']:>14}"
+    return f"{system:<14} {counts}   {share:<18} {absolute:<15} {where}"

@@ -1,0 +1,50 @@
+"""Official names of weights to ours, from the tables in registry_configs/names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+TABLES = Path(__file__).parents[2] / "registry_configs" / "names"
+
+
+class Names:
+    """A table that translates names: see the head of wsv_gst.txt for its format."""
+
+    def __init__(self, table: str, prefix: str = "") -> None:
+        lines = (TABLES / f"{table}.txt").read_text(encoding="utf-8").splitlines()
+        pairs = [line.split() for line in lines if line.strip() and not line.startswith("#")]
+        # A case of one module drops what stands before the module's own names, on both sides.
+        self.pairs = [(old[len(prefix) :], new) for old, new in pairs if old.startswith(prefix)]
+
+    def __call__(self, official: str) -> str:
+        for old, new in self.pairs:
+            pattern = re.escape(old).replace(r"\*", r"(\d+)") + ("(.*)" if old.endswith(".") else "")
+            match = re.fullmatch(pattern, official)
+            if match:
+                numbers = iter(match.groups())
+                return re.sub(r"\*", lambda _: next(numbers), new) + "".join(numbers)
+        raise KeyError(f"no name of ours for '{official}'")
+
+
+def load(module: nn.Module, state: Mapping[str, np.ndarray], ours: Mapping[str, str]) -> None:
+    """Fill ``module`` with ``state``; ``ours`` translates its names. Nothing may be left on either side."""
+    own = module.state_dict()
+    given = {}
+    for official, value in state.items():
+        name = ours[official]
+        tensor = torch.from_numpy(np.asarray(value))
+        given[name] = tensor.reshape(own[name].shape) if name in own else tensor
+        if name in own and not same_layout(tensor.shape, own[name].shape):
+            raise ValueError(f"{official} is {tuple(tensor.shape)}, {name} is {tuple(own[name].shape)}")
+    module.load_state_dict(given, strict=True)
+
+
+def same_layout(official: Iterable[int], own: Iterable[int]) -> bool:
+    """Tell whether two shapes are the same but for axes of size 1."""
+    return [n for n in official if n != 1] == [n for n in own if n != 1]

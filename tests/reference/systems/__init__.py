@@ -1,0 +1,33 @@
+"""What it takes to run a case of each system: one module per system, with ``run(case) -> results``.
+
+A case is told apart by its system, kind, config and inputs, never by its name. ``results`` maps the
+names of the case's outputs to whole arrays in the original's layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cases import Case
+from systems import clip_tsa, mgfn, pel4vad, seed, ur_dmu
+from systems.errors import NoSuchSystem, NotSupported
+
+__all__ = ["NoSuchSystem", "NotSupported", "run"]
+
+Results = Mapping[str, Any]
+RUNNERS: dict[str, Callable[[Case], Results]] = {
+    "clip_tsa": clip_tsa.run,
+    "mgfn": mgfn.run,
+    "pel4vad": pel4vad.run,
+    "seed": seed.run,
+    "ur_dmu": ur_dmu.run,
+}
+
+
+def run(case: Case) -> Results:
+    """Run a case. Raises NoSuchSystem for a system that vadkit has not got, NotSupported for a kind of
+    case that its system should support but does not."""
+    if case.system not in RUNNERS:
+        raise NoSuchSystem(f"no such system: vadkit has no {case.system} yet")
+    return RUNNERS[case.system](case)

@@ -1,0 +1,153 @@
+"""What all cases of whole models need: a graph with the case's weights, one step, several steps.
+
+Legend: b rows, v videos, t snippets, c channels.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from names import Names, load
+from torch import Tensor
+
+import vadkit
+from cases import Case
+from systems.errors import NotSupported
+from systems.functions import ready
+from systems.harness import component, gradients, no_dropout, numpy
+from vadkit.engine import optimizers
+from vadkit.graph.module import VadModel
+
+
+@dataclass
+class Graph:
+    """A model that holds the weights of a case, and what each of their names is called in it."""
+
+    case: Case
+    model: VadModel
+    ours: dict[str, str]
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The parameters under their official names."""
+        own = dict(self.model.named_parameters())
+        return {official: own[name] for official, name in self.ours.items()}
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        return dict(self.model.named_children())
+
+
+def graph(case: Case, base: str, changes: dict[str, Any], names: Names) -> Graph:
+    """Build ``base`` with ``changes`` on top and fill it with the case's weights."""
+    model = vadkit.build({"extends": base, **changes})
+    ours = {official: names(official) for official in case.state}
+    load(model, case.state, ours)
+    return Graph(case, model, ours)
+
+
+def training_batch(model: VadModel, streams: Mapping[str, np.ndarray], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a training step gets: streams cut and filled by the graph's own sampler, mask, labels."""
+    section = model.spec["data"]["sampler"]
+    sampler = component(section["use"])(**section["args"])
+    brought, lengths = ready(sampler, dict(streams))
+    if "lengths" in given:
+        assert lengths.tolist() == given["lengths"], f"lengths {lengths.tolist()}, not {given['lengths']}"
+    t = next(iter(brought.values())).shape[1]
+    return {**brought, "mask": torch.arange(t) < lengths[:, None], "labels": torch.tensor(given["labels"])}
+
+
+def backward(g: Graph, total: Tensor) -> dict[str, np.ndarray]:
+    """Differentiate ``total`` and return the gradient outputs of the case."""
+    g.model.zero_grad()
+    total.backward()  # type: ignore[no-untyped-call]
+    return gradients(g.case, {name: weight.grad for name, weight in g.weights.items()})
+
+
+def steps(g: Graph, batch: Callable[[int], dict[str, Any]], columns: Mapping[str, str]) -> dict[str, Any]:
+    """Take the case's optimiser steps on ``batch(step)``. ``columns`` are the official names of losses.
+
+    In float64: Adam turns a gradient that is rounding noise, or one ReLU whose input rounds to the other
+    side of 0, into a step of full size, so that two float32 programs drift apart. The original's runs in
+    float32 and float64 agree on these cases. Gradients of single steps are compared in float32.
+    """
+    g.model.double()
+    given, before = g.case.given, {n: w.detach().clone() for n, w in g.weights.items()}
+    unknown = set(given["loss_columns"]) - set(columns)
+    if unknown:
+        raise NotSupported(f"loss columns {', '.join(sorted(unknown))}")
+    no_dropout(g.model)
+    g.model.train()
+    optimizer, share = _optimizer(g, given["optimizer"]), _schedule(given.get("scheduler"))
+    rates = [group["lr"] for group in optimizer.param_groups]
+    rows, used = [], []
+    for step in range(_count(g.case)):
+        for group, rate in zip(optimizer.param_groups, rates):
+            group["lr"] = rate * share(step)
+        used.append(optimizer.param_groups[-1]["lr"])
+        parts = g.model.loss({n: in_float64(v) for n, v in batch(step).items()})
+        rows.append([float(parts[columns[name]].detach()) for name in given["loss_columns"]])
+        optimizer.zero_grad()
+        parts["total"].backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    after = {n: w.detach().clone() for n, w in g.weights.items()}
+    g.model.eval().float()
+    changed = [float((after[n] - before[n]).norm()) for n in given["param_names"]]
+    norms = [float(after[n].norm()) for n in given["param_names"]]
+    return {"losses": np.array(rows), "lr": np.array(used), "param_change": np.array(changed),
+            "param_norm": np.array(norms)}
+
+
+def in_float64(value: Any) -> Any:
+    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def _count(case: Case) -> int:
+    return len({name.split(".")[0] for name in case.inputs if name.startswith("step")})
+
+
+def _optimizer(g: Graph, told: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """Return the engine's own optimiser; a group such as "self_attention.*" is a list of our nodes."""
+    groups, lr = [], told.get("lr")
+    for pattern, rate in told.get("groups", {}).items():
+        if pattern == "rest":
+            lr = rate
+        else:
+            prefix = pattern.removesuffix("*")
+            nodes = {new.split(".")[0]: None for old, new in g.ours.items() if old.startswith(prefix)}
+            groups.append({"nodes": list(nodes), "lr": rate})
+    rule = {"name": told["name"].lower(), "lr": lr}
+    rule |= {key: told[key] for key in ("weight_decay", "betas") if key in told}
+    return optimizers.build(g.model, rule, groups)
+
+
+def _schedule(told: Mapping[str, Any] | None) -> Callable[[int], float]:
+    if told is None:
+        return lambda step: 1.0
+    if told["name"] != "CosineAnnealingLR" or told.get("eta_min"):
+        raise NotSupported(f"the schedule {told}")
+    return lambda step: (1 + np.cos(np.pi * step / told["T_max"])) / 2
+
+
+def smooth(scores: np.ndarray, mode: str, kappa: int) -> np.ndarray:
+    return component("score_smoothing")(kappa=kappa, mode=mode)(scores)
+
+
+def merge(*changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested mappings put together, later ones on top."""
+    result: dict[str, Any] = {}
+    for change in changes:
+        for key, value in change.items():
+            both = isinstance(value, Mapping) and isinstance(result.get(key), dict)
+            result[key] = merge(result[key], value) if both else copy.deepcopy(value)
+    return result
+
+
+def probabilities(output: Tensor) -> np.ndarray:
+    """Return the logits of a head (b, t) as the original's probabilities (b, t, 1)."""
+    return numpy(torch.sigmoid(output))[..., None]
