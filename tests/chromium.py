@@ -180,4 +180,5 @@ class Chromium:
         while not condition():
             if time.monotonic() > end:
                 raise TimeoutError(f"waited in vain for {what}")
-            self._send("Runtime.evaluate", expression="new Promise(r => setTimeout(r, 50))", awaitPromise=True)
+            time.sleep(0.03)
+            self._send("Runtime.evaluate", expression="0")  # takes in what has happened meanwhile

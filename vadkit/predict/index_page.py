@@ -11,6 +11,7 @@ from vadkit.report.ticks import moment
 
 SPARK = (140, 28)  # pixels of the small curve in the table
 STYLE = """
+td:first-child{min-width:9rem}
 .spark{display:block;background:var(--panel)}.spark path{fill:none;stroke:var(--s0);stroke-width:1.5}
 .spark line{stroke:var(--alarm);stroke-dasharray:3 2}
 """

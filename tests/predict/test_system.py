@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from models import RECIPES, RGB, write_model
+
+from vadkit.predict.system import System, load_system
+from vadkit.problems import VadkitError
+
+GREY, RED = [0.25, 0.25, 0.25], [0.9, 0.1, 0.1]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> System:
+    return load_system(write_model(tmp_path_factory.mktemp("m") / "m.safetensors", audio=True), "cpu")
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def test_scores_are_the_models(both: System) -> None:
+    streams = {"rgb": np.array([GREY, RED], np.float32), "audio": np.array([[1.0], [1.5]], np.float32)}
+    assert both.score(streams) == pytest.approx(sigmoid(np.array([-5.4, 5.0])), abs=1e-5)
+
+
+def test_a_contribution_is_the_score_minus_that_with_the_streams_mean(both: System) -> None:
+    streams = {"rgb": np.array([GREY, RED], np.float32), "audio": np.array([[1.3], [1.3]], np.float32)}
+    scores = both.score(streams)
+    moved = both.contributions(streams, scores)
+    mean = np.full(2, 8 * 0.4 - 3.0)  # red minus green is 0 and 0.8
+    assert moved["rgb"] == pytest.approx(scores - sigmoid(mean), abs=1e-5)
+    assert moved["audio"] == pytest.approx([0, 0], abs=1e-7)
+
+
+def test_scores_are_finished_as_the_model_says_before_they_are_compared(tmp_path: Path) -> None:
+    post = {"eval": {"post": [{"use": "score_smoothing", "args": {"kappa": 2}}], "threshold": 0.3}}
+    smooth = load_system(write_model(tmp_path / "s.safetensors", **post), "cpu")
+    plain = load_system(write_model(tmp_path / "p.safetensors"), "cpu")
+    streams = {"rgb": np.array([GREY, RED, GREY, GREY], np.float32)}
+    assert smooth.threshold == 0.3
+    assert smooth.score(streams) == pytest.approx(smooth.post[0](plain.score(streams)))
+    assert not np.allclose(smooth.score(streams), plain.score(streams))
+
+
+def test_videos_are_cut_as_in_training(both: System) -> None:
+    assert both.clock == {"snippet_frames": 4, "fps": None, "tail": "repeat"}
+    assert both.recipes == RECIPES
+    assert both.warnings == []
+
+
+def test_recipes_are_found_under_the_names_of_the_stores_streams(tmp_path: Path) -> None:
+    told = {"recipes": {"stored": {**RECIPES["rgb"], "snippet_frames": 7}}}
+    path = write_model(tmp_path / "m.safetensors", extra=told, data={"streams": {"rgb": "stored"}})
+    assert load_system(path, "cpu").clock["snippet_frames"] == 7
+
+
+def test_a_model_that_does_not_tell_its_recipe_is_warned_about(tmp_path: Path) -> None:
+    system = load_system(write_model(tmp_path / "m.safetensors", extra={}), "cpu")
+    assert system.clock["snippet_frames"] == 16
+    assert ["does not say how the features" in text for text in system.warnings] == [True]
+
+
+def test_features_made_otherwise_than_in_training_are_warned_about(tmp_path: Path) -> None:
+    other = {"recipes": {"rgb": {**RECIPES["rgb"], "what": "median colour", "crops": 10}}}
+    system = load_system(write_model(tmp_path / "m.safetensors", extra=other), "cpu")
+    assert system.warnings == [
+        "The features of stream rgb are not made as in training (what: median colour in training, "
+        "mean colour here); scores may mislead."
+    ]
+
+
+def test_streams_cut_differently_are_refused(tmp_path: Path) -> None:
+    told = {"recipes": {"rgb": RECIPES["rgb"], "audio": {**RECIPES["audio"], "snippet_frames": 5}}}
+    path = write_model(tmp_path / "m.safetensors", audio=True, extra=told)
+    with pytest.raises(VadkitError, match="cut differently"):
+        load_system(path, "cpu")
+
+
+def test_a_model_of_plain_sizes_is_told_what_to_do(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "m.safetensors", inputs={"rgb": "b t 3"})
+    with pytest.raises(VadkitError) as caught:
+        load_system(path, "cpu")
+    problem = caught.value.problems[0]
+    assert "takes features, not videos: no backbone is named for its input rgb (b t 3)" in problem.message
+    assert "vadkit list backbone" in str(problem.hint) and "vadkit eval" in str(problem.hint)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "words"), [(1.5, "lie between 0 and 1"), (float("nan"), "finite"), (-0.1, "lie between 0 and 1")]
+)
+def test_thresholds_that_mean_nothing_are_refused(tmp_path: Path, threshold: float, words: str) -> None:
+    with pytest.raises(VadkitError, match=words):
+        load_system(write_model(tmp_path / "m.safetensors"), "cpu", threshold)
+
+
+@pytest.mark.parametrize("device", ["banana", "cuda:99"])
+def test_devices_that_are_not_there_are_told(tmp_path: Path, device: str) -> None:
+    with pytest.raises(VadkitError, match=f"--device {device} cannot be used here"):
+        load_system(write_model(tmp_path / "m.safetensors"), device)
+
+
+def test_scores_that_are_not_finite_are_told(tmp_path: Path) -> None:
+    system = load_system(write_model(tmp_path / "m.safetensors"), "cpu")
+    with torch.no_grad():
+        system.model.score.layers[0].bias.fill_(float("nan"))
+    with pytest.raises(VadkitError, match="not finite"):
+        system.score({"rgb": np.array([GREY], np.float32)})
+
+
+def test_the_graphs_of_these_tests_are_plain_data() -> None:
+    assert json.loads(json.dumps(RGB)) == RGB
