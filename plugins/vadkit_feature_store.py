@@ -42,6 +42,7 @@ class FeatureStore(Dataset):
         self.warnings = list(self.store.warnings)
         self._checked: dict[str, list[Video]] = {}
         self._refuse_unknown_streams()
+        self.recipes = {name: self.store.recipes[stream] for name, stream in self.streams.items()}
 
     def videos(self, split: str) -> list[Video]:
         """Return the videos of a split, in the order of videos.json; each has all its files."""

@@ -60,9 +60,10 @@ def test_recipes_are_found_under_the_names_of_the_stores_streams(tmp_path: Path)
 
 
 def test_a_model_that_does_not_tell_its_recipe_is_warned_about(tmp_path: Path) -> None:
-    system = load_system(write_model(tmp_path / "m.safetensors", extra={}), "cpu")
-    assert system.clock["snippet_frames"] == 16
-    assert ["does not say how the features" in text for text in system.warnings] == [True]
+    for extra, frames in (({}, 16), ({"snippet_frames": 8}, 8)):
+        system = load_system(write_model(tmp_path / "m.safetensors", extra=extra), "cpu")
+        assert system.clock == {"snippet_frames": frames, "fps": None, "tail": "repeat"}
+        assert ["does not say how the features" in text for text in system.warnings] == [True]
 
 
 def test_features_made_otherwise_than_in_training_are_warned_about(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ class Carved:
     def __init__(self, dataset: VideoDataset, fraction: float, seed: int) -> None:
         self.dataset = dataset
         self.snippet_frames, self.classes = dataset.snippet_frames, dataset.classes
+        self.recipes = getattr(dataset, "recipes", {})
         train, val = carve(dataset.videos("train"), fraction, seed)
         self._splits = {"train": train, "val": val}
         self.note = (

@@ -64,7 +64,7 @@ def finish(
             warnings = measured.warnings
             record = session.evaluation(outcome.chosen, section["split"], figures)
             session.log.write({**record, "final": True})
-        summary = _summary(session, outcome, figures, protocol, warnings)
+        summary = _summary(session, outcome, figures, protocol, warnings) | _features(dataset, model)
         save(model, out / "model.safetensors", summary)
         write_atomically(out / "result.json", (json.dumps(summary, indent=2) + "\n").encode())
         return figures, warnings
@@ -81,6 +81,13 @@ def finish(
         warnings,
         None,
     )
+
+
+def _features(dataset: VideoDataset, model: VadModel) -> dict[str, Any]:
+    """Return how the features were made, by input, as far as the data set knows: predict does the same."""
+    known = getattr(dataset, "recipes", {})
+    recipes = {name: known[name] for name in model.input_sizes if known.get(name)}
+    return {"snippet_frames": dataset.snippet_frames, "recipes": recipes}
 
 
 def _summary(

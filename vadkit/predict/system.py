@@ -94,7 +94,7 @@ def load_system(path: Path, device: str = "auto", threshold: float | None = None
     _check_threshold(chosen, model.output_range)
     warnings: list[str] = []
     stored = _stored_recipes(header)
-    clock = _clock(stored, warnings)
+    clock = _clock(stored, header.get("extra", {}).get("snippet_frames"), warnings)
     recipes = {name: recipe(spec["inputs"][name]["use"], b, **clock) for name, b in backbones.items()}
     _compare(stored, recipes, warnings)
     return System(
@@ -141,15 +141,18 @@ def _stored_recipes(header: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: told for name, told in found.items() if told}
 
 
-def _clock(stored: Mapping[str, Mapping[str, Any]], warnings: list[str]) -> dict[str, Any]:
+def _clock(
+    stored: Mapping[str, Mapping[str, Any]], snippet_frames: int | None, warnings: list[str]
+) -> dict[str, Any]:
     """Return snippet_frames, fps and tail as in training."""
     clocks = [{key: told.get(key, usual) for key, usual in USUAL.items()} for told in stored.values()]
     if not clocks:
+        frames = snippet_frames or USUAL["snippet_frames"]
         warnings.append(
-            "The model file does not say how the features it was trained on were cut: "
-            f"snippets of {USUAL['snippet_frames']} frames at the video's own rate were taken."
+            "The model file does not say how the features it was trained on were made: "
+            f"snippets of {frames} frames at the video's own rate were taken."
         )
-        return dict(USUAL)
+        return {**USUAL, "snippet_frames": frames}
     if any(clock != clocks[0] for clock in clocks):
         fail(f"the streams of the model were cut differently: {clocks}", "extract them again with one setting")
     return clocks[0]
