@@ -54,7 +54,8 @@ def _evaluate(args: argparse.Namespace) -> tuple[Result, str | None]:
     from vadkit.evaluate.score import evaluate_as_configured
     from vadkit.graph.artifact import read_header
 
-    sections = configured(read_header(args.model), args.sets)
+    header = read_header(args.model)
+    sections = configured(header, args.sets)
     dataset = open_dataset(sections["data"])
     device = _device(args.device)
     model = load(args.model, device)
@@ -62,8 +63,7 @@ def _evaluate(args: argparse.Namespace) -> tuple[Result, str | None]:
         result = evaluate_as_configured(
             model, dataset, sections["eval"], split=args.split, device=device, on_progress=tell
         )
-    note = (read_header(args.model).get("extra") or {}).get("note")
-    return result, note
+    return result, (header.get("extra") or {}).get("note")
 
 
 def configured(header: dict[str, Any], sets: Sequence[str]) -> dict[str, Any]:

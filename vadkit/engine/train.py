@@ -28,6 +28,7 @@ from vadkit.engine.results import TrainResult, finish, interrupted
 from vadkit.engine.selection import watched_split
 from vadkit.engine.session import Session
 from vadkit.engine.warm_start import warm_start
+from vadkit.evaluate.choice import metric_for
 from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.graph.artifact import read_weights, write_atomically
 from vadkit.graph.compiler import compile_config
@@ -110,6 +111,7 @@ class _Run:
         self.dataset = self._dataset()
         self.final_split = self.spec["eval"]["split"]
         self.split = watched_split(self.select, self.final_split)
+        self.metric = self._metric()
         self._check_splits()
         self.about = self._about()
 
@@ -124,7 +126,7 @@ class _Run:
                 self.spec["train"],
                 self.device,
                 self._evaluate if self.dataset.videos(self.split) else None,
-                self.spec["eval"]["metric"],
+                self.metric,
                 self.split,
                 self.out / "checkpoints",
                 self.about,
@@ -150,6 +152,13 @@ class _Run:
         for warning in getattr(dataset, "warnings", []):
             self.progress.note(warning)
         return dataset
+
+    def _metric(self) -> str:
+        """Return the figure to select by; it is of whole videos where no intervals are known."""
+        metric, note = metric_for(self.dataset.videos(self.split), self.spec["eval"]["metric"])
+        if note and self.select != "last":
+            self.progress.note(note)
+        return metric
 
     def _check_splits(self) -> None:
         """Look at the videos to measure on now, rather than when hours of training are over."""

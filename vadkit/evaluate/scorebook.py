@@ -172,7 +172,8 @@ class _Figures:
         weights = {"positive": r.positives, "negative": r.negatives}
         lacks = [word for word in figure.needs if weights[word] == 0]
         if lacks:
-            self.undefined[key] = f"{who} no {' and no '.join(lacks)} frame"
+            unknown = f" ({self.book.unknown} videos have no intervals)" if self.book.unknown else ""
+            self.undefined[key] = f"{who} no {' and no '.join(lacks)} frame{unknown}"
             return None
         if merged and not self.book.entries.exact:
             self.bounds[key] = figure.bound(r)

@@ -1,0 +1,30 @@
+"""Choosing weights by whole videos where no intervals are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from vadkit.data.video import Video
+from vadkit.evaluate.choice import metric_for
+
+NORMAL = Video("n", "val", 0)
+KNOWN = Video("a", "val", 1, spans=((0, 5),))
+UNKNOWN = Video("b", "val", 1)
+
+
+@pytest.mark.parametrize("metric", ["ap", "auc", "ap_trapezoid"])
+def test_frames_are_used_where_intervals_are_known(metric: str) -> None:
+    assert metric_for([NORMAL, KNOWN, UNKNOWN], metric) == (metric, None)
+    assert metric_for([NORMAL], metric) == metric_for([], metric) == (metric, None)
+
+
+@pytest.mark.parametrize(
+    ("metric", "instead"), [("ap", "video_ap"), ("auc", "video_auc"), ("ap_trapezoid", "video_ap")]
+)
+def test_videos_stand_in_and_it_is_told(metric: str, instead: str) -> None:
+    chosen, note = metric_for([NORMAL, UNKNOWN], metric)
+    assert chosen == instead
+    assert note == (
+        f"the abnormal videos of split 'val' have no intervals, so weights are chosen by '{instead}' "
+        f"(each video's highest score against its label), not by '{metric}'"
+    )

@@ -1,0 +1,102 @@
+"""``vadkit eval``: tables, JSON, files, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_store import write_tiny_store
+
+import vadkit
+from vadkit.cli import main
+from vadkit.data import open_dataset
+from vadkit.evaluate.score import evaluate
+from vadkit.graph.artifact import save
+
+GRAPH = {
+    "inputs": {"rgb": "b t 16", "clip": "b t 8"},
+    "nodes": {
+        "join": {"use": "concat", "in": ["rgb", "clip"]},
+        "score": {"use": "mlp_head", "in": "join", "args": {"hidden": [4]}},
+    },
+    "losses": {"mil": {"use": "topk_mil", "in": "score"}},
+    "output": "score",
+    "eval": {"post": [{"use": "score_smoothing", "args": {"kappa": 2}}], "threshold": 0.4},
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return write_tiny_store(tmp_path / "store", crops={"rgb": 2})
+
+
+@pytest.fixture
+def model_file(tmp_path: Path, store: Path) -> Path:
+    torch.manual_seed(0)
+    model = vadkit.build({**GRAPH, "data": {"args": {"root": str(store)}}})
+    return save(model, tmp_path / "model.safetensors", {"note": "figures of test_best flatter"})
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    code = main(["eval", *map(str, words)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_tables_name_figures_and_protocol(capsys: Any, model_file: Path) -> None:
+    code, out, _ = run(capsys, "--model", model_file)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == "feature_store, split test: 8 videos (4 abnormal), 2464 frames, 409 of them positive"
+    assert any(line.startswith("ap ") and "average precision over all frames" in line for line in lines)
+    assert any(line.startswith("ap_trapezoid ") for line in lines)
+    assert any(line.startswith("explosion ") for line in lines)
+    assert "  post: score_smoothing {'kappa': 2, 'mode': 'slide', 'pad': 'zero'}" in lines
+    assert "  threshold: 0.4" in lines and lines[-1] == "note: figures of test_best flatter"
+
+
+def test_json_and_files_are_what_python_gives(capsys: Any, model_file: Path, store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, text, _ = run(capsys, "--model", model_file, "--json", "--out", out, "--set", "eval.post=[]")
+    assert code == 0
+    told = json.loads(text)
+    dataset = open_dataset({"args": {"root": str(store)}})
+    wanted = evaluate(vadkit.load(model_file), dataset, threshold=0.4)
+    assert told["figures"] == wanted.figures
+    assert told["protocol"]["post"] == [] and told["note"] == "figures of test_best flatter"
+    assert json.loads((out / "results.json").read_text())["figures"] == wanted.figures
+    assert len((out / "scores.csv").read_text().splitlines()) == 1 + told["figures"]["snippets"]
+
+
+def test_another_store_and_split(capsys: Any, model_file: Path, tmp_path: Path) -> None:
+    other = write_tiny_store(tmp_path / "other", val=2, seed=5)
+    code, out, _ = run(capsys, "--model", model_file, "--set", f"data.args.root={other}", "--split", "val")
+    assert code == 0 and "split val: 4 videos (2 abnormal)" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "nodes.score.args.hidden=[8]"], "only keys of data and eval can be changed"),
+        (["--set", "eval.treshold=0.3"], "did you mean 'threshold'?"),
+        (["--set", "eval.threshold=3"], "eval.threshold must be a number from 0 to 1"),
+        (["--set", "data.args.roots=x"], "data.args.roots: feature_store has no such argument"),
+        (["--set", "data.use=feature_stor"], "unknown dataset 'feature_stor'"),
+        (["--set", "data.args.root=/nowhere/at/all"], "/nowhere/at/all: there is no such folder"),
+        (["--set", "data.streams.rgb=flow"], "input 'rgb' of the graph is 16 wide, but its features are 12 wide"),
+        (["--split", "val"], "the data set has no video in split 'val'"),
+        (["--device", "cuda:77"], "--device cuda:77 cannot be used"),
+        (["--device", "nonsense"], "--device nonsense cannot be used"),
+    ],
+)
+def test_what_is_refused(capsys: Any, model_file: Path, words: list[str], message: str) -> None:
+    code, out, err = run(capsys, "--model", model_file, *words)
+    assert code == 2 and out == "" and message in err and "Traceback" not in err
+
+
+def test_a_model_file_that_is_none(capsys: Any, tmp_path: Path) -> None:
+    code, _, err = run(capsys, "--model", tmp_path / "no.safetensors")
+    assert code == 2 and "no.safetensors" in err
