@@ -15,7 +15,13 @@ import vadkit.bench.run as bench_run  # noqa: E402
 from vadkit.bench.table import rows, spread  # noqa: E402
 from vadkit.cli import main  # noqa: E402
 
+# Memory is measured in fresh processes, seconds each: one test does it, the others do without.
 QUICK = ["--bags", "2", "--snippets", "20", "--rounds", "1", "--device", "cpu"]
+
+
+@pytest.fixture
+def no_memory(monkeypatch):
+    monkeypatch.setattr(bench_run, "peak_memory", lambda spec, load: None)
 
 
 @pytest.fixture
@@ -50,6 +56,7 @@ def test_the_table_holds_every_variant_and_seed(config, tmp_path, capsys):
     for variant in results["variants"]:
         assert len(variant["figures"]) == 2
         assert all(0 < run["auc"] <= 1 for run in variant["figures"])
+        assert variant["memory_mib"] >= 0
         assert variant["train_ms"] > 0 and variant["score_ms"] > 0
         assert variant["parameters"] == (17 if variant["name"] == "identity" else 49)
     lines = list(csv.DictReader((out / "table.csv").open()))
@@ -58,7 +65,7 @@ def test_the_table_holds_every_variant_and_seed(config, tmp_path, capsys):
     assert "<svg" in (out / "index.html").read_text()
 
 
-def test_an_interrupted_suite_goes_on_to_the_same_table(config, tmp_path, monkeypatch, capsys):
+def test_an_interrupted_suite_goes_on_to_the_same_table(no_memory, config, tmp_path, monkeypatch, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert swap(config, whole) == 0
     done, train = [], bench_run.train
@@ -80,14 +87,14 @@ def test_an_interrupted_suite_goes_on_to_the_same_table(config, tmp_path, monkey
     assert figures[0] == figures[1]
 
 
-def test_a_changed_graph_is_trained_anew(config, tmp_path, capsys):
+def test_a_changed_graph_is_trained_anew(no_memory, config, tmp_path, capsys):
     out = tmp_path / "bench"
     assert swap(config, out, seeds="1") == 0
     assert swap(config, out, "--set", "train.steps=2", seeds="1") == 0
     assert len(list(out.glob("runs/*/seed0"))) == 4
 
 
-def test_spec_file(config, tmp_path, capsys):
+def test_spec_file(no_memory, config, tmp_path, capsys):
     spec = tmp_path / "spec.yaml"
     spec.write_text(yaml.safe_dump({
         "about": "two rows", "config": config.name, "seeds": 1,
