@@ -122,7 +122,7 @@ def test_the_csv_holds_the_same_figures(run: Run) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nosound", "the stream audio was given to the model as zeros"),
+        ("nosound", "the stream audio holds the features of silence"),
         ("silent", "silent"),
         ("one", "only one snippet"),
         ("vfr", "frame rate varies"),

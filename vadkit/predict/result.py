@@ -51,9 +51,9 @@ def score_video(system: System, video: Path, name: str, progress: Any = None) ->
     packing = probe(video)
     found = system.extract(video, progress)
     warnings = [*system.warnings, *(_sentence(text) for text in found.warnings)]
-    streams = _without_missing_sound(system, packing, found, warnings)
-    scores = system.score(streams)
-    moved = system.contributions(streams, scores)
+    warnings += _say_missing_sound(system, packing)
+    scores = system.score(found.streams)
+    moved = system.contributions(found.streams, scores)
     if len(scores) == 1:
         warnings.append(
             "There is only one snippet: a stream's mean is the stream, so no contribution can be told."
@@ -73,16 +73,16 @@ def _rounded(values: np.ndarray) -> list[float]:
     return [round(float(v), 6) + 0.0 for v in values]  # + 0.0 turns -0.0 into 0.0
 
 
-def _without_missing_sound(
-    system: System, packing: Packing, found: Extracted, warnings: list[str]
-) -> dict[str, np.ndarray]:
-    """Return the streams; those of sound become zeros if the video has no sound track, which is said."""
+def _say_missing_sound(system: System, packing: Packing) -> list[str]:
+    """Return what is to be said if the model listens and there is nothing to hear.
+
+    Such a stream holds the features of silence, as it does in a store that training and evaluation
+    read: a video gets the same scores here and there.
+    """
     heard = [name for name, backbone in system.backbones.items() if backbone.modality == "audio"]
-    if packing.sound is not None:
-        return dict(found.streams)
-    if heard:
-        warnings.append(f"Without sound, the stream {', '.join(heard)} was given to the model as zeros.")
-    return {name: values * 0 if name in heard else values for name, values in found.streams.items()}
+    if packing.sound is not None or not heard:
+        return []
+    return [f"Without sound, the stream {', '.join(heard)} holds the features of silence."]
 
 
 def as_data(result: Result) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""Extract, train, predict: what predict gives is what evaluation gave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from clips import alarm, make_clip
+from models import RGB_AUDIO
+
+import vadkit
+from vadkit.engine.train import train
+from vadkit.evaluate.score import evaluate_as_configured
+from vadkit.features.store import extract_store
+from vadkit.plugin_manager import load_plugins
+from vadkit.predict import predict
+
+GRAPH = {
+    **RGB_AUDIO,
+    "losses": {"mil": {"use": "topk_mil", "in": "score"}},
+    "data": {"sampler": {"use": "uniform_pad", "args": {"length": 16}}, "batch": 2, "workers": 0},
+    "train": {"epochs": None, "steps": 30, "seed": 3, "optimizer": {"name": "adam", "lr": 0.1}},
+    "eval": {"threshold": 0.6, "post": [{"use": "score_smoothing", "args": {"kappa": 2}}]},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with videos, a store and a trained model."""
+    folder = tmp_path_factory.mktemp("trained")
+    videos = []
+    for i in range(6):
+        name, bad = f"clip{i}", i % 2
+        sound = "beep" if bad else None if i == 4 else "silence"
+        make_clip(folder / f"{name}.mp4", colour=alarm(2, 4) if bad else alarm(9, 9), sound=sound)
+        videos.append({
+            "name": name, "file": str(folder / f"{name}.mp4"), "split": "train" if i < 4 else "test", "label": bad,
+            "classes": ["red"] * bad, "spans": [[16, 32]] * bad,
+        })  # fmt: skip
+    components = load_plugins().components
+    backbones = {"rgb": components.find("mean_colour")(), "audio": components.find("loudness")()}
+    extract_store(videos, backbones, folder / "store", snippet_frames=4, classes=["normal", "red"], workers=0)
+    train(GRAPH, [f"data.args.root={folder / 'store'}"], folder / "run", device="cpu")
+    return folder
+
+
+def test_predict_scores_a_video_as_evaluation_does(folder: Path) -> None:
+    plugins = load_plugins()
+    model = vadkit.load(folder / "run" / "model.safetensors")
+    dataset = plugins.components.find("feature_store")(str(folder / "store"))
+    measured = evaluate_as_configured(model, dataset, model.spec["eval"], plugins=plugins, device="cpu").scores
+    predict([folder / "clip4.mp4", folder / "clip5.mp4"], folder / "run" / "model.safetensors", folder / "out")
+    for name in ("clip4", "clip5"):
+        data = json.loads((folder / "out" / f"{name}.json").read_text())
+        assert [s["score"] for s in data["scores"]] == pytest.approx(measured[name].tolist(), abs=2e-6)
+        assert data["threshold"] == 0.6
+        # That the normal clip has no sound is said; nothing is wrong with the recipe.
+        assert [w for w in data["warnings"] if "sound" not in w] == []
+        assert data["model"]["trained"]["recipes"]["rgb"]["snippet_frames"] == 4
