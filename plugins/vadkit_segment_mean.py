@@ -14,7 +14,9 @@ from vadkit import Sampler, hookimpl
 
 
 class SegmentMean(Sampler):
-    """Segment i is the mean of rows e_i .. e_i+1 - 1 with e = floor(linspace(0, t, length + 1)), or
+    """Cut a video into equal segments and take the mean of each.
+
+    Segment i is the mean of rows e_i .. e_i+1 - 1 with e = floor(linspace(0, t, length + 1)), or
     row e_i where that is empty, so a short video repeats rows and nothing is padded.
 
     Every stream is segmented by itself. Bit for bit equal to the authors' loop over segments, at

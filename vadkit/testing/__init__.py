@@ -47,7 +47,7 @@ CHECKS: dict[str, list[Check]] = {
     "postprocess": list(arrays.POSTPROCESS),
     "backbone": list(arrays.BACKBONE),
     "dataset": [declarations.has_methods("videos", "read")],
-    "metric": [declarations.builds],
+    "metric": list(arrays.METRIC),
 }
 
 

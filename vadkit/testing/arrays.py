@@ -142,6 +142,40 @@ def _snippets(backbone: Any) -> list[np.ndarray]:
     return [generator.integers(0, 256, shape, dtype=np.uint8), np.zeros(shape, np.uint8)]
 
 
+def counts_videos(subject: Subject) -> None:
+    """it is fed video by video, and gives figures that JSON keeps and that do not depend on the order"""
+    figures = []
+    for order in ([0, 1, 2, 3], [3, 1, 0, 2]):
+        metric = subject.build()
+        for video in order:
+            metric.add(**_scored_video(video))
+        figures.append(metric.figures(0.5))
+    try:
+        first, second = (json.loads(json.dumps(found, allow_nan=False)) for found in figures)
+    except (TypeError, ValueError) as error:
+        raise Broken(f"figures() holds something that JSON cannot: {error}") from None
+    if not first:
+        raise Broken("figures() is empty")
+    changed = [name for name in first if not _alike(first[name], second.get(name))]
+    if changed:
+        raise Broken(f"{', '.join(changed)} changes with the order of the videos")
+
+
+def _scored_video(video: int) -> dict[str, Any]:
+    """Return what ``add`` takes: odd videos are abnormal, in their third and fourth snippet."""
+    t, abnormal = 5 + video, video % 2
+    positives = np.zeros(t, dtype=np.int64)
+    positives[2:4] = 16 * abnormal
+    return {"name": f"video{video}", "scores": np.random.default_rng(video).random(t), "positives": positives,
+            "frames": np.full(t, 16), "label": abnormal, "group": ("fight",) if abnormal else ()}
+
+
+def _alike(a: Any, b: Any) -> bool:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_alike(a[key], b[key]) for key in a)
+    return abs(a - b) < 1e-9 if isinstance(a, float) and isinstance(b, float) else bool(a == b)
+
+
 def builds_without_arguments(subject: Subject) -> None:
     """it can be built without arguments, or has an example"""
     needed = [p.name for p in list(inspect.signature(subject.cls.__init__).parameters.values())[1:]
@@ -152,4 +186,5 @@ def builds_without_arguments(subject: Subject) -> None:
 
 SAMPLER = [builds_without_arguments, brings_to_one_length, draws_from_its_generator, finishes_a_batch]
 POSTPROCESS = [builds_without_arguments, keeps_the_length]
+METRIC = [builds_without_arguments, counts_videos]
 BACKBONE = [says_what_it_is_fed, writes_a_recipe, extracts]

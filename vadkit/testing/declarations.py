@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import torch
 
-from vadkit.graph.arguments import arguments, misfit
+from vadkit.graph.arguments import LARGEST, arguments, misfit
 from vadkit.kinds import BATCH_PORTS, KINDS, Head, Range
 from vadkit.shapes import Pattern, Port, parse_pattern, parse_ports
 from vadkit.testing.feeding import size_of
@@ -26,9 +26,11 @@ def has_a_name(subject: Subject) -> None:
 
 def has_a_docstring(subject: Subject) -> None:
     """its docstring begins with a sentence"""
-    text = (subject.cls.__dict__.get("__doc__") or "").strip()
-    if not text or not text.splitlines()[0].strip():
+    first = (subject.cls.__dict__.get("__doc__") or "").strip().partition("\n")[0]
+    if not first:
         raise Broken("there is no docstring; its first line is what 'vadkit list' shows")
+    if not first[0].isupper() or not first.endswith("."):
+        raise Broken(f"the line that 'vadkit list' shows is no sentence: {first}")
 
 
 def says_its_fidelity(subject: Subject) -> None:
@@ -56,7 +58,8 @@ def defaults_fit(subject: Subject) -> None:
         raise Broken(f"'example' holds '{strange[0]}', which the constructor does not take")
     defaults = {name: known[name].default for name in known if not known[name].required}
     for name, value in {**defaults, **subject.args}.items():
-        wrong = misfit(value, known[name].type)
+        # How large a number from a YAML file may be is another question than its type.
+        wrong = misfit(min(value, LARGEST) if type(value) is int else value, known[name].type)
         if wrong:
             raise Broken(f"argument '{name}' {wrong}")
 

@@ -60,7 +60,7 @@ def is_a_finite_number(subject: Subject) -> None:
         with seeded(0):
             value = total(loss, make_inputs(loss, batch))
         if not torch.isfinite(value):
-            raise Broken(f"it is {float(value)} {_words(batch)}")
+            raise Broken(f"it is {float(value.detach())} {_words(batch)}")
 
 
 def can_be_differentiated(subject: Subject) -> None:
@@ -89,10 +89,10 @@ def _check_gradients(loss: Any, inputs: Inputs, when: str) -> Inputs:
     with seeded(0):
         value = total(loss, grown)
         if not torch.isfinite(value):
-            raise Broken(f"it is {float(value)} {when}")
+            raise Broken(f"it is {float(value.detach())} {when}")
         if not value.requires_grad:
             raise Broken(f"nothing can be differentiated {when}; return a zero that depends on an input")
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
     for name, x in each_tensor(grown):
         if x.grad is not None and not torch.isfinite(x.grad).all():
             raise Broken(f"the gradient at {name} is not finite {when}")
@@ -141,7 +141,7 @@ def optional_ports_are_optional(subject: Subject) -> None:
     for left_out in [subject.droppable, *([name] for name in subject.droppable)]:
         value = total(loss, make_inputs(loss, Batch(4, 9), leave_out=left_out))
         if not torch.isfinite(value):
-            raise Broken(f"it is {float(value)} without {', '.join(left_out)}")
+            raise Broken(f"it is {float(value.detach())} without {', '.join(left_out)}")
 
 
 def honours_the_mask(subject: Subject) -> None:
@@ -184,9 +184,10 @@ def runs_in_bfloat16(subject: Subject) -> None:
     loss = subject.build()
     inputs = make_inputs(loss, Batch(4, 20))
     rough = map_tensors(inputs, lambda name, x: x.bfloat16() if has_time(loss, name) and x.is_floating_point() else x)
-    exact = float(total(loss, inputs))
-    with torch.autocast("cpu", torch.bfloat16):
-        found = float(total(loss, rough))
+    with torch.no_grad():
+        exact = float(total(loss, inputs))
+        with torch.autocast("cpu", torch.bfloat16):
+            found = float(total(loss, rough))
     if not abs(found - exact) <= 0.05 + 0.1 * abs(exact):
         raise Broken(f"it is {exact:.6g}, and {found:.6g} in bfloat16")
 
@@ -197,8 +198,9 @@ def runs_on_cuda(subject: Subject) -> None:
         raise NotRun("there is no CUDA device")
     loss = subject.build()
     inputs = make_inputs(loss, Batch(4, 20))
-    wanted = float(total(loss, inputs))
-    found = float(total(loss.cuda(), on_cuda(inputs)))
+    with torch.no_grad():
+        wanted = float(total(loss, inputs))
+        found = float(total(loss.cuda(), on_cuda(inputs)))
     if abs(found - wanted) > 1e-3 * max(1.0, abs(wanted)):
         raise Broken(f"it is {wanted:.6g}, and {found:.6g} on CUDA")
 

@@ -93,7 +93,7 @@ def _backward(module: Any, inputs: Inputs) -> Inputs:
     total = torch.zeros(())
     for output in call(module, grown).values():
         total = total + (output * torch.randn(output.shape, generator=weights)).sum()
-    total.backward()  # type: ignore[no-untyped-call]
+    total.backward()
     return grown
 
 
