@@ -77,6 +77,13 @@ def _fits(value: Any, wanted: Any) -> bool:
     return isinstance(value, wanted) if isinstance(wanted, type) else True
 
 
+def suited(value: Any, wanted: Any) -> Any:
+    """Return a value that fits as the constructor expects it: 1 is a float where a float is asked for."""
+    options = get_args(wanted) if get_origin(wanted) in (Union, types.UnionType) else (wanted,)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if whole and float in options and int not in options else value
+
+
 def describe(wanted: Any) -> str:
     """Return an annotation in words."""
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}

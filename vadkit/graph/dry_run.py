@@ -55,7 +55,7 @@ def _run(plan: Plan, step: Step, module: nn.Module) -> Any:
         return module(**_feed(plan, step, "meta"))
     except (NotImplementedError, TypeError, RuntimeError):
         # Not everything runs on the meta device (NumPy, a value that is looked at). Once more, for real.
-        if sum(p.numel() for p in module.parameters()) > 50_000_000:
+        if sum(p.numel() for p in (*module.parameters(), *module.buffers())) > 50_000_000:
             raise
         real = step.component(**step.args).eval()
         return real(**_feed(plan, step, "cpu"))

@@ -7,12 +7,15 @@ Each size remembers where it came from, because a clash is seen in one place and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.modules.module import register_module_module_registration_hook
 
-from vadkit.graph.arguments import arguments, misfit
+from vadkit.graph.arguments import arguments, misfit, suited
 from vadkit.graph.wiring import Written, ports_of
 from vadkit.graph.yaml_reader import say
 from vadkit.kinds import ModuleComponent
@@ -20,6 +23,7 @@ from vadkit.problems import Note, Place, Problem, nearest
 from vadkit.shapes import COUNTS, Pattern, Port, parse_ports
 
 MOST_PARAMETERS = 4_000_000_000
+MOST_MODULES = 2_000
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ class Sizes:
         """Return the constructor's arguments with every inferable one filled, or None after a problem."""
         assert item.component is not None
         known, ports = arguments(item.component), ports_of(item.component)
-        args, sound = dict(item.args), True
+        args, sound = {name: suited(value, known[name].type) for name, value in item.args.items()}, True
         first: dict[str, Arriving] = {}
         for name, wires in arriving.items():
             for word, sizes in _words(ports[name], wires):
@@ -189,15 +193,15 @@ class Sizes:
         """Build on the meta device: nothing is allocated, and the constructor has its say."""
         assert item.component is not None
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), _few_modules():
                 module = item.component(**args)
         except Exception as error:  # whatever a constructor raises is its refusal
             text = str(error).strip().split("\n")[0] or type(error).__name__
             self._tell(f"{item.title} refused its arguments: {text}", item.path, key=True)
             return None
-        count = sum(p.numel() for p in module.parameters())
+        count = sum(p.numel() for p in (*module.parameters(), *module.buffers()))
         if count > MOST_PARAMETERS:
-            self._tell(f"{item.title} would have {count:,} parameters", item.path,
+            self._tell(f"{item.title} would have {count:,} numbers to store", item.path,
                        "look for a size with too many digits", key=True)
             return None
         return module
@@ -244,6 +248,24 @@ class Sizes:
             if value.origin and value.pattern and size in value.pattern.tokens:
                 return value.origin
         return Origin(item.component.name, self.place(item.path, True))
+
+
+@contextmanager
+def _few_modules() -> Iterator[None]:
+    """Stop a constructor that runs away: a million layers take hours and gigabytes even on the meta device."""
+    count = 0
+
+    def registered(*_: Any) -> None:
+        nonlocal count
+        count += 1
+        if count > MOST_MODULES:
+            raise ValueError(f"it would consist of more than {MOST_MODULES} modules")
+
+    hook = register_module_module_registration_hook(registered)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _notes(source: str, origin: Origin | None) -> tuple[Note, ...]:
