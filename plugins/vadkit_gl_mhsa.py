@@ -70,6 +70,8 @@ class GlobalLocalAttention(Temporal):
         super().__init__()
         if min(depth, heads, head_dim) < 1:
             raise ValueError(f"depth, heads, head_dim must be at least 1, not {depth}, {heads}, {head_dim}")
+        if ff_dim is not None and ff_dim < 1:
+            raise ValueError(f"ff_dim must be at least 1, or null for the input's width, not {ff_dim}")
         self.dim = self.in_dim = in_dim
         self.normalise, self.use_mask = normalise, use_mask
         self.layers = nn.ModuleList(

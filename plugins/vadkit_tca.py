@@ -64,6 +64,8 @@ class TemporalContextAggregation(Temporal):
         super().__init__()
         if window < 1:
             raise ValueError(f"window must be at least 1, not {window}")
+        if hidden < 1:
+            raise ValueError(f"hidden must be at least 1, not {hidden}")
         self.dim = self.in_dim = in_dim
         self.window, self.power_norm, self.use_mask = window, power_norm, use_mask
         self.q = nn.Linear(in_dim, hidden)

@@ -76,6 +76,8 @@ class TopkNominator(Temporal):
             raise ValueError(f"ratio must be above 0 and at most 1, not {ratio}")
         if samples < 1 or sigma <= 0:
             raise ValueError(f"samples and sigma must be above 0, not {samples} and {sigma}")
+        if samples > 10_000:
+            raise ValueError(f"samples must be at most 10000, not {samples}")
         if k_max is not None and k_max < 1:
             raise ValueError(f"k_max must be at least 1, or null for no limit, not {k_max}")
         self.dim = self.in_dim = in_dim

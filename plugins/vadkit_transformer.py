@@ -49,6 +49,8 @@ class Transformer(Temporal):
         super().__init__()
         if min(depth, heads) < 1:
             raise ValueError(f"depth and heads must be at least 1, not {depth} and {heads}")
+        if ff_dim is not None and ff_dim < 1:
+            raise ValueError(f"ff_dim must be at least 1, or null for the input's width, not {ff_dim}")
         self.dim = self.in_dim = in_dim
         self.use_mask = use_mask
         self.layers = nn.ModuleList(
