@@ -77,6 +77,16 @@ def test_another_store_and_split(capsys: Any, model_file: Path, tmp_path: Path) 
     assert code == 0 and "split val: 4 videos (2 abnormal)" in out
 
 
+def test_features_made_in_another_way_are_told(capsys: Any, model_file: Path, store: Path, tmp_path: Path) -> None:
+    known = {"rgb": {"backbone": "made up rgb"}, "clip": {"backbone": "ViT-B/16", "weights": "0a1b"}}
+    told = save(vadkit.load(model_file), tmp_path / "told.safetensors", {"recipes": known})
+    code, out, _ = run(capsys, "--model", told)
+    assert code == 0 and out.splitlines()[-1] == (
+        "note: the features of input 'clip' were made in another way than those the model was trained on "
+        "(backbone: 'ViT-B/16' then, 'made up clip' now, weights: '0a1b' then, None now): the figures say little"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

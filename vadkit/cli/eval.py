@@ -51,6 +51,7 @@ def _evaluate(args: argparse.Namespace) -> tuple[Result, str | None]:
     """Return the result, and the sentence that goes with the model's figures, if any."""
     from vadkit.api import load
     from vadkit.data.build import open_dataset
+    from vadkit.evaluate.recipes import other_recipes
     from vadkit.evaluate.score import evaluate_as_configured
     from vadkit.graph.artifact import read_header
 
@@ -63,7 +64,9 @@ def _evaluate(args: argparse.Namespace) -> tuple[Result, str | None]:
         result = evaluate_as_configured(
             model, dataset, sections["eval"], split=args.split, device=device, on_progress=tell
         )
-    return result, (header.get("extra") or {}).get("note")
+    extra = header.get("extra") or {}
+    result.warnings.extend(other_recipes(extra.get("recipes") or {}, getattr(dataset, "recipes", {})))
+    return result, extra.get("note")
 
 
 def configured(header: dict[str, Any], sets: Sequence[str]) -> dict[str, Any]:

@@ -37,7 +37,8 @@ class VideoDataset(Protocol):
     ``streams`` are named as the graph's inputs; mapping them to what lies on the disk is the
     dataset's business. Two methods may be there besides, where they are cheaper than ``read``:
     ``shape(video, stream) -> (crops, t, dim)`` and ``read_crop(video, stream, crop) -> (t, dim)``.
-    ``warnings`` are sentences for the user about data that can be used but should be looked at.
+    ``warnings`` are sentences for the user about data that can be used but should be looked at. A
+    dataset that knows how its features were made says so in ``recipes``, by input.
     """
 
     snippet_frames: int

@@ -1,0 +1,26 @@
+"""Features made in another way than those a model was trained on: same width, other meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def other_recipes(trained_on: Mapping[str, Any], measured_on: Mapping[str, Any]) -> list[str]:
+    """Return a sentence per input whose recipe is not the one of training.
+
+    Both map an input's name to what decides its features (backbone, weights, clip length, ...); one
+    that is not known on both sides cannot be compared.
+    """
+    told = []
+    for name, before in trained_on.items():
+        now = measured_on.get(name)
+        if not before or not now or before == now:
+            continue
+        keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        differences = ", ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in keys[:3])
+        told.append(
+            f"the features of input '{name}' were made in another way than those the model was trained on "
+            f"({differences}{', ...' if len(keys) > 3 else ''}): the figures say little"
+        )
+    return told
