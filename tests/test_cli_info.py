@@ -1,0 +1,81 @@
+"""``vadkit info``: everything about one component, and help for a name that is not known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from plugin_packages import plugins_in, write_plugin
+
+from vadkit.cli import main
+from vadkit.kinds import ModuleComponent
+from vadkit.plugin_manager import load_plugins
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_it_tells_docstring_ports_arguments_source_and_paper(capsys: Captured) -> None:
+    assert main(["info", "tca"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("tca: temporal, plugin tca (vadkit ")
+    assert "Both readings share the logits" in shown  # the docstring
+    assert "mask?   b t\n" in shown and "x        b t dim" in shown  # the ports
+    assert "in_dim      inferred  a whole number" in shown
+    assert 'power_norm  "off"     one of off, time, channel' in shown
+    assert "lookahead: the whole video" in shown
+    assert "paper: " in shown and "fidelity: code" in shown
+    assert f"{Path('plugins') / 'vadkit_tca.py'}:" in shown or "vadkit_tca.py:" in shown
+
+
+def test_the_line_is_that_of_the_class(capsys: Captured) -> None:
+    assert main(["info", "tca", "--json"]) == 0
+    file, line = json.loads(capsys.readouterr().out)["source"].rsplit(":", 1)
+    assert Path(file).read_text().splitlines()[int(line) - 1].startswith("class ")
+
+
+@pytest.mark.parametrize("name", load_plugins().components.names())
+def test_it_can_tell_about_every_component(name: str, capsys: Captured) -> None:
+    component = load_plugins().components.find(name)
+    assert component is not None
+    assert main(["info", name, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["kind"] == component.kind and facts["docstring"]
+    assert main(["info", name]) == 0
+    shown = capsys.readouterr().out
+    ports = [*component.inputs, *component.outputs] if issubclass(component, ModuleComponent) else []
+    assert all(f"\n{port} " in shown for port in ports)
+    assert all(f"\n{argument['name']} " in shown for argument in facts["arguments"])
+
+
+def test_the_lookahead_is_that_of_a_built_one(capsys: Captured, tmp_path: Path) -> None:
+    with plugins_in(Path(__file__).parent / "sample_plugin"):
+        from importlib.metadata import entry_points  # the folder has no metadata, so name the module
+
+        assert "sample" not in {point.name for point in entry_points(group="vadkit")}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("VADKIT_PLUGINS", "vadkit_sample")
+            assert main(["info", "sample_average"]) == 0
+            assert main(["info", "sample_pull"]) == 0
+    shown = capsys.readouterr().out
+    assert "lookahead: 1 snippets" in shown  # the class says 0, the constructor sets reach
+    assert "mask_switch: use_mask" in shown
+    assert "needs: scores as probability" in shown
+    assert any(line.split() == ["crops?", "a", "number"] for line in shown.splitlines())
+
+
+def test_an_unknown_name_gets_a_suggestion(capsys: Captured) -> None:
+    assert main(["info", "glmhsa"]) == 2
+    told = capsys.readouterr()
+    assert told.err == "unknown component 'glmhsa'\n  hint: did you mean 'gl_mhsa' (temporal, plugin gl_mhsa)?\n"
+    assert told.out == ""
+
+
+def test_a_broken_or_blocked_plugin_may_be_the_cause(capsys: Captured, tmp_path: Path) -> None:
+    with plugins_in(tmp_path):
+        write_plugin(tmp_path, "wreck", "import nothing_like_this")
+        assert main(["info", "zzz", "--without", "tca"]) == 2
+    told = capsys.readouterr().err
+    assert "hint: see 'vadkit list'" in told
+    assert "note: plugin wreck (vadkit-wreck 1.0) could not be imported (ModuleNotFoundError: No module" in told
+    assert "note: plugin tca (vadkit " in told and "is left out by --without" in told

@@ -1,0 +1,109 @@
+"""``vadkit list``: components, one kind, plugins, configs; plain for pipes, drawn for terminals, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from plugin_packages import plugins_in, write_plugin
+
+from vadkit.cli import main
+from vadkit.cli.tables import plain_table, print_table
+from vadkit.kinds import KINDS
+from vadkit.plugin_manager import load_plugins
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_every_component_has_a_line(capsys: Captured) -> None:
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["kind", "name", "what", "plugin", "fidelity"]
+    names = [name for kind in KINDS for name in load_plugins().components.names(kind)]
+    assert [line.split()[1] for line in lines[1:]] == names
+    tca = next(line for line in lines if line.startswith("temporal") and line.split()[1] == "tca")
+    assert "Add to every snippet" in tca and tca.endswith("code")
+
+
+def test_one_kind(capsys: Captured) -> None:
+    assert main(["list", "head"]) == 0
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]} == {"head"}
+
+
+def test_json_tells_the_same(capsys: Captured) -> None:
+    assert main(["list", "loss", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [c["name"] for c in found["components"]] == load_plugins().components.names("loss")
+    assert found["components"][0].keys() == {
+        "kind", "name", "summary", "plugin", "package", "version", "fidelity",
+    }  # fmt: skip
+    assert all(plugin["state"] == "" for plugin in found["plugins"])
+
+
+def test_plugins_are_listed_without_loading_them(capsys: Captured, tmp_path: Path) -> None:
+    with plugins_in(tmp_path):
+        write_plugin(tmp_path, "bomb", "raise SystemExit('imported')")
+        assert main(["list", "plugins", "--without", "tca"]) == 0
+    lines = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
+    assert lines["bomb"] == ["vadkit-bomb", "1.0", "vadkit_bomb"]
+    assert lines["tca"][-1] == "blocked"
+
+
+def test_broken_and_blocked_plugins_are_shown_with_their_cause(capsys: Captured, tmp_path: Path) -> None:
+    with plugins_in(tmp_path):
+        write_plugin(tmp_path, "wreck", "import nothing_like_this")
+        assert main(["list", "--without", "tca"]) == 0
+    shown = capsys.readouterr().out
+    assert "broken: wreck (vadkit-wreck 1.0): ModuleNotFoundError: No module named 'nothing_like_this'" in shown
+    assert "blocked: tca (vadkit " in shown
+    assert "\ntemporal     tca " not in shown
+
+
+def test_configs(capsys: Captured) -> None:
+    assert main(["list", "configs", "--json"]) == 0
+    found = {c["name"]: c for c in json.loads(capsys.readouterr().out)["configs"]}
+    assert "XD-Violence" in found["seed_xd_rgb"]["about"]
+    assert Path(found["seed_xd_rgb"]["file"]).is_file()
+
+
+def test_a_config_that_cannot_be_read_is_listed_all_the_same(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "graphs" / "latin.yaml").write_bytes(b"about: caf\xe9")
+    (tmp_path / "graphs" / "letter.yaml").write_text("- 1\n")
+    source = f"from vadkit import hookimpl\n@hookimpl\ndef vadkit_configs(): return {str(tmp_path / 'graphs')!r}\n"
+    with plugins_in(tmp_path):
+        write_plugin(tmp_path, "odd", source)
+        assert main(["list", "configs"]) == 0
+    shown = capsys.readouterr().out
+    assert "latin" in shown and "(cannot be read: " in shown
+    assert "letter" in shown and "(not a config)" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tempral"], "cannot list 'tempral'; there are plugins, configs, backbone,"),
+        (["tempral"], "hint: did you mean 'temporal'?"),
+        (["--without", "tcaa"], "--without tcaa: there is no plugin 'tcaa'\n  hint: did you mean 'tca'?"),
+        (["plugins", "--without", "tcaa"], "--without tcaa: there is no plugin 'tcaa'"),
+        (["head", "loss"], "unrecognized arguments: loss"),
+    ],
+)
+def test_a_slip_is_told(words: list[str], message: str, capsys: Captured) -> None:
+    assert main(["list", *words]) == 2
+    told = capsys.readouterr()
+    assert message in told.err and told.out == ""
+
+
+def test_the_plain_table_is_aligned_and_never_cut() -> None:
+    long = "x" * 300
+    assert plain_table(["a", "b"], [["1", long], ["22", "y"]]) == f"a   b\n1   {long}\n22  y"
+    assert plain_table(["a", "b"], []) == "a  b"
+
+
+def test_a_terminal_gets_a_drawn_table(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    print_table(["name"], [["[bold]not markup"]])
+    shown = capsys.readouterr().out
+    assert "[bold]not markup" in shown and "\u2500" in shown
