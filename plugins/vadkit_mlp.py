@@ -50,6 +50,8 @@ class Mlp(Temporal):
         merge: Literal["add_before_activation", "concat_after", "none"] = "add_before_activation",
     ) -> None:
         super().__init__()
+        if dim is not None and dim < 1:
+            raise ValueError(f"dim must be at least 1, or null for the input's width, not {dim}")
         width = dim or in_dim
         if merge == "add_before_activation" and skip_dim not in (None, width):
             raise ValueError(

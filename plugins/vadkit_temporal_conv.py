@@ -55,6 +55,8 @@ class TemporalConv(Temporal):
         super().__init__()
         if min(kernel, dilation) < 1:
             raise ValueError(f"kernel and dilation must be at least 1, not {kernel} and {dilation}")
+        if dim is not None and dim < 1:
+            raise ValueError(f"dim must be at least 1, or null for the input's width, not {dim}")
         self.in_dim, self.dim, self.use_mask = in_dim, dim or in_dim, use_mask
         reach = (kernel - 1) * dilation
         self.before = reach if causal else reach // 2

@@ -50,3 +50,8 @@ def test_dropout_scales_the_survivors():
     full, dropped = block.eval()(x), block.train()(x)
     kept = dropped != 0
     torch.testing.assert_close(dropped[kept], 2 * full[kept])
+
+
+def test_bad_width_is_refused():
+    with pytest.raises(ValueError, match="dim must be at least 1, or null for the input's width, not 0"):
+        made(dim=0)

@@ -49,3 +49,12 @@ def test_with_the_mask_a_padded_bag_scores_as_the_bag_alone():
 def test_without_the_switch_padding_leaks_in_as_in_the_original():
     block, x = TemporalConv(4, activation="none"), torch.randn(1, 8, 4)
     assert torch.equal(block(x, torch.arange(8)[None] < 5), block(x))
+
+
+@pytest.mark.parametrize("args, told", [
+    ({"dim": 0}, "dim must be at least 1, or null for the input's width, not 0"),
+    ({"kernel": 0}, "kernel and dilation must be at least 1, not 0 and 1"),
+])  # fmt: skip
+def test_bad_values_are_refused(args, told):
+    with pytest.raises(ValueError, match=told):
+        TemporalConv(4, **args)
