@@ -47,6 +47,7 @@ class Chromium:
     """One browser with one page. ``requests`` and ``errors`` gather what the page asked for and complained of."""
 
     def __init__(self, width: int = 1000, height: int = 1400) -> None:
+        program = find_chromium()
         self.requests: list[str] = []
         self.errors: list[str] = []
         self._events: list[dict[str, Any]] = []
@@ -54,7 +55,7 @@ class Chromium:
         self._folder = tempfile.mkdtemp(prefix="chromium-")
         theirs_in, self._out = os.pipe()
         self._in, theirs_out = os.pipe()
-        command = [find_chromium(), *FLAGS, f"--user-data-dir={self._folder}", "about:blank"]
+        command = [program, *FLAGS, f"--user-data-dir={self._folder}", "about:blank"]
         # The shell puts the pipe where the browser looks for it, without code between fork and exec.
         shell = ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", *command]
         self._process = subprocess.Popen(

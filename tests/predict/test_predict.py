@@ -278,7 +278,8 @@ def test_a_backbone_that_breaks_is_a_cause_not_a_traceback(tmp_path: Path, capsy
     model = write_model(tmp_path / "m.safetensors", inputs={"rgb": {"use": "clumsy"}})
     clip = make_clip(tmp_path / "a.mp4", sound=None, seconds=1)
     assert main(["predict", str(clip), "--model", str(model), "--out", str(tmp_path / "out")]) == 2
-    assert "RuntimeError: something gave way" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "a.mp4: RuntimeError: something gave way (vadkit_tiny_backbones.py, line " in told
     assert "something gave way" in (tmp_path / "out" / "index.html").read_text()
 
 

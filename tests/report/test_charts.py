@@ -137,6 +137,13 @@ def test_a_wave_covers_the_sound_and_no_more() -> None:
     assert {y for x, y in shape if x < 2000} == {0, 1000}
 
 
+@pytest.mark.parametrize("top", [0.0, 1e-4, 0.03, *(i / 40 for i in range(1, 41))])
+def test_a_wave_of_any_loudness_has_a_scale(top: float) -> None:
+    shown = [e.text for e in tree(wave_chart(np.array([top, 0], np.float32), 2, 1, x_label="t")).iter("text")]
+    assert shown[0] == shown[2] != shown[1] == "0"
+    assert 0 < float(str(shown[0])) <= (top or 1)
+
+
 def test_a_long_wave_keeps_its_loudest_moments() -> None:
     peaks = np.zeros(100_000, np.float32)
     peaks[77_777] = 0.5

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import tempfile
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -94,7 +95,9 @@ def _one(
     except VadkitError as error:
         return Outcome(video, error="\n".join(problem.render() for problem in error.problems))
     except Exception as error:  # noqa: BLE001 - a decoder or backbone may raise anything; the others go on
-        return Outcome(video, error=f"{video}: {type(error).__name__}: {error}")
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        cause = f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
+        return Outcome(video, error=f"{video}: {cause}")
 
 
 def _keep_others_work(path: Path) -> None:

@@ -6,7 +6,9 @@ the video and moves the threshold.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vadkit import __version__
 from vadkit.predict.events import Event
@@ -190,10 +192,17 @@ def _about(result: Result) -> Html:
         "Streams": backbones,
         "Protocol": f"snippets of {clock_['snippet_frames']} frames, one crop, whole video at once "
         f"(looks ahead: {look if look == 'all' else f'{look} snippets'}), after-treatment: {post}",
+        "Trained": _trained(system.header.get("extra", {})),
         "Ran on": f"{system.device}, vadkit {__version__}",
     }
     items = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items())
     return section("How it was made", Html(f"<dl>{items}</dl>"))
+
+
+def _trained(extra: Mapping[str, Any]) -> str:
+    """Return what the model file says of its training, with the remark if its figures flatter."""
+    told = [f"{key} {extra[key]}" for key in ("seed", "steps", "select") if extra.get(key) is not None]
+    return "; ".join([", ".join(told) or "the model file does not say", *filter(None, [extra.get("note")])])
 
 
 def _data(result: Result, source: str | None) -> Html:

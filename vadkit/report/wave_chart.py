@@ -35,7 +35,7 @@ def wave_chart(
     """
     x = time_axis(duration)
     top = float(peaks.max()) if peaks.size and peaks.max() > 0 else 1.0
-    step = linear_axis([], (0.0, top), 2).ticks[1][0]
+    step = linear_axis([], (0.0, top), 3).ticks[1][0]  # there is one: steps are at most 5/6 of it
     y = Axis(-top, top, ((-step, short(step)), (0.0, "0"), (step, short(step))))
     shades = "".join(shade(WIDE * x.place(a), WIDE * x.place(b)) for a, b in spans)
     content = (
