@@ -6,6 +6,7 @@ import inspect
 import types
 import typing
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, Union, get_args, get_origin
 
 from vadkit.graph.yaml_reader import say
@@ -27,6 +28,7 @@ class Argument:
         return any(get_origin(t) in (list, tuple) for t in (self.type, *get_args(self.type)))
 
 
+@lru_cache(maxsize=512)
 def arguments(component: type) -> dict[str, Argument]:
     """Return the constructor's arguments by name, in order, without ``self``."""
     init = component.__init__  # type: ignore[misc]

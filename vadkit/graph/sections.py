@@ -273,7 +273,7 @@ def _check_value(source: Source, beside: Mapping[str, Any], value: Any, path: Pa
     if isinstance(value, list) and f"{pattern}.*" in _stars():
         checked = [_check_mapping(source, item, (*path, i)) for i, item in enumerate(value)]
         return [problem for problems in checked for problem in problems]
-    return _check_mapping(source, value, path) if _children(pattern) and not isinstance(value, list) else []
+    return _check_mapping(source, value, path) if _children(pattern) else []
 
 
 def _stars() -> set[str]:
