@@ -239,6 +239,15 @@ def switch(self: Any, in_dim: int, form: Literal["a", "b"] = "a") -> None:
         self.layer = nn.Linear(in_dim, 1)
 
 
+def reaching(self: Any, in_dim: int, back: bool = True) -> None:
+    Sound.__init__(self, in_dim)
+    self.back = back
+
+
+def reaches(self: Any, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    return self.layer(x + x.roll(1, 1) * (torch.arange(x.shape[1]) > 0)[:, None] if self.back else x.flip(1))
+
+
 def raises(self: Any, in_dim: int) -> None:
     raise RuntimeError("no weights")
 
@@ -269,6 +278,7 @@ DECLARATIONS: dict[str, tuple[dict[str, Any], str, str]] = {
     "narrower": ({"__init__": narrower}, "by default its output is as wide", "fed a width of 8, it gives 3"),
     "forgets": ({"__init__": forgets, "forward": plus_shift}, "its state dict", "not what the state dict says"),
     "switch": ({"__init__": switch}, "every value of its switches", "with form='b'"),
+    "untrue switch": ({"__init__": reaching, "forward": reaches}, "for every value of its switches", "with back=False"),
     "mask switch": ({"mask_switch": "use_mask"}, "mask_switch, if there is one", "'use_mask'"),
     "lookahead": ({"lookahead": -1}, "lookahead is true", "-1"),
     "not lookahead": ({"lookahead": "none"}, "lookahead is true", "'none'"),

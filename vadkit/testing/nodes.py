@@ -6,6 +6,7 @@ Legend: ``b`` rows = videos x crops, ``t`` snippets.
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -215,7 +216,10 @@ def _fed_words(subject: Subject) -> set[str]:
 
 def looks_no_further(subject: Subject) -> None:
     """lookahead is true: what comes more than so many snippets later changes nothing"""
-    module = subject.build()
+    _look_ahead(subject.build())
+
+
+def _look_ahead(module: Any) -> None:
     ahead = module.lookahead
     if ahead == "all":
         return
@@ -255,7 +259,10 @@ def honours_the_mask(subject: Subject) -> None:
     if "mask" not in subject.ports:
         return
     switch = subject.cls.mask_switch
-    module, real = subject.build({switch: True} if switch else None), 5
+    _hide_padding(subject.build({switch: True} if switch else None))
+
+
+def _hide_padding(module: Any, real: int = 5) -> None:
     inputs = make_inputs(module, Batch(3, 9))
     inputs["mask"][:, real:] = False
     with torch.no_grad():
@@ -295,19 +302,41 @@ def stays_in_its_range(subject: Subject) -> None:
 
 
 def every_choice_runs(subject: Subject) -> None:
-    """every value of its switches builds, or is refused with a ValueError, and then runs in both modes"""
+    """every value of its switches builds, or is refused with a ValueError, and runs in both modes"""
+    for name, value, module in _every_choice(subject):
+        for batch in (Batch(2, 9), Batch(2, 1)):
+            when = f"with {name}={value!r} {_words(batch)}"
+            with torch.no_grad():
+                _shapes_hold(module.eval(), make_inputs(module, batch), batch, when)
+            with seeded(0):
+                _shapes_hold(module.train(), make_inputs(module, batch), batch, f"in training {when}")
+
+
+def every_choice_is_true(subject: Subject) -> None:
+    """for every value of its switches, lookahead is true and the mask is honoured when told"""
+    switch = subject.cls.mask_switch
+    for name, value, module in _every_choice(subject):
+        try:
+            _look_ahead(module)
+        except Broken as fault:
+            raise Broken(f"with {name}={value!r}, {fault}") from None
+    for name, value, module in _every_choice(subject, {switch: True} if switch else None):
+        try:
+            if "mask" in subject.ports and name != switch:
+                _hide_padding(module)
+        except Broken as fault:
+            raise Broken(f"with {name}={value!r} and the mask, {fault}") from None
+
+
+def _every_choice(subject: Subject, more: dict[str, Any] | None = None) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (argument, value, module) for every value of every switch that the constructor accepts."""
     for name, argument in arguments(subject.cls).items():
         for value in _choices(argument.type):
             try:
-                module = subject.build({name: value})
+                module = subject.build({**(more or {}), name: value})
             except ValueError:
                 continue
-            for batch in (Batch(2, 9), Batch(2, 1)):
-                when = f"with {name}={value!r} {_words(batch)}"
-                with torch.no_grad():
-                    _shapes_hold(module.eval(), make_inputs(module, batch), batch, when)
-                with seeded(0):
-                    _shapes_hold(module.train(), make_inputs(module, batch), batch, f"in training {when}")
+            yield name, value, module
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:
@@ -320,4 +349,4 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
 
 NODE = [shapes_are_declared, optional_ports_are_optional, takes_crops, trains, gradients_arrive, bags_permute,
         is_deterministic, leaves_alone, state_comes_back, runs_in_bfloat16, looks_no_further, honours_the_mask,
-        every_choice_runs]
+        every_choice_runs, every_choice_is_true]
