@@ -28,9 +28,13 @@ class Argument:
         return any(get_origin(t) in (list, tuple) for t in (self.type, *get_args(self.type)))
 
 
-@lru_cache(maxsize=512)
 def arguments(component: type) -> dict[str, Argument]:
     """Return the constructor's arguments by name, in order, without ``self``."""
+    return _arguments(component)  # type: ignore[arg-type]  # mypy looks at the hash of its instances
+
+
+@lru_cache(maxsize=512)
+def _arguments(component: type) -> dict[str, Argument]:
     init = component.__init__  # type: ignore[misc]
     try:
         hints = typing.get_type_hints(init)
