@@ -32,9 +32,9 @@ class PromptAlignment(Loss):
     between each row and the text vector of each row's class, divided by a learned temperature, the
     loss is KL( softmax(10 [same class]) || softmax(cosine / temperature) ), averaged over rows.
 
-    The crops of one video are pooled one by one and averaged. With normal videos only the loss is 0
-    up to rounding. Rows and classes are laid out for all videos, and rows that do not exist are
-    masked, so that no shape depends on the labels.
+    The crops of one video are pooled one by one and averaged. With normal videos only the loss is 0.
+    Rows are laid out for all videos, and those that do not exist are masked, so that no shape depends
+    on the labels.
 
     Quirk of the authors that is kept: padding takes part in the pooling (``use_mask`` ends that).
 
@@ -120,21 +120,26 @@ class PromptAlignment(Loss):
     def logits(self, rows: Tensor, texts: Tensor) -> Tensor:
         """Return cosine / temperature of each row with each text, (n, n)."""
         rows, texts = (F.normalize(v, dim=-1, eps=TINY) for v in (rows, texts))
-        return self.logit_scale.exp() * rows @ texts.T
+        # Seen from one calm text, all calm texts are exactly 0, and so exactly alike for every row.
+        calm = texts[1:2]
+        return self.logit_scale.exp() * (rows @ calm.T + rows @ (texts - calm).T)
 
     def divergence(self, logits: Tensor, kinds: Tensor, exists: Tensor) -> Tensor:
         """Return the KL divergence from the class distribution, averaged over rows that exist."""
         absent = ~exists[None, :]
         same = SHARPNESS * (kinds[:, None] == kinds[None, :]).to(logits.dtype)
-        target = same.masked_fill(absent, -torch.inf).softmax(1)
-        logits = logits.masked_fill(absent, -torch.inf)
-        if self.log == "log_softmax":
-            found = logits.log_softmax(1)
-        else:
-            found = (logits.softmax(1) + 1e-7).log()
-        found = found.masked_fill(absent, 0)  # 0 * -inf would be NaN
-        rows = F.kl_div(found, target, reduction="none").sum(1)
+        wanted, found = (_log_softmax(x.masked_fill(absent, -torch.inf)) for x in (same, logits))
+        if self.log == "softmax_eps":
+            found = (found.exp() + 1e-7).log()
+        missed = wanted.masked_fill(absent, 0) - found.masked_fill(absent, 0)  # -inf less -inf is NaN
+        rows = (wanted.exp() * missed).sum(1)
         return (rows * exists).sum() / exists.sum()
+
+
+def _log_softmax(x: Tensor) -> Tensor:
+    """Return log softmax of each row, counted from its largest entry: rows of one value give the same
+    numbers whatever the value, so that videos of one class lose exactly 0."""
+    return (x - x.detach().amax(1, keepdim=True)).log_softmax(1)
 
 
 @hookimpl

@@ -8,9 +8,20 @@ from typing import Any
 
 import pytest
 
+HERE = Path(__file__).parent
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cases", type=Path, help="folder of reference cases (NAME.json with NAME.npz)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With a folder given, run its cases and nothing else."""
+    if config.getoption("--cases", None) is None:
+        return
+    others = [item for item in items if item.path.parent == HERE and item.path.name != "test_reference_cases.py"]
+    items[:] = [item for item in items if item not in others]
+    config.hook.pytest_deselected(items=others)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

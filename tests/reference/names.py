@@ -27,8 +27,9 @@ class Names:
             pattern = re.escape(old).replace(r"\*", r"(\d+)") + ("(.*)" if old.endswith(".") else "")
             match = re.fullmatch(pattern, official)
             if match:
-                numbers = iter(match.groups())
-                return re.sub(r"\*", lambda _: next(numbers), new) + "".join(numbers)
+                for found in match.groups():
+                    new = new.replace("*", found, 1) if "*" in new else new + found
+                return new
         raise KeyError(f"no name of ours for '{official}'")
 
 

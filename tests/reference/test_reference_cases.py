@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-
 import systems
+import torch
 from cases import list_cases, load_case
 from compare import compare
 

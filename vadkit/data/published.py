@@ -63,6 +63,11 @@ class Entry:
         return [CLASSES[dataset].index(name) for name in self.classes] or [0]
 
 
+def is_normal(line: str, dataset: str) -> bool:
+    """Tell by the authors' rule whether a line of XD-Violence or UCF-Crime is a normal video."""
+    return {"xd_violence": "_label_A", "ucf_crime": "Normal"}[dataset] in line
+
+
 def xd_violence(line: str) -> Entry:
     """Return what a line of an XD-Violence list says. Raises ValueError for another kind of name.
 
@@ -74,18 +79,18 @@ def xd_violence(line: str) -> Entry:
     codes = [code for code in name.rsplit("_label_", 1)[1].split("-") if code != "0"]
     for code in codes:
         _check_class(code, "xd_violence")
-    normal = codes[:1] == ["A"]
+    normal = is_normal(line, "xd_violence")
     return Entry(_path(line), name, crop, int(not normal), () if normal else tuple(codes))
 
 
 def ucf_crime(line: str) -> Entry:
     """Return what a line of a UCF-Crime list says. Raises ValueError for another kind of name."""
     name, crop = _split(line, r"__(\d+)$")
-    if "Normal" in line:
+    if is_normal(line, "ucf_crime"):
         return Entry(_path(line), name, crop, 0, ())
-    match = re.match(r"([A-Za-z]+)\d{3}(_|$)", name)
+    match = re.match(r"([A-Za-z]+)\d+(_|$)", name)
     if match is None:
-        raise ValueError(f"the name '{name}' does not begin with a class and three digits, as Abuse001")
+        raise ValueError(f"the name '{name}' does not begin with a class and a number, as Abuse001")
     _check_class(match[1], "ucf_crime")
     return Entry(_path(line), name, crop, 1, (match[1],))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cases import Case
+
 from systems import clip_tsa, mgfn, pel4vad, seed, ur_dmu
 from systems.errors import NoSuchSystem, NotSupported
 

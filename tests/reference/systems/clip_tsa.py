@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
-
 from cases import Case
+from torch import Tensor
+from vadkit_topk_nominator import SoftMask, topk_mask
+
 from systems.errors import NoSuchSystem, NotSupported
 from systems.harness import component, numpy, tensor
-from vadkit_topk_nominator import SoftMask, topk_mask
 
 
 def run(case: Case) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from cases import Case
 from torch import Tensor
 
-from cases import Case
 from systems.harness import component, listen, numpy, tensor
 
 
@@ -81,7 +81,7 @@ def contrast(case: Case) -> dict[str, Any]:
         for name, result in (("loss", value), ("loss_weighted", weighted), ("grad_features", slope)):
             results[f"{name}.m{margin}"] = results[name] = numpy(result)
         results |= magnitudes(loss, compared[0][0], labels)
-        results |= _choice(chosen[0][1], tensor(case.inputs["scores"]))
+        results |= _choice(case, chosen[0][1])
     return results
 
 
@@ -96,15 +96,13 @@ def magnitudes(loss: Any, compared: tuple[Tensor, Tensor, Tensor], labels: Tenso
     }
 
 
-def _choice(index: Tensor, scores: Tensor) -> dict[str, Any]:
-    half = len(index) // 2
-    mean = scores.gather(1, index).mean(1, keepdim=True)
-    return {
-        "index_normal": numpy(index[:half]),
-        "index_abnormal": numpy(index[half:]),
-        "score_normal": numpy(mean[:half]),
-        "score_abnormal": numpy(mean[half:]),
-    }
+def _choice(case: Case, index: Tensor) -> dict[str, Any]:
+    normal, abnormal = index.chunk(2)
+    results = {"index_normal": normal, "index_abnormal": abnormal}
+    if "scores" in case.inputs:
+        mean = tensor(case.inputs["scores"]).gather(1, index).mean(1, keepdim=True)
+        results["score_normal"], results["score_abnormal"] = mean.chunk(2)
+    return {name: numpy(value) for name, value in results.items()}
 
 
 def prompts(case: Case) -> dict[str, Any]:

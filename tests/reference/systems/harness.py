@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-
 from cases import Case
 from rule import sample
+from torch import Tensor, nn
+
 from vadkit.plugin_manager import load_plugins
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from cases import Case
 from torch import Tensor
 
-from cases import Case
 from systems.errors import NoSuchSystem, NotSupported
 from systems.harness import component, numpy, tensor
 

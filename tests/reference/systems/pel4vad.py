@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from cases import Case
 from names import TABLES, Names
 from torch import Tensor
 
-from cases import Case
 from systems import functions, protocol
 from systems.errors import NotSupported
 from systems.graphs import Graph, backward, graph, smooth, steps, training_batch
@@ -133,7 +133,7 @@ def _data(case: Case) -> dict[str, Any]:
     _same("labels", [float(entry.label) for entry in entries], case.given["labels"])
     _same("classes", [c[0] for c in classes], [c[0] if isinstance(c, list) else c for c in case.given["classes"]])
     results: dict[str, Any] = {"extract": _rows(case, wanted)}
-    for index, (entry, own) in enumerate(zip(entries, classes)):
+    for index, own in enumerate(classes):
         video = _file(case, index)
         own = own if dataset == "shanghaitech" else own[:1]
         brought, _ = component("uniform_pad")(length=wanted).sample({"x": video}, np.random.default_rng(0))
@@ -147,10 +147,26 @@ def _entry(line: str, dataset: str, case: Case) -> published.Entry:
     if dataset != "shanghaitech":
         return published.PARSERS[dataset](line)
     classes: dict[str, tuple[str, ...]] = published.read_classes(PUBLISHED / "shanghaitech_classes.txt")
-    for told in case.given.get("relabel", []):  # lines of their own, or a mapping
-        name, words = (told, case.given["relabel"][told]) if isinstance(case.given["relabel"], dict) else told.split()
-        classes[name] = tuple(words.split(",") if isinstance(words, str) else words)
-    return published.shanghaitech(line, classes)
+    return published.shanghaitech(line, classes | _told_classes(case.given))
+
+
+def _told_classes(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return classes of videos that the case brings itself, as a mapping or as lines "video class,class"."""
+    classes: dict[str, tuple[str, ...]] = {}
+    for value in given.values():
+        lines = list(value.items()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        pairs = [line.split() if isinstance(line, str) else line for line in lines]
+        for pair in pairs:
+            words = _words(pair[1]) if isinstance(pair, list | tuple) and len(pair) == 2 else ()
+            if words and set(words) <= set(published.CLASSES["shanghaitech"]):
+                classes[pair[0]] = words
+    return classes
+
+
+def _words(told: Any) -> tuple[str, ...]:
+    if isinstance(told, str):
+        return tuple(told.split(","))
+    return tuple(told) if isinstance(told, list) and all(isinstance(w, str) for w in told) else ()
 
 
 def _file(case: Case, index: int) -> np.ndarray:

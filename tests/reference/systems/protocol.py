@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-
 from cases import Case
+
 from vadkit.data.video import Video
 from vadkit.evaluate.scorebook import ScoreBook
 from vadkit.evaluate.truth import snippet_truth

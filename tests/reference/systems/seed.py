@@ -6,15 +6,16 @@ their transformers are, whether the RGB encoder is that of PEL4VAD.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from cases import Case
 from names import Names, load
 from torch import Tensor
 
-from cases import Case
 from systems import functions, protocol
 from systems.errors import NotSupported
 from systems.graphs import Graph, backward, graph, merge, smooth, steps, training_batch
@@ -202,7 +203,7 @@ def encoder_relu(case: Case) -> bool:
     """Tell whether a ReLU follows encoder_mu and encoder_var: no weight shows it, so it has to be told."""
     told = [key for key, value in case.config.items() if value and "relu" in f"{key} {value}".lower()]
     version = [f for f in case.source.get("files", []) if "UR_DMU/model.py@9e9c296" in f]
-    remarks = [n for n in case.notes if "relu after encoder" in n.lower() or "encoder_mu" in n and "ReLU" in n]
+    remarks = [n for n in case.notes if re.search(r"relu.{0,40}(encoder|mu\b)|encoder.{0,40}relu", n, re.IGNORECASE)]
     return bool(told or version or remarks)
 
 
@@ -223,20 +224,22 @@ def _pel_encoder() -> dict[str, Any]:
     """The encoder of PEL4VAD in place of the paper's: no CLIP, no memory, LayerNorm right behind TCA."""
     gone = ("cnn", "nominator", "stage1", "embedding", "attention", "memory", "urdmu", "stage2_sum")
     nodes = {**dict.fromkeys(gone), "stage2": {"in": "context"}, "stage3_conv1": {"in": {"x": "stage2", "skip": None}}}
-    return {"inputs": {"clip": None}, "nodes": nodes}
+    # What the base says of training names nodes that are gone.
+    return {"inputs": {"clip": None}, "nodes": nodes, "train": {"groups": [], "warm_start": None}}
 
 
 def _losses(case: Case, pel_encoder: bool) -> dict[str, Any]:
     config = case.config
     weights = case.given.get("loss_weights", {})
     multimodal = any(name.startswith("gated_fusion.") for name in case.state)
-    contrast = {"args": {"k": config["k"], "margin": float(config["margin"]), "single_pair": "authors"}}
+    contrast: dict[str, Any] = {"args": {"k": config.get("k", 20), "margin": float(config.get("margin", 100)),
+                                         "single_pair": "authors"}}
     losses: dict[str, Any] = {"mc": contrast}
     if "L_MC" in weights:
         contrast["weight"] = weights["L_MC"]
     if "logit_scale" in case.state:
         # The flow version computes L_PEL and then puts 0 in its place.
-        weight = weights.get("L_PEL", 0.0 if multimodal else config["lamda"])
+        weight = weights.get("L_PEL", 0.0 if multimodal else config.get("lamda", 0.0))
         losses["prompt"] = {"use": "prompt_alignment", "in": {"x": "h", "scores": "score"}, "weight": weight,
                             "args": {"temperature": config["temp"]}}
     if _wants_memory_loss(case) and not pel_encoder:
@@ -247,13 +250,13 @@ def _losses(case: Case, pel_encoder: bool) -> dict[str, Any]:
         wires = {"x": "attention", **{p: f"memory.{p}" for p in (
             "abnormal_score", "normal_score", "abnormal_read", "latent", "mu", "logvar")}}
         losses["memory"] = {"use": "dual_memory_loss", "in": wires, "args": args,
-                            "weight": weights.get("L_UR", config["alpha"])}
+                            "weight": weights.get("L_UR", config.get("alpha", 0.0))}
     return {"losses": losses}
 
 
 def _wants_memory_loss(case: Case) -> bool:
     columns = case.given.get("loss_columns", [])
-    return "L_UR" in case.outputs or "L_UR" in columns or bool(case.config["alpha"])
+    return "L_UR" in case.outputs or "L_UR" in columns or bool(case.config.get("alpha"))
 
 
 def _streams(case: Case, prefix: str = "") -> dict[str, np.ndarray]:
@@ -302,8 +305,9 @@ def _taps(g: Graph, seen: Mapping[str, Any]) -> dict[str, Any]:
     plain = {"x_cnn": "cnn", "embedding": "embedding", "gl_mhsa": "attention", "f_urdmu": "urdmu", "stage2": "stage2",
              "normed": "stage2", "f_flow": "flow_attention", "z1": "flow_fusion", "f_audio": "audio_attention",
              "z2": "audio_fusion", "tca": "tca"}
+    across = {"h": "h", "stage3": "stage3", "x_v": "h", "x_e": "stage3"}
     results = {name: numpy(seen[node]) for name, node in plain.items() if node in seen}
-    results |= {name: swap(seen[name]) for name in ("h", "stage3") if name in seen}
+    results |= {name: swap(seen[node]) for name, node in across.items() if node in seen}
     results["dpe"] = numpy(g.parts["context"].position_encoding(seen["tca"]))
     if "nominator" in seen:
         results |= {"gate": numpy(seen["nominator"]["gate"]), "x_t": numpy(seen["nominator"]["x"])}
@@ -315,21 +319,23 @@ def _prepare(g: Graph, prefix: str = "") -> dict[str, Any]:
     case, given = g.case, g.case.given
     streams = {n: x for n, x in _streams(case, prefix).items() if n in g.model.input_sizes}
     batch = training_batch(g.model, streams, given)
-    batch["classes"] = functions.first_classes(given["classes"])
+    batch["classes"] = functions.first_classes(given.get("classes", given["labels"])).long()
     if "prompt_rows" in case.inputs:
         batch["prompts"] = tensor(case.inputs["prompt_rows"])
     if "nominator" in g.parts:
-        give_noise(g.parts["nominator"], tensor(case.inputs[prefix + "nominator_noise"]))
+        shape = (len(batch["labels"]), g.parts["nominator"].samples, batch["mask"].shape[1])
+        drawn = case.inputs.get(prefix + "nominator_noise")
+        give_noise(g.parts["nominator"], torch.zeros(shape) if drawn is None else tensor(drawn))
     if "memory" in g.parts:
-        give_noise(g.parts["memory"], _latent_noise(case, prefix, batch))
+        give_noise(g.parts["memory"], _latent_noise(case, prefix, batch, g.parts["memory"].in_dim))
     return batch
 
 
-def _latent_noise(case: Case, prefix: str, batch: Mapping[str, Tensor]) -> Tensor:
+def _latent_noise(case: Case, prefix: str, batch: Mapping[str, Tensor], width: int) -> Tensor:
     """Return noise for every row: the case has it for the normal ones only."""
-    given = tensor(case.inputs[prefix + "dul_noise"])
-    noise = torch.zeros(len(batch["labels"]), *given.shape[1:])
-    noise[batch["labels"] < 0.5] = given
+    noise = torch.zeros(*batch["mask"].shape, width)
+    if prefix + "dul_noise" in case.inputs:
+        noise[batch["labels"] < 0.5] = tensor(case.inputs[prefix + "dul_noise"])
     return noise
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from cases import Case
 from names import Names
 from torch import Tensor
 
-from cases import Case
 from systems.errors import NotSupported
 from systems.graphs import Graph, backward, graph, steps
 from systems.harness import component, give_noise, no_dropout, numpy, tensor, watch
@@ -127,8 +127,8 @@ def _segments(case: Case) -> dict[str, Any]:
 
     wanted = case.config["num_segments"]
     sampler = component("segment_mean")(length=wanted)
-    parse = published.xd_violence if case.config["dataset"].lower() == "xd" else published.ucf_crime
-    labels = [parse(file).label for file in case.given["files"]]
+    dataset = {"xd": "xd_violence", "ucf": "ucf_crime"}[case.config["dataset"].lower()]
+    labels = [int(not published.is_normal(file, dataset)) for file in case.given["files"]]
     assert labels == case.given["labels"], f"labels are {labels}, not {case.given['labels']}"
     results: dict[str, Any] = {"edges": np.array([segment_edges(n, wanted) for n in case.given["lengths"]])}
     for name, video in case.inputs.items():
