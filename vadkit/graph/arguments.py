@@ -30,7 +30,7 @@ class Argument:
 
 def arguments(component: type) -> dict[str, Argument]:
     """Return the constructor's arguments by name, in order, without ``self``."""
-    return _arguments(component)  # type: ignore[arg-type]  # mypy looks at the hash of its instances
+    return _arguments(component)
 
 
 @lru_cache(maxsize=512)
