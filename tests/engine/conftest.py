@@ -12,22 +12,7 @@ from tiny_store import write_tiny_store
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-# Dropout of two sorts and a loss that is a mean over bags.
-GRAPH = {
-    "about": "a small system for the tests of the engine",
-    "inputs": {"rgb": "b t 16", "flow": "b t 12"},
-    "nodes": {
-        "context": {"use": "tca", "in": "rgb", "args": {"hidden": 8, "window": 3}},
-        "cnn": {"use": "mlp", "in": "context", "args": {"dim": 12, "dropout": 0.3}},
-        "fusion": {"use": "gated_attention", "in": ["cnn", "flow"]},
-        "h": {"use": "progressive_dropout", "in": "fusion"},
-        "score": {"use": "causal_conv", "in": "h"},
-    },
-    "losses": {"mil": {"use": "topk_mil", "in": "score"}},
-    "output": "score",
-    "data": {"sampler": {"args": {"length": 16}}, "batch": 4},
-    "train": {"steps": 12, "epochs": None, "optimizer": {"lr": 0.003}},
-}
+from engine_stub import GRAPH  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""A tiny trainable system and batches for it, so that the engine is tested apart from graphs and data."""
+"""A tiny trainable system and batches for it, to test the engine apart from graphs and data; and a small graph."""
 
 from __future__ import annotations
 
@@ -8,6 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from vadkit.graph.sections import with_defaults
+
+# Dropout of two sorts and a loss that is a mean over bags.
+GRAPH = {
+    "about": "a small system for the tests of the engine",
+    "inputs": {"rgb": "b t 16", "flow": "b t 12"},
+    "nodes": {
+        "context": {"use": "tca", "in": "rgb", "args": {"hidden": 8, "window": 3}},
+        "cnn": {"use": "mlp", "in": "context", "args": {"dim": 12, "dropout": 0.3}},
+        "fusion": {"use": "gated_attention", "in": ["cnn", "flow"]},
+        "h": {"use": "progressive_dropout", "in": "fusion"},
+        "score": {"use": "causal_conv", "in": "h"},
+    },
+    "losses": {"mil": {"use": "topk_mil", "in": "score"}},
+    "output": "score",
+    "data": {"sampler": {"args": {"length": 16}}, "batch": 4},
+    "train": {"steps": 12, "epochs": None, "optimizer": {"lr": 0.003}},
+}
 
 
 class StubLoss(nn.Module):

@@ -12,9 +12,10 @@ end an epoch with slices of unequal size; their bags then have slightly unequal 
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -55,20 +56,15 @@ def restarted() -> bool:
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
 
 
-@contextmanager
-def group(device: torch.device) -> Iterator[None]:
-    """Join the processes that torchrun started; leave them at the end. Nothing without torchrun.
+def join(device: torch.device) -> None:
+    """Join the processes that torchrun started, until this one ends. Nothing without torchrun.
 
-    mmengine's own start-up asks for CUDA even under gloo; it skips it for a group that exists.
+    mmengine's own start-up asks for CUDA even under gloo; it leaves a group alone that exists. The group
+    is not left after a training, because joining a second time waits forever in torchrun's store.
     """
-    if not launched() or dist.is_initialized():
-        yield
-        return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(hours=2))
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
+    if launched() and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(hours=2))
+        atexit.register(dist.destroy_process_group)
 
 
 def local_device(name: str) -> torch.device:
@@ -98,31 +94,33 @@ def wrap(model: nn.Module, device: torch.device) -> nn.Module:
     # mmengine passes LOCAL_RANK as device_ids, which torch refuses for a model on the CPU. A graph may
     # have parameters that no loss reaches (PEL4VAD's temperature without its loss), hence the search.
     ids = [device.index] if device.type == "cuda" else None
-    return MMDistributedDataParallel(  # type: ignore[no-any-return]
-        model, device_ids=ids, broadcast_buffers=False, find_unused_parameters=True
-    )
+    with warnings.catch_warnings():  # the argument has another name in newer torch, which the oldest one lacks
+        warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)
+        return MMDistributedDataParallel(  # type: ignore[no-any-return]
+            model, device_ids=ids, broadcast_buffers=False, find_unused_parameters=True
+        )
 
 
-def first(action: Callable[[], T]) -> T | None:
-    """Run ``action`` in process 0 while the others wait; they get None.
+def first(action: Callable[[], T]) -> T:
+    """Run ``action`` in process 0 while the others wait; all get what it returns (plain data).
 
     If it raises a VadkitError there, the others stop too, with a word about it.
     """
     if not active():
         return action()
-    result, error = None, None
+    told: list[Any] = [False, None]
+    error = None
     if rank() == 0:
         try:
-            result = action()
+            told[1] = action()
         except VadkitError as problem:
-            error = problem
-    told = [error is not None]
+            told[0], error = True, problem
     dist.broadcast_object_list(told)
     if error is not None:
         raise error
     if told[0]:
         fail("process 0 stopped; its message says why")
-    return result
+    return told[1]  # type: ignore[no-any-return]
 
 
 def any_process(flag: bool, device: torch.device) -> bool:

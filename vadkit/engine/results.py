@@ -69,7 +69,7 @@ def finish(
         write_atomically(out / "result.json", (json.dumps(summary, indent=2) + "\n").encode())
         return figures, warnings
 
-    figures, warnings = distributed.first(once) or ({}, [])
+    figures, warnings = distributed.first(once)
     return TrainResult(
         model,
         out / "model.safetensors",

@@ -169,16 +169,15 @@ class Session:
             interrupt.breakable = not distributed.active()
             try:
                 with torch.no_grad():
-                    return distributed.first(lambda: plain(evaluate(graph).items())) or {}
+                    return distributed.first(lambda: plain(evaluate(graph).items()))
             finally:
                 interrupt.breakable = False
 
         return watch
 
     def _measured(self, figures: dict[str, Any], graph: nn.Module) -> None:
-        if distributed.rank() == 0:
-            self.selection.offer(self.runner.iter, figures, graph)
-            self.log.write(self.evaluation(self.runner.iter, self.split, figures))
+        self.selection.offer(self.runner.iter, figures, graph)
+        self.log.write(self.evaluation(self.runner.iter, self.split, figures))
 
     def evaluation(self, step: int, split: str, figures: dict[str, Any]) -> dict[str, Any]:
         """Return the log's record of an evaluation, labelled where it flatters."""

@@ -70,7 +70,8 @@ def train(
     """
     sets = [*sets, *([] if seed is None else [f"train.seed={seed}"])]
     where = distributed.local_device(device)
-    with distributed.group(where), random_state.isolated():
+    distributed.join(where)
+    with random_state.isolated():
         plugins = load_plugins(without)
         model = _build(config, sets, plugins)
         resume = resume or distributed.restarted()
