@@ -1,0 +1,81 @@
+"""What the README says is run: its Python, its graph, its error message, its table of components.
+
+``python tests/test_readme.py`` writes the table of components anew.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import vadkit
+from vadkit.kinds import KINDS
+from vadkit.plugin_manager import load_plugins
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- components -->", "<!-- end components -->"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def component_table() -> str:
+    """Return the table of every component that comes with vadkit, in order of kind and name."""
+    components = load_plugins().components
+    lines = ["| kind | name | what it is |", "|---|---|---|"]
+    for kind in KINDS:
+        for name in components.names(kind):
+            found = components.find(name)
+            first = (found.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+            lines.append(f"| {kind} | `{name}` | {re.sub(' +', ' ', first).replace('|', chr(92) + '|')} |")
+    return "\n".join(lines)
+
+
+def test_the_table_of_components_is_that_of_vadkit_list():
+    text = README.read_text(encoding="utf-8")
+    shown = text.split(BEGIN)[1].split(END)[0].strip()
+    assert shown == component_table(), "run python tests/test_readme.py to write it anew"
+
+
+def test_the_graph_builds():
+    graphs = [yaml.safe_load(block) for block in blocks("yaml")]
+    assert len(graphs) == 1
+    assert vadkit.build(graphs[0]).input_sizes == {"rgb": 1024, "audio": 128}
+
+
+def test_the_message_is_what_vadkit_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (graph,) = blocks("yaml")
+    Path("mine.yaml").write_text(graph.replace("{use: tca, in: rgb, args: {window: 9}}", "{use: tcaa, in: rgb}"))
+    with pytest.raises(vadkit.VadkitError) as caught:
+        vadkit.build("mine.yaml")
+    (shown,) = blocks("text")
+    assert str(caught.value).strip() == shown.strip()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_python_runs(number):
+    code = blocks("python")
+    assert len(code) == 2
+    space: dict[str, object] = {"__name__": "readme"}
+    exec(compile(code[number], f"README block {number}", "exec"), space)  # noqa: S102
+    if "Shift" in space:
+        from vadkit.testing import check_component
+
+        check_component(space["Shift"])
+
+
+def test_the_verbs_it_names_exist():
+    from vadkit.cli import VERBS
+
+    named = set(re.findall(r"^vadkit ([a-z-]+)", "\n".join(blocks("console")), re.M))
+    assert named and named <= set(VERBS)
+
+
+if __name__ == "__main__":
+    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
+    README.write_text(f"{before}{BEGIN}\n{component_table()}\n{END}{rest.split(END)[1]}", encoding="utf-8")
