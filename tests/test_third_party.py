@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from plugin_packages import install, plugins_in, run, write_plugin
+from tiny_store import write_tiny_store
 
 import vadkit
 from vadkit.cli import main
@@ -84,6 +85,18 @@ def test_it_takes_the_place_of_another_component(third_parties: Path) -> None:
     assert type(model.context).__name__ == "Acme"
     streams = [torch.randn(2, 9, size) for size in model.input_sizes.values()]
     assert model.eval()(*streams).shape == (2, 9)
+
+
+def test_it_trains_inside_the_demo_graph(third_parties: Path, tmp_path: Path) -> None:
+    root = write_tiny_store(tmp_path / "store")
+    sets = ["nodes.context.use=acme", "inputs.rgb=b t 16", "inputs.clip=b t 16", f"data.args.root={root}",
+            "data.batch=2", "data.workers=0", "train.steps=2"]  # fmt: skip
+    words = ["train", "demo_rgb", "--out", str(tmp_path / "run"), *(word for s in sets for word in ("--set", s))]
+    assert main(words) == 0
+    trained = vadkit.load(tmp_path / "run" / "model.safetensors")
+    assert trained.spec["nodes"]["context"]["use"] == "acme"
+    fresh = type(trained.context)(trained.context.in_dim)
+    assert trained.context.state_dict().keys() == fresh.state_dict().keys()
 
 
 def test_every_sample_component_works_in_one_graph(third_parties: Path) -> None:

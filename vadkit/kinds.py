@@ -45,6 +45,8 @@ class ModuleComponent(Component, nn.Module):
     outputs: ClassVar[dict[str, str]]
     # Tiny constructor arguments with which the contract test and the dry run can build it.
     example: ClassVar[dict[str, Any]] = {}
+    # Parameters whose gradient is exactly zero by construction; the contract test holds it to that.
+    no_gradient: ClassVar[tuple[str, ...]] = ()
 
 
 class Backbone(Component):
@@ -117,6 +119,10 @@ class Loss(ModuleComponent):
     kind: ClassVar[str] = "loss"
     outputs: ClassVar[dict[str, str]] = {"total": ""}
     needs: ClassVar[dict[str, Range]] = {}
+    mask_switch: ClassVar[str | None] = None
+    # True if the n-th abnormal video is compared with the n-th normal one, so that order matters
+    # within the normal and within the abnormal videos of a batch.
+    pairs_bags: ClassVar[bool] = False
 
 
 class Sampler(Component):

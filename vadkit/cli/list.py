@@ -107,7 +107,7 @@ def _print(found: dict[str, list[Entry]]) -> None:
                     [[c["kind"], c["name"], c["summary"], _origin(c), c["fidelity"]] for c in found["components"]])
         _print_lost(found["plugins"])
     else:
-        print_table(["name", "package", "version", "module", ""],
+        print_table(["name", "package", "version", "module", "state"],
                     [[p["name"], p["package"], p["version"], p["module"], p["state"]] for p in found["plugins"]])
 
 

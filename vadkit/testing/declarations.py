@@ -144,7 +144,7 @@ def builds_without_memory(subject: Subject) -> None:
 
 def declares_its_mask_switch(subject: Subject) -> None:
     """mask_switch, if there is one, is a boolean argument, off by default, of a component that takes a mask"""
-    switch = getattr(subject.cls, "mask_switch", None)
+    switch = subject.cls.mask_switch
     if switch is None:
         return
     argument = arguments(subject.cls).get(switch)

@@ -113,7 +113,7 @@ def teaches_something(subject: Subject) -> None:
     fed = [_check_gradients(loss, make_inputs(loss, Batch(4, 20), seed), "on a mixed batch") for seed in range(3)]
     if not any(x.grad is not None and x.grad.abs().sum() > 0 for f in fed for _, x in each_tensor(f)):
         raise Broken("no input gets a gradient other than zero")
-    allowed = tuple(getattr(subject.cls, "no_gradient", ()))
+    allowed = subject.cls.no_gradient
     missed = [n for n, p in loss.named_parameters()
               if p.requires_grad and n not in allowed and (p.grad is None or not p.grad.abs().sum() > 0)]
     if missed:
@@ -125,7 +125,7 @@ def order_does_not_matter(subject: Subject) -> None:
     loss, batch = subject.build(), Batch(6, 20, crops=2)
     inputs = make_inputs(loss, batch)
     # The n-th abnormal video still meets the n-th normal one in the first order, not in the second.
-    orders = [[1, 3, 5, 0, 2, 4], [1, 0, 3, 2, 5, 4]] + ([] if subject.cls.__dict__.get("pairs_bags") else [
+    orders = [[1, 3, 5, 0, 2, 4], [1, 0, 3, 2, 5, 4]] + ([] if subject.cls.pairs_bags else [
         [5, 2, 1, 4, 3, 0]])
     with torch.no_grad():
         wanted = total(loss, inputs)
@@ -148,7 +148,7 @@ def honours_the_mask(subject: Subject) -> None:
     """told to honour the mask, padding behind it changes nothing"""
     if "mask" not in subject.ports:
         return
-    switch = getattr(subject.cls, "mask_switch", None)
+    switch = subject.cls.mask_switch
     loss, real = subject.build({switch: True} if switch else None), 20
     inputs = make_inputs(loss, Batch(4, 33))
     inputs["mask"][:, real:] = False

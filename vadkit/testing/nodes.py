@@ -113,7 +113,7 @@ def _gradients(subject: Subject) -> tuple[dict[str, Tensor | None], dict[str, fl
 
 def gradients_arrive(subject: Subject) -> None:
     """gradients reach every parameter and every stream it is fed"""
-    allowed = tuple(getattr(subject.cls, "no_gradient", ()))
+    allowed = subject.cls.no_gradient
     parameters, streams = _gradients(subject)
     for name in allowed:
         if name not in parameters:
