@@ -1,5 +1,8 @@
 """The compiler: sizes, order, sharing, ranges, and what it refuses (exact words are in tests/wrong)."""
 
+import json
+import os
+
 import pytest
 import torch
 
@@ -132,3 +135,16 @@ def test_a_huge_size_is_refused_before_it_is_allocated(graph, huge):
     graph["nodes"]["deep"] = {"use": "toy_linear", "in": "context", "args": {"dim": huge}}
     graph["nodes"]["fused"]["in"] = ["deep", "gate"]
     assert problems(graph)
+
+
+def test_a_file_is_looked_for_beside_the_yaml_that_names_it(graph, tmp_path, monkeypatch):
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "graphs" / "words.npy").write_bytes(b"")
+    graph["data"] = {"prompts": "words.npy"}
+    (tmp_path / "graphs" / "toy.yaml").write_text(json.dumps(graph))
+    monkeypatch.chdir(tmp_path)
+    assert vadkit.build("graphs/toy.yaml").spec["data"]["prompts"] == os.path.join("graphs", "words.npy")
+    (tmp_path / "words.npy").write_bytes(b"")  # the current folder comes first
+    assert vadkit.build("graphs/toy.yaml").spec["data"]["prompts"] == "words.npy"
+    (tmp_path / "words.npy").unlink()
+    assert vadkit.build("graphs/toy.yaml", set=["data.prompts=none.npy"]).spec["data"]["prompts"] == "none.npy"

@@ -343,3 +343,19 @@ def test_bad_list_index(index):
 
 def test_all_bad_overrides_are_told():
     assert len(problems("base", ["x", "nodes.a.b=1", "y=1"])) == 3
+
+
+def test_two_files_that_extend_the_same_third_do_not_undo_each_other():
+    write("small.yaml", "extends: base\nnodes: {context: {args: {hidden: 2}}}\n")
+    write("wide.yaml", "extends: base\nnodes: {context: {args: {window: 9}}, score: {args: {kernel: 5}}}\n")
+    write("both.yaml", "extends: [small, wide]\n")
+    nodes = load_config("both").data["nodes"]
+    assert nodes["context"]["args"] == {"hidden": 2, "window": 9}
+    assert nodes["score"]["args"] == {"kernel": 5}
+
+
+def test_two_files_may_delete_the_same_node():
+    write("one.yaml", "extends: base\nlosses: {mil: null}\n")
+    write("two.yaml", "extends: base\nlosses: {mil: null}\n")
+    write("both.yaml", "extends: [one, two]\n")
+    assert load_config("both").data.get("losses") == {}

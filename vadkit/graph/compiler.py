@@ -7,6 +7,8 @@ phases that follow, so one cause gives one message. All problems are raised toge
 from __future__ import annotations
 
 import copy
+import os
+from pathlib import Path
 from typing import Any
 
 from vadkit.graph.arguments import LARGEST, arguments
@@ -25,6 +27,8 @@ from vadkit.shapes import COUNTS, Pattern, parse_pattern, parse_ports
 
 NODE_KEYS = ("use", "in", "args", "share", "detach", "when")
 LOSS_KEYS = ("use", "in", "args", "weight")
+# Values that name a file.
+FILES = (("data", "prompts"), ("train", "warm_start", "file"))
 # Names that a child module may not have: what every module or VadModel already has.
 RESERVED = frozenset(dir(VadModel)) | {"input_sizes", "lookahead", "losses", "output_range", "plan", "spec"}
 
@@ -427,6 +431,8 @@ class _Compiler:
     def _spec(self, plan: Plan) -> dict[str, Any]:
         """Return the resolved file: every section with every default and every inferred size."""
         spec = with_defaults(copy.deepcopy(self.data))
+        for path in FILES:
+            self._beside(spec, path)
         for name, pattern in plan.inputs.items():
             if not isinstance(spec["inputs"][name], dict):
                 spec["inputs"][name] = str(pattern)
@@ -435,6 +441,18 @@ class _Compiler:
         for loss in plan.losses:
             spec["losses"][loss.name]["args"] = dict(loss.args)
         return spec
+
+
+    def _beside(self, spec: dict[str, Any], path: tuple[str, ...]) -> None:
+        """Let a relative file name mean the file beside the YAML that names it, if the current folder has none."""
+        parent: Any = spec
+        for key in path[:-1]:
+            parent = parent.get(key) or {}
+        name, place = parent.get(path[-1]), self.source.places.get(path)
+        if isinstance(name, str) and place is not None and not Path(name).exists():
+            beside = Path(place.file).parent / name
+            if beside.is_file():
+                parent[path[-1]] = os.path.normpath(beside)
 
 
 def _roots(output: str | None, wiring: Wiring) -> list[str]:

@@ -62,6 +62,8 @@ def _delete(merged: dict[str, Tree], key: str, null: Tree, log: Log, path: Path)
     if key in merged:
         del merged[key]
         log.deleted[(*path, key)] = null.key_place or null.place
+    elif (*path, key) in log.deleted:
+        pass  # another of the files that are extended has deleted it
     elif len(path) == 1 and path[0] in NAMED:
         what = NAMED[path[0]]
         close = nearest(key, merged)

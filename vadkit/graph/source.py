@@ -126,43 +126,55 @@ class _Loader:
         self.log = Log()
         self.problems = self.log.problems
         self.files: list[str] = []
-        self.done: dict[str, Tree | None] = {}
+        self.layers: dict[str, list[tuple[str, Tree]]] = {}  # a file, and what it extends before it
 
     def named(self, name: str) -> Tree | None:
         """Return the merged tree of the config that the user asked for."""
         found = self._find(name, Path(os.curdir), None)
-        return self._file(found, ()) if found else None
+        return self._merged(self._file(found, ())) if found else None
 
     def dict(self, config: dict[str, Any]) -> Tree | None:
         """Return the merged tree of a dict; its places are those of its JSON text."""
         self.files.append(DICT)
         text = _as_json(config, self.problems)
         reading = read_text(text, DICT) if text is not None else Reading(None)
-        return self._extended(reading, DICT, Path(os.curdir), ())
+        return self._merged(self._layers(reading, DICT, Path(os.curdir), ()))
 
-    def _file(self, path: Path, chain: tuple[str, ...]) -> Tree | None:
+    def _merged(self, layers: list[tuple[str, Tree]]) -> Tree | None:
+        merged: Tree | None = None
+        for _, layer in layers:
+            merged = layer if merged is None else merge(merged, layer, self.log)
+        return merged
+
+    def _file(self, path: Path, chain: tuple[str, ...]) -> list[tuple[str, Tree]]:
         real = os.path.realpath(path)
-        if real not in self.done:
+        if real not in self.layers:
             name = shown(path)
             self.files.append(name)
             reading = _read_file(path, name)
-            self.done[real] = self._extended(reading, name, path.parent, (*chain, real))
-        return self.done[real]
+            self.layers[real] = self._layers(reading, name, path.parent, (*chain, real))
+        return self.layers[real]
 
-    def _extended(self, reading: Reading, name: str, beside: Path, chain: tuple[str, ...]) -> Tree | None:
-        """Lay what was read over what it extends."""
+    def _layers(
+        self, reading: Reading, name: str, beside: Path, chain: tuple[str, ...]
+    ) -> list[tuple[str, Tree]]:
+        """Return what was read and, before it, what it extends: every file once, at its first place.
+
+        So two files that extend the same third can be extended together: the third goes below both
+        and does not undo what the first of them changed.
+        """
         self.problems += reading.problems
         tree = reading.tree
         if tree is None or not isinstance(tree.value, dict):
             if not reading.problems and not (name == DICT and self.problems):
                 self.problems.append(_not_a_config(tree, name))
-            return None
+            return []
         extends = tree.value.pop("extends", None)
-        bases = [self._base(entry, beside, chain) for entry in self._entries(extends)]
-        merged: Tree | None = None
-        for base in (base for base in bases if base is not None):
-            merged = base if merged is None else merge(merged, base, self.log)
-        return tree if merged is None else merge(merged, tree, self.log)
+        layers: dict[str, Tree] = {}
+        for entry in self._entries(extends):
+            for file, layer in self._base(entry, beside, chain):
+                layers.setdefault(file, layer)
+        return [*layers.items(), (chain[-1] if chain else name, tree)]
 
     def _entries(self, extends: Tree | None) -> list[Tree]:
         if extends is None or extends.value is None:
@@ -174,18 +186,18 @@ class _Loader:
                 self.problems.append(Problem(said, entry.place))
         return [entry for entry in entries if isinstance(entry.value, str)]
 
-    def _base(self, entry: Tree, beside: Path, chain: tuple[str, ...]) -> Tree | None:
+    def _base(self, entry: Tree, beside: Path, chain: tuple[str, ...]) -> list[tuple[str, Tree]]:
         found = self._find(str(entry.value), beside, entry.place)
         if found is None:
-            return None
+            return []
         real = os.path.realpath(found)
         if real in chain:
             names = [shown(path) for path in (*chain[chain.index(real) :], real)]
             self.problems.append(Problem(f"extends cycle: {' -> '.join(names)}", entry.place))
-            return None
+            return []
         if len(chain) >= CHAIN:
             self.problems.append(Problem(f"more than {CHAIN} files extend one another", entry.place))
-            return None
+            return []
         return self._file(found, chain)
 
     def _find(self, name: str, beside: Path, place: Place | None) -> Path | None:
