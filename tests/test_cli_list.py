@@ -60,6 +60,16 @@ def test_broken_and_blocked_plugins_are_shown_with_their_cause(capsys: Captured,
     assert "\ntemporal     tca " not in shown
 
 
+def test_two_plugins_of_one_name_can_still_be_listed(capsys: Captured, tmp_path: Path) -> None:
+    with plugins_in(tmp_path):
+        write_plugin(tmp_path, "tca", "", module="acme_tca", package="acme-tools")
+        assert main(["list", "plugins"]) == 0
+        shown = capsys.readouterr().out
+        assert main(["list"]) == 2
+    assert [line.split()[1] for line in shown.splitlines() if line.startswith("tca ")] == ["vadkit", "acme-tools"]
+    assert "two plugins are called 'tca': vadkit_tca (vadkit" in capsys.readouterr().err
+
+
 def test_configs(capsys: Captured) -> None:
     assert main(["list", "configs", "--json"]) == 0
     found = {c["name"]: c for c in json.loads(capsys.readouterr().out)["configs"]}
