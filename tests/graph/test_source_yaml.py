@@ -5,7 +5,7 @@ import os
 import pytest
 
 from vadkit.graph.source import BYTES, load_config
-from vadkit.graph.yaml_reader import read_text, resolve
+from vadkit.graph.yaml_reader import read_text, resolve, write_text
 from vadkit.problems import VadkitError
 
 
@@ -214,3 +214,25 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "x.yaml")
     with pytest.raises(VadkitError, match="no file"):
         load_config(tmp_path / "x.yaml")
+
+
+def test_what_is_written_is_read_back():
+    texts = [
+        "1e-4",
+        "1.0e-4",
+        "0o17",
+        "on",
+        "null",
+        "~",
+        "true",
+        "1_000",
+        "",
+        " a ",
+        "a: b",
+        "#",
+        "caf\u00e9",
+        "x\ny",
+        "012",
+    ]
+    data = {"a": texts, "b": {"lr": 1e-5, "big": 1e300, "n": -3, "yes": True, "none": None}, "c": [], "d": {}, "1": "x"}
+    assert read(write_text(data)) == data

@@ -37,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         save(model, args.out, {"seed": args.seed, "trained": False})
     if args.resolved:
-        import yaml
+        from vadkit.graph.yaml_reader import write_text
 
-        print(yaml.safe_dump(model.spec, sort_keys=False, allow_unicode=True), end="")
+        print(write_text(model.spec), end="")
         return 0
     summary = _summary(model, args)
     if args.json:

@@ -449,9 +449,9 @@ class _Compiler:
         for key in path[:-1]:
             parent = parent.get(key) or {}
         name, place = parent.get(path[-1]), self.source.places.get(path)
-        if isinstance(name, str) and place is not None and not Path(name).exists():
+        if isinstance(name, str) and place is not None and not os.path.exists(name):
             beside = Path(place.file).parent / name
-            if beside.is_file():
+            if os.path.isfile(beside):  # unlike Path.is_file, it takes any text for an answer
                 parent[path[-1]] = os.path.normpath(beside)
 
 

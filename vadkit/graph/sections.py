@@ -31,6 +31,7 @@ class Type:
 
     says: str
     accepts: Callable[[Any], bool]
+    item: Type | None = None  # of a list
 
 
 def _is_number(value: object) -> bool:
@@ -69,7 +70,7 @@ def many(item: Type, says: str, count: int | None = None, least: int = 0) -> Typ
             return False
         return all(item.accepts(entry) for entry in value)
 
-    return Type(says, accepts)
+    return Type(says, accepts, item)
 
 
 TEXT = Type("text", lambda value: isinstance(value, str) and bool(value))
@@ -266,14 +267,34 @@ def _check_value(source: Source, beside: Mapping[str, Any], value: Any, path: Pa
     if value is None:  # null stands for the default
         return []
     if row and not row.type.accepts(value):
-        said = f"{_name(path)} must be {row.type.says}{' or null' if row.null else ''}, got {_got(row, value)}"
-        return [Problem(said, source.place(path), _value_hint(row, value))]
+        return _wrong_items(source, row, value, path) or [_wrong(source, row, value, path)]
     if row and row.only and (problem := _out_of_place(source, row, beside, path)):
         return [problem]
     if isinstance(value, list) and f"{pattern}.*" in _stars():
         checked = [_check_mapping(source, item, (*path, i)) for i, item in enumerate(value)]
         return [problem for problems in checked for problem in problems]
     return _check_mapping(source, value, path) if _children(pattern) else []
+
+
+def _wrong(source: Source, row: Row, value: Any, path: Path) -> Problem:
+    said = f"{_name(path)} must be {row.type.says}{' or null' if row.null else ''}, got {_got(row, value)}"
+    return Problem(said, source.place(path), _value_hint(row.type, value))
+
+
+def _wrong_items(source: Source, row: Row, value: Any, path: Path) -> list[Problem]:
+    """Return a problem for each entry of a list that is not what it must be."""
+    item = row.type.item
+    if item is None or not isinstance(value, list):
+        return []
+    return [
+        Problem(
+            f"{_name((*path, i))} must be {item.says}, got {say(entry)}",
+            source.place((*path, i)),
+            _value_hint(item, entry),
+        )
+        for i, entry in enumerate(value)
+        if not item.accepts(entry)
+    ]
 
 
 def _stars() -> set[str]:
@@ -287,15 +308,15 @@ def _got(row: Row, value: Any) -> str:
     return say(value)
 
 
-def _value_hint(row: Row, value: Any) -> str | None:
-    if isinstance(value, str) and row.type.says.startswith("one of"):
-        close = nearest(value, row.type.says.removeprefix("one of ").split(", "))
+def _value_hint(wanted: Type, value: Any) -> str | None:
+    if isinstance(value, str) and wanted.says.startswith("one of"):
+        close = nearest(value, wanted.says.removeprefix("one of ").split(", "))
         return f"did you mean '{close}'?" if close else None
     if isinstance(value, int) and not isinstance(value, bool) and value > LARGEST:
         return "that is more than anybody waits for; look for a digit too many"
-    if row.type is TRUTH and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
+    if wanted is TRUTH and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         return f"write {'true' if value.lower() in ('yes', 'on') else 'false'}"
-    if row.type.says.startswith("a list") and isinstance(value, str):
+    if wanted.says.startswith("a list") and isinstance(value, str):
         return f"write [{value}]"
     return None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vadkit.graph.source import Source
+from vadkit.graph.yaml_reader import say
 from vadkit.kinds import BATCH_PORTS, ModuleComponent
 from vadkit.problems import Note, Problem, nearest
 from vadkit.shapes import Port, parse_ports
@@ -125,7 +126,7 @@ class Wiring:
 
     def _source(self, item: Written, source: Any, path: Path) -> None:
         if not isinstance(source, str):
-            self._tell(item, f"{item.title}: a source is a name, not {source!r}", path)
+            self._tell(item, f"{item.title}: a source is a name, not {say(source)}", path)
             return
         name, _, port = source.partition(".")
         known = [*self.inputs, *self.nodes]

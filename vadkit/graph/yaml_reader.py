@@ -331,5 +331,23 @@ def resolve(text: str) -> Scalar:
     return text
 
 
+def _text_node(dumper: Any, text: str) -> Any:
+    """Quote what this reader, but not PyYAML's, takes for a number."""
+    try:
+        plain = isinstance(resolve(text), str)
+    except ValueError:
+        plain = False
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+_Dumper: Any = type("_Dumper", (yaml.SafeDumper,), {})
+_Dumper.add_representer(str, _text_node)
+
+
+def write_text(data: dict[str, Any]) -> str:
+    """Return plain data as YAML that ``read_text`` reads back unchanged."""
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+
+
 def _base(text: str) -> int:
     return {"0o": 8, "0x": 16}.get(text[:2], 10)
