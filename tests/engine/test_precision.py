@@ -7,7 +7,7 @@ import torch
 from engine_stub import StubBatches, StubModel, section
 from torch import nn
 
-from vadkit.engine.precision import StepWrapper, check, losses_in_float32
+from vadkit.engine.precision import StepWrapper, check, ends_in_float32
 from vadkit.engine.session import Session
 from vadkit.engine.tree import same
 from vadkit.problems import VadkitError
@@ -25,19 +25,36 @@ def test_bf16_trains_on_the_cpu_with_weights_in_float32():
 
 
 class Types(nn.Module):
+    kind = "loss"
+
     def forward(self, scores, others, label):
         self.seen = scores.dtype, others[0].dtype, label.dtype, torch.is_autocast_enabled("cpu")
         return scores.mean()
 
 
+def test_a_saturated_score_keeps_its_gradient_in_bf16(graph):
+    """The sigmoid of a bf16 logit of 8 is 1: no gradient could ever bring it back."""
+    import vadkit
+
+    model = vadkit.build(graph)
+    model.score.eval()
+    batch = {"rgb": torch.randn(2, 4, 16), "flow": torch.randn(2, 4, 12), "labels": torch.tensor([0.0, 1.0])}
+    with torch.no_grad():
+        for parameter in model.score.parameters():
+            parameter.fill_(0.0) if parameter.dim() > 1 else parameter.fill_(8.0)
+    with ends_in_float32(model, "bf16", "cpu"), torch.autocast("cpu", torch.bfloat16):
+        loss = model.loss(batch)["mil"]
+    assert loss.item() == pytest.approx((8.000335 + 0.000335) / 2, rel=1e-3)
+
+
 def test_losses_get_float32_and_no_autocast_and_are_left_as_they_were():
     losses = nn.ModuleDict({"a": Types()})
     half = torch.ones(2, dtype=torch.bfloat16)
-    with losses_in_float32(losses, "bf16", "cpu"), torch.autocast("cpu", torch.bfloat16):
+    with ends_in_float32(losses, "bf16", "cpu"), torch.autocast("cpu", torch.bfloat16):
         losses["a"](half, [half], label=torch.ones(1, dtype=torch.long))
     assert losses["a"].seen == (torch.float32, torch.float32, torch.int64, False)
     assert "forward" not in vars(losses["a"])
-    with losses_in_float32(losses, "fp32", "cpu"):
+    with ends_in_float32(losses, "fp32", "cpu"):
         losses["a"](half, [half], torch.ones(1))
     assert losses["a"].seen[0] == torch.bfloat16
 

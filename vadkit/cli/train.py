@@ -35,6 +35,10 @@ def run(args: argparse.Namespace) -> int:
     if args.resume and args.overwrite:
         fail("--resume and --overwrite exclude each other")
     console = Console(stderr=True)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     resume = f"vadkit train {args.config} --out {args.out} --resume, with the same --set as before"
     try:
         result = train(
@@ -42,11 +46,10 @@ def run(args: argparse.Namespace) -> int:
             RichProgress(console), args.without,
         )
     except KeyboardInterrupt:
-        console.print(f"stopped at once; go on with: {resume}", markup=False, highlight=False)
+        say(f"stopped at once; go on with: {resume}")
         return 130
     if result.signal is not None:
-        console.print(f"stopped after step {result.steps} and saved; go on with: {resume}",
-                      markup=False, highlight=False)
+        say(f"stopped after step {result.steps} and saved; go on with: {resume}")
         return 128 + signal.Signals(result.signal)
     _print(result, args.out)
     return 0
@@ -61,13 +64,14 @@ def _print(result: Any, out: Path) -> None:
     if distributed.launched_rank() != 0:
         return
     label = " (test_best: flatters)" if result.note else ""
-    table = Table(title=f"{out}: step {result.chosen} of {result.steps}{label}", title_justify="left")
+    table = Table()
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name, value in result.figures.items():
         if isinstance(value, float) or value is None:
             table.add_row(name, "not defined" if value is None else f"{value:.4f}")
     console = Console()
-    console.print(table)
-    for text in filter(None, (result.note, f"wrote {result.model_path}")):
-        console.print(text, markup=False, highlight=False)
+    lines = [f"{out}: weights of step {result.chosen} of {result.steps}{label}", table, result.note,
+             f"wrote {result.model_path}"]
+    for line in filter(None, lines):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

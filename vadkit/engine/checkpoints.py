@@ -86,6 +86,8 @@ def _fill(folder: Path, step: int, state: dict[str, Any]) -> None:
 def _replace(partial: Path, final: Path) -> None:
     _remove(final)
     os.replace(partial, final)
+    if os.name != "posix":
+        return  # folders cannot be flushed there
     handle = os.open(final.parent, os.O_RDONLY)
     try:
         os.fsync(handle)  # the new name is on the disk before an older checkpoint goes

@@ -91,12 +91,14 @@ class StepWrapper(OptimWrapper):  # type: ignore[misc]
 
 
 @contextmanager
-def losses_in_float32(losses: nn.ModuleDict | None, precision: str, device_type: str) -> Iterator[None]:
-    """Within this context the losses run without autocast, on float32 inputs.
+def ends_in_float32(model: nn.Module, precision: str, device_type: str) -> Iterator[None]:
+    """Within this context heads and losses run without autocast, on float32 inputs.
 
-    Binary cross entropy of bf16 scores is refused by CUDA's autocast and coarse everywhere.
+    The sigmoid of a bf16 logit above 6 is exactly 1, and its cross entropy a cliff of 100; on CUDA
+    autocast refuses cross entropy of probabilities altogether.
     """
-    modules = [] if losses is None or TYPES[precision] is None else list(losses.values())
+    modules = [m for m in model.modules() if getattr(m, "kind", None) in ("head", "loss")]
+    modules = modules if TYPES[precision] is not None else []
     for module in modules:
         # On the instance: torch looks there first, and nothing of the class or its state changes.
         module.forward = _full(module.forward, device_type)

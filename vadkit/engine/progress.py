@@ -67,7 +67,7 @@ class RichProgress(Progress):
             self.note(f"step {record['step']}, {record['split']}{label}: {figures}")
 
     def note(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def end(self) -> None:
         if self._task is not None:

@@ -25,7 +25,7 @@ from vadkit.engine.records import Log, RecordHook, plain
 from vadkit.engine.runner import QuietRunner, no_trace
 from vadkit.engine.schedules import Schedule, share
 from vadkit.engine.selection import Selection, label, watched_split
-from vadkit.engine.snapshot import Snapshot, stream_seed
+from vadkit.engine.snapshot import Snapshot, refuse_broken, stream_seed
 from vadkit.problems import fail
 
 Evaluate = Callable[[nn.Module], Mapping[str, Any]]
@@ -77,8 +77,7 @@ class Session:
             stack.enter_context(random_state.isolated())
             stack.enter_context(random_state.deterministic(train["deterministic"]))
             stack.enter_context(no_trace())
-            losses = getattr(self.model, "losses", None)
-            stack.enter_context(precision.losses_in_float32(losses, train["precision"], self.device.type))
+            stack.enter_context(precision.ends_in_float32(self.model, train["precision"], self.device.type))
             stack.callback(self.progress.end)
             self._build(interrupt)
             random_state.seed_all(stream_seed(train["seed"], distributed.rank()))
@@ -191,6 +190,9 @@ class Session:
         start = perf_counter()
         try:
             self.runner.train()
+        except RuntimeError as error:
+            self._explain(error)
+            raise
         except KeyboardInterrupt:
             if not interrupt.whole:
                 raise
@@ -198,6 +200,21 @@ class Session:
         if self.keeper.saved != self.runner.iter:
             self.keeper.save(self.runner)
         return self._finish(interrupt, perf_counter() - start)
+
+    def _explain(self, error: RuntimeError) -> None:
+        """Raise a VadkitError if torch refused a step because something in it is not a number.
+
+        Binary cross entropy does not give nan for a score that is nan: it raises, and on CUDA it takes
+        the device down.
+        """
+        step, text = self.runner.iter + 1, str(error)
+        if "device-side assert" not in text:
+            refuse_broken(self.model.state_dict(), self.runner.iter, self.records)
+        if "device-side assert" in text or "should be between 0 and 1" in text:
+            fail(
+                f"a loss was given scores outside 0 ... 1, probably nan, in step {step}; training stopped",
+                hint=f"{self.keeper.last_good()}; a lower train.optimizer.lr or a train.clip_grad may help",
+            )
 
     def _finish(self, interrupt: Interrupt, seconds: float) -> Outcome:
         best, steps = self.selection.best, self.runner.iter

@@ -38,7 +38,7 @@ class Snapshot:
         """Return the state after ``runner.iter`` steps. Raises VadkitError if a weight is not finite."""
         self.records.check(runner.iter)
         model = runner.graph.state_dict()
-        _refuse_broken(model, runner.iter, self.records)
+        refuse_broken(model, runner.iter, self.records)
         wrapper = runner.optim_wrapper
         return {
             "model": model,
@@ -68,8 +68,8 @@ class Snapshot:
             random_state.restore(state["random"][distributed.rank()])
 
 
-def _refuse_broken(model: dict[str, Any], step: int, records: RecordHook) -> None:
-    """A finite loss may still have had a gradient that is not; never save what came of it."""
+def refuse_broken(model: dict[str, Any], step: int, records: RecordHook) -> None:
+    """Raise VadkitError if a weight is not finite: a finite loss may still have had a gradient that is not."""
     weights = [v for v in model.values() if v.is_floating_point()]
     if weights and not all(bool(norm.isfinite()) for norm in torch._foreach_norm(weights, float("inf"))):
         broken = next(n for n, v in model.items() if v.is_floating_point() and not bool(v.isfinite().all()))
