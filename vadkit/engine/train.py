@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
 from vadkit import __version__
@@ -35,6 +34,7 @@ from vadkit.graph.compiler import compile_config
 from vadkit.graph.module import VadModel
 from vadkit.graph.sections import BY_KEY
 from vadkit.graph.source import load_config
+from vadkit.graph.yaml_reader import write_text
 from vadkit.plugin_manager import Plugins, load_plugins
 from vadkit.problems import fail
 
@@ -186,7 +186,7 @@ class _Run:
         if warm is not None:
             loaded = warm_start(self.model, read_weights(warm["file"]), warm["nodes"], warm["file"])
             self.progress.note(f"warm start: took {loaded} from {warm['file']}")
-        text = yaml.safe_dump(self.spec, sort_keys=False, allow_unicode=True)
+        text = write_text(self.spec)
         distributed.first(lambda: write_atomically(self.out / "config.yaml", text.encode()))
 
     def _checkpoint(self) -> Checkpoint | None:
