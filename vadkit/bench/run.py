@@ -14,7 +14,7 @@ from vadkit.bench.machine import machine
 from vadkit.bench.suite import Suite, Variant, folder_name
 from vadkit.bench.timing import Load, Timing, measure, peak_memory
 from vadkit.engine.train import train
-from vadkit.graph.artifact import write_atomically
+from vadkit.files import write_atomically
 from vadkit.graph.cost import costs, parameters
 from vadkit.graph.module import model_of
 from vadkit.graph.plan import Plan

@@ -9,7 +9,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from vadkit.graph.artifact import write_atomically
+from vadkit.files import write_atomically
 from vadkit.report import Bar, Point, bar_chart, page, scatter, section, table
 
 FIGURES = {"ap": "AP", "auc": "AUC", "auc_abnormal": "AUC, abnormal videos"}

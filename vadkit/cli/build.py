@@ -26,7 +26,8 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from vadkit.api import build
-    from vadkit.graph.artifact import save, write_atomically
+    from vadkit.files import write_atomically
+    from vadkit.graph.artifact import save
 
     torch.manual_seed(args.seed)
     model = build(args.config, args.set, without=args.without)

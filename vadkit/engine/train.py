@@ -29,7 +29,8 @@ from vadkit.engine.session import Session
 from vadkit.engine.warm_start import warm_start
 from vadkit.evaluate.choice import metric_for
 from vadkit.evaluate.score import evaluate_as_configured
-from vadkit.graph.artifact import read_weights, write_atomically
+from vadkit.files import write_atomically
+from vadkit.graph.artifact import read_weights
 from vadkit.graph.compiler import compile_config
 from vadkit.graph.module import VadModel
 from vadkit.graph.sections import BY_KEY

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vadkit.data.video import Video
-from vadkit.report.files import write_text_atomic
+from vadkit.files import write_text_atomic
 
 
 @dataclass(frozen=True)

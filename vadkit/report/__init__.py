@@ -10,8 +10,8 @@ Example:
     True
 """
 
+from vadkit.files import replacing, write_text_atomic
 from vadkit.report.bar_chart import Bar, bar_chart
-from vadkit.report.files import replacing, write_text_atomic
 from vadkit.report.line_chart import Line, line_chart
 from vadkit.report.markup import Html, escape, link, script_json
 from vadkit.report.page import page, section, warning_box

@@ -34,7 +34,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     except OSError as error:
         if error.filename not in (None, name):  # some other file of the block's: not ours to explain
             raise
-        fail(f"cannot write {path}: {error.strerror or error}")
+        fail(f"cannot write {path}: {error.strerror or error}", "what was there before is unchanged")
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -48,8 +48,13 @@ def _settle(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def write_atomically(path: Path | str, data: bytes) -> None:
+    """Replace ``path`` by ``data``, all of it or nothing. Raises VadkitError if it cannot."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def write_text_atomic(path: Path | str, text: str) -> None:
     """Replace ``path`` by ``text`` in UTF-8, all of it or nothing. Raises VadkitError if it cannot."""
-    with replacing(path) as temporary:
-        # Unpaired surrogates come from file names that are not UTF-8; they must not stop a report.
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+    # Unpaired surrogates come from file names that are not UTF-8; they must not stop a report.
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))
