@@ -11,7 +11,7 @@ from typing import Any
 
 from cases import Case
 
-from systems import clip_tsa, mgfn, pel4vad, seed, ur_dmu
+from systems import backbones, clip_tsa, mgfn, pel4vad, seed, ur_dmu
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchSystem", "NotSupported", "run"]
@@ -19,10 +19,15 @@ __all__ = ["NoSuchSystem", "NotSupported", "run"]
 Results = Mapping[str, Any]
 RUNNERS: dict[str, Callable[[Case], Results]] = {
     "clip_tsa": clip_tsa.run,
+    "clip_vit": backbones.clip_vit,
+    "i3d_flow": backbones.i3d,
+    "i3d_resnet50": backbones.i3d_resnet50,
+    "i3d_rgb": backbones.i3d,
     "mgfn": mgfn.run,
     "pel4vad": pel4vad.run,
     "seed": seed.run,
     "ur_dmu": ur_dmu.run,
+    "vggish": backbones.vggish,
 }
 
 

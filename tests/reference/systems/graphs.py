@@ -23,6 +23,8 @@ from systems.harness import component, gradients, no_dropout, numpy
 from vadkit.engine import optimizers
 from vadkit.graph.module import VadModel
 
+STEPS = torch.float64  # see steps
+
 
 @dataclass
 class Graph:
@@ -74,7 +76,7 @@ def steps(g: Graph, batch: Callable[[int], dict[str, Any]], columns: Mapping[str
     side of 0, into a step of full size, so that two float32 programs drift apart. The original's runs in
     float32 and float64 agree on these cases. Gradients of single steps are compared in float32.
     """
-    g.model.double()
+    g.model.to(STEPS)
     given, before = g.case.given, {n: w.detach().clone() for n, w in g.weights.items()}
     unknown = set(given["loss_columns"]) - set(columns)
     if unknown:
@@ -88,21 +90,21 @@ def steps(g: Graph, batch: Callable[[int], dict[str, Any]], columns: Mapping[str
         for group, rate in zip(optimizer.param_groups, rates):
             group["lr"] = rate * share(step)
         used.append(optimizer.param_groups[-1]["lr"])
-        parts = g.model.loss({n: in_float64(v) for n, v in batch(step).items()})
+        parts = g.model.loss({n: for_steps(v) for n, v in batch(step).items()})
         rows.append([float(parts[columns[name]].detach()) for name in given["loss_columns"]])
         optimizer.zero_grad()
         parts["total"].backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     after = {n: w.detach().clone() for n, w in g.weights.items()}
     g.model.eval().float()
-    changed = [float((after[n] - before[n]).norm()) for n in given["param_names"]]
-    norms = [float(after[n].norm()) for n in given["param_names"]]
+    changed = [float((after[n] - before[n]).double().norm()) for n in given["param_names"]]
+    norms = [float(after[n].double().norm()) for n in given["param_names"]]
     return {"losses": np.array(rows), "lr": np.array(used), "param_change": np.array(changed),
             "param_norm": np.array(norms)}
 
 
-def in_float64(value: Any) -> Any:
-    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+def for_steps(value: Any) -> Any:
+    return value.to(STEPS) if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def _count(case: Case) -> int:
