@@ -1,0 +1,167 @@
+"""Take the tensors out of a TorchScript archive without running the program inside it.
+
+``torch.jit.load`` links and may run code of the file; ``torch.load(weights_only=True)`` refuses such
+files. Both are avoided: the archive is a zip, its ``data.pkl`` a list of pickle instructions. Here
+these are read one by one and only rebuild dictionaries, lists, numbers and tensors. A class or function
+that is named there is kept as a name and never looked up.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_TYPES = {
+    "FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
+    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}  # fmt: skip
+
+
+@dataclass
+class Named:
+    """Something that the file calls by a name: a class, a function, or what was made with it."""
+
+    name: str
+    state: Any = None
+
+
+@dataclass
+class _Machine:
+    """Follows pickle instructions. ``storage`` turns a persistent id into a flat tensor."""
+
+    storage: Callable[[tuple[Any, ...]], Tensor]
+    stack: list[Any] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
+    memo: dict[int, Any] = field(default_factory=dict)
+
+    def run(self, program: bytes) -> Any:
+        for opcode, argument, _ in pickletools.genops(program):
+            if opcode.name == "STOP":
+                return self.stack.pop()
+            self._step(opcode.name, argument)
+        raise ValueError("it ends too early")
+
+    def _step(self, name: str, argument: Any) -> None:
+        if name in _IGNORED:
+            return
+        if name in _CONSTANTS:
+            self.stack.append(_CONSTANTS[name]())
+        elif name.startswith(("BININT", "BINUNICODE", "SHORT_BINUNICODE", "BINFLOAT", "LONG1", "BINBYTES")):
+            self.stack.append(argument)
+        elif name == "MARK":
+            self.marks.append(len(self.stack))
+        elif name in ("BINPUT", "LONG_BINPUT"):
+            self.memo[argument] = self.stack[-1]
+        elif name in ("BINGET", "LONG_BINGET"):
+            self.stack.append(self.memo[argument])
+        elif name == "GLOBAL":
+            self.stack.append(Named(argument.replace(" ", ".")))
+        elif (method := getattr(self, f"_{name.lower()}", None)) is not None:
+            method()
+        else:
+            raise ValueError(f"it holds the instruction {name}, which no file of tensors needs")
+
+    def _above_mark(self) -> list[Any]:
+        start = self.marks.pop()
+        items, self.stack[start:] = self.stack[start:], []
+        return items
+
+    def _tuple(self) -> None:
+        self.stack.append(tuple(self._above_mark()))
+
+    def _tuple1(self) -> None:
+        self.stack[-1:] = [tuple(self.stack[-1:])]
+
+    def _tuple2(self) -> None:
+        self.stack[-2:] = [tuple(self.stack[-2:])]
+
+    def _tuple3(self) -> None:
+        self.stack[-3:] = [tuple(self.stack[-3:])]
+
+    def _append(self) -> None:
+        value = self.stack.pop()
+        self.stack[-1].append(value)
+
+    def _appends(self) -> None:
+        items = self._above_mark()
+        self.stack[-1].extend(items)
+
+    def _setitem(self) -> None:
+        key, value = self.stack[-2:]
+        del self.stack[-2:]
+        self.stack[-1][key] = value
+
+    def _setitems(self) -> None:
+        items = self._above_mark()
+        self.stack[-1].update(zip(items[::2], items[1::2]))
+
+    def _newobj(self) -> None:
+        del self.stack[-1]
+        self.stack[-1] = Named(self.stack[-1].name)
+
+    def _reduce(self) -> None:
+        arguments = self.stack.pop()
+        function = self.stack[-1].name
+        rebuild = function == "torch._utils._rebuild_tensor_v2"
+        self.stack[-1] = _view(*arguments[:4]) if rebuild else Named(function, arguments)
+
+    def _build(self) -> None:
+        state = self.stack.pop()
+        self.stack[-1].state = state
+
+    def _binpersid(self) -> None:
+        self.stack[-1] = self.storage(self.stack[-1])
+
+
+_IGNORED = {"PROTO"}
+_CONSTANTS: dict[str, Callable[[], Any]] = {
+    "EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict,
+    "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "NONE": lambda: None,
+}  # fmt: skip
+
+
+def _view(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+    return storage.as_strided(size, stride, offset)  # out of bounds is an error of torch's
+
+
+def is_torchscript(archive: zipfile.ZipFile) -> bool:
+    return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def read_torchscript(archive: zipfile.ZipFile) -> dict[str, Tensor]:
+    """Return the parameters and buffers of the archived module by their dotted names.
+
+    Raises ValueError, KeyError, IndexError, TypeError, AttributeError or RuntimeError if it is damaged.
+    """
+    root = next(name for name in archive.namelist() if name.endswith("/data.pkl")).removesuffix("/data.pkl")
+    names, storages = set(archive.namelist()), dict[str, Tensor]()
+    if f"{root}/byteorder" in names and archive.read(f"{root}/byteorder") != b"little":
+        raise ValueError("its numbers are big-endian")
+
+    def storage(told: tuple[Any, ...]) -> Tensor:
+        _, kind, key, _, count = told
+        if key not in storages:
+            content = bytearray(archive.read(f"{root}/data/{key}"))
+            dtype = _TYPES[kind.name.rsplit(".", 1)[-1]]
+            storages[key] = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
+        if len(storages[key]) < count:
+            raise ValueError("a tensor is cut short")
+        return storages[key]
+
+    return dict(_tensors(_Machine(storage).run(archive.read(f"{root}/data.pkl")), ""))
+
+
+def _tensors(module: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:
+    for name, value in (module.state if isinstance(module.state, dict) else {}).items():
+        if isinstance(value, Tensor):
+            yield f"{prefix}{name}", value
+        elif isinstance(value, Named):
+            yield from _tensors(value, f"{prefix}{name}.")
