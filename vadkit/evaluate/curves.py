@@ -71,13 +71,13 @@ def ap_bounds(r: Ranking) -> tuple[float, float]:
     """Return how far ``average_precision`` and ``ap_trapezoid`` can be off in the same case.
 
     While the frames of one score are gone through in an unknown order, precision stays between all
-    negatives first and all positives first.
+    negatives first and all positives first. (The trapezoid's curve begins at precision 1, which is
+    what positives first give at the highest score.)
     """
     hits, all_ = np.cumsum(r.positive), np.cumsum(r.positive + r.negative)
     before = hits - r.positive
     most = hits / np.maximum(all_ - r.negative, 1)
     least = before / np.maximum(all_ - r.positive, 1)
-    most[:1] = 1.0  # the trapezoid's curve begins at precision 1
     step = hits / all_
     line = (np.r_[1.0, step[:-1]] + step) / 2
     gain = r.positive / r.positives
