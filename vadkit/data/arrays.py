@@ -5,6 +5,7 @@ Legend: t snippets, dim the width of the stream.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ BEGINNINGS = {
     b"<": "a web page or XML",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself",
 }
+_HEADERS = threading.Lock()
 AGAIN = "make the file again, or take the video out of the list"
 
 
@@ -57,11 +59,21 @@ def _map(path: Path) -> np.ndarray:
     """Map the file into memory, or say why that cannot be done."""
     _check_beginning(path)
     try:
-        loaded: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+        loaded = _load(path)
     except Exception as error:  # numpy raises a dozen kinds for a damaged header, even TokenError
         fail(f"{path}: {_reason(path, error)}", hint=AGAIN)
     # A plain array over the same memory: the subclass makes every later slice slow.
     return loaded.view(np.ndarray)  # type: ignore[no-any-return]
+
+
+def _load(path: Path) -> Any:
+    # numpy reads the header with ``ast``, which in CPython 3.11 is not safe in several threads: now and
+    # then a thread gets "AST constructor recursion depth mismatch" for a sound file.
+    with _HEADERS:
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except SystemError:  # a thread outside compiled something at that moment
+            return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _check_beginning(path: Path) -> None:
