@@ -120,7 +120,8 @@ class _Run:
     def train(self, resume: bool, seconds: float) -> TrainResult:
         checkpoint = self._checkpoint() if resume else None
         if checkpoint is None:
-            self._begin()
+            self._warm_start()
+        distributed.first(self._write_config)
         with self._batches() as batches, self._log(checkpoint) as log:
             session = Session(
                 self.model,
@@ -181,14 +182,14 @@ class _Run:
             "versions": {"vadkit": __version__, "torch": torch.__version__, "python": platform.python_version()},
         }
 
-    def _begin(self) -> None:
-        """Load what a new run begins with, and write down its config."""
+    def _warm_start(self) -> None:
         warm = self.spec["train"]["warm_start"]
         if warm is not None:
             loaded = warm_start(self.model, read_weights(warm["file"]), warm["nodes"], warm["file"])
             self.progress.note(f"warm start: took {loaded} from {warm['file']}")
-        text = write_text(self.spec)
-        distributed.first(lambda: write_atomically(self.out / "config.yaml", text.encode()))
+
+    def _write_config(self) -> None:
+        write_atomically(self.out / "config.yaml", write_text(self.spec).encode())
 
     def _checkpoint(self) -> Checkpoint | None:
         """Return the newest whole checkpoint. Refuses one of another config or other training videos."""
