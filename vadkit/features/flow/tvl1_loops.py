@@ -8,8 +8,6 @@ test that they do not overlap, and uses vector instructions. One loop with all a
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from vadkit.features.flow.jit import jit
@@ -17,7 +15,8 @@ from vadkit.features.flow.jit import jit
 ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 BICUBIC = np.float32(-0.75)  # OpenCV's; the slope of the kernel at distance 1
 TINY = np.float32(np.finfo(np.float32).eps)  # squared gradients below this count as this
-EDGE = 3  # zeros around the planes that are resampled, so that no tap needs a test
+EDGE = 4  # zeros around the planes that are resampled: whatever lies further out is read there
+U1, U2, U3 = np.uint64(1), np.uint64(2), np.uint64(3)  # an unsigned index needs no test for "from the end"
 
 
 @jit
@@ -124,6 +123,29 @@ def cubic(part: float) -> tuple[float, float, float, float]:
 
 
 @jit
+def floor(x: float) -> int:
+    """Return the whole number below; ``math.floor`` would be a call, and slower than all else here."""
+    whole = np.int32(x)
+    return whole - np.int32(whole > x)  # type: ignore[return-value]
+
+
+@jit
+def along(plane: np.ndarray, i: int, j: int, weights: tuple[float, float, float, float]) -> float:
+    near, far = plane[i, j] * weights[0] + plane[i, j + U1] * weights[1], plane[i, j + U3] * weights[3]
+    return near + plane[i, j + U2] * weights[2] + far
+
+
+@jit
+def sample(
+    plane: np.ndarray, i: int, j: int,
+    across: tuple[float, float, float, float], down: tuple[float, float, float, float],
+) -> float:  # fmt: skip
+    """Return the weighted sum of the 4 x 4 pixels that begin at row i and column j."""
+    upper = along(plane, i, j, across) * down[0] + along(plane, i + U1, j, across) * down[1]
+    return upper + along(plane, i + U2, j, across) * down[2] + along(plane, i + U3, j, across) * down[3]
+
+
+@jit
 def warp(
     planes: np.ndarray, first: np.ndarray, u: np.ndarray,
     gradient: np.ndarray, inverse: np.ndarray, rest: np.ndarray,
@@ -131,31 +153,26 @@ def warp(
     """Sample the second image and its gradient where the flow points to; write what a warp keeps fixed.
 
     Args:
-        planes: (h + 6, w + 6, 4) inside ``EDGE`` zeros: second image, its x and y gradient, nothing.
+        planes: (3, h + 8, w + 8): second image, its x and y gradient, inside ``EDGE`` zeros.
         first: first image.
         u: flow.
 
     Outside the image everything is 0.
     """
     h, w = first.shape
-    sums = np.empty(4, np.float32)
+    image, slope_x, slope_y = planes[0], planes[1], planes[2]
     for y in range(h):
         for x in range(w):
-            sums[:] = ZERO
-            to_x, to_y = np.float32(x) + u[0, y, x], np.float32(y) + u[1, y, x]
-            floor_x, floor_y = math.floor(to_x), math.floor(to_y)
-            if -2 <= floor_x <= w and -2 <= floor_y <= h:
-                wx = cubic(to_x - np.float32(floor_x))
-                wy = cubic(to_y - np.float32(floor_y))
-                for j in range(4):
-                    for i in range(4):
-                        weight = wy[j] * wx[i]
-                        for c in range(4):
-                            sums[c] += weight * planes[floor_y + EDGE - 1 + j, floor_x + EDGE - 1 + i, c]
-            gx, gy = sums[1], sums[2]
+            ux, uy = u[0, y, x], u[1, y, x]
+            to_x, to_y = np.float32(x) + ux, np.float32(y) + uy
+            left, top = floor(to_x), floor(to_y)
+            across, down = cubic(to_x - np.float32(left)), cubic(to_y - np.float32(top))
+            j = np.uint64(min(max(left, -EDGE + 1), w + 1) + EDGE - 1)
+            i = np.uint64(min(max(top, -EDGE + 1), h + 1) + EDGE - 1)
+            gx, gy = sample(slope_x, i, j, across, down), sample(slope_y, i, j, across, down)
             gradient[0, y, x], gradient[1, y, x] = gx, gy
             inverse[y, x] = ONE / max(gx * gx + gy * gy, TINY)
-            rest[y, x] = sums[0] - gx * u[0, y, x] - gy * u[1, y, x] - first[y, x]
+            rest[y, x] = sample(image, i, j, across, down) - gx * ux - gy * uy - first[y, x]
 
 
 @jit

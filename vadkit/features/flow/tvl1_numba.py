@@ -90,12 +90,12 @@ def _level(first: np.ndarray, second: np.ndarray, u: np.ndarray, settings: TvL1S
 
 
 def _planes(image: np.ndarray) -> np.ndarray:
-    """Return the image and its centred gradients side by side, inside zeros; see ``loops.warp``."""
+    """Return the image and its centred gradients inside zeros; see ``loops.warp``."""
     h, w = image.shape
     padded = np.pad(image, 1, mode="edge")
-    planes = np.zeros((h + 2 * loops.EDGE, w + 2 * loops.EDGE, 4), np.float32)
-    inside = planes[loops.EDGE : -loops.EDGE, loops.EDGE : -loops.EDGE]
-    inside[..., 0] = image
-    inside[..., 1] = (padded[1:-1, 2:] - padded[1:-1, :-2]) * np.float32(0.5)
-    inside[..., 2] = (padded[2:, 1:-1] - padded[:-2, 1:-1]) * np.float32(0.5)
+    planes = np.zeros((3, h + 2 * loops.EDGE, w + 2 * loops.EDGE), np.float32)
+    inside = planes[:, loops.EDGE : -loops.EDGE, loops.EDGE : -loops.EDGE]
+    inside[0] = image
+    inside[1] = (padded[1:-1, 2:] - padded[1:-1, :-2]) * np.float32(0.5)
+    inside[2] = (padded[2:, 1:-1] - padded[:-2, 1:-1]) * np.float32(0.5)
     return planes
