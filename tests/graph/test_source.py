@@ -333,7 +333,7 @@ def test_bad_overrides(text, column, message, hint):
     assert (problem.place.file, problem.place.line, problem.place.column) == ("--set", 1, column)
 
 
-@pytest.mark.parametrize("index", ["1", "-1", "x", "99999999999999999999"])
+@pytest.mark.parametrize("index", ["1", "-1", "x", "0000000001", "99999999999999999999"])
 def test_bad_list_index(index):
     write("child.yaml", "extends: base\neval: {post: [{use: smooth}]}\n")
     said = f"'eval.post' is a list and has no entry '{index}'; it has 1 entry, counted from 0"

@@ -142,7 +142,7 @@ class _Override:
         return None
 
     def _item(self, items: list[Tree], key: str, depth: int) -> Tree | Problem:
-        if key.isascii() and key.isdigit() and int(key[:9]) < len(items):
+        if key.isascii() and key.isdigit() and len(key) < 10 and int(key) < len(items):
             return items[int(key)]
         count = f"{len(items)} {'entry' if len(items) == 1 else 'entries'}"
         there = f"it has {count}, counted from 0" if items else "it is empty"
