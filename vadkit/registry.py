@@ -6,6 +6,7 @@ must never reach it unchecked: ``find`` is the only way in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mmengine.registry import Registry
@@ -55,9 +56,9 @@ class Components:
         kinds = [kind] if kind else list(self.registries)
         return sorted(name for k in kinds for name in self.registries[k].module_dict)
 
-    def suggest(self, name: str) -> str | None:
-        """Return 'did you mean ...' for a name that is not known, or None."""
-        close = nearest(name, self.names())
+    def suggest(self, name: str, kinds: Sequence[str] = ()) -> str | None:
+        """Return 'did you mean ...' for a name that is not known, or None; only of ``kinds``, if given."""
+        close = nearest(name, [known for kind in kinds or KINDS for known in self.names(kind)])
         found = self.find(close) if close else None
         if found is None:
             return None

@@ -242,7 +242,7 @@ class _Compiler:
                     Note(f"plugin {p.name} ({p.origin}) is left out by --without; it may provide it")
                     for p in self.plugins.plugins if p.blocked
                 )
-                hint = self.plugins.components.suggest(name) or f"'vadkit list {kinds[0]}' shows what there is"
+                hint = self.plugins.components.suggest(name, kinds) or f"'vadkit list {kinds[0]}' shows what there is"
                 self._tell(f"unknown component '{name}'", at, hint, notes)
             elif found.kind not in kinds:
                 self._tell(f"{what} uses '{name}' of kind {found.kind}; it takes {_say_kinds(kinds)}", at)

@@ -247,7 +247,7 @@ class _Loader:
         notes += [Note(f"looked in {shown(folder)} and the folders in it") for folder in self.folders]
         hint = f"did you mean '{close}'?" if close else None
         what = "file" if name.endswith(SUFFIXES) or os.path.basename(name) != name else "config"
-        return Problem(f"no {what} '{shorten(name)}'", place, hint, tuple(notes))
+        return Problem(f"no {what} '{shorten(name, 300)}'", place, hint, tuple(notes))
 
     def _known(self, beside: Path) -> set[str]:
         folders = [Path(os.curdir), beside, *self._places()]
