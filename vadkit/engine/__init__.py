@@ -12,6 +12,7 @@ precision           autocast on any device, gradient scaling, clipping without g
 optimizers          parameter groups by node name
 schedules           the learning rate as a function of the step
 checkpoints, tree   atomic checkpoints: safetensors and JSON, no pickle
+snapshot, keeper    what a checkpoint holds, and when one is written
 random_state        seeds, and random state that survives a resume
 records             the log: JSON lines, TensorBoard, losses that are not finite
 selection           which weights are kept: last, val or test_best
@@ -20,6 +21,8 @@ distributed         torchrun, gloo and nccl, slices of the global batch
 interrupt           Ctrl-C and SIGTERM end a run between two steps
 progress            what a run tells while it goes on
 session             one training, put together from the above
+folder, fingerprint who may use a run's folder, and what may change when it goes on
+results             the model file and result.json
 fit, train          the two ways in: in memory, and into a folder
 ==================  ==========================================================================
 """
