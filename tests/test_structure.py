@@ -28,7 +28,11 @@ RANKS = {
 }  # fmt: skip
 FOR_PLUGINS = {"vadkit", "vadkit.layers", "vadkit.testing", "vadkit.hookspecs", "vadkit.kinds"}
 # These kinds hand over, or are fed, what lives in these parts.
-FOR_KIND = {"Dataset": {"vadkit.data", "vadkit.problems"}, "Metric": {"vadkit.evaluate"}}
+FOR_KIND = {
+    "Dataset": {"vadkit.data", "vadkit.problems"},
+    "Metric": {"vadkit.evaluate"},
+    "Backbone": {"vadkit.features"},
+}
 HEAVY = ("torch", "numpy", "cv2", "mmengine")
 
 
