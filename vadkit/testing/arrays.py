@@ -119,13 +119,13 @@ def writes_a_recipe(subject: Subject) -> None:
 
 
 def extracts(subject: Subject) -> None:
-    """extract gives float32 (s, dim), finite, and each snippet its own features"""
+    """extract gives float32 (s, dim), or (s, num_crops, dim), finite, and each snippet its own features"""
     backbone = _available(subject)
     snippets = _snippets(backbone)
-    together = backbone.extract(snippets)
-    if together.shape != (len(snippets), backbone.dim) or together.dtype != np.float32:
-        raise Broken(f"{len(snippets)} snippets came as {together.dtype} {together.shape}, "
-                     f"not float32 {(len(snippets), backbone.dim)}")
+    together, crops = backbone.extract(snippets), getattr(backbone, "num_crops", 1)
+    wanted = (len(snippets), *([crops] if crops > 1 else []), backbone.dim)
+    if together.shape != wanted or together.dtype != np.float32:
+        raise Broken(f"{len(snippets)} snippets came as {together.dtype} {together.shape}, not float32 {wanted}")
     if not np.isfinite(together).all():
         raise Broken("some features are not finite")
     alone = np.concatenate([backbone.extract([snippet]) for snippet in snippets])
