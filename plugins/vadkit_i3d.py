@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vadkit import Backbone, hookimpl
+from vadkit.features import flow as flows
 from vadkit.features.crops import Order, cut_crops, num_crops, resize_short_side, to_grey
 from vadkit.features.folding import Pair, folded
 from vadkit.features.network import Frozen, Precision
@@ -113,8 +114,8 @@ class I3dFlow(Backbone):
 
     Args:
         weights, random_weights, short_side, crops, precision, device: as of ``i3d_rgb``.
-        flow: a name in ``vadkit.features.flow``. The public weights were trained on tvl1; any other
-            one costs accuracy. It runs on the resized grey picture, before any crop is cut.
+        flow: a method of ``vadkit.features.flow``. The public weights were trained on tvl1; another one
+            costs accuracy. It runs on the resized grey picture, before any crop is cut.
         quantise: how pixels per frame become the network's input, bounded at 20. ``bound20``: whole
             levels 0 to 255, as flow kept in JPEG files has, then x / 255 * 2 - 1; ``video_features``: the
             same as v-iashin's tool does it (+20 becomes 1.0078); ``clamp``: v / 20, no levels. Stillness is
@@ -137,11 +138,13 @@ class I3dFlow(Backbone):
         random_weights: bool = False,
         short_side: int = 256,
         crops: Order = "centre",
-        flow: Literal["tvl1", "dis"] = "tvl1",
+        flow: flows.Method = "tvl1",
         quantise: Quantise = "bound20",
         precision: Precision = "fp32",
         device: str = "cpu",
     ) -> None:
+        if flow not in get_args(flows.Method):
+            raise ValueError(f"flow must be one of {', '.join(get_args(flows.Method))}, not '{flow}'")
         if quantise not in QUANTISE:
             raise ValueError(f"quantise must be one of {', '.join(QUANTISE)}, not '{quantise}'")
         self.num_crops = num_crops(crops)
@@ -169,12 +172,10 @@ class I3dFlow(Backbone):
 
     def _flow(self, frames: Tensor) -> Tensor:
         """Take uint8 (f, 3, h, w), return pixels per frame (2, f - 1, h, w), of 16 pairs at least."""
-        from vadkit.features import flow
-
         grey = to_grey(frames).numpy()
         if len(grey) == 1:
             grey = np.repeat(grey, 2, axis=0)
-        x = torch.from_numpy(getattr(flow, self.flow)(grey)).permute(3, 0, 1, 2)
+        x = torch.from_numpy(flows.optical_flow(grey, self.flow, self.frozen.device)).permute(3, 0, 1, 2)
         return torch.cat([x, x[:, -1:].expand(-1, max(0, PAIRS - x.shape[1]), -1, -1)], 1)
 
 

@@ -59,13 +59,15 @@ class Backbone(Component):
     kind: ClassVar[str] = "backbone"
     modality: ClassVar[Literal["rgb", "flow", "audio"]]
     dim: ClassVar[int]
+    # How many views (crops, mirrored or not) it takes of each snippet. Set by the constructor if not 1.
+    num_crops: int = 1
 
     def recipe(self) -> dict[str, Any]:
         """Return everything that decides the numbers: weights' SHA-256, sizes, normalisation, rates."""
         raise NotImplementedError
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        """Return float32 (s, dim) for s snippets.
+        """Return float32 (s, dim) for s snippets; (s, num_crops, dim) if there are several crops.
 
         For "rgb" and "flow" a snippet is uint8 frames (f, height, width, 3); for "audio" it is
         float32 mono samples at ``recipe()["sample_rate"]`` that end where the snippet ends.

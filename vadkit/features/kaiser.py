@@ -29,10 +29,10 @@ def resample(x: Floats, rate: int, new_rate: int) -> Floats:
     if count < 1:
         raise ValueError(f"{len(x)} samples at {rate} a second are too few for one at {new_rate}")
     scale = min(1.0, ratio)
-    table = _filter() * scale
+    table = np.asarray(_filter() * scale)
     reach = int(len(table) // int(scale * TABLE)) + 1
     padded = np.pad(np.asarray(x, np.float64), reach)
-    times = np.arange(count) * (1 / ratio)
+    times = np.arange(count, dtype=np.float64) * (1 / ratio)
     blocks = [_block(padded, table, times[i : i + BLOCK], scale, reach) for i in range(0, count, BLOCK)]
     return np.concatenate(blocks)
 

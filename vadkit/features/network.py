@@ -112,8 +112,9 @@ class Frozen:
         return torch.bfloat16 if resolve(self.precision, self.device) == "bf16" else torch.float32
 
     def _forward(self, batch: Tensor) -> Tensor:
+        network = self.network  # ahead of the input: it tells what is wrong with the device in words
         x = batch.to(self.device, dtype=self._dtype).contiguous(memory_format=self.layout)
-        result: Tensor = self.network(x)
+        result: Tensor = network(x)
         return result.float().cpu()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ def _sha256(path: str, size: int, modified: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _cannot_read(path: str | Path, error: OSError) -> Any:
+def _cannot_read(path: str | Path, error: OSError) -> NoReturn:
     fail(f"the weights {path} cannot be read: {(error.strerror or str(error)).lower()}")
 
 
@@ -124,10 +124,18 @@ def _read(path: Path, head: bytes) -> Any:
                 with np.load(path, allow_pickle=False) as arrays:
                     return dict(arrays)
     elif int.from_bytes(head[:8], "little") < 1 << 28 and head[8:9] == b"{":  # length of a JSON head, and the head
-        from safetensors.torch import load_file
-
-        return load_file(path)
+        return _read_safetensors(path)
     return _read_pickled(path)
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(_first_line(error)) from error
 
 
 def _read_pickled(path: Path) -> Any:

@@ -17,9 +17,9 @@ import vadkit_clip_vit
 import vadkit_i3d
 import vadkit_i3d_resnet50
 import vadkit_vggish
+from cases import Case
 from torch import Tensor, nn
 
-from cases import Case
 from systems.errors import NotSupported
 from systems.harness import numpy, tensor, watch
 from vadkit.features.kaiser import resample
