@@ -1,0 +1,62 @@
+"""Render a small data set, train the paper's systems on it and compare them.
+
+A second run in the same folder uses whatever is finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+NEEDED = 400 << 20  # bytes on the disk
+STEPS = {"render": "rendering clips", "extract": "extracting features", "train": "training"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("vadkit-demo"), metavar="DIR", help="folder of the study")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each system (default 3)")
+    parser.add_argument("--quick", action="store_true", help="fewer clips and steps: shows that all works")
+
+
+def run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from vadkit.demo.page import study_page
+    from vadkit.demo.study import free_space, run_study
+    from vadkit.files import write_text_atomic
+    from vadkit.problems import fail
+
+    if not 1 <= args.seeds <= 100:
+        fail(f"--seeds must be from 1 to 100, got {args.seeds}")
+    if free_space(args.out) < NEEDED:
+        fail(f"{args.out}: the demo needs {NEEDED >> 20} MiB of free disk space", "give another --out")
+    console = Console(width=None if Console().is_terminal else 160)
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        tasks: dict[str, Any] = {step: bar.add_task(what, total=None) for step, what in STEPS.items()}
+
+        def progress(step: str, done: int, total: int) -> None:
+            bar.update(tasks[step], completed=done, total=total)
+
+        study = run_study(args.out, args.seeds, args.quick, progress)
+    write_text_atomic(args.out / "index.html", study_page(study, args.out))
+    _print(console, study)
+    console.print(f"wrote {args.out / 'index.html'}", highlight=False)
+    return 0
+
+
+def _print(console: Any, study: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from vadkit.demo.table import COLUMNS, heading, rows, text, verdict
+
+    table = Table(title=f"Test clips, mean and standard deviation over {study['seeds']} seeds", title_justify="left")
+    table.add_column("system")
+    for column in COLUMNS:
+        table.add_column(heading(column), justify="right")
+    for title, row in rows(study).items():
+        table.add_row(title, *(text(row[column]) for column in COLUMNS))
+    console.print(table)
+    console.print(verdict(study), highlight=False, markup=False)

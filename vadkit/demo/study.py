@@ -1,0 +1,199 @@
+"""Render, extract, train, score: the whole study in one folder, in which whatever is finished is used again.
+
+OUT/videos/NAME.mp4                  the clips
+OUT/features/                        their feature store
+OUT/runs/SYSTEM/seedN/               each training (model, log, figures) with its scores
+OUT/study.json                       everything the table and the page show
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vadkit.data.build import open_dataset
+from vadkit.demo.render import render
+from vadkit.demo.script import FPS, KINDS, SHOWS_IN, SNIPPET, Clip, write_script
+from vadkit.engine.train import train
+from vadkit.evaluate.score import evaluate_as_configured
+from vadkit.features.store import VideoEntry, extract_store
+from vadkit.features.workers import spread
+from vadkit.files import write_atomically
+from vadkit.graph import artifact
+from vadkit.graph.compiler import compile_plan
+from vadkit.graph.source import load_config
+from vadkit.kinds import Backbone
+from vadkit.plugin_manager import load_plugins
+from vadkit.problems import fail
+
+WORKERS = 2
+Progress = Callable[[str, int, int], None]  # what is done, units done, units in all
+
+
+@dataclass(frozen=True)
+class System:
+    """A graph of the study and what it is fed with."""
+
+    config: str
+    title: str
+
+
+SYSTEMS = (
+    System("demo_rgb", "RGB"),
+    System("demo_rgb_flow", "RGB + flow"),
+    System("demo_three_stream", "RGB + flow + sound"),
+)
+
+
+def run_study(out: Path, seeds: int, quick: bool, progress: Progress) -> dict[str, Any]:
+    """Return the study as plain data: figures of every system and seed, and scores of every test clip.
+
+    ``quick`` takes a third of the clips and a tenth of the steps: to see that all works, not for figures.
+    Raises VadkitError if OUT cannot be written or holds another study.
+    """
+    clips = write_script(train=(12, 3), test=(6, 2)) if quick else write_script()
+    _claim(out, {"quick": quick, "clips": [clip.name for clip in clips]})
+    _render_all(clips, out / "videos", progress)
+    _extract_all(clips, out, progress)
+    jobs = [(system, seed) for seed in range(seeds) for system in SYSTEMS]
+    for done, (system, seed) in enumerate(jobs):
+        progress("train", done, len(jobs))
+        _train(system, seed, out, quick)
+    progress("train", len(jobs), len(jobs))
+    study = {
+        "quick": quick,
+        "seeds": seeds,
+        "systems": [_system(system, seeds, out) for system in SYSTEMS],
+        "clips": [_describe(clip) for clip in clips if clip.split == "test"],
+    }
+    write_atomically(out / "study.json", (json.dumps(study) + "\n").encode())
+    return study
+
+
+def _claim(out: Path, what: dict[str, Any]) -> None:
+    """Note which clips OUT is about; refuse a folder that is about others."""
+    note = out / "demo.json"
+    if note.is_file():
+        if json.loads(note.read_text(encoding="utf-8")) != what:
+            fail(f"{out} holds a study of other clips", "give another --out, or remove the folder")
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        fail(f"{out} is there and holds something else", "give another --out")
+    write_atomically(note, json.dumps(what).encode())
+
+
+def _render_all(clips: Sequence[Clip], folder: Path, progress: Progress) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    left = [clip for clip in clips if not (folder / f"{clip.name}.mp4").is_file()]
+    done = len(clips) - len(left)
+    progress("render", done, len(clips))
+    for _ in spread(partial(_Renderer, folder), left, WORKERS if len(left) > 1 else 0):
+        done += 1
+        progress("render", done, len(clips))
+
+
+class _Renderer:
+    """Renders in a worker process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, clip: Clip) -> None:
+        render(clip, self.folder / f"{clip.name}.mp4")
+
+
+def _extract_all(clips: Sequence[Clip], out: Path, progress: Progress) -> None:
+    """Extract what the three-stream graph's inputs name; the smaller systems take the same streams."""
+    result = extract_store(
+        [_entry(clip, out) for clip in clips], _backbones(SYSTEMS[-1].config), out / "features",
+        fps=float(FPS), snippet_frames=SNIPPET, classes=KINDS, workers=WORKERS,
+        progress=lambda _, done, total: progress("extract", done, total),
+    )  # fmt: skip
+    if result.failed:
+        name, cause = next(iter(result.failed.items()))
+        fail(f"{name}: {cause}", "remove the file; it is rendered again")
+
+
+def _entry(clip: Clip, out: Path) -> VideoEntry:
+    return {
+        "name": clip.name,
+        "file": str(out / "videos" / f"{clip.name}.mp4"),
+        "split": clip.split,
+        "label": int(clip.span is not None),
+        "classes": [clip.kind] if clip.span else [],
+        # The training never sees an interval: only test clips have one.
+        "spans": [list(clip.span)] if clip.span and clip.split == "test" else [],
+        "num_frames": clip.frames,
+        "fps": float(FPS),
+        "tags": {"camera": clip.camera, "shows_in": SHOWS_IN.get(clip.kind, "nothing")},
+    }
+
+
+def _backbones(config: str) -> dict[str, Backbone]:
+    """Return stream -> backbone of a graph, every stream of the store once."""
+    plugins = load_plugins()
+    spec = compile_plan(load_config(config, (), plugins.config_folders), plugins).spec
+    streams = spec["data"]["streams"] or {name: name for name in spec["inputs"]}
+    found = {}
+    for name, given in spec["inputs"].items():
+        component = plugins.components.find(given["use"], "backbone")
+        assert component is not None
+        found[streams[name]] = component(**(given.get("args") or {}))
+    return found  # type: ignore[return-value]
+
+
+def _folder(system: System, seed: int, out: Path) -> Path:
+    return out / "runs" / system.config / f"seed{seed}"
+
+
+def _train(system: System, seed: int, out: Path, quick: bool) -> None:
+    """Train one system with one seed, unless that is done, and keep the scores of the test clips."""
+    folder = _folder(system, seed, out)
+    sets = [f"data.args.root={json.dumps(str(out / 'features'))}"]
+    if _warm_starts(system.config):
+        sets.append(f"train.warm_start.file={json.dumps(str(_folder(SYSTEMS[0], seed, out) / 'model.safetensors'))}")
+    if quick:
+        sets.append("train.steps=12")
+    if not (folder / "result.json").is_file():
+        result = train(system.config, sets, out=folder, resume=folder.is_dir(), seed=seed)
+        if result.signal is not None:
+            raise KeyboardInterrupt
+    if not (folder / "scores.json").is_file():
+        _score(folder, out)
+
+
+def _warm_starts(config: str) -> bool:
+    plugins = load_plugins()
+    return bool(load_config(config, (), plugins.config_folders).data.get("train", {}).get("warm_start"))
+
+
+def _score(folder: Path, out: Path) -> None:
+    model, plugins = artifact.load(folder / "model.safetensors"), load_plugins()
+    model.spec["data"]["args"]["root"] = str(out / "features")
+    dataset = open_dataset(model.spec["data"], plugins)
+    with torch.inference_mode():
+        result = evaluate_as_configured(model, dataset, model.spec["eval"], plugins=plugins)
+    scores = {name: np.round(values, 5).tolist() for name, values in result.scores.items()}
+    write_atomically(folder / "scores.json", json.dumps({"figures": result.figures, "scores": scores}).encode())
+
+
+def _system(system: System, seeds: int, out: Path) -> dict[str, Any]:
+    runs = [json.loads((_folder(system, seed, out) / "scores.json").read_text()) for seed in range(seeds)]
+    return {"config": system.config, "title": system.title, "runs": runs}
+
+
+def _describe(clip: Clip) -> dict[str, Any]:
+    return {"name": clip.name, "kind": clip.kind, "frames": clip.frames, "span": clip.span}
+
+
+def free_space(out: Path) -> int:
+    """Return the bytes free where OUT is or will be."""
+    there: Iterable[Path] = (path for path in (out, *out.absolute().parents) if path.exists())
+    return shutil.disk_usage(next(iter(there))).free

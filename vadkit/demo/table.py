@@ -1,0 +1,60 @@
+"""What the study found, as rows: AP and AUC of every system, overall and for each kind of anomaly."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from vadkit.demo.script import KINDS, SHOWS_IN
+
+Pair = tuple[float, float | None]  # mean and, for several seeds, the standard deviation
+
+COLUMNS = ("AP", "AUC", "AUC, abnormal clips", *KINDS[1:])
+
+
+def rows(study: dict[str, Any]) -> dict[str, dict[str, Pair | None]]:
+    """Return system title -> column -> mean and deviation over the seeds; None where a figure is undefined.
+
+    The columns of kinds are the AP over the clips of that kind and all normal clips.
+    """
+    found = {}
+    for system in study["systems"]:
+        figures = [run["figures"] for run in system["runs"]]
+        row = {
+            "AP": pair([f["ap"] for f in figures]),
+            "AUC": pair([f["auc"] for f in figures]),
+            "AUC, abnormal clips": pair([f["auc_abnormal"] for f in figures]),
+        }
+        for kind in KINDS[1:]:
+            row[kind] = pair([f["per_class"][kind]["ap"] for f in figures])
+        found[system["title"]] = row
+    return found
+
+
+def pair(values: list[float | None]) -> Pair | None:
+    """Return mean and sample standard deviation, or None if a value is undefined."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values) or not known:
+        return None
+    return statistics.fmean(known), statistics.stdev(known) if len(known) > 1 else None
+
+
+def text(value: Pair | None) -> str:
+    """Return '0.861 +- 0.012'."""
+    if value is None:
+        return "undefined"
+    mean, deviation = value
+    return f"{mean:.3f}" if deviation is None else f"{mean:.3f} +- {deviation:.3f}"
+
+
+def heading(column: str) -> str:
+    """Return a column's title; a kind says where it shows."""
+    return f"AP, {column} ({SHOWS_IN[column]})" if column in SHOWS_IN else column  # type: ignore[index]
+
+
+def verdict(study: dict[str, Any]) -> str:
+    """Say whether every stream added something, from the figures alone."""
+    means = [(title, row["AP"][0]) for title, row in rows(study).items() if row["AP"] is not None]
+    steps = [f"{b} {high - low:+.3f} over {a}" for (a, low), (b, high) in zip(means, means[1:])]
+    rising = all(low < high for (_, low), (_, high) in zip(means, means[1:]))
+    return ("Every stream raises the mean AP: " if rising else "Not every stream raises the mean AP: ") + "; ".join(steps)
