@@ -4,6 +4,9 @@ STORE/store.json            streams with widths and recipes, classes, frames per
 STORE/videos.json           names, splits, labels, classes, intervals
 STORE/<stream>/<name>.npy   float32 (t, dim) or (crops, t, dim)
 
+or the index that ``vadkit data import`` writes of published features, which stay where they are, or a
+packed one (``vadkit features pack``).
+
 Legend: t snippets, dim the width of a stream.
 """
 
@@ -15,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from vadkit import Dataset, VadkitError, hookimpl
-from vadkit.data import Video, open_features, read_store
+from vadkit.data import StoredFeatures, Video, read_store
 from vadkit.problems import SHOWN, Problem, fail, nearest
 
 
@@ -35,6 +38,7 @@ class FeatureStore(Dataset):
 
     def __init__(self, root: str, streams: dict[str, str] | None = None) -> None:
         self.store = read_store(root)
+        self.stored = StoredFeatures(self.store)
         self.root = self.store.root
         self.snippet_frames = self.store.snippet_frames
         self.classes = self.store.classes
@@ -54,12 +58,19 @@ class FeatureStore(Dataset):
 
     def read(self, video: Video, stream: str) -> np.ndarray:
         """Return (crops, t, dim), memory-mapped. ``stream`` is an input's name."""
-        kept = self.streams.get(stream, stream)
-        return open_features(self.path(video, stream), self.store.dims.get(kept), f"stream '{kept}' of store.json")
+        return self.stored.read(video, self.streams.get(stream, stream))
+
+    def read_crop(self, video: Video, stream: str, crop: int) -> np.ndarray:
+        """Return one crop (t, dim), memory-mapped."""
+        return self.stored.read_crop(video, self.streams.get(stream, stream), crop)
+
+    def shape(self, video: Video, stream: str) -> tuple[int, int, int]:
+        """Return (crops, t, dim) without reading the features."""
+        return self.stored.shape(video, self.streams.get(stream, stream))
 
     def path(self, video: Video, stream: str) -> Path:
-        """Return the file of a video's features."""
-        return self.root / self.streams.get(stream, stream) / f"{video.name}.npy"
+        """Return the file of a video's features; where there is one per crop, the first."""
+        return self.stored.paths(video, self.streams.get(stream, stream))[0]
 
     def class_index(self, video: Video) -> int:
         """Return the index of the main class: 0 normal, -1 if the video is abnormal in an unknown way."""
@@ -87,12 +98,25 @@ class FeatureStore(Dataset):
         known = {video.name for video in self.store.videos}
         problems = []
         for stream in dict.fromkeys(self.streams.values()):
+            if self.stored.is_elsewhere(stream, videos):
+                problems += [self._gone(video, stream) for video in videos if self.stored.missing(video, stream)]
+                continue
             there = self._names(stream)
             missing = [video for video in videos if video.name not in there]
             problems += [self._missing(v, stream, there, n < SHOWN) for n, v in enumerate(missing)]
             self._warn_of_unlisted(stream, sorted(there - known))
         if problems:
             raise VadkitError(problems)
+
+    def _gone(self, video: Video, stream: str) -> Problem:
+        """A file of the index that is not there."""
+        path = self.stored.missing(video, stream)[0]
+        moved = not self.store.base.is_dir()
+        hint = f"its folder is gone: set 'root' in {self.root / 'store.json'} to where the files are now"
+        return Problem(
+            f"{path}: there is no such file, but it holds stream '{stream}' of video '{video.name}'",
+            hint=hint if moved else "put it back, or import the data set again",
+        )
 
     def _names(self, stream: str) -> set[str]:
         try:

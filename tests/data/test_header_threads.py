@@ -7,7 +7,7 @@ from vadkit.data.arrays import open_features
 
 def test_a_header_that_another_thread_disturbed_is_read_again(tmp_path, monkeypatch):
     """Seen once in a training with threads: a sound file was called damaged."""
-    np.save(tmp_path / "a.npy", np.ones((4, 5), np.float32))
+    np.save(tmp_path / "a.npy", np.ones((4, 5), np.float32, order="F"))  # the usual order needs no ast
     load, calls = np.load, []
 
     def disturbed(*args, **kwargs):

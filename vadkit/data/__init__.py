@@ -13,6 +13,7 @@ _HOMES = {
     "VideoDataset": "vadkit.data.video",
     "open_features": "vadkit.data.arrays",
     "read_store": "vadkit.data.store_index",
+    "StoredFeatures": "vadkit.data.stored",
     "TrainBatches": "vadkit.data.batches",
     "iterate": "vadkit.data.test",
     "open_dataset": "vadkit.data.build",
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from vadkit.data.batches import TrainBatches
     from vadkit.data.build import open_dataset
     from vadkit.data.store_index import read_store
+    from vadkit.data.stored import StoredFeatures
     from vadkit.data.test import iterate
     from vadkit.data.video import Video, VideoDataset
 
 __all__ = [
-    "TrainBatches", "Video", "VideoDataset", "iterate", "open_dataset", "open_features", "read_store",
+    "StoredFeatures", "TrainBatches", "Video", "VideoDataset", "iterate", "open_dataset", "open_features", "read_store",
 ]  # fmt: skip
 
 

@@ -5,12 +5,14 @@ Legend: t snippets, dim the width of the stream.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vadkit.data.npy import map_usual
 from vadkit.problems import fail
 
 MAGIC = b"\x93NUMPY"
@@ -57,6 +59,10 @@ def open_features(path: Path, dim: int | None = None, told_by: str = "the store"
 
 def _map(path: Path) -> np.ndarray:
     """Map the file into memory, or say why that cannot be done."""
+    with contextlib.suppress(OSError):  # which is told below
+        usual = map_usual(path)
+        if usual is not None:
+            return usual
     _check_beginning(path)
     try:
         loaded = _load(path)

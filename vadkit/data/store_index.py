@@ -4,6 +4,11 @@ STORE/store.json   {"vadkit_store": 1, "snippet_frames": 16, "streams": {NAME: {
                     "classes": ["normal", ...]}
 STORE/videos.json  [{"name", "split", "label", "classes", "num_frames", "fps", "spans", "file", "tags"}, ...]
 
+A store may also be an index of features that lie elsewhere, as people have published them. Then store.json has
+"root", the folder of the files, and an entry of videos.json has "files": {STREAM: FILE or [FILE of crop 0, ...]}.
+A stream of store.json may say "axes" (how a file of all crops is laid out) and "packed" (``vadkit.data.pack``);
+"segments": N at the top says that features are of N equal parts of each video. "data_set" names a published one.
+
 Everything that is wrong with a file is told at once.
 """
 
@@ -20,13 +25,17 @@ from vadkit.problems import Place, Problem, VadkitError, fail, nearest
 
 VERSION = 1
 HEAD, VIDEOS = "store.json", "videos.json"
-KEYS = ("name", "split", "label", "classes", "num_frames", "fps", "spans", "file", "tags")
+KEYS = ("name", "split", "label", "classes", "num_frames", "fps", "spans", "file", "tags", "files")
+AXES = ("crops snippets width", "snippets crops width")
 MAKE = "a feature store is a folder with store.json, videos.json and one folder per stream"
 
 
 @dataclass(frozen=True)
 class Store:
-    """The index of a feature store. ``dims`` and ``recipes`` are by stream."""
+    """The index of a feature store. ``dims``, ``recipes``, ``axes`` and ``packed`` are by stream.
+
+    ``base`` is the folder that the files of ``Video.files`` are relative to.
+    """
 
     root: Path
     snippet_frames: int
@@ -35,6 +44,10 @@ class Store:
     classes: tuple[str, ...]
     videos: tuple[Video, ...]
     warnings: tuple[str, ...] = field(default=())
+    base: Path = field(default=Path())
+    axes: Mapping[str, str] = field(default_factory=dict)
+    packed: Mapping[str, str] = field(default_factory=dict)
+    data_set: str | None = None
 
 
 def is_plain_name(name: object) -> bool:
@@ -56,8 +69,15 @@ def read_store(root: Path | str) -> Store:
     head, listed = read_json(root / HEAD, MAKE), read_json(root / VIDEOS, MAKE)
     dims, recipes, snippet_frames = _head(root / HEAD, head)
     classes = _classes(root / HEAD, head, listed)
-    videos, warnings = _Videos(root / VIDEOS, classes).read(listed)
-    return Store(root, snippet_frames, dims, recipes, classes, videos, warnings)
+    videos, warnings = _Videos(root / VIDEOS, classes, dims, head.get("segments")).read(listed)
+    about = head["streams"]
+    return Store(
+        root, snippet_frames, dims, recipes, classes, videos, warnings,
+        base=root / head.get("root", ""),
+        axes={name: about[name]["axes"] for name in dims if "axes" in about[name]},
+        packed={name: about[name]["packed"] for name in dims if "packed" in about[name]},
+        data_set=head.get("data_set"),
+    )  # fmt: skip
 
 
 def read_json(path: Path, hint: str | None = None) -> Any:
@@ -114,10 +134,29 @@ def _head(path: Path, head: Any) -> tuple[dict[str, int], dict[str, dict[str, An
             problems.append(Problem(f"{path}: stream name {name!r} is not a plain folder name"))
         elif not isinstance(about, dict) or not _is_whole(about.get("dim"), 1):
             problems.append(Problem(f"{path}: stream '{name}' needs a whole number 'dim' above 0"))
+        else:
+            problems += _layout(path, name, about)
+    if head.get("segments") is not None and not _is_whole(head["segments"], 1):
+        problems.append(Problem(f"{path}: segments must be a whole number above 0, got {head['segments']!r}"))
+    for key in ("root", "data_set"):
+        if not isinstance(head.get(key, ""), str):
+            problems.append(Problem(f"{path}: {key} must be text, got {head[key]!r}"))
     if problems:
         raise VadkitError(problems)
     recipes = {name: about.get("recipe") or {} for name, about in streams.items()}
     return {name: about["dim"] for name, about in streams.items()}, recipes, int(head["snippet_frames"])
+
+
+def _layout(path: Path, name: str, about: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with how a stream's files are laid out."""
+    problems = []
+    if about.get("axes", AXES[0]) not in AXES:
+        problems.append(
+            Problem(f"{path}: stream '{name}' has axes {about['axes']!r}", hint=f"they are one of {', '.join(AXES)}")
+        )
+    if "packed" in about and not is_plain_name(about["packed"]):
+        problems.append(Problem(f"{path}: stream '{name}' is packed in {about['packed']!r}, not a plain file name"))
+    return problems
 
 
 def _classes(path: Path, head: Mapping[str, Any], listed: Any) -> tuple[str, ...]:
@@ -143,8 +182,10 @@ def _is_whole(value: object, least: int) -> bool:
 class _Videos:
     """Checks the entries of videos.json one by one and collects what is wrong."""
 
-    def __init__(self, path: Path, classes: Iterable[str]) -> None:
-        self.path, self.classes = path, tuple(classes)
+    def __init__(
+        self, path: Path, classes: Iterable[str], streams: Iterable[str], segments: int | None = None
+    ) -> None:
+        self.path, self.classes, self.streams, self.segments = path, tuple(classes), tuple(streams), segments
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
         self.where = ""
@@ -188,10 +229,13 @@ class _Videos:
         classes = self._class_names(entry.get("classes") or [], label)
         spans = self._spans(entry.get("spans") or [], num_frames)
         file, tags = self._file(entry.get("file")), self._tags(entry.get("tags"))
+        files = self._files(entry.get("files"))
         self._together(split, label, spans)
         if len(self.problems) > before:
             return None
-        return Video(str(name), split, label, classes, num_frames, fps, spans, file, tags)
+        return Video(
+            str(name), split, label, classes, num_frames, fps, spans, file, tags, files, self.segments
+        )
 
     def _keys(self, entry: Mapping[str, Any]) -> None:
         for key in entry:
@@ -271,6 +315,23 @@ class _Videos:
             self._tell(f"has tags {tags!r}; they are a mapping")
             return {}
         return tags or {}
+
+    def _files(self, files: Any) -> dict[str, tuple[str, ...]]:
+        if files is None:
+            return {}
+        if not isinstance(files, dict):
+            self._tell(f"has files {files!r}; they map streams to a file, or to a list with a file per crop")
+            return {}
+        found = {}
+        for stream, named in files.items():
+            paths = [named] if isinstance(named, str) else named
+            if stream not in self.streams:
+                self._tell(f"has files of a stream '{stream}'", f"store.json knows {', '.join(self.streams)}")
+            elif not isinstance(paths, list) or not paths or not all(isinstance(p, str) and p for p in paths):
+                self._tell(f"has files {named!r} of stream '{stream}'; they are a file, or a list with one per crop")
+            else:
+                found[stream] = tuple(paths)
+        return found
 
     def _together(self, split: str, label: int, spans: tuple[tuple[int, int], ...]) -> None:
         if label == 0 and spans:

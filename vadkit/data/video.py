@@ -17,7 +17,9 @@ class Video:
 
     ``label`` is 1 for a video with something abnormal in it, all that weak supervision knows in
     training. ``classes`` are the names of its abnormal classes, main one first. ``num_frames`` and
-    ``fps`` are None where nobody knows them.
+    ``fps`` are None where nobody knows them. ``files`` are its feature files by stream, one per crop or
+    one for all, where they do not lie in the store. ``segments`` is not None where features are not of
+    16 frames each but of that many equal parts of the video.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Video:
     spans: tuple[tuple[int, int], ...] = ()
     file: str | None = None
     tags: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    segments: int | None = None
 
 
 class VideoDataset(Protocol):
