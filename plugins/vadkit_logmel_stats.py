@@ -23,8 +23,8 @@ LOW, HIGH, FLOOR = 60.0, 7800.0, 1e-6
 class LogmelStats(Backbone):
     """What can be heard up to a snippet's end: mean, deviation, maximum and mean rise of 32 log-mel bands.
 
-    Out: (s, 128). Logarithms are of power and divided by 10, which keeps them within about +-1.4; the
-    rise is the mean of what a band gains from frame to frame, times 10, and tells bangs from hums.
+    Out: (s, 128), scaled so that usual sound gives about -3..3. The rise is the mean of what a band gains
+    from frame to frame; it tells bangs from hums.
     """
 
     name = "logmel_stats"
@@ -39,9 +39,9 @@ class LogmelStats(Backbone):
         }  # fmt: skip
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        x = logmel(np.stack(snippets)) / 10  # s f 32
-        rise = np.maximum(np.diff(x, axis=1), 0).mean(1) * 10
-        return np.concatenate([x.mean(1), x.std(1), x.max(1), rise], -1).astype(np.float32)
+        x = logmel(np.stack(snippets))  # s f 32
+        rise = np.maximum(np.diff(x, axis=1), 0).mean(1)
+        return np.concatenate([x.mean(1) / 2 + 1.5, x.std(1), x.max(1) / 2, 10 * rise], -1).astype(np.float32)
 
 
 def logmel(samples: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ def told(path):
     words += [word for value in asks(path, "without") for word in ("--without", value)]
     with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
         code = main(words)
-    configs = str(HERE.parent.parent / "registry_configs")
+    configs = str(plugin_manager.load_plugins().config_folders[0])
     return code, said.getvalue().replace(configs, "registry_configs")
 
 

@@ -100,9 +100,9 @@ def _curves(study: dict[str, Any], clip: dict[str, Any]) -> Html:
 def _method(study: dict[str, Any]) -> str:
     return (
         "The clips are rendered, with H.264 pictures and AAC sound. Each kind of anomaly is made to show in some "
-        "modalities only; bright clothes, coloured lights, fast passers-by and loud noises are in every clip, normal or "
-        "not. Training knows one label per clip; the intervals (shaded) are used for the figures alone. The three graphs "
-        "are the paper's with smaller widths, on offline features: an ImageNet network for pictures, a descriptor of "
-        "optical flow, and log-mel statistics for sound. The last weights of each training are used, none are chosen "
-        "by their test figures."
+        "modalities only; bright clothes, coloured lights, fast passers-by and loud noises are in every clip, normal "
+        "or not. Training knows one label per clip; the intervals (shaded) are used for the figures alone. The three "
+        "graphs are the paper's with smaller widths, on offline features: an ImageNet network for pictures, a "
+        "descriptor of optical flow, and log-mel statistics for sound. The last weights of each training are used, "
+        "none are chosen by their test figures."
     )

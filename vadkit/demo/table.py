@@ -49,7 +49,7 @@ def text(value: Pair | None) -> str:
 
 def heading(column: str) -> str:
     """Return a column's title; a kind says where it shows."""
-    return f"AP, {column} ({SHOWS_IN[column]})" if column in SHOWS_IN else column  # type: ignore[index]
+    return f"AP, {column} ({SHOWS_IN[column]})" if column in SHOWS_IN else column
 
 
 def verdict(study: dict[str, Any]) -> str:
@@ -57,4 +57,4 @@ def verdict(study: dict[str, Any]) -> str:
     means = [(title, row["AP"][0]) for title, row in rows(study).items() if row["AP"] is not None]
     steps = [f"{b} {high - low:+.3f} over {a}" for (a, low), (b, high) in zip(means, means[1:])]
     rising = all(low < high for (_, low), (_, high) in zip(means, means[1:]))
-    return ("Every stream raises the mean AP: " if rising else "Not every stream raises the mean AP: ") + "; ".join(steps)
+    return f"{'Every' if rising else 'Not every'} stream raises the mean AP: {'; '.join(steps)}"

@@ -6,6 +6,7 @@ into whoever uses the data, and a value inherited from another file still points
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -207,7 +208,7 @@ class _Loader:
             self.problems.append(_wrong_suffix(name, place))
             return None
         found = self._candidates(name, beside, place)
-        different = list({os.path.realpath(path): path for path in found}.values())
+        different = _without_copies(found)
         if len(different) > 1:
             self.problems.append(_ambiguous(name, different, place))
         elif not different:
@@ -222,7 +223,7 @@ class _Loader:
         if near and not is_bare:
             return near
         far = [folder / file for folder in self._places() for file in files]
-        found = near + [path for path in far if os.path.isfile(path)]
+        found = [path for path in far if os.path.isfile(path)] + near
         if found or place is None:
             return found
         # What a file extends must not depend on where it is used from, so this comes last.
@@ -253,6 +254,19 @@ class _Loader:
         folders = [Path(os.curdir), beside, *self._places()]
         files = [file for folder in folders if os.path.isdir(folder) for file in os.listdir(folder)]
         return {os.path.splitext(file)[0] for file in files if file.endswith(SUFFIXES)}
+
+
+def _without_copies(found: list[Path]) -> list[Path]:
+    """Return the first of each set of files with the same bytes.
+
+    In a clone beside an installed vadkit every config is there twice.
+    """
+    files = list({os.path.realpath(path): path for path in found}.values())
+    if len(files) < 2:
+        return files
+    with contextlib.suppress(OSError):
+        files = list({path.read_bytes(): path for path in reversed(files)}.values())[::-1]
+    return files
 
 
 def _wrong_suffix(name: str, place: Place | None) -> Problem:

@@ -1,7 +1,8 @@
 """What it takes to run a case of each system: one module per system, with ``run(case) -> results``.
 
 A case is told apart by its system, kind, config and inputs, never by its name. ``results`` maps the
-names of the case's outputs to whole arrays in the original's layout.
+names of the case's outputs to whole arrays in the original's layout; an output with an acceptance rule
+of its own may be given by several implementations, ``{how: array}``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from cases import Case
 
-from systems import backbones, clip_tsa, mgfn, pel4vad, seed, ur_dmu
+from systems import backbones, clip_tsa, mgfn, pel4vad, seed, tvl1, ur_dmu
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchSystem", "NotSupported", "run"]
@@ -26,6 +27,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "mgfn": mgfn.run,
     "pel4vad": pel4vad.run,
     "seed": seed.run,
+    "tvl1": tvl1.run,
     "ur_dmu": ur_dmu.run,
     "vggish": backbones.vggish,
 }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from numba import njit
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Function = Callable[..., Any]
 
 # Sums may be reordered (else they are not vectorised), but NaN and infinity cannot come up, and no
 # operation is replaced by a coarser one.

@@ -8,13 +8,19 @@ test that they do not overlap, and uses vector instructions. One loop with all a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy import float32
 
 from vadkit.features.flow.jit import jit
 
-ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
-BICUBIC = np.float32(-0.75)  # OpenCV's; the slope of the kernel at distance 1
-TINY = np.float32(np.finfo(np.float32).eps)  # squared gradients below this count as this
+Four = tuple[float32, float32, float32, float32]
+Five = tuple[float32, float32, float32, float32, float32]
+
+ZERO, ONE = float32(0), float32(1)  # a bare 1 would be a double, and make all it touches one
+BICUBIC = float32(-0.75)  # OpenCV's; the slope of the kernel at distance 1
+TINY = float32(np.finfo(np.float32).eps)  # squared gradients below this count as this
 EDGE = 4  # zeros around the planes that are resampled: whatever lies further out is read there
 U1, U2, U3 = np.uint64(1), np.uint64(2), np.uint64(3)  # an unsigned index needs no test for "from the end"
 
@@ -22,7 +28,7 @@ U1, U2, U3 = np.uint64(1), np.uint64(2), np.uint64(3)  # an unsigned index needs
 @jit
 def inner_loop(
     u: np.ndarray, p: np.ndarray, gradient: np.ndarray, inverse: np.ndarray, rest: np.ndarray,
-    bound: float, theta: float, ratio: float, limit: float, most: int,
+    bound: float32, theta: float32, ratio: float32, limit: float32, most: int,
 ) -> bool:  # fmt: skip
     """Iterate in place until the squared change of the flow is at most ``limit``; say whether that came.
 
@@ -59,7 +65,7 @@ def inner_loop(
 @jit
 def threshold(
     shift: np.ndarray, rest: np.ndarray, gx: np.ndarray, gy: np.ndarray, inverse: np.ndarray,
-    ux: np.ndarray, uy: np.ndarray, bound: float,
+    ux: np.ndarray, uy: np.ndarray, bound: float32,
 ) -> None:  # fmt: skip
     """Write how far along the gradient the data term moves each pixel of a row."""
     for x in range(shift.size):
@@ -70,8 +76,8 @@ def threshold(
 @jit
 def primal(
     u: np.ndarray, shift: np.ndarray, gradient: np.ndarray,
-    px: np.ndarray, left: np.ndarray, py: np.ndarray, above: np.ndarray, theta: float,
-) -> float:  # fmt: skip
+    px: np.ndarray, left: np.ndarray, py: np.ndarray, above: np.ndarray, theta: float32,
+) -> float32:  # fmt: skip
     """Move one row of one flow component; return the sum of its squared changes."""
     change = ZERO
     for x in range(u.size):
@@ -82,7 +88,7 @@ def primal(
 
 
 @jit
-def dual(px: np.ndarray, py: np.ndarray, u: np.ndarray, below: np.ndarray, ratio: float) -> None:
+def dual(px: np.ndarray, py: np.ndarray, u: np.ndarray, below: np.ndarray, ratio: float32) -> None:
     """Move the dual fields of one row of one flow component. The last column has no right neighbour."""
     last = u.size - 1
     right = u[1:]
@@ -98,7 +104,7 @@ def dual(px: np.ndarray, py: np.ndarray, u: np.ndarray, below: np.ndarray, ratio
 @jit
 def resize(
     image: np.ndarray, out: np.ndarray, top: np.ndarray, bottom: np.ndarray, down: np.ndarray,
-    left: np.ndarray, right: np.ndarray, across: np.ndarray, factor: float,
+    left: np.ndarray, right: np.ndarray, across: np.ndarray, factor: float32,
 ) -> None:  # fmt: skip
     """Write ``image`` at another size, times ``factor``; see ``settings.taps`` for the indices and shares."""
     h, w = out.shape
@@ -112,34 +118,31 @@ def resize(
 
 
 @jit
-def cubic(part: float) -> tuple[float, float, float, float]:
+def cubic(part: float32) -> Four:
     """Return the weights of the four pixels around a place ``part`` of the way between the middle two."""
     far, rest = part + ONE, ONE - part
     a = BICUBIC
-    first = ((a * far - np.float32(5) * a) * far + np.float32(8) * a) * far - np.float32(4) * a
-    second = ((a + np.float32(2)) * part - (a + np.float32(3))) * part * part + ONE
-    third = ((a + np.float32(2)) * rest - (a + np.float32(3))) * rest * rest + ONE
+    first = ((a * far - float32(5) * a) * far + float32(8) * a) * far - float32(4) * a
+    second = ((a + float32(2)) * part - (a + float32(3))) * part * part + ONE
+    third = ((a + float32(2)) * rest - (a + float32(3))) * rest * rest + ONE
     return first, second, third, ONE - first - second - third
 
 
 @jit
-def floor(x: float) -> int:
+def floor(x: float32) -> np.int32:
     """Return the whole number below; ``math.floor`` would be a call, and slower than all else here."""
     whole = np.int32(x)
-    return whole - np.int32(whole > x)  # type: ignore[return-value]
+    return whole - np.int32(whole > x)
 
 
 @jit
-def along(plane: np.ndarray, i: int, j: int, weights: tuple[float, float, float, float]) -> float:
-    near, far = plane[i, j] * weights[0] + plane[i, j + U1] * weights[1], plane[i, j + U3] * weights[3]
-    return near + plane[i, j + U2] * weights[2] + far
+def along(plane: np.ndarray, i: np.uint64, j: np.uint64, weights: Four) -> Any:
+    near = plane[i, j] * weights[0] + plane[i, j + U1] * weights[1]
+    return near + plane[i, j + U2] * weights[2] + plane[i, j + U3] * weights[3]
 
 
 @jit
-def sample(
-    plane: np.ndarray, i: int, j: int,
-    across: tuple[float, float, float, float], down: tuple[float, float, float, float],
-) -> float:  # fmt: skip
+def sample(plane: np.ndarray, i: np.uint64, j: np.uint64, across: Four, down: Four) -> Any:
     """Return the weighted sum of the 4 x 4 pixels that begin at row i and column j."""
     upper = along(plane, i, j, across) * down[0] + along(plane, i + U1, j, across) * down[1]
     return upper + along(plane, i + U2, j, across) * down[2] + along(plane, i + U3, j, across) * down[3]
@@ -164,9 +167,9 @@ def warp(
     for y in range(h):
         for x in range(w):
             ux, uy = u[0, y, x], u[1, y, x]
-            to_x, to_y = np.float32(x) + ux, np.float32(y) + uy
+            to_x, to_y = float32(x) + ux, float32(y) + uy
             left, top = floor(to_x), floor(to_y)
-            across, down = cubic(to_x - np.float32(left)), cubic(to_y - np.float32(top))
+            across, down = cubic(to_x - float32(left)), cubic(to_y - float32(top))
             j = np.uint64(min(max(left, -EDGE + 1), w + 1) + EDGE - 1)
             i = np.uint64(min(max(top, -EDGE + 1), h + 1) + EDGE - 1)
             gx, gy = sample(slope_x, i, j, across, down), sample(slope_y, i, j, across, down)
@@ -194,24 +197,24 @@ def median(u: np.ndarray, out: np.ndarray, side: int) -> None:
 
 
 @jit
-def low(a: float, b: float) -> float:
+def low(a: float32, b: float32) -> float32:
     return a if a < b else b
 
 
 @jit
-def high(a: float, b: float) -> float:
+def high(a: float32, b: float32) -> float32:
     return a if a > b else b
 
 
 @jit
-def sort3(a: float, b: float, c: float) -> tuple[float, float, float]:
+def sort3(a: float32, b: float32, c: float32) -> tuple[float32, float32, float32]:
     a, b = low(a, b), high(a, b)
     b, c = low(b, c), high(b, c)
     return low(a, b), high(a, b), c
 
 
 @jit
-def sort5(a: float, b: float, c: float, d: float, e: float) -> tuple[float, float, float, float, float]:
+def sort5(a: float32, b: float32, c: float32, d: float32, e: float32) -> Five:
     """Return five values in order: the shortest network, nine exchanges."""
     a, b = low(a, b), high(a, b)
     d, e = low(d, e), high(d, e)

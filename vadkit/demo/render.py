@@ -1,0 +1,122 @@
+"""Render one clip of the script to a real mp4 file: H.264 pictures and AAC sound."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from vadkit.demo import figures, noises, sights
+from vadkit.demo.scenery import HEIGHT, WIDTH, background, horizon
+from vadkit.demo.script import FPS, Clip
+
+GRAIN = 2.5  # deviation of the sensor's noise, in grey levels
+BLOCK = 1024  # sound samples in an encoded frame
+
+
+class Stage:
+    """A clip with all its actors, ready to be drawn frame by frame. Decided by the clip's seed alone."""
+
+    def __init__(self, clip: Clip) -> None:
+        rng = np.random.default_rng(clip.seed)
+        self.clip, self.level = clip, horizon(clip.camera)
+        self.group = figures.group(rng, clip.frames, int(rng.integers(3, 5)))
+        walkers = [figures.walker(rng, clip.frames) for _ in range(int(rng.integers(2, 5)))]
+        self.people = [*self.group, *walkers]
+        self.fast = [figures.crossing(rng, clip.frames) for _ in range(2)]
+        self.glows = [sights.sign(rng, clip.frames, self.level)]
+        self.light = 1 + 0.12 * rng.uniform(-1, 1) + 0.03 * np.sin(np.arange(clip.frames) / FPS + rng.uniform(0, 6))
+        self.sound = noises.everyday(rng, clip.frames)
+        self.flash_at: int | None = None
+        if clip.span:
+            self._happen(rng, *clip.span)
+        self.strides = [person.stride for person in self.people]
+        self.rng = rng
+
+    def _happen(self, rng: np.random.Generator, start: int, end: int) -> None:
+        """Let the anomaly happen. The only place where an abnormal clip differs from a normal one."""
+        frames = self.clip.frames
+        if self.clip.kind == "fire":
+            self.glows.append(sights.fire(rng, frames, start, end, self.level))
+        elif self.clip.kind == "fight":
+            figures.shove(rng, self.group, start, end)
+        elif self.clip.kind == "gunshots":
+            noises.shots(rng, self.sound, start, end)
+        else:
+            self.glows.append(sights.fire(rng, frames, start, end, self.level))
+            self.flash_at = start
+            figures.flee(rng, self.people, start, end)
+            noises.blast(rng, self.sound, start, end)
+
+    def frame(self, number: int) -> np.ndarray:
+        """Return uint8 (HEIGHT, WIDTH, 3)."""
+        image = background(self.clip.camera).copy()
+        self.glows[0].draw(image, number)
+        for fast in self.fast:
+            figures.draw_wheels(image, fast, number, self.level)
+            if fast.person is not None:
+                figures.draw_person(image, fast.person, number, 0.9 * number, self.level)
+        order = sorted(range(len(self.people)), key=lambda i: self.people[i].z[number])
+        for i in order:
+            figures.draw_person(image, self.people[i], number, self.strides[i][number], self.level)
+        for glow in self.glows[1:]:
+            glow.draw(image, number)
+        extra = 0.0 if self.flash_at is None else sights.flash(self.flash_at, number)
+        lit = cv2.convertScaleAbs(image, alpha=float(self.light[number]), beta=extra)
+        return self._grainy(lit)
+
+    def _grainy(self, image: np.ndarray) -> np.ndarray:
+        row, column = int(self.rng.integers(HEIGHT)), int(self.rng.integers(WIDTH))
+        part = _grain()[row : row + HEIGHT, column : column + WIDTH]
+        return cv2.add(image, part, dtype=cv2.CV_8U)
+
+
+@lru_cache(maxsize=1)
+def _grain() -> np.ndarray:
+    """Return int16 noise of twice the picture's size, of which each frame takes another part."""
+    grey = GRAIN * np.random.default_rng(0).standard_normal((2 * HEIGHT, 2 * WIDTH, 1))
+    return np.repeat(grey.round().astype(np.int16), 3, axis=2)
+
+
+def render(clip: Clip, path: Path) -> None:
+    """Write the clip to ``path``. The file appears whole or not at all."""
+    stage = Stage(clip)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
+    try:
+        with av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as file:
+            _encode(stage, file)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _encode(stage: Stage, file: av.container.OutputContainer) -> None:
+    options = {"preset": "veryfast", "crf": "27", "threads": "1"}
+    video = file.add_stream("libx264", rate=FPS, options=options)
+    video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    audio = file.add_stream("aac", rate=noises.RATE, layout="mono")
+    audio.bit_rate = 48000
+    audio.options = {"aac_coder": "fast"}
+    sent = 0
+    for number in range(stage.clip.frames):
+        picture = av.VideoFrame.from_ndarray(stage.frame(number), format="rgb24")
+        file.mux(video.encode(picture))
+        due = round((number + 1) / FPS * noises.RATE)
+        while sent + BLOCK <= due:
+            file.mux(audio.encode(_sound(stage.sound, sent)))
+            sent += BLOCK
+    if sent < len(stage.sound):
+        file.mux(audio.encode(_sound(stage.sound, sent)))
+    for stream in (video, audio):
+        file.mux(stream.encode(None))
+
+
+def _sound(track: np.ndarray, start: int) -> av.AudioFrame:
+    samples = np.clip(track[start : start + BLOCK], -1, 1).astype(np.float32)
+    frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+    frame.sample_rate, frame.pts = noises.RATE, start
+    return frame
