@@ -22,12 +22,16 @@ VERBS = {
     "train": "train a graph on features",
     "eval": "score a data set with a trained model and measure",
     "predict": "score videos with a trained model: JSON, CSV and a page for each",
+    "features": "look at, check, compare, pack and join stores of features",
+    "data": "bring in published features and labels, check them, or make stand-ins",
     "demo": "render a small data set, train the paper's systems on it and compare them",
     "bench": "compare variants of a graph: train, score and time each",
 }
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Tells what is wrong with the words on the command line in one line and a hint."""
+
     def error(self, message: str) -> NoReturn:
         sys.stderr.write(f"vadkit: {message}\n  hint: see '{self.prog} --help'\n")
         raise SystemExit(2)
@@ -78,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(verb: str, words: list[str]) -> int:
     module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
-    parser = _Parser(prog=f"vadkit {verb}", description=module.__doc__)
+    parser = Parser(prog=f"vadkit {verb}", description=module.__doc__)
     module.add_arguments(parser)
     args = parser.parse_args(words)
     return int(module.run(args) or 0)
