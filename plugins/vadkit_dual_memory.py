@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import Init, initialise, nonlinearity, to_rows
+from vadkit.layers import Init, full_precision, initialise, nonlinearity, to_rows
 
 
 class DualMemory(Temporal):
@@ -108,7 +108,8 @@ class DualMemory(Temporal):
 
     def _ask(self, x: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
         """Return a (b, t, s) and the score (b, t)."""
-        answer = torch.sigmoid(x @ bank.T * self.in_dim**-0.5)
+        # A bfloat16 answer has no value between .996 and 1: many slots would tie, and 1 - a would be 0.
+        answer = torch.sigmoid(full_precision(x @ bank.T) * self.in_dim**-0.5)
         best = answer.topk(bank.shape[0] // 16 + 1, dim=-1, sorted=False).values
         return answer, best.mean(-1)
 

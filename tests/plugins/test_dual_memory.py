@@ -80,6 +80,17 @@ def test_without_dul_the_readings_are_used_as_they_are():
 
 
 @torch.no_grad()
+def test_answers_near_1_stay_apart_under_autocast():
+    """In bfloat16 the sigmoid of 7 is 1, and there is one value for all from 5.3 to 6.2."""
+    memory, x = block(abnormal_slots=1).float().eval(), torch.ones(1, 2, DIM)
+    x[0, 1] *= 7 / 6
+    memory.abnormal.fill_(1 / math.sqrt(DIM) * 6)  # logits 6 and 7
+    with torch.autocast("cpu", torch.bfloat16):
+        score = memory(x)["abnormal_score"]
+    torch.testing.assert_close(score, torch.sigmoid(torch.tensor([[6.0, 7.0]])), atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
 def test_relu_behind_the_encoders():
     plain, relu, x = block().eval(), block(activation="relu").eval(), snippets()
     for name in ("mu", "logvar", "abnormal_read"):
