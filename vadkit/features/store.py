@@ -1,12 +1,23 @@
 """Many videos in, a feature store out: the folder that training reads.
 
-STORE/store.json            version, snippet length, streams with their recipes, classes
-STORE/videos.json           the videos with labels and intervals
-STORE/<stream>/<name>.npy   float32 (t, dim)
-STORE/clips/<name>.json     which file it was made from, clip times, warnings: written last, so a video
-                            that has one is finished
+STORE/store.json            {"vadkit_store": 1, "snippet_frames": 16,
+                             "streams": {NAME: {"dim": D, "recipe": {...}}}, "classes": ["normal", ...],
+                             "made_with": {"vadkit": VERSION, "av": ..., "libavcodec": ..., "torch": ..., "numpy": ...}}
+STORE/videos.json           the videos whose features are there, with labels and intervals; written when a run ends
+STORE/manifest.jsonl        what became of each video, one JSON line each, see ``vadkit.features.manifest``:
+                            source {bytes, sample}, fps, native_fps, num_frames, duration, size, has_sound, snippets,
+                            clip_start, clip_step, arrays {STREAM: {shape, bytes, sha256}}, warnings; or, for a
+                            broken one, the cause
+STORE/<stream>/<name>.npy   float32 (t, dim), or (crops, t, dim) if the backbone takes several crops
+STORE/.lock                 empty; processes that write to the store lock parts of it
 
-Every file appears whole or not at all, so a run that is stopped goes on where it was.
+A recipe holds backbone, snippet_frames, stride, fps (null: the video's own), tail, decoder and crops, and what the
+backbone's own ``recipe()`` adds: weights ("random" for ever marks a store of random weights), pretrained, resize,
+normalise, precision, and so on. ``sha256`` is that of the whole .npy file, as ``sha256sum`` gives it. ``spans`` and
+``num_frames`` of videos.json are frames at its ``fps``, which is that of the manifest.
+
+Every file appears whole or not at all, and a video's line in the manifest comes last, so a run that is killed
+goes on where it was. How videos are spread over processes changes no byte of the finished store.
 """
 
 from __future__ import annotations
