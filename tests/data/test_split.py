@@ -42,6 +42,14 @@ def test_there_is_one_of_each_label_at_least() -> None:
     assert sorted(v.label for v in val) == [0, 1] == sorted(v.label for v in train)
 
 
+@pytest.mark.parametrize("fraction", [0.5, 0.6, 0.99])
+def test_training_keeps_one_of_every_class(fraction: float) -> None:
+    videos = [Video("a", "train", 1, ("x",)), Video("b", "train", 1, ("y",)), Video("c", "train", 1, ("y",)),
+              Video("d", "train", 0), Video("e", "train", 0)]  # fmt: skip
+    train, val = carve(videos, fraction, 0)
+    assert {v.classes for v in train} == {(), ("x",), ("y",)} and len(val) == 2
+
+
 def test_too_few_videos() -> None:
     with pytest.raises(VadkitError, match="there is one video with label 1"):
         carve([Video("a", "train", 1), Video("b", "train", 0), Video("c", "train", 0)], 0.2, 0)
@@ -69,4 +77,4 @@ def test_a_dataset_without_validation_videos_is_carved_and_says_so(dataset: Feat
 
 def test_validation_videos_of_the_store_are_used(tmp_path: Path) -> None:
     dataset = FeatureStore(str(write_tiny_store(tmp_path, val=2)))
-    assert with_validation(dataset) == (dataset, None)
+    assert with_validation(dataset, 0.2, 0) == (dataset, None)

@@ -27,9 +27,9 @@ def optimizer():
     return torch.optim.SGD([{"params": [one], "lr": 0.1}, {"params": [two], "lr": 0.002}])
 
 
-def ours(steps=STEPS, **schedule):
+def ours(steps=STEPS, epoch_steps=1, **schedule):
     opt = optimizer()
-    return Schedule(opt, share(section(schedule=schedule)["schedule"], steps)), opt
+    return Schedule(opt, share(section(schedule=schedule)["schedule"], steps, epoch_steps)), opt
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,29 @@ def test_an_uninterrupted_run_has_the_rates_of_mmengine(schedule, theirs):
     torch.testing.assert_close(
         rates(*ours(**schedule), STEPS), rates(theirs(other), other, STEPS), atol=1e-9, rtol=1e-6
     )
+
+
+def test_a_cosine_of_60_epochs_left_after_50_is_that_of_pel4vad():
+    """Their rate falls once per epoch, along a curve that is longer than the run."""
+    (scheduler, opt), other = ours(200, 4, name="cosine", span=60, per="epoch"), optimizer()
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(other, T_max=60)
+    wanted = []
+    for _ in range(50):
+        wanted += [[group["lr"] for group in other.param_groups]] * 4
+        other.step()
+        theirs.step()
+    torch.testing.assert_close(rates(scheduler, opt, 200), torch.tensor(wanted), atol=1e-9, rtol=1e-5)
+
+
+def test_per_epoch_and_warmup():
+    used = rates(*ours(24, 4, name="linear", warmup=6, per="epoch"), 24)[:, 0]
+    torch.testing.assert_close(used[:6], torch.arange(1, 7) / 70)
+    assert used[6:8].equal(torch.full((2,), 0.1)) and len(used[8:].unique()) == 4
+
+
+def test_a_curve_shorter_than_the_run_stays_at_its_end():
+    used = rates(*ours(24, 4, name="cosine", span=2, end_factor=0.5), 24)[:, 0]
+    assert used[0] > used[7] and used[8:].equal(torch.full((16,), 0.05))
 
 
 def test_warmup_rises_in_a_straight_line_and_the_rest_follows():

@@ -122,10 +122,29 @@ def test_val_without_validation_videos_takes_some_of_the_training_videos_and_say
 
     heard = Heard()
     store = write_tiny_store(tmp_path / "store")
-    sets = ["train.select=val", f"data.args.root={store}", "train.steps=3"]
+    sets = ["train.select=val", "data.val_fraction=0.5", f"data.args.root={store}", "train.steps=3"]
     result = train(graph, sets, tmp_path / "run", device="cpu", progress=heard)
-    assert any("no validation videos" in note for note in heard.notes)
-    assert any("no validation videos" in warning for warning in result.warnings)
+    said = (
+        "the data set has no validation videos: 9 of its 16 training videos serve as such "
+        "(fraction 0.5, seed 0, by class)"
+    )
+    assert said in heard.notes and said in result.warnings
+
+
+def test_the_data_section_decides_what_stands_for_several_classes(graph, tmp_path, monkeypatch):
+    from vadkit.data.batches import TrainBatches
+
+    found = []
+
+    class Watched(TrainBatches):
+        def __init__(self, *args, **kwargs):
+            found.append(kwargs["several"])
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr("vadkit.engine.train.TrainBatches", Watched)
+    for number, sets in enumerate(([], ["data.several_classes=mean"])):
+        train(graph, ["train.steps=1", *sets], tmp_path / str(number), device="cpu")
+    assert found == ["first", "mean"]
 
 
 def test_without_videos_to_measure_on_there_is_a_model_without_figures(graph, tmp_path):

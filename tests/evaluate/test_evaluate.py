@@ -152,7 +152,7 @@ def test_an_abnormal_video_without_spans_is_left_out_of_frame_figures(root: Path
 
 
 def test_a_carved_validation_split_without_intervals_has_video_figures(root: Path) -> None:
-    dataset, _ = with_validation(change(root, range(8), spans=[]), 0.4)
+    dataset, _ = with_validation(change(root, range(8), spans=[]), 0.4, 0)
     figures = evaluate(Mean(), dataset, "val", streams=["rgb"]).figures
     unknown = figures["videos_without_truth"]
     assert figures["ap"] is None
@@ -162,11 +162,12 @@ def test_a_carved_validation_split_without_intervals_has_video_figures(root: Pat
 
 def test_as_configured(dataset: FeatureStore) -> None:
     section = {"post": [{"use": "score_smoothing", "args": {"kappa": 2}}], "threshold": 0.7, "crops": "first",
-               "split": "train"}  # fmt: skip
+               "split": "train", "tail": "full"}  # fmt: skip
     model = Mean()
     model.input_sizes = {"rgb": 16}  # type: ignore[assignment]
     protocol = evaluate_as_configured(model, dataset, section, split="test").protocol
     assert protocol["split"] == "test" and protocol["threshold"] == 0.7 and protocol["streams"] == ["rgb"]
+    assert protocol["tail"] == "every snippet counts in full"
     assert evaluate_as_configured(model, dataset, section).protocol["split"] == "train"
     with pytest.raises(VadkitError, match="eval.post\\[0\\].args.kapa: score_smoothing has no such argument"):
         evaluate_as_configured(model, dataset, {"post": [{"use": "score_smoothing", "args": {"kapa": 2}}]})

@@ -53,6 +53,10 @@ def test_a_full_config_is_good():
          "train.optimizer.momentum is for sgd; train.optimizer.name is adam", None),
         ({"train": {"schedule": {"name": "cosine", "gamma": 0.5}}},
          "train.schedule.gamma is for step; train.schedule.name is cosine", None),
+        ({"train": {"schedule": {"name": "step", "span": 60}}},
+         "train.schedule.span is for cosine, linear; train.schedule.name is step", None),
+        ({"train": {"schedule": {"per": "epoch"}}},
+         "train.schedule.per is for cosine, step, linear; train.schedule.name is constant", None),
         ({"train": {"epochs": 1.5}}, "train.epochs must be a whole number above 0 or null, got 1.5", None),
         ({"train": {"epochs": 10**18}}, f"train.epochs must be a whole number above 0 or null, got {10**18}",
          "that is more than anybody waits for; look for a digit too many"),
@@ -86,6 +90,7 @@ def test_a_full_config_is_good():
         ({"eval": {"post": [{"use": "x", "agrs": {}}]}}, "unknown key 'eval.post.0.agrs'", "did you mean 'args'?"),
         ({"eval": {"post": ["score_smoothing"]}}, "eval.post.0 must be a mapping, got the text 'score_smoothing'",
          "write {use: score_smoothing}"),
+        ({"data": {"val_fraction": 1}}, "data.val_fraction must be a number above 0, below 1, got 1", None),
         ({"eval": {"threshold": 2}}, "eval.threshold must be a number from 0 to 1, got 2", None),
     ],
 )  # fmt: skip
@@ -139,7 +144,7 @@ def test_steps_leave_no_epochs():
 def test_defaults_depend_on_the_name():
     train = with_defaults({"train": {"optimizer": {"name": "sgd"}, "schedule": {"name": "linear"}}})["train"]
     assert set(train["optimizer"]) == {"name", "lr", "weight_decay", "momentum"}
-    assert set(train["schedule"]) == {"name", "warmup", "end_factor"}
+    assert set(train["schedule"]) == {"name", "warmup", "end_factor", "span", "per"}
 
 
 def test_every_default_is_of_its_own_type():

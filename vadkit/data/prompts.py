@@ -20,7 +20,8 @@ class Prompts:
     Args:
         path: .npy file of floats (classes, dim), in the order of the data set's classes, normal first.
         dataset: knows the classes.
-        several: what stands for a video of several classes: the "first" one, as in PEL4VAD, or their "mean".
+        several: what stands for a video of several classes: the "first" one, as PEL4VAD has it on XD-Violence,
+            or their "mean", as on ShanghaiTech.
 
     Raises VadkitError for a file that cannot be used or has another number of classes.
     """

@@ -15,14 +15,12 @@ import numpy as np
 from vadkit.data.video import Video, VideoDataset, crop_of, shape_of
 from vadkit.problems import fail
 
-FRACTION = 0.2
-
 
 def carve(videos: Sequence[Video], fraction: float, seed: int) -> tuple[list[Video], list[Video]]:
     """Return (train, val): of each main class, ``fraction`` of the videos, and at least one of each label.
 
-    Which videos depends on their names and the seed, not on their order in the list. Raises
-    VadkitError where a label has fewer than two videos.
+    Training keeps at least one of each main class. Which videos depends on their names and the seed,
+    not on their order in the list. Raises VadkitError where a label has fewer than two videos.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be above 0 and below 1, not {fraction}")
@@ -31,7 +29,8 @@ def carve(videos: Sequence[Video], fraction: float, seed: int) -> tuple[list[Vid
         groups[video.label, video.classes[:1]].append(video)
     chosen: set[str] = set()
     for group in groups.values():
-        chosen.update(video.name for video in group[: round(len(group) * fraction)])
+        count = min(round(len(group) * fraction), len(group) - 1)  # training keeps one of every class
+        chosen.update(video.name for video in group[:count])
     for label in (0, 1):
         chosen |= _at_least_one([v for v in videos if v.label == label], chosen, label, seed)
     train = [video for video in videos if video.name not in chosen]
@@ -90,9 +89,7 @@ class Carved:
         return self.dataset.class_index(video)
 
 
-def with_validation(
-    dataset: VideoDataset, fraction: float = FRACTION, seed: int = 0
-) -> tuple[VideoDataset, str | None]:
+def with_validation(dataset: VideoDataset, fraction: float, seed: int) -> tuple[VideoDataset, str | None]:
     """Return a dataset with validation videos, and a sentence for the user if they had to be taken from train."""
     if dataset.videos("val"):
         return dataset, None

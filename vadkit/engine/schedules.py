@@ -39,16 +39,24 @@ def _step(steps: int, options: Mapping[str, Any]) -> Share:
 SHARES = {"constant": _constant, "cosine": _cosine, "linear": _linear, "step": _step}
 
 
-def share(schedule: Mapping[str, Any], steps: int) -> Share:
+def share(schedule: Mapping[str, Any], steps: int, epoch_steps: int = 1) -> Share:
     """Return the share of the base rate at each step of a run of ``steps`` updates.
 
     The first ``warmup`` steps rise in a straight line to the full rate; the schedule proper runs
-    over the rest. ``milestones`` count from the start of the run.
+    over the rest, or to the end of ``span`` epochs if the run is not as long as its curve or longer.
+    ``milestones`` count from the start of the run. With ``per: epoch`` the rate of an epoch's first
+    step holds until the epoch is over.
     """
-    warmup = schedule["warmup"]
-    shape = SHARES[schedule["name"]](max(1, steps - warmup), schedule)
+    warmup, span = schedule["warmup"], schedule.get("span")
+    end = steps if span is None else span * epoch_steps
+    shape = SHARES[schedule["name"]](max(1, end - warmup), schedule)
     offset = 0 if schedule["name"] == "step" else warmup
-    return lambda step: (step + 1) / (warmup + 1) if step < warmup else shape(step - offset)
+    held = epoch_steps if schedule.get("per") == "epoch" else 1
+
+    def at(step: int) -> float:
+        return (step + 1) / (warmup + 1) if step < warmup else shape(max(0, step // held * held - offset))
+
+    return at
 
 
 class Schedule(_ParamScheduler):  # type: ignore[misc]

@@ -111,7 +111,7 @@ class Session:
         train = self.train
         self.model.to(self.device).train()
         optimizer = optimizers.build(self.model, train["optimizer"], train["groups"])
-        schedule = Schedule(optimizer, share(train["schedule"], self.steps))
+        schedule = Schedule(optimizer, share(train["schedule"], self.steps, self.epoch_steps))
         every = self.log_every or max(1, min(10, self.steps // 20))
         self.selection = Selection(train["select"], self.metric)
         self.records = RecordHook(self.log, every, self.device, lambda: self.keeper.last_good())

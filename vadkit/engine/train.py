@@ -151,7 +151,7 @@ class _Run:
     def _dataset(self) -> VideoDataset:
         dataset = open_dataset(self.spec["data"], self.plugins)
         if self.select == "val":
-            dataset, _ = with_validation(dataset, seed=self.spec["train"]["seed"])
+            dataset, _ = with_validation(dataset, self.spec["data"]["val_fraction"], self.spec["train"]["seed"])
         for warning in getattr(dataset, "warnings", []):
             self.progress.note(warning)
         return dataset
@@ -227,6 +227,7 @@ class _Run:
             crops=data["crops"],
             paired=data["paired"],
             prompts=data["prompts"],
+            several=data["several_classes"],
             workers=data["workers"],
             rank=distributed.rank(),
             world_size=distributed.world_size(),

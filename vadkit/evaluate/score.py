@@ -105,7 +105,7 @@ def evaluate_as_configured(
     device: str | torch.device | None = None,
     on_progress: OnProgress | None = None,
 ) -> Result:
-    """Evaluate by an ``eval`` section: post, threshold, crops, and split where none is given."""
+    """Evaluate by an ``eval`` section: post, threshold, crops, tail, and split where none is given."""
     return evaluate(
         model,
         dataset,
@@ -114,6 +114,7 @@ def evaluate_as_configured(
         device=device,
         crops=section.get("crops") or "mean",
         threshold=section.get("threshold", 0.5),
+        tail=section.get("tail") or "real",
         on_progress=on_progress,
     )
 
