@@ -33,7 +33,7 @@ NO_COLON = "could not find expected ':'"
 UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")  # would break file names and output later on
 
 Scalar = str | int | float | bool | None
-Locate = Callable[[yaml.Mark, yaml.Mark], Place]
+Locate = Callable[[Any, Any], Place]  # two marks, of which the stubs of PyYAML have three sorts
 
 
 @dataclass
