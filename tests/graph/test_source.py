@@ -133,13 +133,13 @@ def test_ambiguous_name_names_both(tmp_path):
     write("configs/graphs/base.yaml", GRAPH + "# changed\n")
     problem = only("base", folders=[tmp_path / "configs"])
     assert problem.message == "there are 2 configs 'base'"
-    assert [str(note) for note in problem.notes] == ["here: base.yaml", "here: configs/graphs/base.yaml"]
+    assert [str(note) for note in problem.notes] == ["here: configs/graphs/base.yaml", "here: base.yaml"]
     assert load_config("./base", folders=[tmp_path / "configs"]).files == ["base.yaml"]
 
 
 def test_a_copy_is_not_ambiguous(tmp_path):
     write("configs/graphs/base.yaml", GRAPH)
-    assert load_config("base", folders=[tmp_path / "configs"]).files == ["base.yaml"]
+    assert load_config("base", folders=[tmp_path / "configs"]).files == ["configs/graphs/base.yaml"]
 
 
 def test_the_same_file_by_two_ways_is_not_ambiguous(tmp_path):
