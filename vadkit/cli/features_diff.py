@@ -1,0 +1,140 @@
+"""Compare two stores, folders or files of features, A and B, and say why they differ.
+
+Exit code 0: equal, bit for bit. 1: not equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vadkit.features.comparing.compare import Comparison, Progress, StreamComparison
+    from vadkit.features.comparing.evidence import Evidence
+
+NAMES = 5  # videos that are listed by name
+CAUSES = 8
+SURE = {"certain": "", "likely": "likely: ", "possible": "possible: "}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("a", metavar="A", help="a store, a folder of .npy or .txt files, or one such file")
+    parser.add_argument("b", metavar="B", help="what to compare with it")
+    parser.add_argument("--stream", action="append", default=[], metavar="NAME[:NAME]",
+                        help="compare this stream only; A's name and B's where they differ")  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from vadkit.features.comparing.compare import compare
+
+    with progress() as tell:
+        comparison, _, _ = compare(args.a, args.b, args.stream, tell)
+    if args.json:
+        print(json.dumps(comparison.as_json(), indent=1, allow_nan=False))
+    else:
+        print("\n".join(lines(comparison)))
+    return 0 if comparison.is_equal else 1
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Show how far it is, on a terminal's error stream only."""
+
+    def tell(stream: str, done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{stream}: {done} of {total} videos" + ("\r\033[K" if done == total else ""))
+            sys.stderr.flush()
+
+    yield tell
+
+
+def lines(comparison: Comparison) -> Iterator[str]:
+    """Yield the lines that tell of a comparison."""
+    yield f"A  {comparison.a}"
+    yield f"B  {comparison.b}"
+    for stream in comparison.streams:
+        yield ""
+        yield from _stream(stream)
+    for side, names in (("A", comparison.alone_a), ("B", comparison.alone_b)):
+        if names:
+            yield f"\nonly {side} has: {', '.join(names)}"
+
+
+def _stream(stream: StreamComparison) -> Iterator[str]:
+    if stream.is_equal:
+        yield f"{stream.title}: equal, {_videos(stream.videos)}"
+        return
+    told = [f"{_videos(stream.videos)} in both"]
+    if stream.videos == stream.equal:
+        told.append("the numbers of all are the same")
+    else:
+        told.append(f"{len(stream.differ)} differ" + (f", {stream.equal} are equal" if stream.equal else ""))
+    yield f"{stream.title}: {'; '.join(told)}"
+    for side, names in (("A", stream.only_a), ("B", stream.only_b)):
+        if names:
+            yield f"  only in {side}: {_some(names)}"
+    yield from (f"  cannot be compared: {text}" for text in stream.unreadable[:NAMES])
+    if stream.differ and stream.equal:
+        yield f"  differing: {_some(stream.differ)}"
+    if stream.evidence is not None:
+        yield from (f"  {line}" for line in _evidence(stream.evidence))
+    if stream.causes:
+        yield "  why"
+        for number, cause in enumerate(stream.causes[:CAUSES], 1):
+            yield f"    {number}. {SURE[cause.certainty]}{cause.tell}"
+    if stream.other_fields:
+        what = "the recipes differ, too, without effect here" if stream.causes else "the recipes differ"
+        fields = stream.recipe_fields
+        yield f"  {what}: " + "; ".join(f"{f}: {fields[f][0]} in A, {fields[f][1]} in B" for f in stream.other_fields)
+    if stream.causes and not all(stream.recipes):
+        lacking = "neither has" if not any(stream.recipes) else f"{'B' if stream.recipes[0] else 'A'} has no"
+        yield f"  {lacking} recipe" + (" " if lacking == "neither has" else "") + _need_video(stream)
+
+
+def _need_video(stream: StreamComparison) -> str:
+    if all(cause.certainty == "certain" for cause in stream.causes):
+        return ""
+    return ": the numbers alone leave more than one cause; --video FILE tries each of them on the video itself"
+
+
+def _videos(count: int) -> str:
+    return "1 video" if count == 1 else f"{count} videos"
+
+
+def _some(names: list[str] | tuple[str, ...]) -> str:
+    return ", ".join(names[:NAMES]) + (f" and {len(names) - NAMES} more" if len(names) > NAMES else "")
+
+
+def _evidence(evidence: Evidence) -> Iterator[str]:
+    """Yield the figures, the same words for each stream."""
+    shapes, numbers = evidence.shapes, evidence.numbers
+    yield f"shape {_shape(shapes.a)} {shapes.kinds[0]} in A, {_shape(shapes.b)} {shapes.kinds[1]} in B (first of them)"
+    if numbers is None:
+        return
+    yield (
+        f"cosine {_close(numbers.cosine[0])} as they are, {_close(numbers.cosine[1])} put right, "
+        f"{_close(numbers.centred)} about the mean row"
+    )
+    yield (
+        f"scale {numbers.scale:.4g}, offset {numbers.offset:.3g}, time shift {numbers.timing.shift:+d} "
+        f"({numbers.drift[0]:+.2f}), largest difference {numbers.largest:.3g}"
+    )
+    yield (
+        f"one network: {numbers.profile:.2f}; same videos: {numbers.relations:.2f}; "
+        f"not explained: {numbers.values.left:.2%}"
+    )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape if shape[0] > 1 else shape[1:]))
+
+
+def _close(value: float) -> str:
+    """Write a cosine so that 0.9999996 is not called 1."""
+    return f"{value:.4f}" if value < 0.9999 else f"1 - {max(0.0, 1 - value):.1e}"
