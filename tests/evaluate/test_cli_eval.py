@@ -83,7 +83,7 @@ def test_features_made_in_another_way_are_told(capsys: Any, model_file: Path, st
     code, out, _ = run(capsys, "--model", told)
     assert code == 0 and out.splitlines()[-1] == (
         "note: the features of input 'clip' were made in another way than those the model was trained on "
-        "(backbone: 'ViT-B/16' then, 'made up clip' now, weights: '0a1b' then, None now): the figures say little"
+        "(backbone: 'ViT-B/16' then, 'made up clip' now, weights: '0a1b' then, None now): the scores say little"
     )
 
 
@@ -98,8 +98,8 @@ def test_features_made_in_another_way_are_told(capsys: Any, model_file: Path, st
         (["--set", "data.args.root=/nowhere/at/all"], "/nowhere/at/all: there is no such folder"),
         (["--set", "data.streams.rgb=flow"], "input 'rgb' of the graph is 16 wide, but its features are 12 wide"),
         (["--split", "val"], "the data set has no video in split 'val'"),
-        (["--device", "cuda:77"], "--device cuda:77 cannot be used"),
-        (["--device", "nonsense"], "--device nonsense cannot be used"),
+        (["--device", "cuda:77"], "--device cuda:77 cannot be used here"),
+        (["--device", "nonsense"], "--device nonsense cannot be used here"),
     ],
 )
 def test_what_is_refused(capsys: Any, model_file: Path, words: list[str], message: str) -> None:

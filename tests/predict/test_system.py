@@ -8,7 +8,7 @@ import pytest
 import torch
 from models import RECIPES, RGB, write_model
 
-from vadkit.predict.system import System, load_system
+from vadkit.predict.system import System, _backbone, load_system
 from vadkit.problems import VadkitError
 
 GREY, RED = [0.25, 0.25, 0.25], [0.9, 0.1, 0.1]
@@ -70,8 +70,8 @@ def test_features_made_otherwise_than_in_training_are_warned_about(tmp_path: Pat
     other = {"recipes": {"rgb": {**RECIPES["rgb"], "what": "median colour", "crops": 10}}}
     system = load_system(write_model(tmp_path / "m.safetensors", extra=other), "cpu")
     assert system.warnings == [
-        "The features of stream rgb are not made as in training (what: median colour in training, "
-        "mean colour here); scores may mislead."
+        "the features of input 'rgb' were made in another way than those the model was trained on "
+        "(what: 'median colour' then, 'mean colour' now): the scores say little"
     ]
 
 
@@ -99,7 +99,13 @@ def test_thresholds_that_mean_nothing_are_refused(tmp_path: Path, threshold: flo
         load_system(write_model(tmp_path / "m.safetensors"), "cpu", threshold)
 
 
-@pytest.mark.parametrize("device", ["banana", "cuda:99"])
+def test_backbones_run_where_scores_are_made_and_not_where_training_was() -> None:
+    told = {"use": "i3d_rgb", "args": {"random_weights": True, "device": "cuda:7"}}
+    assert _backbone("rgb", told, torch.device("cpu")).frozen.device == "cpu"  # type: ignore[attr-defined]
+    assert _backbone("rgb", {"use": "mean_colour"}, torch.device("cpu")).dim == 3
+
+
+@pytest.mark.parametrize("device", ["banana", "cuda:99", "meta"])
 def test_devices_that_are_not_there_are_told(tmp_path: Path, device: str) -> None:
     with pytest.raises(VadkitError, match=f"--device {device} cannot be used here"):
         load_system(write_model(tmp_path / "m.safetensors"), device)

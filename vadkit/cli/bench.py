@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     swap.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change every variant")
     swap.add_argument("--seeds", type=int, help="seeds per variant (default 3)")
     swap.add_argument("--out", type=Path, default=Path("vadkit-bench"), help="folder for runs and tables")
-    swap.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    swap.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
     swap.add_argument("--bags", type=int, default=16, help="bags of the timed batch")
     swap.add_argument("--snippets", type=int, default=200, help="snippets per bag of the timed batch")
     swap.add_argument("--rounds", type=int, default=5, help="rounds of timing")
@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.bench.run import run_suite
     from vadkit.bench.table import rows, write_tables
     from vadkit.bench.timing import Load
+    from vadkit.devices import choose_device
 
     suite = _suite(args)
     console = Console(width=None if Console().is_terminal else 160)
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             bar.update(task, description=what, advance=int(ended))
 
         load = Load(args.bags, args.snippets, args.rounds)
-        results = run_suite(suite, args.out, _device(args.device), load, progress)
+        results = run_suite(suite, args.out, str(choose_device(args.device)), load, progress)
     files = write_tables(results, args.out)
     _print(console, suite.about, rows(results))
     console.print("wrote " + ", ".join(map(str, files)), highlight=False)
@@ -65,16 +66,6 @@ def _suite(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # Suite i
         fail("give CONFIG --node NODE --with A,B,..., or --spec FILE.yaml",
              "for example vadkit bench swap demo_rgb --node context --with tca,gl_mhsa")
     return swap(args.config, args.node, args.components.split(","), args.set, args.seeds or 3)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    from vadkit.problems import fail
-
-    if name == "cuda" and not torch.cuda.is_available():
-        fail("--device cuda: torch finds no CUDA device here", "use --device cpu")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
 def _print(console, about, body) -> None:  # type: ignore[no-untyped-def]  # rich is imported late

@@ -51,6 +51,7 @@ def _evaluate(args: argparse.Namespace) -> tuple[Result, str | None]:
     """Return the result, and the sentence that goes with the model's figures, if any."""
     from vadkit.api import load
     from vadkit.data.build import open_dataset
+    from vadkit.devices import choose_device
     from vadkit.evaluate.recipes import other_recipes
     from vadkit.evaluate.score import evaluate_as_configured
     from vadkit.graph.artifact import read_header
@@ -58,8 +59,8 @@ def _evaluate(args: argparse.Namespace) -> tuple[Result, str | None]:
     header = read_header(args.model)
     sections = configured(header, args.sets)
     dataset = open_dataset(sections["data"])
-    device = _device(args.device)
-    model = load(args.model, device)
+    device = choose_device(args.device)
+    model = load(args.model, str(device))
     with _progress() as tell:
         result = evaluate_as_configured(
             model, dataset, sections["eval"], split=args.split, device=device, on_progress=tell
@@ -89,18 +90,6 @@ def configured(header: dict[str, Any], sets: Sequence[str]) -> dict[str, Any]:
     if problems:
         raise VadkitError(problems)
     return with_defaults(source.data)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        fail(f"--device {name} cannot be used: {str(error).splitlines()[0]}", hint="cpu always can")
-    return name
 
 
 class _progress:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT, or begin it")
     parser.add_argument("--overwrite", action="store_true", help="delete the run in OUT and begin again")
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
     parser.add_argument("--seed", type=int, metavar="N", help="instead of train.seed")
     parser.add_argument("--without", action="append", default=[], metavar="PLUGIN", help="leave a plugin out")
 

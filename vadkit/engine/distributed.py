@@ -24,6 +24,7 @@ import torch.distributed as dist
 from mmengine.model import MMDistributedDataParallel
 from torch import Tensor, nn
 
+from vadkit.devices import choose_device
 from vadkit.problems import VadkitError, fail
 
 T = TypeVar("T")
@@ -69,19 +70,9 @@ def join(device: torch.device) -> None:
 
 def local_device(name: str) -> torch.device:
     """Return the device this process trains on: ``name`` is auto, cpu, cuda or cuda:N."""
-    wanted = name
-    if name == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        fail(f"--device {name}: this machine has no CUDA device that torch can use", hint="--device cpu")
-    if wanted == "cuda" and launched():
-        wanted = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        fail(f"there is no device '{name}'", hint="auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        fail(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices")
+    device = choose_device(name)
+    if device == torch.device("cuda") and launched():
+        device = choose_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 
-def other_recipes(trained_on: Mapping[str, Any], measured_on: Mapping[str, Any]) -> list[str]:
+def other_recipes(
+    trained_on: Mapping[str, Any], scored_on: Mapping[str, Any], may_differ: Collection[str] = ()
+) -> list[str]:
     """Return a sentence per input whose recipe is not the one of training.
 
     Both map an input's name to what decides its features (backbone, weights, clip length, ...); one
-    that is not known on both sides cannot be compared.
+    that is not known on both sides cannot be compared. Keys that ``may_differ`` do not count.
     """
     told = []
     for name, before in trained_on.items():
-        now = measured_on.get(name)
-        if not before or not now or before == now:
+        now = scored_on.get(name)
+        if not before or not now:
             continue
-        keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        keys = [key for key in {**before, **now} if key not in may_differ and before.get(key) != now.get(key)]
+        if not keys:
+            continue
         differences = ", ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in keys[:3])
         told.append(
             f"the features of input '{name}' were made in another way than those the model was trained on "
-            f"({differences}{', ...' if len(keys) > 3 else ''}): the figures say little"
+            f"({differences}{', ...' if len(keys) > 3 else ''}): the scores say little"
         )
     return told

@@ -50,7 +50,7 @@ def score_video(system: System, video: Path, name: str, progress: Any = None) ->
     """Extract, score and explain one video. Raises VadkitError for one that cannot be used."""
     packing = probe(video)
     found = system.extract(video, progress)
-    warnings = [*system.warnings, *(_sentence(text) for text in found.warnings)]
+    warnings = [_sentence(text) for text in (*system.warnings, *found.warnings)]
     warnings += _say_missing_sound(system, packing)
     scores = system.score(found.streams)
     moved = system.contributions(found.streams, scores)

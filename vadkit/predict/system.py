@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from vadkit.data.build import build_component, find_component
+from vadkit.devices import choose_device
+from vadkit.evaluate.recipes import other_recipes
+from vadkit.evaluate.score import build_post
 from vadkit.features.extract import Extracted, Progress, extract_video, recipe
+from vadkit.graph.arguments import arguments
 from vadkit.graph.artifact import load, read_header
 from vadkit.graph.module import VadModel
 from vadkit.kinds import Backbone, Postprocess
-from vadkit.plugin_manager import load_plugins
 from vadkit.problems import fail
 
 USUAL = {"snippet_frames": 16, "fps": None, "tail": "repeat"}  # how snippets are cut if the model does not say
@@ -76,42 +80,33 @@ def load_system(path: Path, device: str = "auto", threshold: float | None = None
     Raises VadkitError for a file that is no sound model, a model whose inputs name no backbone, a
     device that is not there and a threshold that no score can be compared with.
     """
-    place = _device(device)
+    place = choose_device(device)
     header = read_header(path)
     spec = header["spec"]
     _need_backbones(path, spec["inputs"])
     model = load(path, str(place))
     evaluation = spec.get("eval") or {}
-    components = load_plugins().components
-    backbones: dict[str, Any] = {}
-    for name, told in spec["inputs"].items():
-        backbones[name] = components.find(told["use"], "backbone")(**(told.get("args") or {}))  # type: ignore[misc]
-    steps: list[Any] = [
-        components.find(step["use"], "postprocess")(**(step.get("args") or {}))  # type: ignore[misc]
-        for step in evaluation.get("post") or []
-    ]
+    backbones = {name: _backbone(name, told, place) for name, told in spec["inputs"].items()}
     chosen = threshold if threshold is not None else evaluation.get("threshold", 0.5)
     _check_threshold(chosen, model.output_range)
     warnings: list[str] = []
     stored = _stored_recipes(header)
     clock = _clock(stored, header.get("extra", {}).get("snippet_frames"), warnings)
     recipes = {name: recipe(spec["inputs"][name]["use"], b, **clock) for name, b in backbones.items()}
-    _compare(stored, recipes, warnings)
+    warnings += other_recipes(stored, recipes, MAY_DIFFER)
     return System(
-        path, _sha256(path), model, header, backbones, clock, recipes, steps, float(chosen), place, warnings
-    )
+        path, _sha256(path), model, header, backbones, clock, recipes, build_post(evaluation), float(chosen),
+        place, warnings,
+    )  # fmt: skip
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        cause = (str(error).splitlines() or [type(error).__name__])[0]
-        fail(f"--device {name} cannot be used here: {cause}", "--device auto takes what there is")
-    return device
+def _backbone(name: str, told: Mapping[str, Any], device: torch.device) -> Backbone:
+    """Return the backbone of an input, on ``device`` if it has the choice: where it ran in training is past."""
+    component = find_component(told["use"], "backbone")
+    args = dict(told.get("args") or {})
+    if "device" in arguments(component):
+        args["device"] = str(device)
+    return build_component(component, args, f"inputs.{name}")  # type: ignore[no-any-return]
 
 
 def _need_backbones(path: Path, inputs: Mapping[str, Any]) -> None:
@@ -149,25 +144,13 @@ def _clock(
     if not clocks:
         frames = snippet_frames or USUAL["snippet_frames"]
         warnings.append(
-            "The model file does not say how the features it was trained on were made: "
-            f"snippets of {frames} frames at the video's own rate were taken."
+            "the model file does not say how the features it was trained on were made: "
+            f"snippets of {frames} frames at the video's own rate were taken"
         )
         return {**USUAL, "snippet_frames": frames}
     if any(clock != clocks[0] for clock in clocks):
         fail(f"the streams of the model were cut differently: {clocks}", "extract them again with one setting")
     return clocks[0]
-
-
-def _compare(
-    stored: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]], warnings: list[str]
-) -> None:
-    for name, told in stored.items():
-        keys = [k for k in {**told, **now[name]} if k not in MAY_DIFFER and told.get(k) != now[name].get(k)]
-        if keys:
-            changes = ", ".join(f"{k}: {told.get(k)} in training, {now[name].get(k)} here" for k in keys)
-            warnings.append(
-                f"The features of stream {name} are not made as in training ({changes}); scores may mislead."
-            )
 
 
 def _sha256(path: Path) -> str:
