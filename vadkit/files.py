@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vadkit.problems import fail
 
+_MASK = threading.Lock()  # the mask of the process can only be read by changing it
 
 @contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
+def replacing(path: Path | str, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to; move it into place if the block ends well.
 
     If the block raises, the temporary file goes and ``path`` stays as it was. A file that cannot be
-    written (no folder, no right, full disk) is a VadkitError.
+    written (no folder, no right, full disk) is a VadkitError. Not ``durable`` does not wait for the disk:
+    for many files that can be made again, and whose size is checked when they are read.
     """
     path = Path(path)
     try:
@@ -29,7 +32,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _settle(temporary)
+        _settle(temporary, durable)
         os.replace(temporary, path)
     except OSError as error:
         if error.filename not in (None, name):  # some other file of the block's: not ours to explain
@@ -39,11 +42,14 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _settle(path: Path) -> None:
-    """Give the file the rights that ``open`` would have given it, and see it on the disk."""
-    mask = os.umask(0)
-    os.umask(mask)
+def _settle(path: Path, durable: bool) -> None:
+    """Give the file the rights that ``open`` would have given it; if ``durable``, see it on the disk."""
+    with _MASK:
+        mask = os.umask(0)
+        os.umask(mask)
     path.chmod(0o666 & ~mask)
+    if not durable:
+        return
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
