@@ -6,8 +6,9 @@ STORE/videos.json  [{"name", "split", "label", "classes", "num_frames", "fps", "
 
 A store may also be an index of features that lie elsewhere, as people have published them. Then store.json has
 "root", the folder of the files, and an entry of videos.json has "files": {STREAM: FILE or [FILE of crop 0, ...]}.
-A stream of store.json may say "axes" (how a file of all crops is laid out) and "packed" (``vadkit.data.pack``);
-"segments": N at the top says that features are of N equal parts of each video. "data_set" names a published one.
+A stream of store.json may say "axes" (how a file of all crops is laid out, for all videos or by split) and
+"packed" (``vadkit.data.pack``). At the top, "segments": N says that features are of N equal parts of each video,
+"data_set" names a published one, and "intervals" the rule by which its spans were read.
 
 Everything that is wrong with a file is told at once.
 """
@@ -34,7 +35,7 @@ MAKE = "a feature store is a folder with store.json, videos.json and one folder 
 class Store:
     """The index of a feature store. ``dims``, ``recipes``, ``axes`` and ``packed`` are by stream.
 
-    ``base`` is the folder that the files of ``Video.files`` are relative to.
+    ``base`` is the folder that the files of ``Video.files`` are relative to; ``axes`` are by split, too.
     """
 
     root: Path
@@ -45,9 +46,10 @@ class Store:
     videos: tuple[Video, ...]
     warnings: tuple[str, ...] = field(default=())
     base: Path = field(default=Path())
-    axes: Mapping[str, str] = field(default_factory=dict)
+    axes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     packed: Mapping[str, str] = field(default_factory=dict)
     data_set: str | None = None
+    intervals: str = "half_open"
 
 
 def is_plain_name(name: object) -> bool:
@@ -74,10 +76,14 @@ def read_store(root: Path | str) -> Store:
     return Store(
         root, snippet_frames, dims, recipes, classes, videos, warnings,
         base=root / head.get("root", ""),
-        axes={name: about[name]["axes"] for name in dims if "axes" in about[name]},
+        axes={name: _by_split(about[name]["axes"]) for name in dims if "axes" in about[name]},
         packed={name: about[name]["packed"] for name in dims if "packed" in about[name]},
-        data_set=head.get("data_set"),
+        data_set=head.get("data_set"), intervals=head.get("intervals", "half_open"),
     )  # fmt: skip
+
+
+def _by_split(axes: str | Mapping[str, str]) -> Mapping[str, str]:
+    return dict.fromkeys(SPLITS, axes) if isinstance(axes, str) else axes
 
 
 def read_json(path: Path, hint: str | None = None) -> Any:
@@ -138,7 +144,7 @@ def _head(path: Path, head: Any) -> tuple[dict[str, int], dict[str, dict[str, An
             problems += _layout(path, name, about)
     if head.get("segments") is not None and not _is_whole(head["segments"], 1):
         problems.append(Problem(f"{path}: segments must be a whole number above 0, got {head['segments']!r}"))
-    for key in ("root", "data_set"):
+    for key in ("root", "data_set", "intervals"):
         if not isinstance(head.get(key, ""), str):
             problems.append(Problem(f"{path}: {key} must be text, got {head[key]!r}"))
     if problems:
@@ -150,10 +156,9 @@ def _head(path: Path, head: Any) -> tuple[dict[str, int], dict[str, dict[str, An
 def _layout(path: Path, name: str, about: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with how a stream's files are laid out."""
     problems = []
-    if about.get("axes", AXES[0]) not in AXES:
-        problems.append(
-            Problem(f"{path}: stream '{name}' has axes {about['axes']!r}", hint=f"they are one of {', '.join(AXES)}")
-        )
+    axes = about.get("axes", AXES[0])
+    if not all(axes in AXES for axes in (axes.values() if isinstance(axes, dict) else [axes])):
+        problems.append(Problem(f"{path}: stream '{name}' has axes {axes!r}", hint=f"they are one of {', '.join(AXES)}"))
     if "packed" in about and not is_plain_name(about["packed"]):
         problems.append(Problem(f"{path}: stream '{name}' is packed in {about['packed']!r}, not a plain file name"))
     return problems

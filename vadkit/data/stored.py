@@ -15,7 +15,7 @@ import numpy as np
 from vadkit.data.arrays import open_features
 from vadkit.data.packed import Packed
 from vadkit.data.store_index import AXES, Store
-from vadkit.data.text_features import open_text
+from vadkit.data.text_features import open_text, text_shape
 from vadkit.data.video import Video
 from vadkit.problems import fail
 
@@ -45,8 +45,8 @@ class StoredFeatures:
             return self._packed[stream].read(video.name)
         paths = self.paths(video, stream)
         if len(paths) == 1:
-            return self._open(paths[0], stream)
-        crops = [self._open(path, stream) for path in paths]
+            return self._open(paths[0], video, stream)
+        crops = [self._open(path, video, stream) for path in paths]
         for path, crop in zip(paths, crops):
             if crop.shape != crops[0].shape or len(crop) != 1:
                 fail(
@@ -61,15 +61,17 @@ class StoredFeatures:
             return _crop(self._packed[stream].read(video.name), crop)
         paths = self.paths(video, stream)
         if len(paths) == 1:
-            return _crop(self._open(paths[0], stream), crop)
-        return np.asarray(self._open(paths[crop], stream)[0])
+            return _crop(self._open(paths[0], video, stream), crop)
+        return np.asarray(self._open(paths[crop], video, stream)[0])
 
     def shape(self, video: Video, stream: str) -> tuple[int, int, int]:
         """Return (crops, t, dim) by the first file's header."""
         if stream in self._packed:
             return self._packed[stream].shape(video.name)
         paths = self.paths(video, stream)
-        crops, t, dim = self._open(paths[0], stream).shape
+        if paths[0].suffix == ".txt":
+            return len(paths), *text_shape(paths[0])
+        crops, t, dim = self._open(paths[0], video, stream).shape
         return max(crops, len(paths)), t, dim
 
     def missing(self, video: Video, stream: str) -> list[Path]:
@@ -91,12 +93,13 @@ class StoredFeatures:
         """Tell whether the stream of these videos lies outside the store's own folder of it."""
         return stream in self._packed or any(stream in video.files for video in videos)
 
-    def _open(self, path: Path, stream: str) -> np.ndarray:
+    def _open(self, path: Path, video: Video, stream: str) -> np.ndarray:
         dim, told_by = self.store.dims.get(stream), f"stream '{stream}' of store.json"
         if path.suffix == ".txt":
             return open_text(path, dim, told_by)
         features = open_features(path, dim, told_by)
-        return features.swapaxes(0, 1) if self.store.axes.get(stream) == AXES[1] else features
+        axes = self.store.axes.get(stream, {}).get(video.split)
+        return features.swapaxes(0, 1) if axes == AXES[1] else features
 
 
 def _crop(features: np.ndarray, crop: int) -> np.ndarray:

@@ -28,3 +28,26 @@ def open_text(path: Path, dim: int | None = None, told_by: str = "the store") ->
     if dim is not None and rows.shape[1] != dim:
         fail(f"{path}: features are {rows.shape[1]} wide, but {told_by} says {dim}")
     return rows[None]
+
+
+def text_shape(path: Path) -> tuple[int, int]:
+    """Return (rows, width) from the count of lines and the first one, without reading the numbers.
+
+    Raises VadkitError for a file that is missing or empty, or whose first line is not of numbers.
+    """
+    try:
+        with path.open("rb") as file:
+            first = file.readline()
+            rows = 1 + sum(1 for line in file if not line.isspace())
+    except OSError as error:
+        fail(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}")
+    if not first.strip():
+        fail(f"{path}: is empty ({path.stat().st_size} bytes)")
+    words = first.split()
+    try:
+        for word in words:
+            float(word)
+    except ValueError:
+        begin = words[0][:40].decode(errors="replace")
+        fail(f"{path}: is not a table of numbers (its first line begins with '{begin}')")
+    return rows, len(words)

@@ -1,0 +1,152 @@
+"""Make a store of features that are there already: an index of two JSON files that reads them where they lie.
+
+Published features of XD-Violence, UCF-Crime and ShanghaiTech are known by their names, in any folder below --root:
+one .npy file per crop (NAME__0.npy ...), all crops in one file, or C3D features as text. Labels and intervals come
+with vadkit. For your own features, two folders 'normal' and 'abnormal' are enough, or a table (--table).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vadkit.cli.tables import print_table
+from vadkit.problems import fail
+
+if TYPE_CHECKING:
+    from vadkit.data.importing.index import IfThere
+    from vadkit.data.importing.plan import Plan
+
+WHAT = ("xd_violence", "ucf_crime", "shanghaitech", "own")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=WHAT, metavar="WHAT", help=", ".join(WHAT))
+    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder above the feature files")
+    parser.add_argument("--out", type=Path, metavar="STORE", help="folder of the store (stores/WHAT)")
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument("--merge", action="store_true", help="add the streams found to the store that is there")
+    there.add_argument("--replace", action="store_true", help="write the index that is there anew")
+    parser.add_argument("--stream", action="append", default=[], metavar="NAME=FOLDER",
+                        help="a stream's folder, where folder names do not tell; then only such folders are read")
+    parser.add_argument("--list", action="append", default=[], type=Path, metavar="FILE", dest="lists",
+                        help="take only what a list file names, whatever its paths begin with")
+    parser.add_argument("--axes", action="append", default=[], metavar="NAME=ORDER",
+                        help="crops_first or snippets_first, where a file holds all crops and shapes do not tell")
+    parser.add_argument("--intervals", choices=("half_open", "closed", "umil"), default="half_open",
+                        help="how intervals are read: without their last frame (half_open, as annotated), with it "
+                        "(closed, as RTFM), or as the authors of UMIL changed 14 videos of UCF-Crime")
+    parser.add_argument("--segments", type=int, metavar="N",
+                        help="features are of N equal parts of each video (found out where it can be)")
+    parser.add_argument("--complete", action="store_true", help="leave out videos that lack a stream")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="own: CSV with video, label[, split, classes, "
+                        "intervals, frames, fps]")
+    parser.add_argument("--test-share", type=float, metavar="SHARE",
+                        help="own: make this share of the videos the test split")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from vadkit.data.importing.index import check_out, write_index
+
+    out = args.out or Path("stores") / args.what
+    if_there: IfThere = "merge" if args.merge else "replace" if args.replace else "refuse"
+    _check(args)
+    check_out(out, if_there)
+    with _bar() as progress:
+        plan = _plan(args, progress)
+    write_index(plan, out, if_there)
+    if args.json:
+        print(json.dumps(_facts(plan, out), indent=1))
+    else:
+        _tell(plan, out)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.what == "own" and args.lists:
+        fail("--list is for published data sets", hint="--table names your own videos and their labels")
+    for option, value in (("--table", args.table), ("--test-share", args.test_share)):
+        if args.what != "own" and value is not None:
+            fail(f"{option} is for your own videos; {args.what} has its labels and splits")
+    if args.intervals == "umil" and args.what != "ucf_crime":
+        fail("--intervals umil is of UCF-Crime only")
+    if args.segments is not None and args.segments < 1:
+        fail(f"--segments {args.segments}: must be 1 or more")
+
+
+def _plan(args: argparse.Namespace, progress: Any) -> Plan:
+    shared = {
+        "streams": args.stream, "axes": args.axes, "intervals": args.intervals, "segments": args.segments,
+        "complete": args.complete, "progress": progress,
+    }  # fmt: skip
+    if args.what == "own":
+        from vadkit.data.importing.own import plan_own
+
+        return plan_own(args.root, table=args.table, test_share=args.test_share, **shared)
+    from vadkit.data.importing.known import plan_known
+
+    return plan_known(args.what, args.root, lists=args.lists, **shared)
+
+
+def _bar() -> Any:
+    from vadkit.cli.bar import bar
+
+    return bar()
+
+
+def _rows(plan: Plan) -> list[dict[str, Any]]:
+    rows = []
+    for split in plan.splits():
+        known = sum(video.split == split for video in plan.videos) + len(plan.absent.get(split, []))
+        for stream, dim in plan.dims.items():
+            videos = plan.of(split, stream)
+            shapes = [plan.shapes[video.name, stream] for video in videos]
+            crops = sorted({max(shape[0], len(v.files[stream])) for v, shape in zip(videos, shapes)})
+            rows.append({
+                "split": split, "stream": stream, "videos": len(videos), "of": known,
+                "abnormal": sum(video.label for video in videos), "crops": crops,
+                "files": sum(len(video.files[stream]) for video in videos),
+                "snippets": sum(shape[1] for shape in shapes),
+                "shortest": min((shape[1] for shape in shapes), default=0),
+                "longest": max((shape[1] for shape in shapes), default=0), "width": dim,
+            })  # fmt: skip
+    return rows
+
+
+def _facts(plan: Plan, out: Path) -> dict[str, Any]:
+    return {
+        "store": str(out), "root": str(plan.root), "data_set": plan.data_set, "intervals": plan.intervals,
+        "segments": plan.segments, "axes": plan.axes, "found": _rows(plan), "absent": plan.absent, "notes": plan.notes,
+    }  # fmt: skip
+
+
+def _tell(plan: Plan, out: Path) -> None:
+    columns = ("split", "stream", "videos", "abnormal", "files", "crops", "snippets", "lengths", "width")
+    rows = [
+        (
+            r["split"], r["stream"], str(r["videos"]) if r["videos"] == r["of"] else f"{r['videos']} of {r['of']}",
+            str(r["abnormal"]), str(r["files"]), _join(r["crops"]), f"{r['snippets']:,}".replace(",", " "),
+            f"{r['shortest']}-{r['longest']}", str(r["width"]),
+        )
+        for r in _rows(plan)
+    ]  # fmt: skip
+    print_table(columns, rows)
+    if plan.segments:
+        print(f"\nfeatures are of {plan.segments} equal parts of each video")
+    for split, names in plan.absent.items():
+        if names:
+            from vadkit.data.importing.plan import some
+
+            verb = "has" if len(names) == 1 else "have"
+            print(f"note: {len(names)} {split} video{'' if len(names) == 1 else 's'} {verb} no features: {some(names)}")
+    for note in plan.notes:
+        print(f"note: {note}")
+    print(f"\nwritten: {out} (intervals {plan.intervals}); the features stay in {plan.root}")
+    print(f"next: vadkit data audit {out}")
+
+
+def _join(numbers: list[int]) -> str:
+    return "-" if not numbers else str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"

@@ -1,0 +1,217 @@
+"""From videos and their files to what a store's index says: widths, axes, segments, and what is odd.
+
+Legend: t snippets, dim the width of a stream.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from vadkit.data.importing.features import Files, uneven
+from vadkit.data.importing.scan import Found
+from vadkit.data.importing.shapes import Shape, find_axes, ordered, read_shape
+from vadkit.data.store_index import AXES
+from vadkit.data.video import Video
+from vadkit.problems import Problem, VadkitError, fail
+
+Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+ORDER = ("rgb", "flow", "clip", "audio")  # of streams in a store; others follow by name
+FEW = 5  # names in a sentence
+UNLIKE = 64  # frames; videos that differ by as many cannot have the same number of snippets
+
+
+@dataclass
+class Plan:
+    """A store's index before it is written. ``axes`` are by stream and split; ``shapes`` (crops, t, dim)."""
+
+    root: Path
+    data_set: str | None
+    classes: tuple[str, ...]
+    intervals: str
+    videos: list[Video]
+    dims: dict[str, int]
+    axes: dict[str, dict[str, str]]
+    segments: int | None
+    shapes: dict[tuple[str, str], Shape]
+    absent: dict[str, list[str]] = field(default_factory=dict)  # videos without a file, by split
+    notes: list[str] = field(default_factory=list)
+
+    def of(self, split: str, stream: str) -> list[Video]:
+        """Return the videos of a split that have a stream."""
+        return [video for video in self.videos if video.split == split and stream in video.files]
+
+    def splits(self) -> list[str]:
+        """Return the splits there are videos of."""
+        return [split for split in ("train", "val", "test") if any(v.split == split for v in self.videos)]
+
+
+def make_plan(
+    root: Path, data_set: str | None, classes: tuple[str, ...], intervals: str, videos: Sequence[Video],
+    files: Files, *, axes: Mapping[str, str], segments: int | None = None, complete: bool = False,
+    progress: Progress | None = None,
+) -> Plan:  # fmt: skip
+    """Look at one file of each video and stream and plan the index.
+
+    Args:
+        root: the folder that the files lie in.
+        data_set, classes, intervals: as the index names them.
+        videos: all that are known, also those without a file.
+        files: as ``group`` returns them.
+        axes: those that the user says, by stream.
+        segments: equal parts of a video that features are of; None finds out.
+        complete: leave out videos that lack a stream.
+
+    Raises VadkitError if no file can be used, a stream is of several widths, or axes cannot be told.
+    """
+    shapes, broken = _look(files, progress)
+    if not shapes:
+        raise VadkitError(broken)
+    splits = {video.name: video.split for video in videos}
+    dims = _widths(shapes, files)
+    told = _axes(shapes, splits, axes)
+    unknown = [stream for stream in axes if stream not in dims]
+    if unknown:
+        fail(f"--axes names stream '{unknown[0]}', but there are {', '.join(dims)}")
+    shapes = {(v, s): ordered(shape, told[s][splits[v]]) for (v, s), shape in shapes.items()}
+    plan = Plan(root, data_set, classes, intervals, [], dims, told, None, shapes)
+    plan.notes += [f"cannot be used and is left out: {problem.render()}" for problem in broken]
+    plan.notes += _uneven_notes(files)
+    for video in videos:
+        own = {s: _named(files[video.name, s]) for s in dims if (video.name, s) in shapes}
+        if own and (len(own) == len(dims) or not complete):
+            plan.videos.append(replace(video, files=own))
+        elif own:
+            plan.absent.setdefault(video.split, []).append(video.name)
+    plan.segments = segments or _segments(plan)
+    _note_gaps(plan)
+    if not plan.videos:
+        fail(f"{root}: no video has every stream ({', '.join(dims)})", hint="import without --complete")
+    return plan
+
+
+def _look(files: Files, progress: Progress | None) -> tuple[dict[tuple[str, str], Shape], list[Problem]]:
+    shapes, broken = {}, []
+    for number, (key, found) in enumerate(files.items(), 1):
+        try:
+            shapes[key] = read_shape(found[0].path)
+        except VadkitError as error:
+            broken += error.problems
+        if progress and (number % 50 == 0 or number == len(files)):
+            progress("reading headers", number, len(files))
+    return shapes, broken
+
+
+def _named(found: Sequence[Found]) -> tuple[str, ...]:
+    return tuple(str(file.below) for file in found)
+
+
+def _widths(shapes: Mapping[tuple[str, str], Shape], files: Files) -> dict[str, int]:
+    streams = sorted({stream for _, stream in shapes}, key=lambda s: (ORDER.index(s) if s in ORDER else len(ORDER), s))
+    dims, problems = {}, []
+    for stream in streams:
+        own = {key: shape[2] for key, shape in shapes.items() if key[1] == stream}
+        counts = Counter(own.values()).most_common()
+        dims[stream] = counts[0][0]
+        for width, count in counts[1:]:
+            key = next(key for key, other in own.items() if other == width)
+            problems.append(
+                Problem(
+                    f"stream '{stream}' is {dims[stream]} wide in {counts[0][1]} videos, but {width} in {count}, "
+                    f"as in {files[key][0].below}",
+                    hint="features of several backbones are several streams: name them with --stream NAME=FOLDER",
+                )
+            )
+    if problems:
+        raise VadkitError(problems)
+    return dims
+
+
+def _axes(
+    shapes: Mapping[tuple[str, str], Shape], splits: Mapping[str, str], given: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Return the axes by stream and split: some publish training files the other way round than test files."""
+    told: dict[str, dict[str, str]] = {}
+    for stream in {stream for _, stream in shapes}:
+        of_split: dict[str, dict[str, Shape]] = {}
+        for (video, other), shape in shapes.items():
+            if other == stream:
+                of_split.setdefault(splits[video], {})[video] = shape
+        for split, own in of_split.items():
+            axes = given.get(stream) or find_axes(own.values()) or find_axes(
+                shape for (_, other), shape in shapes.items() if other == stream
+            )
+            if axes is None:
+                video, shape = next((v, s) for v, s in own.items() if 1 not in s[:2] or len(own) == 1)
+                fail(
+                    f"stream '{stream}': the shapes, such as {shape} of video '{video}', do not tell which axis "
+                    "holds crops and which snippets",
+                    hint=f"say it: --axes {stream}=crops_first or --axes {stream}=snippets_first",
+                )
+            told.setdefault(stream, {})[split] = axes
+    return told
+
+
+def _uneven_notes(files: Files) -> list[str]:
+    notes = []
+    for stream, odd in uneven(files).items():
+        video, count, usual = odd[0]
+        notes.append(
+            f"stream '{stream}': {_videos(len(odd))} {'has' if len(odd) == 1 else 'have'} other than {usual} files, "
+            f"such as {video} ({count})"
+        )
+    return notes
+
+
+def _segments(plan: Plan) -> int | None:
+    """Return how many equal parts features are of: as many rows for every test video, whatever its length."""
+    frames = {v.name: v.num_frames for v in plan.videos if v.split == "test" and v.num_frames}
+    if not frames or max(frames.values()) - min(frames.values()) < UNLIKE:
+        return None
+    rows: dict[str, set[int]] = {stream: set() for stream in plan.dims}
+    for (video, stream), shape in plan.shapes.items():
+        if video in frames:
+            rows[stream].add(shape[1])
+    segmented = [stream for stream, counts in rows.items() if len(counts) == 1]
+    if segmented and len(segmented) < len(plan.dims):
+        other = next(stream for stream in plan.dims if stream not in segmented)
+        fail(
+            f"stream '{segmented[0]}' has {next(iter(rows[segmented[0]]))} rows for every test video, but '{other}' "
+            "one per snippet: they cannot be used together",
+            hint="import them into two stores: --stream NAME=FOLDER --out STORE",
+        )
+    return next(iter(rows[segmented[0]])) if segmented else None
+
+
+def _note_gaps(plan: Plan) -> None:
+    """Say which videos lack a stream, and that segmented training features are such."""
+    for stream in plan.dims:
+        lacking = [video.name for video in plan.videos if stream not in video.files]
+        if lacking:
+            plan.notes.append(
+                f"stream '{stream}' is missing for {_videos(len(lacking))}: {some(lacking)}; to train on it, put the "
+                "files there or import with --complete, which leaves such videos out"
+            )
+        rows = {plan.shapes[v.name, stream][1] for v in plan.of("train", stream)}
+        if plan.segments is None and len(rows) == 1 and len(plan.of("train", stream)) > 1:
+            plan.notes.append(f"stream '{stream}': every training video has {next(iter(rows))} rows: segments?")
+
+
+def _videos(count: int) -> str:
+    return "1 video" if count == 1 else f"{count} videos"
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return ", ".join(names[:FEW]) + more
+
+
+def axes_entry(axes: Mapping[str, str]) -> str | dict[str, str] | None:
+    """Return what store.json says of a stream's axes; None for the usual ones."""
+    kinds = set(axes.values())
+    if kinds == {AXES[0]}:
+        return None
+    return next(iter(kinds)) if len(kinds) == 1 else dict(axes)
