@@ -78,6 +78,9 @@ class VadkitError(Exception):
         self.problems = sorted(problems, key=_order)
         super().__init__(render(self.problems))
 
+    def __reduce__(self) -> tuple[type[VadkitError], tuple[list[Problem]]]:
+        return type(self), (self.problems,)  # what is raised in another process arrives whole
+
 
 def _order(problem: Problem) -> tuple[str, int, int]:
     place = problem.place

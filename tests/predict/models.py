@@ -10,7 +10,7 @@ import torch
 import vadkit
 from vadkit.graph.artifact import save
 
-CUT = {"snippet_frames": 4, "fps": None, "tail": "repeat"}  # 0.5 s at 8 frames a second
+CUT = {"snippet_frames": 4, "stride": 4, "fps": None, "tail": "repeat"}  # 0.5 s at 8 frames a second
 RECIPES = {
     "rgb": {"backbone": "mean_colour", **CUT, "decoder": "pyav", "crops": 1, "what": "mean colour"},
     "audio": {"backbone": "loudness", **CUT, "decoder": "pyav", "crops": 1, "sample_rate": 8000, "window": 2000},

@@ -23,70 +23,39 @@ goes on where it was. How videos are spread over processes changes no byte of th
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
 
-import numpy as np
-
-from vadkit.features.extract import Extracted, Tail, extract_video, recipe
-from vadkit.features.workers import spread
+from vadkit.features.executors import Executor, Resources, find_executor
+from vadkit.features.extract import Tail, check_clock
+from vadkit.features.listing import VideoEntry, check_names, write_listing
+from vadkit.features.lock import StoreLock
+from vadkit.features.manifest import Line, append_line, put_in_order, read_manifest, source_of
+from vadkit.features.one_video import Extractor, Job, Task, broken
+from vadkit.features.shares import Share
+from vadkit.features.store_head import start_store
 from vadkit.kinds import Backbone
-from vadkit.problems import Problem, VadkitError, fail
+from vadkit.problems import Problem, VadkitError
 
-VERSION = 1
-CLIPS = "clips"
+__all__ = ["Progress", "StoreResult", "VideoEntry", "extract_store"]
+
 Progress = Callable[[str, int, int], None]  # a video's name, videos done, videos in all
-
-
-class VideoEntry(TypedDict):
-    """One video to extract. ``file`` is where it lies; the rest is copied to videos.json.
-
-    ``spans`` are [start, end) in frames at ``fps``; ``num_frames`` and ``fps`` are filled in from the
-    file where they are missing.
-    """
-
-    name: str
-    file: str
-    split: NotRequired[str]
-    label: NotRequired[int]
-    classes: NotRequired[list[str]]
-    spans: NotRequired[list[list[int]]]
-    num_frames: NotRequired[int]
-    fps: NotRequired[float]
-    tags: NotRequired[dict[str, Any]]
 
 
 @dataclass
 class StoreResult:
-    """What became of each video, by name."""
+    """What became of each video, by name.
+
+    ``failed`` says why, of those that were found broken earlier, too. ``notes`` are about the store.
+    """
 
     made: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What a worker process needs to know, once."""
-
-    out: Path
-    backbones: dict[str, Backbone]
-    names: dict[str, str]
-    fps: float | None
-    snippet_frames: int
-    tail: Tail
-
-    def recipes(self) -> dict[str, dict[str, Any]]:
-        return {
-            stream: recipe(self.names[stream], backbone, self.snippet_frames, self.fps, self.tail)
-            for stream, backbone in self.backbones.items()
-        }
+    notes: list[str] = field(default_factory=list)
 
 
 def extract_store(
@@ -97,8 +66,13 @@ def extract_store(
     fps: float | None = None,
     snippet_frames: int = 16,
     tail: Tail = "repeat",
-    classes: Sequence[str] = ("normal",),
+    classes: Sequence[str] = (),
     workers: int = 2,
+    executor: Executor = "local",
+    share: Share | None = None,
+    retry_broken: bool = False,
+    timeout: float | None = None,
+    threads: int = 1,
     progress: Progress | None = None,
 ) -> StoreResult:
     """Extract the features of all videos into the store ``out``; skip those that are there already.
@@ -107,184 +81,135 @@ def extract_store(
         videos: see ``VideoEntry``. Names become file names, so they are checked.
         backbones: backbone by stream name.
         fps, snippet_frames, tail: see ``extract_video``. Part of the recipe.
-        classes: names of the classes, normal first.
+        classes: names of the classes, normal first; those of the store, or normal alone, if there are none.
         workers: processes; 0 does the work in this one.
+        executor: where the processes are; see ``vadkit.features.executors``.
+        share: do a part of the videos only; others do the rest, into the same store.
+        retry_broken: try again the videos that were found broken and have not changed since.
+        timeout: seconds after which a video's process is killed; a video that takes longer twice is broken.
+        threads: threads of torch in each process. More change the last digits of features.
         progress: called when a video is finished.
 
-    A video that cannot be used does not stop the others; it is in ``failed`` of the result and not in
-    videos.json. Raises VadkitError for bad names, for a store made with another recipe, for a disk
-    that cannot be written, and if not one video could be used.
+    A video that cannot be used does not stop the others; the manifest keeps the cause, and it is not in
+    videos.json. Raises VadkitError for bad names, for a store made with another recipe or written to by another
+    process, for a disk that cannot be written, and if not one video could be used.
     """
-    job = _Job(
-        Path(out), dict(backbones), {s: type(b).name for s, b in backbones.items()}, fps, snippet_frames, tail
-    )
-    _check_names(videos, job)
-    _start_store(job, classes)
-    result = StoreResult()
-    left = []
-    for video in videos:
-        if _is_finished(job, video):
-            result.skipped.append(video["name"])
-        else:
-            left.append(video)
-    finished = len(result.skipped)
-    workers = 0 if len(left) < 2 else workers
-    for name, warnings, error in spread(partial(_Extractor, job), left, workers):
-        finished += 1
-        if error is not None:
-            result.failed[name] = error
-        else:
-            result.made.append(name)
-            if warnings:
-                result.warnings[name] = warnings
-        if progress:
-            progress(name, finished, len(videos))
-    _write_videos(job, [v for v in videos if v["name"] not in result.failed])
-    if videos and len(result.failed) == len(videos):
+    check_clock(snippet_frames, fps, tail)
+    job = Job(Path(out), dict(backbones), fps, snippet_frames, tail)
+    check_names(videos, list(backbones))
+    job.recipes()  # a backbone without weights is told before anything is written
+    run, share = find_executor(executor), share or Share()
+    with _locked(job.out, share) as lock:
+        result = StoreResult()
+        with lock.alone_with_manifest():
+            result.notes += start_store(job, classes)
+            lines, wrong = read_manifest(job.out)
+        result.notes += wrong
+        if not lock.works:
+            result.notes.append(f"{job.out} is on a file system without locks: let no other process write to it")
+        mine = share.pick(videos, lambda video: video["name"])
+        tasks = _sort_out(job, mine, lines, retry_broken, result)
+        # One video in a process of its own would load the networks there for nothing.
+        workers = 0 if executor == "local" and len(tasks) < 2 and timeout is None else workers
+        resources = Resources(workers, threads, timeout, any(map(_on_gpu, backbones.values())))
+        done = len(mine) - len(tasks)
+        try:
+            for line in run(partial(Extractor, job), tasks, _lost, resources):
+                line = _after(job.out, lines.get(line["name"]), line)
+                with lock.alone_with_manifest():
+                    append_line(job.out, line)
+                done += 1
+                _note(line, result)
+                if progress:
+                    progress(line["name"], done, len(mine))
+        finally:
+            _settle(job.out, videos, lock)
+    if mine and len(result.failed) == len(mine):
         raise VadkitError([Problem(text) for text in result.failed.values()])
     return result
 
 
-def write_atomically(path: Path, write: Callable[[Any], None]) -> None:
-    """Have ``write`` fill a temporary file beside ``path`` and put it in place. Raises VadkitError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+@contextlib.contextmanager
+def _locked(root: Path, share: Share) -> Iterator[StoreLock]:
+    lock = StoreLock(root)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            write(file)
-        os.replace(temporary, path)
-    except OSError as error:
-        fail(f"{path} cannot be written: {(error.strerror or str(error)).lower()}")
+        lock.take(share)
+        yield lock
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        lock.close()
 
 
-def _write_json(path: Path, data: Any) -> None:
-    write_atomically(path, lambda file: file.write(json.dumps(data, indent=1).encode() + b"\n"))
-
-
-def _check_names(videos: Sequence[VideoEntry], job: _Job) -> None:
-    problems, seen = [], set()
-    for what, name in [("stream", s) for s in job.backbones] + [("video", v["name"]) for v in videos]:
-        if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name or name.startswith("."):
-            problems.append(Problem(f"'{name}' cannot be a {what}'s name: it must be a plain file name"))
-        if (what, name) in seen:
-            problems.append(Problem(f"two videos are called '{name}'"))
-        seen.add((what, name))
-    if CLIPS in job.backbones:
-        problems.append(Problem(f"a stream cannot be called '{CLIPS}': the store keeps clip times there"))
-    if problems:
-        raise VadkitError(problems)
-
-
-def _start_store(job: _Job, classes: Sequence[str]) -> None:
-    """Write store.json, or check that the one there was made in the same way."""
-    path = job.out / "store.json"
-    streams = {
-        stream: {"dim": job.backbones[stream].dim, "recipe": told} for stream, told in job.recipes().items()
-    }
-    wanted = {
-        "vadkit_store": VERSION, "snippet_frames": job.snippet_frames, "streams": streams, "classes": [*classes],
-    }  # fmt: skip
-    if path.exists():
-        there = _read_json(path)
-        for stream, told in streams.items():
-            other = there.get("streams", {}).get(stream)
-            if other is not None and other != told:
-                _refuse_other_recipe(path, stream, told, other)
-        if there.get("snippet_frames") != job.snippet_frames:
-            fail(f"{path}: the store has snippets of {there.get('snippet_frames')} frames, not {job.snippet_frames}")
-        wanted["streams"] = {**there.get("streams", {}), **streams}
-    _write_json(path, wanted)
-
-
-def _refuse_other_recipe(path: Path, stream: str, told: dict[str, Any], other: dict[str, Any]) -> None:
-    new, old = told["recipe"], other.get("recipe", {})
-    key = next((k for k in {**new, **old} if new.get(k) != old.get(k)), "dim")
-    fail(
-        f"{path}: stream '{stream}' was made with another recipe ({key}: {old.get(key)}, now {new.get(key)})",
-        hint="features of different recipes cannot be mixed; write to another folder",
-    )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        fail(f"{path} cannot be read: {error}")
-    if not isinstance(data, dict):
-        fail(f"{path} does not hold a mapping")
-    return data
-
-
-def _source(video: VideoEntry) -> dict[str, Any]:
-    """What tells a file from another version of it, cheaply."""
-    try:
-        about = Path(video["file"]).stat()
-    except OSError:
-        return {}
-    return {"bytes": about.st_size, "modified": about.st_mtime_ns}
-
-
-def _is_finished(job: _Job, video: VideoEntry) -> bool:
-    note = job.out / CLIPS / f"{video['name']}.json"
-    if not note.exists():
-        return False
-    told = _read_json(note)
-    return (
-        told.get("source") == _source(video)
-        and all(told.get("recipes", {}).get(s) == r for s, r in job.recipes().items())
-        and all((job.out / stream / f"{video['name']}.npy").exists() for stream in job.backbones)
-    )
-
-
-def _extract_one(job: _Job, video: VideoEntry) -> list[str]:
-    """Extract one video, write its files, return its warnings."""
-    source = _source(video)
-    found = extract_video(
-        video["file"], job.backbones, fps=job.fps, snippet_frames=job.snippet_frames, tail=job.tail
-    )
-    for stream, features in found.streams.items():
-        write_atomically(job.out / stream / f"{video['name']}.npy", partial(_save, features))
-    _write_json(job.out / CLIPS / f"{video['name']}.json", _note(job, source, found))
-    return found.warnings
-
-
-def _save(features: np.ndarray, file: Any) -> None:
-    np.save(file, features)
-
-
-def _note(job: _Job, source: dict[str, Any], found: Extracted) -> dict[str, Any]:
-    return {
-        "source": source, "recipes": job.recipes(), "fps": found.fps, "num_frames": found.num_frames,
-        "duration": round(found.duration, 6), "size": list(found.size), "has_sound": found.has_sound,
-        "warnings": found.warnings, "clip_starts": np.round(found.snippet_times[:, 0], 6).tolist(),
-    }  # fmt: skip
-
-
-def _write_videos(job: _Job, videos: Sequence[VideoEntry]) -> None:
-    entries = []
+def _sort_out(
+    job: Job, videos: Sequence[VideoEntry], lines: Mapping[str, Line], retry_broken: bool, result: StoreResult
+) -> list[Task]:
+    """Return what is left to do, and note in the result what is not."""
+    tasks = []
     for video in videos:
-        note = _read_json(job.out / CLIPS / f"{video['name']}.json")
-        entry: dict[str, Any] = {
-            "split": "test", "label": 0, "classes": [], "spans": [], "tags": {},
-            "num_frames": note["num_frames"], "fps": note["fps"], **video,
-        }  # fmt: skip
-        entry["file"] = os.path.relpath(video["file"], job.out)
-        entries.append(entry)
-    _write_json(job.out / "videos.json", entries)
+        name, line = video["name"], lines.get(video["name"])
+        same = line is not None and line["source"] == source_of(video["file"])
+        if line is not None and same and line["state"] == "broken" and not retry_broken:
+            result.failed[name] = line["cause"]
+            continue
+        whole = {s for s in job.backbones if same and line is not None and _is_there(job.out, name, s, line)}
+        if whole == job.backbones.keys():
+            result.skipped.append(name)
+        else:
+            tasks.append(Task(name, video["file"], tuple(s for s in job.backbones if s not in whole)))
+    return tasks
 
 
-class _Extractor:
-    """Extracts one video after the other with the same backbones."""
+def _is_there(root: Path, name: str, stream: str, line: Line) -> bool:
+    """Tell whether the array is there and as long as it should be; ``vadkit features verify`` looks closer."""
+    told = line.get("arrays", {}).get(stream)
+    try:
+        return told is not None and (root / stream / f"{name}.npy").stat().st_size == told["bytes"]
+    except OSError:
+        return False
 
-    def __init__(self, job: _Job) -> None:
-        self.job = job
 
-    def __call__(self, video: VideoEntry) -> tuple[str, list[str], str | None]:
-        """Return the video's name, its warnings and, if it could not be used, why."""
-        try:
-            return video["name"], _extract_one(self.job, video), None
-        except VadkitError as error:
-            return video["name"], [], error.problems[0].render()
+def _after(root: Path, before: Line | None, line: Line) -> Line:
+    """Return a line that also tells of the streams that an earlier run made of the same file.
+
+    Those of another version of the file, or of one that is now found broken, are removed.
+    """
+    if before is None:
+        return line
+    kept, made = before.get("arrays", {}), line.get("arrays", {})
+    if line["state"] == "done" and before["source"] == line["source"]:
+        return {**line, "arrays": {**kept, **made}}
+    for stream in kept.keys() - made.keys():
+        (root / stream / f"{line['name']}.npy").unlink(missing_ok=True)
+    return line
+
+
+def _on_gpu(backbone: Backbone) -> bool:
+    holder = getattr(backbone, "frozen", backbone)  # see ``vadkit.features.network``
+    return "cuda" in str(getattr(holder, "device", "cpu"))
+
+
+def _lost(task: Task, how: str) -> Line:
+    cause = f"{task.file}: its process {how}, and so did a second one; perhaps too little memory for it"
+    return broken(task, source_of(task.file), cause)
+
+
+def _note(line: Line, result: StoreResult) -> None:
+    if line["state"] == "broken":
+        result.failed[line["name"]] = line["cause"]
+        return
+    result.made.append(line["name"])
+    if line["warnings"]:
+        result.warnings[line["name"]] = line["warnings"]
+
+
+def _settle(root: Path, videos: Sequence[VideoEntry], lock: StoreLock) -> None:
+    """Put the store in order, unless others still write to it: whoever ends last will."""
+    lock.give_back()
+    if not lock.take_all():
+        return
+    lines, _ = read_manifest(root)
+    put_in_order(root, lines.values())
+    write_listing(root, videos, lines)
+    for left in root.glob("*/.vadkit-*"):  # begun by a process that was killed
+        left.unlink(missing_ok=True)
+    for left in root.glob(".vadkit-*"):
+        left.unlink(missing_ok=True)

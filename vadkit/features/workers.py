@@ -1,71 +1,211 @@
-"""Spread work over a few processes, so that Ctrl-C ends it at once and a killed process is told."""
+"""Spread work over a few processes, so that Ctrl-C ends it at once and a killed process costs one item's time."""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
 import signal
+import threading
+import time
+import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
 
 from vadkit.problems import fail
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Item], Result]
+Lost = Callable[[Item, str], Result]  # an item and what became of its process, e.g. "was killed (signal 9)"
 
-_work: Callable[[Any], Any] | None = None  # in a worker process: what it does, made once
+TRIES = 2  # an item whose process is killed this often is given up
+STARTS = 3  # processes killed one after the other before any could begin
 
 
-def spread(make: Callable[[], Work[Item, Result]], items: Iterable[Item], workers: int) -> Iterator[Result]:
+@contextlib.contextmanager
+def threads_of_torch(count: int) -> Iterator[None]:
+    """Let torch and OpenCV use ``count`` threads: how sums are split over threads moves their last digit."""
+    import cv2
+    import torch
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(count)
+    cv2.setNumThreads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+
+
+def spread(
+    make: Callable[[], Work[Item, Result]],
+    items: Iterable[Item],
+    workers: int,
+    lost: Lost[Item, Result] | None = None,
+    timeout: float | None = None,
+    threads: int = 1,
+) -> Iterator[Result]:
     """Yield ``make()(item)`` for every item, in the order in which they get finished.
 
     Args:
         make: called once in each process, so that what it sets up (a loaded network) is used again
             for every item. Must be picklable, as must items and results.
         workers: processes; below 1 all is done in this process.
+        lost: gives the result of an item whose process was killed twice; without it that is an error.
+        timeout: seconds after which the process of an item is killed.
+        threads: threads of torch in each process.
 
-    Raises what the work raises, and VadkitError if a process is killed. However it is left, early or
+    Raises what the work raises, and VadkitError if processes are killed. However it is left, early or
     by an exception, no process stays behind.
     """
     if workers < 1:
-        yield from map(make(), items)
+        with threads_of_torch(threads):
+            yield from map(make(), items)
         return
-    # Fresh processes: a fork of one that has run torch may hang.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (make,))
+    pool = _Pool(make, deque(_Task(item) for item in items), lost, timeout, threads)
     try:
-        waiting = {pool.submit(_do, item) for item in items}
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-    except BrokenProcessPool:
-        fail("a working process was killed", hint="perhaps too little memory; what is finished is kept: start again")
+        yield from pool.run(workers)
     finally:
-        _stop(pool)
+        pool.stop()
 
 
-def _begin(make: Callable[[], Callable[[Any], Any]]) -> None:
-    global _work
+@dataclass
+class _Task(Generic[Item]):
+    item: Item
+    tries: int = 0
+
+
+class _Worker:
+    """A process that does one item after the other."""
+
+    def __init__(self, make: Callable[[], Work[Any, Any]], threads: int) -> None:
+        # A fresh process: a fork of one that has run torch may hang.
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, make, threads), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.task: _Task[Any] | None = None
+        self.deadline = float("inf")
+
+    def give(self, task: _Task[Any], timeout: float | None) -> None:
+        self.task = task
+        self.deadline = time.monotonic() + timeout if timeout else float("inf")
+        with contextlib.suppress(OSError):  # it has just been killed, which is seen when its pipe is read
+            self.pipe.send(task.item)
+
+    def end(self) -> str:
+        """Kill the process if it lives, and return in words how it ended."""
+        late = time.monotonic() >= self.deadline
+        if late:
+            self.process.kill()
+        self.process.join(5)
+        self.pipe.close()
+        code = self.process.exitcode
+        if late:
+            return "took too long and was killed"
+        return f"was killed (signal {-code})" if code is not None and code < 0 else f"ended by itself (code {code})"
+
+
+class _Pool(Generic[Item, Result]):
+    def __init__(
+        self, make: Callable[[], Work[Item, Result]], waiting: deque[_Task[Item]],
+        lost: Lost[Item, Result] | None, timeout: float | None, threads: int,
+    ) -> None:  # fmt: skip
+        self.make, self.waiting, self.lost, self.timeout, self.threads = make, waiting, lost, timeout, threads
+        self.workers: list[_Worker] = []
+        self.failed_starts = 0
+
+    def run(self, count: int) -> Iterator[Result]:
+        for _ in range(min(count, len(self.waiting))):
+            self.workers.append(_Worker(self.make, self.threads))
+        while self.waiting or any(w.task for w in self.workers):
+            for worker in self._heard():
+                try:
+                    said, what = worker.pipe.recv()
+                except (EOFError, OSError):
+                    yield from self._replace(worker)
+                    continue
+                if said == "raised":
+                    raise what
+                self.failed_starts = 0
+                worker.task, worker.deadline = None, float("inf")
+                if self.waiting:
+                    worker.give(self.waiting.popleft(), self.timeout)
+                if said == "done":
+                    yield what
+            for worker in [w for w in self.workers if time.monotonic() >= w.deadline]:
+                yield from self._replace(worker)
+
+    def _heard(self) -> list[_Worker]:
+        deadline = min(w.deadline for w in self.workers)
+        patience = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
+        pipes = {w.pipe: w for w in self.workers}
+        return [pipes[pipe] for pipe in wait(list(pipes), patience) if isinstance(pipe, Connection)]
+
+    def _replace(self, worker: _Worker) -> Iterator[Result]:
+        """Put a fresh process in the place of a killed one; its item is tried once more."""
+        how, task = worker.end(), worker.task
+        self.workers.remove(worker)
+        if task is None:
+            self.failed_starts += 1
+            if self.failed_starts >= STARTS:
+                fail(f"a working process {how} before it could begin", hint="perhaps too little memory: fewer workers?")
+        else:
+            task.tries += 1
+            if task.tries < TRIES:
+                self.waiting.appendleft(task)
+            elif self.lost is None:
+                fail(f"a working process {how}", hint="perhaps too little memory; what is done is kept: start again")
+            else:
+                yield self.lost(task.item, how)
+        if self.waiting:
+            self.workers.append(_Worker(self.make, self.threads))
+
+    def stop(self) -> None:
+        for worker in self.workers:
+            worker.process.terminate()
+        for worker in self.workers:
+            worker.process.join(5)
+            if worker.process.is_alive():
+                worker.process.kill()
+            worker.pipe.close()
+
+
+def _serve(pipe: Connection, make: Callable[[], Work[Any, Any]], threads: int) -> None:
+    """Do what comes through the pipe, in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers itself
-    import cv2
-    import torch
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        with threads_of_torch(threads):
+            work = make()
+            pipe.send(("ready", None))
+            while True:
+                pipe.send(("done", work(pipe.recv())))
+    except EOFError:  # the parent has gone
+        return
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it
+        pipe.send(("raised", _picklable(error)))
 
-    torch.set_num_threads(1)  # one core for each process
-    cv2.setNumThreads(1)
-    _work = make()
+
+def _picklable(error: Exception) -> Exception:
+    text = traceback.format_exc()
+    with contextlib.suppress(Exception):
+        error.add_note(text)
+        from multiprocessing.reduction import ForkingPickler
+
+        ForkingPickler.loads(ForkingPickler.dumps(error))
+        return error
+    return RuntimeError(text)
 
 
-def _do(item: Any) -> Any:
-    assert _work is not None
-    return _work(item)
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    processes = list((pool._processes or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(5)
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
