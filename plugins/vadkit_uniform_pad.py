@@ -7,6 +7,7 @@ Legend: t snippets, c channels, b bags x crops.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -59,18 +60,26 @@ class UniformPad(Sampler):
         self, streams: dict[str, np.ndarray], rng: np.random.Generator
     ) -> tuple[dict[str, np.ndarray], int]:
         """Take (t, c) arrays; return them as (length, c) and the number of real snippets."""
-        brought = {name: self._bring(x) for name, x in streams.items()}
+        out = {name: np.empty((self.length, *x.shape[1:]), x.dtype) for name, x in streams.items()}
+        return out, self.sample_into(streams, rng, out)
+
+    def sample_into(
+        self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]
+    ) -> int:
+        """As ``sample``, into ``out``."""
+        for name, x in streams.items():
+            self._bring(x, out[name])
         first = next(iter(streams))
         if self.count == "row":
-            return brought, min(len(streams[first]), self.length)
-        return brought, int(brought[first].any(axis=1).sum())
+            return min(len(streams[first]), self.length)
+        return int(out[first].any(axis=1).sum())
 
-    def _bring(self, x: np.ndarray) -> np.ndarray:
+    def _bring(self, x: np.ndarray, out: np.ndarray) -> None:
         if len(x) > self.length:
-            return np.ascontiguousarray(x[even_rows(len(x), self.length)])
-        padded = np.zeros((self.length, *x.shape[1:]), x.dtype)
-        padded[: len(x)] = x
-        return padded
+            np.take(x, even_rows(len(x), self.length), axis=0, out=out, mode="clip")  # others make a copy first
+        else:
+            out[: len(x)] = x
+            out[len(x) :] = 0
 
     def finish(self, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Take streams (b, t, c) and lengths (b); return both, cut and filled."""
@@ -82,9 +91,12 @@ class UniformPad(Sampler):
         return streams, lengths
 
 
+@lru_cache(maxsize=1024)
 def even_rows(length: int, wanted: int) -> np.ndarray:
-    """Return ``wanted`` row numbers from 0 to length - 1, evenly spread and rounded down."""
-    return np.floor(np.linspace(0, length - 1, wanted)).astype(np.int64)
+    """Return ``wanted`` row numbers from 0 to length - 1, evenly spread and rounded down, read-only."""
+    rows = np.floor(np.linspace(0, length - 1, wanted)).astype(np.int64)
+    rows.setflags(write=False)
+    return rows
 
 
 def ramp(x: Tensor, lengths: Tensor) -> Tensor:

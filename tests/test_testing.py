@@ -517,6 +517,15 @@ def test_a_sampler_without_a_length_is_found() -> None:
     assert "'length'" in str(broken(sampler(__init__=lambda self: None)))
 
 
+def test_a_sampler_that_leaves_rows_as_they_were_is_found() -> None:
+    def no_padding(self: Any, streams: Any, rng: Any, out: dict[str, np.ndarray]) -> int:
+        for name, x in streams.items():
+            out[name][: len(x)] = x[: self.length]
+        return min(self.length, len(streams["rgb"]))
+
+    assert "sample_into writes something else" in str(broken(sampler(sample_into=no_padding)))
+
+
 def test_a_sampler_that_parts_the_streams_is_found() -> None:
     def cut_one(self: Any, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         return {name: x[:, :5] if name == "rgb" else x for name, x in streams.items()}, lengths

@@ -141,6 +141,15 @@ class Sampler(Component):
     ) -> tuple[dict[str, np.ndarray], int]:
         raise NotImplementedError
 
+    def sample_into(
+        self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]
+    ) -> int:
+        """As ``sample``, but write into ``out``, arrays of the shapes it returns. Override it to save a copy."""
+        sampled, length = self.sample(streams, rng)
+        for name, x in sampled.items():
+            out[name][...] = x
+        return length
+
     def finish(
         self, streams: dict[str, Tensor], lengths: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from vadkit_segment_mean import SegmentMean, segment_edges, segment_means
+from vadkit_segment_mean import SegmentMean, _in_passes, segment_edges, segment_means
 from vadkit_uniform_pad import UniformPad, even_rows, ramp
 
 from vadkit.testing import check_component
@@ -42,7 +42,34 @@ def segments_by_hand(x, segments):
 @pytest.mark.parametrize("t", LENGTHS)
 def test_segment_means_equal_the_loop_bit_for_bit(t, dim):
     x = video(t, dim)
-    assert np.array_equal(segment_means(x, 32), segments_by_hand(x, 32))
+    wanted = segments_by_hand(x, 32)
+    assert np.array_equal(segment_means(x, 32), wanted)
+    out = np.full((32, dim), np.nan, np.float32)
+    _in_passes(x, segment_edges(t, 32), out)  # as without numba
+    assert np.array_equal(out, wanted)
+
+
+def test_segment_means_of_one_crop_among_others_that_may_not_be_written_to():
+    x = video(77 * 3, 6).reshape(77, 3, 6)
+    x.setflags(write=False)
+    assert np.array_equal(segment_means(x[:, 1], 32), segments_by_hand(x[:, 1], 32))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_segment_means_of_other_types(dtype):
+    x = video(77).astype(dtype)
+    means = segment_means(x, 32)
+    assert means.dtype == dtype and np.allclose(means, segments_by_hand(x.astype(np.float32), 32), atol=2e-3)
+
+
+@pytest.mark.parametrize("sampler", [UniformPad(32), SegmentMean(32)])
+@pytest.mark.parametrize("t", LENGTHS)
+def test_sampling_into_an_array_is_sampling(sampler, t):
+    streams = {"rgb": video(t, 6), "audio": video(t + 1, 2)}
+    wanted, length = sampler.sample(streams, RNG)
+    out = {name: np.full_like(x, np.nan) for name, x in wanted.items()}
+    assert sampler.sample_into(streams, RNG, out) == length
+    assert all(np.array_equal(out[name], wanted[name]) for name in wanted)
 
 
 def test_edges_do_not_wrap_beyond_16_bits():

@@ -25,6 +25,8 @@ from vadkit.kinds import Sampler
 from vadkit.problems import fail
 
 Batch = dict[str, Any]
+Place = tuple[int, int, "Bag", int]  # row of the buffer, row of the whole batch, bag, crop
+PART = 8  # crops that a thread takes at once
 BUFFERS = 3  # the batch in use, the one before it, and the one being filled
 
 
@@ -94,6 +96,7 @@ class TrainBatches:
         self.bags = bags
         self.order = self._order(batch, paired)
         self.prompts = self._prompts(prompts, several, videos)
+        self._in_place = type(sampler).sample_into is not Sampler.sample_into
         self._finite: set[tuple[str, str, int]] = set()
         self._buffers: list[dict[str, Tensor]] = [{} for _ in range(BUFFERS)]
         self._turn = 0
@@ -219,31 +222,54 @@ class TrainBatches:
         places = [(n * self.crops + i, row, bag, crop) for n, (row, bag) in enumerate(bags)
                   for i, crop in enumerate(bag.crops)]  # fmt: skip
         lengths = torch.zeros(len(places), dtype=torch.long)
-        lengths[0] = self._place(buffer, step, len(places), places[0])  # its shapes size the buffer
-        jobs = ((buffer, step, len(places), place) for place in places[1:])
-        run = self._fill.map if self._fill is not None else map
-        for place, length in zip(places[1:], run(lambda job: self._place(*job), jobs)):
-            lengths[place[0]] = length
+        lengths[0] = self._first(buffer, step, len(places), places[0])  # its shapes size the buffer
+        arrays = {name: buffer[name].numpy() for name in self.streams}
+
+        def fill(part: list[Place]) -> None:
+            for place in part:
+                lengths[place[0]] = self._place(arrays, step, place)
+
+        if self._fill is None:
+            fill(places[1:])
+        else:  # in parts, because handing over a single crop takes as long as reading it
+            parts = [places[start : start + PART] for start in range(1, len(places), PART)]
+            list(self._fill.map(fill, parts))
         return {name: buffer[name][: len(places)] for name in self.streams}, lengths
 
-    def _place(self, buffer: dict[str, Tensor], step: int, rows: int, place: tuple[int, int, Bag, int]) -> int:
-        """Read and sample one crop into its row of the buffer; return its length."""
-        at, row, bag, crop = place
-        streams = {stream: self._read(bag.video, stream, crop) for stream in self.streams}
-        # The row in the whole batch, so that a rank draws what a single process would.
-        sampled, length = self.sampler.sample(streams, np.random.default_rng([self.seed, 3, step, row]))
+    def _first(self, buffer: dict[str, Tensor], step: int, rows: int, place: Place) -> int:
+        """Sample the first crop, and make a buffer of ``rows`` crops like it if there is none."""
+        sampled, length = self.sampler.sample(*self._drawn(step, place))
         for name, x in sampled.items():
             shape = (rows, *x.shape)
-            if at == 0 and (name not in buffer or not _fits(buffer[name], shape)):
+            if name not in buffer or not _fits(buffer[name], shape):
                 buffer[name] = torch.zeros(shape, pin_memory=self.pin)
-            if x.shape != buffer[name].shape[1:]:
+            buffer[name][0].numpy()[...] = x
+        return length
+
+    def _place(self, arrays: dict[str, np.ndarray], step: int, place: Place) -> int:
+        """Read and sample one crop into its row of the buffer; return its length."""
+        at, _, bag, _ = place
+        out = {name: array[at] for name, array in arrays.items()}
+        streams, rng = self._drawn(step, place)
+        if self._in_place:
+            return self.sampler.sample_into(streams, rng, out)
+        sampled, length = self.sampler.sample(streams, rng)
+        for name, x in sampled.items():
+            if x.shape != out[name].shape:
                 fail(
                     f"the sampler made stream '{name}' of video '{bag.video.name}' {tuple(x.shape)}, "
-                    f"but that of another video {tuple(buffer[name].shape[1:])}",
+                    f"but that of another video {tuple(out[name].shape)}",
                     hint="a sampler brings every video to one length",
                 )
-            buffer[name][at].numpy()[...] = x
+            out[name][...] = x
         return length
+
+    def _drawn(self, step: int, place: Place) -> tuple[dict[str, np.ndarray], np.random.Generator]:
+        """Return the streams of a crop, and the source of its random choices."""
+        _, row, bag, crop = place
+        # The row in the whole batch, so that a rank draws what a single process would.
+        rng = np.random.default_rng([self.seed, 3, step, row])
+        return {stream: self._read(bag.video, stream, crop) for stream in self.streams}, rng
 
     def _read(self, video: Video, stream: str, crop: int) -> np.ndarray:
         """Return float32 (t, dim)."""

@@ -58,6 +58,17 @@ def draws_from_its_generator(subject: Subject) -> None:
             raise Broken("it draws from another source of randomness than the generator it is given")
 
 
+def samples_in_place(subject: Subject) -> None:
+    """sample_into writes what sample returns, all of it"""
+    sampler = subject.build()
+    for t in (1, 9, 3 * sampler.length + 1):
+        wanted, real = sampler.sample(_streams(t), np.random.default_rng(3))
+        out = {name: np.full_like(x, np.nan) for name, x in wanted.items()}
+        counted = sampler.sample_into(_streams(t), np.random.default_rng(3), out)
+        if counted != real or any(not np.array_equal(out[name], wanted[name]) for name in wanted):
+            raise Broken(f"of a video with {t} snippets, sample_into writes something else than sample returns")
+
+
 def finishes_a_batch(subject: Subject) -> None:
     """finish keeps the streams of a batch together: the same rows, the same length, the real snippets inside"""
     sampler = subject.build()
@@ -184,7 +195,8 @@ def builds_without_arguments(subject: Subject) -> None:
         raise Broken(f"{', '.join(needed)} must be given; set 'example'")
 
 
-SAMPLER = [builds_without_arguments, brings_to_one_length, draws_from_its_generator, finishes_a_batch]
+SAMPLER = [builds_without_arguments, brings_to_one_length, draws_from_its_generator, samples_in_place,
+           finishes_a_batch]
 POSTPROCESS = [builds_without_arguments, keeps_the_length]
 METRIC = [builds_without_arguments, counts_videos]
 BACKBONE = [says_what_it_is_fed, writes_a_recipe, extracts]
