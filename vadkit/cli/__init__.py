@@ -19,6 +19,7 @@ VERBS = {
     "list": "list plugins, components or configs",
     "info": "tell everything about one component",
     "new-plugin": "write a plugin package that installs and passes its own tests",
+    "extract": "extract features from videos into a store that training reads",
     "train": "train a graph on features",
     "eval": "score a data set with a trained model and measure",
     "predict": "score videos with a trained model: JSON, CSV and a page for each",
