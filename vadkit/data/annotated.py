@@ -25,6 +25,14 @@ FPS: dict[str, float | None] = {"xd_violence": 24.0, "ucf_crime": 30.0, "shangha
 Spans = tuple[tuple[int, int], ...]
 
 
+def interval_rule(name: str) -> Intervals:
+    """Return the rule of that name. Raises VadkitError for another."""
+    known = next((rule for rule in INTERVALS if rule == name), None)
+    if known is None:
+        fail(f"there is no interval rule '{name}'", hint=f"there are {', '.join(INTERVALS)}")
+    return known
+
+
 @dataclass(frozen=True)
 class Annotated:
     """One video as it was annotated. ``spans`` are [start, end) in frames and may end behind the video.

@@ -50,6 +50,7 @@ class Store:
     packed: Mapping[str, str] = field(default_factory=dict)
     data_set: str | None = None
     intervals: str = "half_open"
+    segments: int | None = None
 
 
 def is_plain_name(name: object) -> bool:
@@ -79,6 +80,7 @@ def read_store(root: Path | str) -> Store:
         axes={name: _by_split(about[name]["axes"]) for name in dims if "axes" in about[name]},
         packed={name: about[name]["packed"] for name in dims if "packed" in about[name]},
         data_set=head.get("data_set"), intervals=head.get("intervals", "half_open"),
+        segments=head.get("segments"),
     )  # fmt: skip
 
 

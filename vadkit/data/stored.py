@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from vadkit.data.arrays import open_features
+from vadkit.data.kept import Kept
 from vadkit.data.packed import Packed
 from vadkit.data.store_index import AXES, Store
 from vadkit.data.text_features import open_text, text_shape
@@ -21,17 +22,36 @@ from vadkit.problems import fail
 
 
 class StoredFeatures:
-    """Reads the features of a store by stream of the store. Nothing is kept but folder listings."""
+    """Reads the features of a store by stream of the store.
+
+    What is kept are folder listings and the files that were opened last. ``warnings`` are sentences for the user.
+    Raises VadkitError for a packed stream that cannot be used, or whose files have changed since.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._packed = {name: Packed(store.root / file, store.dims[name]) for name, file in store.packed.items()}
+        self.warnings: list[str] = []
         self._listed: dict[Path, frozenset[str]] = {}
+        self._kept = Kept()
+        self._packed = {name: self._open_pack(name, store.root / file) for name, file in store.packed.items()}
+
+    def _open_pack(self, stream: str, path: Path) -> Packed:
+        packed = Packed(path, self.store.dims[stream])
+        videos = {video.name: video for video in self.store.videos}
+
+        def paths(name: str) -> tuple[Path, ...]:
+            return self._files(videos[name], stream) if name in videos else ()
+
+        self.warnings += packed.check(self.store.recipes[stream], paths)
+        return packed
 
     def paths(self, video: Video, stream: str) -> tuple[Path, ...]:
         """Return the files of a video's stream, one per crop or one for all."""
         if stream in self._packed:
             return (self._packed[stream].path,)
+        return self._files(video, stream)
+
+    def _files(self, video: Video, stream: str) -> tuple[Path, ...]:
         if stream in video.files:
             return tuple(self.store.base / file for file in video.files[stream])
         return (self.store.root / stream / f"{video.name}.npy",)
@@ -45,8 +65,8 @@ class StoredFeatures:
             return self._packed[stream].read(video.name)
         paths = self.paths(video, stream)
         if len(paths) == 1:
-            return self._open(paths[0], video, stream)
-        crops = [self._open(path, video, stream) for path in paths]
+            return self.open_file(paths[0], video, stream)
+        crops = [self.open_file(path, video, stream) for path in paths]
         for path, crop in zip(paths, crops):
             if crop.shape != crops[0].shape or len(crop) != 1:
                 fail(
@@ -58,11 +78,30 @@ class StoredFeatures:
     def read_crop(self, video: Video, stream: str, crop: int) -> np.ndarray:
         """Return one crop (t, dim), memory-mapped; the only crop of a stream stands for every crop."""
         if stream in self._packed:
-            return _crop(self._packed[stream].read(video.name), crop)
-        paths = self.paths(video, stream)
-        if len(paths) == 1:
-            return _crop(self._open(paths[0], video, stream), crop)
-        return np.asarray(self._open(paths[crop], video, stream)[0])
+            return self._packed[stream].read_crop(video.name, crop)
+        files = video.files.get(stream, ())
+        if len(files) < 2:
+            features = self.open_file(self._files(video, stream)[0], video, stream)
+            crop = crop if len(features) > 1 else 0
+        else:
+            features, crop = self.open_file(self.store.base / files[crop], video, stream), 0
+        one: np.ndarray = features[crop]
+        return one
+
+    def open_file(self, path: Path, video: Video, stream: str) -> np.ndarray:
+        """Return one file as (crops, t, dim); of a stream with a file per crop, a single crop.
+
+        Raises VadkitError, naming file and cause.
+        """
+        return self._kept.get((stream, path), lambda: self._open_file(path, video, stream))
+
+    def _open_file(self, path: Path, video: Video, stream: str) -> np.ndarray:
+        dim, told_by = self.store.dims.get(stream), f"stream '{stream}' of store.json"
+        if path.suffix == ".txt":
+            return open_text(path, dim, told_by)
+        features = open_features(path, dim, told_by)
+        axes = self.store.axes.get(stream, {}).get(video.split)
+        return features.swapaxes(0, 1) if axes == AXES[1] else features
 
     def shape(self, video: Video, stream: str) -> tuple[int, int, int]:
         """Return (crops, t, dim) by the first file's header."""
@@ -71,7 +110,7 @@ class StoredFeatures:
         paths = self.paths(video, stream)
         if paths[0].suffix == ".txt":
             return len(paths), *text_shape(paths[0])
-        crops, t, dim = self._open(paths[0], video, stream).shape
+        crops, t, dim = self.open_file(paths[0], video, stream).shape
         return max(crops, len(paths)), t, dim
 
     def missing(self, video: Video, stream: str) -> list[Path]:
@@ -92,15 +131,3 @@ class StoredFeatures:
     def is_elsewhere(self, stream: str, videos: Iterable[Video]) -> bool:
         """Tell whether the stream of these videos lies outside the store's own folder of it."""
         return stream in self._packed or any(stream in video.files for video in videos)
-
-    def _open(self, path: Path, video: Video, stream: str) -> np.ndarray:
-        dim, told_by = self.store.dims.get(stream), f"stream '{stream}' of store.json"
-        if path.suffix == ".txt":
-            return open_text(path, dim, told_by)
-        features = open_features(path, dim, told_by)
-        axes = self.store.axes.get(stream, {}).get(video.split)
-        return features.swapaxes(0, 1) if axes == AXES[1] else features
-
-
-def _crop(features: np.ndarray, crop: int) -> np.ndarray:
-    return np.asarray(features[crop if len(features) > 1 else 0])

@@ -82,8 +82,9 @@ class Result:
         writer.writerow(["video", "snippet", "first_frame", "frames", "start_seconds", "score", "positive_frames"])
         for scored in self.details:
             positives = [""] * len(scored.scores) if scored.positives is None else scored.positives.tolist()
+            parts = np.cumsum(scored.frames) - scored.frames if scored.video.segments else None
             for i, (score, frames) in enumerate(zip(scored.scores.tolist(), scored.frames.tolist())):
-                first, fps = i * snippet_frames, scored.video.fps
+                first, fps = i * snippet_frames if parts is None else int(parts[i]), scored.video.fps
                 start = f"{first / fps:.3f}" if fps else ""
                 writer.writerow([scored.video.name, i, first, frames, start, f"{score:.9g}", positives[i]])
         return text.getvalue()

@@ -25,7 +25,8 @@ def snippet_truth(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (positive frames (t,), frames (t,)) as whole numbers, per snippet.
 
-    Snippet i covers the frames [i * snippet_frames, (i + 1) * snippet_frames).
+    Snippet i covers the frames [i * snippet_frames, (i + 1) * snippet_frames); where features are of equal parts
+    of the video (``Video.segments``), part i of t.
 
     Args:
         video: its ``spans`` are [start, end) and may overlap; parts behind the last frame do not count.
@@ -34,8 +35,12 @@ def snippet_truth(
         tail: "real" counts the frames that the video has, so a last snippet that was filled up counts
             less; "full" counts every snippet in full, as published label vectors do.
 
-    Raises VadkitError if the features are longer than the video by more than rounding explains.
+    Raises VadkitError if the features are longer than the video by more than rounding explains, or of parts of a
+    video whose length nobody knows.
     """
+    if video.segments is not None:
+        parts = _parts(video, t)
+        return np.diff(covered(video.spans, parts)), np.diff(parts)
     edges = np.arange(t + 1, dtype=np.int64) * snippet_frames
     if video.num_frames is not None:
         own = -(-video.num_frames // snippet_frames)
@@ -48,6 +53,16 @@ def snippet_truth(
         if tail == "real":
             edges = np.minimum(edges, video.num_frames)
     return np.diff(covered(video.spans, edges)), np.diff(edges)
+
+
+def _parts(video: Video, t: int) -> np.ndarray:
+    """Return the t + 1 frames between which t equal parts of a video lie."""
+    if video.num_frames is None:
+        fail(
+            f"video '{video.name}': its features are of {video.segments} equal parts, but nobody knows its frames",
+            hint="say num_frames in videos.json",
+        )
+    return np.arange(t + 1, dtype=np.int64) * video.num_frames // t
 
 
 def covered(spans: Iterable[tuple[int, int]], edges: np.ndarray) -> np.ndarray:

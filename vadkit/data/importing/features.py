@@ -99,15 +99,18 @@ def _clash(pairs: Sequence[tuple[Feature, Feature]]) -> Problem:
     )  # fmt: skip
 
 
-def uneven(files: Files) -> dict[str, list[tuple[str, int, int]]]:
-    """Return (video, its files, files that most have) by stream, for videos that lack some."""
-    found: dict[str, list[tuple[str, int, int]]] = {}
-    for stream in sorted({stream for _, stream in files}):
-        counts = {video: len(paths) for (video, other), paths in files.items() if other == stream}
-        usual = Counter(counts.values()).most_common(1)[0][0]
-        odd = [(video, count, usual) for video, count in counts.items() if count != usual]
-        if odd:
-            found[stream] = odd
-    return found
+def uneven(files: Files, splits: Mapping[str, str]) -> dict[tuple[str, str], list[tuple[str, int, int]]]:
+    """Return (video, its files, files that most have) by split and stream, for videos with other crops than most.
+
+    By split, because some publish ten crops for training and one for testing.
+    """
+    counts: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for (video, stream), paths in files.items():
+        counts[splits[video], stream][video] = len(paths)
+    found = {}
+    for key, own in counts.items():
+        usual = Counter(own.values()).most_common(1)[0][0]
+        found[key] = [(video, count, usual) for video, count in own.items() if count != usual]
+    return {key: odd for key, odd in found.items() if odd}
 
 

@@ -78,7 +78,7 @@ def make_plan(
     shapes = {(v, s): ordered(shape, told[s][splits[v]]) for (v, s), shape in shapes.items()}
     plan = Plan(root, data_set, classes, intervals, [], dims, told, None, shapes)
     plan.notes += [f"cannot be used and is left out: {problem.render()}" for problem in broken]
-    plan.notes += _uneven_notes(files)
+    plan.notes += _uneven_notes(files, splits)
     for video in videos:
         own = {s: _named(files[video.name, s]) for s in dims if (video.name, s) in shapes}
         if own and (len(own) == len(dims) or not complete):
@@ -154,13 +154,13 @@ def _axes(
     return told
 
 
-def _uneven_notes(files: Files) -> list[str]:
+def _uneven_notes(files: Files, splits: Mapping[str, str]) -> list[str]:
     notes = []
-    for stream, odd in uneven(files).items():
+    for (split, stream), odd in uneven(files, splits).items():
         video, count, usual = odd[0]
         notes.append(
-            f"stream '{stream}': {_videos(len(odd))} {'has' if len(odd) == 1 else 'have'} other than {usual} files, "
-            f"such as {video} ({count})"
+            f"stream '{stream}', {split}: {_videos(len(odd))} not of {usual} crop{'s' if usual > 1 else ''}, such as "
+            f"{video} of {count}"
         )
     return notes
 
