@@ -92,15 +92,17 @@ def _stream(stream: StreamComparison) -> Iterator[str]:
         what = "the recipes differ, too, without effect here" if stream.causes else "the recipes differ"
         fields = stream.recipe_fields
         yield f"  {what}: " + "; ".join(f"{f}: {fields[f][0]} in A, {fields[f][1]} in B" for f in stream.other_fields)
-    if stream.causes and not all(stream.recipes):
-        lacking = "neither has" if not any(stream.recipes) else f"{'B' if stream.recipes[0] else 'A'} has no"
-        yield f"  {lacking} recipe" + (" " if lacking == "neither has" else "") + _need_video(stream)
+    if any(cause.certainty == "possible" for cause in stream.causes):
+        yield f"  {_lacking(stream)}the numbers alone leave more than one cause"
 
 
-def _need_video(stream: StreamComparison) -> str:
-    if all(cause.certainty == "certain" for cause in stream.causes):
+def _lacking(stream: StreamComparison) -> str:
+    """Say whose recipe is missing."""
+    if all(stream.recipes):
         return ""
-    return ": the numbers alone leave more than one cause; --video FILE tries each of them on the video itself"
+    if any(stream.recipes):
+        return f"{'B' if stream.recipes[0] else 'A'} has no recipe; "
+    return "neither has a recipe; "
 
 
 def _videos(count: int) -> str:
@@ -122,12 +124,12 @@ def _evidence(evidence: Evidence) -> Iterator[str]:
         f"{_close(numbers.centred)} about the mean row"
     )
     yield (
-        f"scale {numbers.scale:.4g}, offset {numbers.offset:.3g}, time shift {numbers.timing.shift:+d} "
-        f"({numbers.drift[0]:+.2f}), largest difference {numbers.largest:.3g}"
+        f"scale {numbers.scale:.4g}, offset {numbers.offset:.3g}, time shift {numbers.timing.shift:+d} rows "
+        f"{numbers.drift.late:+.2f}, largest difference {numbers.largest:.3g}"
     )
     yield (
-        f"one network: {numbers.profile:.2f}; same videos: {numbers.relations:.2f}; "
-        f"not explained: {numbers.values.left:.2%}"
+        f"by one network {numbers.profile:.2f}, of the same videos {numbers.relations:.2f} (1: surely); "
+        f"left over {numbers.values.left:.2%}"
     )
 
 

@@ -7,7 +7,7 @@ then can have causes that features alone cannot tell apart; these are listed as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,8 +18,10 @@ from vadkit.features.comparing.evidence import Evidence, Numbers
 Certainty = Literal["certain", "likely", "possible"]
 Modality = Literal["rgb", "flow", "audio"]
 
-RATES = (8, 10, 12, 12.5, 15, 16, 20, 23.976, 24, 25, 29.97, 30, 50, 59.94, 60)
+RATES = (10, 12, 15, 24, 25, 30, 50, 60)  # frames a second that videos usually have or are brought to
 LIMIT = 0.015  # two ratios of lengths that differ by less are one
+SMALL = 0.03  # what is left, about the mean row, if the picture was almost the same
+SURE = 4.0  # standard errors beyond which a drift is no chance
 
 
 @dataclass(frozen=True)
@@ -100,16 +102,34 @@ def _shift(shift: int) -> Cause:
 
 
 def _rate(evidence: Evidence) -> Cause | None:
-    """Tell of another number of rows per second, which shows in all lengths alike."""
-    ratio = evidence.shapes.stretch
-    numbers = evidence.numbers
-    stretched = numbers is not None and not numbers.timing.plain and numbers.timing.step != 1
-    if not stretched and not _is_rate(evidence):
+    """Tell of another number of rows per second: it shows in all lengths alike, or rows drift apart."""
+    numbers, ratio = evidence.numbers, evidence.shapes.stretch
+    if numbers is None or (numbers.timing.plain and _exact(numbers)):
         return None
-    return Cause(
-        "rate", f"B has {ratio:.4g} times as many rows for the same video{_as_rates(ratio)}: "
-        "another frame rate, stride or snippet length", "certain" if stretched else "likely",
-    )  # fmt: skip
+    what = "another frame rate, stride or snippet length"
+    if not numbers.timing.plain and numbers.timing.step != 1:
+        told = f"B has {ratio:.4g} times as many rows for the same video{_as_rates(evidence)}"
+        return Cause("rate", f"{told}: {what}", "certain")
+    if _is_rate(evidence):
+        told = f"B has {ratio:.4g} times as many rows for the same video{_as_rates(evidence)}"
+        return Cause("rate", f"{told}: {what}", "likely")
+    pace = numbers.drift.pace
+    if abs(numbers.drift.pace_t) >= SURE and 0.005 < abs(pace) < 0.3:
+        told = f"B's rows move {'ahead of' if pace > 0 else 'behind'} A's by about {abs(pace):.3f} of a row with each"
+        return Cause("rate", f"{told}: {what}", "likely")
+    return None
+
+
+def _start(evidence: Evidence) -> Cause | None:
+    """Tell of snippets that begin a part of a snippet later or earlier."""
+    numbers = evidence.numbers
+    if numbers is None or numbers.values.exact or numbers.timing.step != 1 or _rate(evidence) is not None:
+        return None
+    late = numbers.drift.late
+    if abs(numbers.drift.late_t) < SURE or not 0.02 < abs(late) < 1.2:
+        return None
+    when = "later" if late > 0 else "earlier"
+    return Cause("start", f"B's snippets begin about {abs(late):.2f} of a snippet {when}", "likely")
 
 
 def _is_rate(evidence: Evidence) -> bool:
@@ -119,10 +139,13 @@ def _is_rate(evidence: Evidence) -> bool:
     return abs(ratio - 1) > LIMIT and alike and max(abs(b - a) for a, b in lengths) >= 2
 
 
-def _as_rates(ratio: float) -> str:
-    pairs = [(p, q) for p in RATES for q in RATES if p != q and abs(p / q / ratio - 1) < LIMIT]
-    usual = [pair for pair in pairs if set(pair) <= {24, 25, 30, 15}] or pairs
-    return f" (as {usual[0][0]:g} frames a second to {usual[0][1]:g})" if usual else ""
+def _as_rates(evidence: Evidence) -> str:
+    """Name usual frame rates of that ratio, as near as lengths in whole rows can tell."""
+    ratio, lengths = evidence.shapes.stretch, evidence.shapes.lengths.values()
+    limit = max(LIMIT, len(lengths) / max(1, sum(a for a, _ in lengths)))
+    found = {(p, q): abs(p / q / ratio - 1) for p in RATES for q in RATES if p != q}
+    near = sorted((pair for pair, off in found.items() if off < limit), key=found.__getitem__)[:2]
+    return f" (as {' or '.join(f'{p:g} to {q:g}' for p, q in near)} frames a second)" if near else ""
 
 
 def _tail(evidence: Evidence) -> Cause | None:
@@ -130,22 +153,22 @@ def _tail(evidence: Evidence) -> Cause | None:
     numbers = evidence.numbers
     if numbers is None or numbers.timing.step != 1 or _rate(evidence) is not None:
         return None
+    sure: Certainty = "certain" if _exact(numbers) else "likely"
     more = Counter(b - (a - numbers.timing.shift) for a, b in evidence.shapes.lengths.values())
     gaps = {gap: n for gap, n in more.items() if gap}
     if not gaps or (not numbers.timing.plain and set(gaps) <= {numbers.timing.shift}):
         return None  # a side that begins later may well have as many rows, from what comes behind
+    videos = _videos(sum(gaps.values()))
     if set(gaps) <= {1} or set(gaps) <= {-1}:
         which = "more" if 1 in gaps else "fewer"
-        return Cause("tail", f"B has one row {which} at the end of {_videos(sum(gaps.values()))}: another rule for "
-                     "frames that fill no snippet", "certain")  # fmt: skip
+        why = "another rule for frames that fill no snippet"
+        return Cause("tail", f"B has one row {which} at the end of {videos}: {why}", sure)
     if all(gap < 0 for gap in gaps) or all(gap > 0 for gap in gaps):
         side, other = ("B", "A") if max(gaps) < 0 else ("A", "B")
         rows = sorted({abs(gap) for gap in gaps})
         span = f"{rows[0]}" if len(rows) == 1 else f"{rows[0]} to {rows[-1]}"
-        return Cause("cut", f"{side} ends {span} rows before {other} in {_videos(sum(gaps.values()))}: it was cut "
-                     "off, or longer runs of frames are dropped", "certain")  # fmt: skip
-    return Cause("lengths", "lengths differ by video, now more, now fewer: other cuts of the videos, or another "
-                 "decoder", "certain")  # fmt: skip
+        return Cause("cut", f"{side} ends {span} rows before {other} in {videos}: its end was cut off", sure)
+    return Cause("lengths", f"{videos} have more rows or fewer: cut otherwise, or by another decoder", sure)
 
 
 def _videos(count: int) -> str:
@@ -170,13 +193,13 @@ def _values(evidence: Evidence) -> Cause | None:
     numbers = evidence.numbers
     if numbers is None or not numbers.values.exact:
         return None
-    values = numbers.values
+    values, more = numbers.values, "" if numbers.timing.plain and numbers.crops.plain else "what is left: "
     if values.name == "same":
         kinds = evidence.shapes.kinds
         if kinds[0] == kinds[1]:
             return None
         return Cause("stored", f"the same numbers, stored as {kinds[0]} in A and {kinds[1]} in B", "certain")
-    return Cause(values.name, values.tell, "certain")
+    return Cause(values.name, more + values.tell, "certain")
 
 
 def _whole(evidence: Evidence) -> Cause | None:
@@ -187,15 +210,14 @@ def _whole(evidence: Evidence) -> Cause | None:
 
 
 def _others(evidence: Evidence) -> Cause | None:
-    numbers = evidence.numbers
-    if numbers is None or numbers.others is None:
+    if evidence.numbers is None or evidence.numbers.others is None:
         return None
-    return Cause("some_rows", f"all rows are the same but {numbers.others}: B was changed afterwards or is damaged, or "
-                 "what was done otherwise shows only there", "certain")  # fmt: skip
+    why = "B was changed afterwards or is damaged, or what was done otherwise shows only there"
+    return Cause("some_rows", f"all rows are the same but {evidence.numbers.others}: {why}", "certain")
 
 
 RULES: tuple[Callable[[Evidence], Cause | None], ...] = (
-    _bad, _width, _axes, _dims, _timing, _tail, _crops, _values, _whole, _others,
+    _bad, _width, _axes, _dims, _timing, _start, _tail, _crops, _values, _whole, _others,
 )  # fmt: skip
 
 
@@ -235,25 +257,34 @@ INPUTS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def open_questions(evidence: Evidence, modality: Modality | None) -> list[Cause]:
-    """Return what may have made the rest of the difference, likelier causes first; none if nothing is left."""
+def open_questions(evidence: Evidence, modality: Modality | None, named: Container[str]) -> list[Cause]:
+    """Return what may have made the rest of the difference, likelier causes first; none if nothing is left.
+
+    Args:
+        named: names of the facts. Rows that lie elsewhere, or that were changed, explain the rest by themselves.
+    """
     numbers = evidence.numbers
     if numbers is None or is_explained(evidence):
         return []
     found = []
     one = likely_network(numbers)
-    late, share = numbers.drift
-    if share > 0.15 and 0.02 < abs(late) < 1.2 and one > 0.5:
-        when = "later" if late > 0 else "earlier"
-        found.append(Cause("start", f"B's snippets begin about {abs(late):.2f} snippets {when} (this explains "
-                           f"{share:.0%} of the difference)", "likely"))  # fmt: skip
-    if numbers.values.left < 0.03:
+    if numbers.values.left < SMALL:
         found.append(Cause("precision", "half-precision arithmetic, or an almost equal picture (another decoder): "
                            f"only {numbers.values.left:.1%} of what tells rows apart differs", "likely"))  # fmt: skip
-    inputs = INPUTS[modality] if modality else INPUTS["rgb"] + INPUTS["flow"][:2] + INPUTS["audio"]
-    fed = [Cause(name, f"{tell}", "possible") for name, tell in inputs if name not in {c.name for c in found}]
-    other = _other_network(numbers)
-    return [*found, *fed, *other] if one > 0.5 else [*found, *other, *fed]
+    network = _other_network(numbers)
+    if one < 0.3 or "rate" in named or "some_rows" in named:
+        return [*found, *network]
+    fed = [Cause(name, tell, "possible") for name, tell in _inputs(numbers, modality) if name not in named]
+    return [*found, *fed, *network] if one > 0.6 else [*found, *network, *fed]
+
+
+def _inputs(numbers: Numbers, modality: Modality | None) -> list[tuple[str, str]]:
+    """Return what the network may have been fed otherwise. Where each dimension's mean and deviation are the same,
+    it saw like pictures at other times, which is a matter of time; where they are not, it saw other pictures."""
+    inputs = [*(INPUTS[modality] if modality else (*INPUTS["rgb"], *INPUTS["flow"][:2], *INPUTS["audio"][:1]))]
+    if numbers.profile > 0.985 and abs(numbers.scale - 1) < 0.01:
+        inputs.sort(key=lambda given: given[0] not in ("start", "sound_shift", "decoder"))
+    return inputs
 
 
 def _other_network(numbers: Numbers) -> list[Cause]:

@@ -23,8 +23,8 @@ from vadkit.problems import VadkitError
 Progress = Callable[[str, int, int], None]  # stream, videos done, videos in all
 CHANGED = Cause(
     "source",
-    "the recipes are the same, so what differs is none of what they tell: another version of the video, files that were "
-    "changed afterwards, or another machine",
+    "the recipes are the same, so what differs is nothing that they tell: another version of the video, files that "
+    "were changed afterwards, or another machine",
     "likely",
 )
 
@@ -192,7 +192,7 @@ def _causes(
     if mixed is not None:
         return [mixed], [*fields]
     found = facts(evidence)
-    left = open_questions(evidence, modality)
+    left = open_questions(evidence, modality, {cause.name for cause in found})
     blamed, silent = blame(fields, evidence, [*found, *left])
     if left and any(cause.field != "tail" for cause in blamed):
         left = []  # what a recipe tells of need not be guessed

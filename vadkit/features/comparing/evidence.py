@@ -13,7 +13,7 @@ import numpy as np
 
 from vadkit.features.comparing.cropping import CropMap, find_crops
 from vadkit.features.comparing.layout import bring_axes, likeness, order_of_dims, part_of_width, profile
-from vadkit.features.comparing.timing import SAME_ROW, Timing, drift, find_timing, stretch
+from vadkit.features.comparing.timing import SAME_ROW, Drift, Timing, find_drift, find_timing, stretch
 from vadkit.features.comparing.values import ValueMap, find_values, whole_numbers
 
 ROWS = 160  # snippets of a video that are looked at, from its beginning
@@ -65,7 +65,7 @@ class Numbers:
     Attributes:
         dims: in which order B has A's dimensions, in words; None for the same.
         timing: which rows of A are which of B; ``fits`` is its likeness, and that of the rows as they are.
-        drift: by what part of a snippet B is later, and what share of the difference that explains.
+        drift: how B lies against A by less than a snippet.
         crops: which crop of A is which of B.
         values: what was done to the numbers.
         same_rows: share of the rows that are the same, everything but values put right.
@@ -83,7 +83,7 @@ class Numbers:
     dims: str | None
     timing: Timing
     fits: tuple[float, float]
-    drift: tuple[float, float]
+    drift: Drift
     crops: CropMap
     values: ValueMap
     same_rows: float
@@ -155,7 +155,7 @@ def _numbers(blocks: Blocks, shapes: Shapes, kind_b: np.dtype[np.floating]) -> N
         others = _others([(crops.apply(a), b) for a, b in stepped], list(shapes.lengths))
         a, b = a[~same], b[~same]
     return Numbers(
-        dims=dims, timing=best.timing, fits=(best.likeness, plain.likeness), drift=drift(curves, best.timing),
+        dims=dims, timing=best.timing, fits=(best.likeness, plain.likeness), drift=find_drift(curves, best.timing),
         crops=crops, values=values, same_rows=float(same.mean()), others=others, cosine=(as_is, _cosine(a, b)),
         centred=_cosine(a - a.mean(0), b - b.mean(0)), profile=likeness(profile(a), profile(b)), relations=cka(a, b),
         scale=float(np.linalg.norm(b) / max(float(np.linalg.norm(a)), 1e-30)), offset=float(b.mean() - a.mean()),

@@ -17,12 +17,13 @@ import numpy as np
 from vadkit.data.arrays import open_features
 from vadkit.data.importing.names import read_name
 from vadkit.data.importing.scan import Found, find_files
-from vadkit.data.importing.streams import by_width, stream_of
+from vadkit.data.importing.streams import WIDTHS, stream_of
 from vadkit.data.store_index import HEAD, Store, read_store
 from vadkit.data.stored import StoredFeatures
 from vadkit.data.text_features import open_text
 from vadkit.problems import VadkitError, fail
 
+FEATURES = "features"  # a stream that nothing names
 Read = Callable[[], np.ndarray]  # gives (crops, t, dim); raises VadkitError
 
 
@@ -52,7 +53,7 @@ def open_side(path: Path | str, known: Container[str] | None = None) -> Side:
     if path.is_file():
         name = read_name(path.stem, known) or read_name(path.stem)
         assert name is not None  # of a name that nobody has to know, there is always a reading
-        return Side(path, "file", {"features": {name.name: partial(_open, path)}})
+        return Side(path, "file", {FEATURES: {name.name: partial(_open, path)}})
     if (path / HEAD).exists():
         store = read_store(path)
         stored = StoredFeatures(store)
@@ -77,7 +78,7 @@ def _grouped(files: list[Found], known: Container[str] | None) -> dict[str, dict
     for file in files:
         read = read_name(file.stem, known) or read_name(file.stem)
         assert read is not None
-        stream = stream_of(file.below.parts[:-1], read.stream) or by_width(_width(file.path))
+        stream = stream_of(file.below.parts[:-1], read.stream) or WIDTHS.get(_width(file.path), FEATURES)
         crops[stream, read.name][read.crop or 0] = file.path
     streams: dict[str, dict[str, Read]] = defaultdict(dict)
     for (stream, name), paths in crops.items():

@@ -127,23 +127,49 @@ def fit(curves: Curves, timing: Timing) -> Fit:
     return Fit(timing, product / power if power > 1e-20 else 0.0, same / count if count else 0.0, count)
 
 
-def drift(curves: Curves, timing: Timing) -> tuple[float, float]:
-    """Return by what part of a snippet B's rows lie later than A's, and what share of the difference that explains.
+@dataclass(frozen=True)
+class Drift:
+    """How B's rows lie against A's in time, by less than a snippet.
 
-    By the slope of A's features over time, so it is only good for less than a snippet and for features that
-    change slowly.
+    Attributes:
+        late: in snippets, positive if B's lie later.
+        pace: how much more so with each row.
+        late_t, pace_t: how many standard errors that is; 4 or more are not chance.
     """
-    along = slope = left = 0.0
+
+    late: float = 0.0
+    pace: float = 0.0
+    late_t: float = 0.0
+    pace_t: float = 0.0
+
+
+FIRST = 24  # rows of a video that drift is looked for in; farther on, the slope says nothing any more
+LEAST = 8  # rows that must be there
+
+
+def find_drift(curves: Curves, timing: Timing) -> Drift:
+    """Return how B lies against A, by the slope of A's features over time."""
+    late, weight, place = [], [], []
     for a, b in curves:
         i, j = timing.rows(len(a), len(b))
-        inner = (i >= 1) & (i + 1 < len(a))
-        x, y = a[i[inner]], b[j[inner]]
-        rise = (a[i[inner] + 1] - a[i[inner] - 1]) / 2
-        along, slope, left = along + float(((y - x) * rise).sum()), slope + float((rise**2).sum()), left + _power(y - x)
-    if slope <= 1e-20 or left <= 1e-20:
-        return 0.0, 0.0
-    return along / slope, along**2 / slope / left
+        inner = (i >= 1) & (i + 1 < len(a)) & (j < FIRST)
+        i, j = i[inner], j[inner]
+        rise = (a[i + 1] - a[i - 1]) / 2
+        power = (rise * rise).sum(1)
+        late.append(((b[j] - a[i]) * rise).sum(1) / np.maximum(power, 1e-30))
+        weight.append(power)
+        place.append(j + 0.5)
+    y, w, x = (np.concatenate(parts) for parts in (late, weight, place))
+    if len(y) < LEAST or w.sum() < 1e-20 or np.ptp(x) == 0:
+        return Drift()
+    (mean,), (mean_error,) = _weighted(np.ones((len(x), 1)), y, w)
+    (_, pace), (_, pace_error) = _weighted(np.stack([np.ones_like(x), x], 1), y, w)
+    return Drift(float(mean), float(pace), float(mean / mean_error), float(pace / pace_error))
 
 
-def _power(x: np.ndarray) -> float:
-    return float((x * x).sum())
+def _weighted(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the coefficients of a weighted fit of y (n) by x (n, c), and their standard errors (White, 1980)."""
+    inverse = np.linalg.pinv(x.T @ (w[:, None] * x))
+    found = inverse @ (x.T @ (w * y))
+    off = (w * (y - x @ found))[:, None] * x
+    return found, np.sqrt(np.diag(inverse @ (off.T @ off) @ inverse)) + 1e-12
