@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from vadkit.data.build import build_component, find_component
+from vadkit.data.recipes import of_random_weights
 from vadkit.devices import choose_device
 from vadkit.evaluate.recipes import other_recipes
 from vadkit.evaluate.score import build_post
@@ -47,10 +48,15 @@ class System:
         return extract_video(video, self.backbones, progress=progress, **self.clock)
 
     def score(self, streams: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the finished scores (t,) for streams (t, dim)."""
-        given = {n: torch.from_numpy(streams[n][None]).to(self.device) for n in self.backbones}
-        with torch.inference_mode():
-            scores: np.ndarray = self.model(**given, crops=1)[0].float().cpu().numpy()
+        """Return the finished scores (t,) for streams (t, dim), or (crops, t, dim): then the mean of the crops."""
+        by_crop = {n: streams[n] if streams[n].ndim == 3 else streams[n][None] for n in self.backbones}
+        crops = max(map(len, by_crop.values()))
+        parts = []
+        for crop in range(crops):  # one after the other: attention over many snippets is large
+            given = {n: torch.from_numpy(x[crop % len(x)][None]).to(self.device) for n, x in by_crop.items()}
+            with torch.inference_mode():
+                parts.append(self.model(**given, crops=1)[0].float().cpu().numpy())
+        scores: np.ndarray = np.mean(parts, axis=0)
         for step in self.post:
             scores = step(scores)
         if not np.isfinite(scores).all():
@@ -65,7 +71,7 @@ class System:
         """
         moved = {}
         for name in self.backbones:
-            still = np.broadcast_to(streams[name].mean(0, keepdims=True), streams[name].shape).copy()
+            still = np.broadcast_to(streams[name].mean(-2, keepdims=True), streams[name].shape).copy()
             moved[name] = scores - self.score({**streams, name: still})
         return moved
 
@@ -94,6 +100,7 @@ def load_system(path: Path, device: str = "auto", threshold: float | None = None
     clock = _clock(stored, header.get("extra", {}).get("snippet_frames"), warnings)
     recipes = {name: recipe(spec["inputs"][name]["use"], b, **clock) for name, b in backbones.items()}
     warnings += other_recipes(stored, recipes, MAY_DIFFER)
+    warnings += of_random_weights({**recipes, **stored}, "input")
     return System(
         path, _sha256(path), model, header, backbones, clock, recipes, build_post(evaluation), float(chosen),
         place, warnings,
