@@ -19,6 +19,7 @@ import numpy as np
 
 from vadkit import Dataset, VadkitError, hookimpl
 from vadkit.data import StoredFeatures, Video, read_store
+from vadkit.data.recipes import of_random_weights
 from vadkit.problems import SHOWN, Problem, fail, nearest
 
 
@@ -43,10 +44,11 @@ class FeatureStore(Dataset):
         self.snippet_frames = self.store.snippet_frames
         self.classes = self.store.classes
         self.streams = dict(streams) if streams else {name: name for name in self.store.dims}
-        self.warnings = list(self.store.warnings)
+        self.warnings = [*self.store.warnings, *self.stored.warnings]
         self._checked: dict[str, list[Video]] = {}
         self._refuse_unknown_streams()
         self.recipes = {name: self.store.recipes[stream] for name, stream in self.streams.items()}
+        self.warnings += of_random_weights(self.recipes, "input")
 
     def videos(self, split: str) -> list[Video]:
         """Return the videos of a split, in the order of videos.json; each has all its files."""
