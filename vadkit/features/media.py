@@ -178,8 +178,9 @@ def open_media(path: str | Path) -> Media:
     # A cover picture of a music file is a "video" stream too.
     pictures = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
     if not pictures or pictures[0].codec_context is None:
+        sound = ", only sound" if container.streams.audio else ""
         container.close()
-        fail(f"{path} has no pictures" + (", only sound" if container.streams.audio else ""))
+        fail(f"{path} has no pictures{sound}")
     media = Media(path, container, pictures[0], None, USUAL_FPS)
     media.fps = _fps(media)
     _choose_sound(media)

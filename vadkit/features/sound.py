@@ -96,9 +96,10 @@ class Windows:
         while (end := self._end(self.count) - self._start) <= len(self._buffer):
             yield self._buffer[end - self.window : end].copy()
             self.count += 1
-        keep = self._end(self.count) - self.window - self._start
-        if keep > 0:
-            self._buffer, self._start = self._buffer[keep:], self._start + keep
+        # Of snippets longer than the window, the next one may begin behind all that is there.
+        past = min(self._end(self.count) - self.window - self._start, len(self._buffer))
+        if past > 0:
+            self._buffer, self._start = self._buffer[past:], self._start + past
 
 
 class Envelope:
