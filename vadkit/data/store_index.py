@@ -160,7 +160,7 @@ def _layout(path: Path, name: str, about: Mapping[str, Any]) -> list[Problem]:
     problems = []
     axes = about.get("axes", AXES[0])
     if not all(axes in AXES for axes in (axes.values() if isinstance(axes, dict) else [axes])):
-        problems.append(Problem(f"{path}: stream '{name}' has axes {axes!r}", hint=f"they are one of {', '.join(AXES)}"))
+        problems.append(Problem(f"{path}: stream '{name}' has axes {axes!r}", hint="they are " + " or ".join(AXES)))
     if "packed" in about and not is_plain_name(about["packed"]):
         problems.append(Problem(f"{path}: stream '{name}' is packed in {about['packed']!r}, not a plain file name"))
     return problems

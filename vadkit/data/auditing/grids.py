@@ -34,21 +34,24 @@ def grids(videos: Sequence[Annotated], snippets: Sequence[Mapping[str, int]]) ->
     whole = [stream for stream in snippets if all(video.name in stream for video in videos)]
     if whole:
         shortest = {video.name: min(stream[video.name] for stream in whole) for video in videos}
-        _add(found, "the features at hand", {name: whole[0][name] for name in shortest}, True)
-        _add(found, "the features at hand, cut to the shortest stream", shortest, True)
+        _add(found, "the features at hand", _labels({name: whole[0][name] for name in shortest}), True)
+        _add(found, "the features at hand, cut to the shortest stream", _labels(shortest), True)
     for what, count in KNOWN.items():
         counts = {video.name: count(video) for video in videos}
         known = {name: number for name, number in counts.items() if number is not None}
         if len(known) == len(counts):
-            _add(found, what, known)
+            _add(found, what, _labels(known))
     frames = {video.name: video.frames for video in videos if video.frames is not None}
     if len(frames) == len(videos):
-        found.append(Grid("the videos' own frames", frames))
+        _add(found, "the videos' own frames", frames)
     return found
 
 
-def _add(found: list[Grid], what: str, snippets: Mapping[str, int], own: bool = False) -> None:
-    frames = {name: count * SNIPPET_FRAMES for name, count in snippets.items()}
+def _labels(snippets: Mapping[str, int]) -> dict[str, int]:
+    return {name: count * SNIPPET_FRAMES for name, count in snippets.items()}
+
+
+def _add(found: list[Grid], what: str, frames: Mapping[str, int], own: bool = False) -> None:
     if all(frames != other.frames for other in found):
         found.append(Grid(what, frames, own))
 

@@ -35,7 +35,7 @@ STRAY = frozenset({
     "v=Q9Re4CnFJRg__#00-01-21_00-01-47_label_G-0-0", "v=PRH5rYUHoVU__#00-00-25_00-02-50_label_B6-0-0",
     "v=qmsQ-obL1Z4__#00-03-26_00-04-04_label_B6-0-0", "v=f6j3YWgVBto__#00-06-16_00-06-51_label_B6-0-0",
 })  # fmt: skip
-BUILD = "do not use the file: vadkit builds labels from intervals, on each feature file's own snippets"
+BUILD = "do not use the file: vadkit makes labels from intervals, on each feature file's own snippets"
 
 
 def check_truth(
@@ -59,7 +59,7 @@ def check_truth(
         labels = (labels > 0.5).astype(np.int8)
     tried = grids(videos, snippets)
     reading = best_reading(labels, tried, videos, listed)
-    if reading is None:
+    if reading is None or _is_longer(labels, reading, tried):
         return [*found, _odd_length(path, labels, tried, videos, listed)]
     found += _length(path, reading, tried)
     shift = shift_of(labels, reading)
@@ -87,14 +87,22 @@ def _length(path: Path, reading: Reading, tried: Sequence[Grid]) -> list[Finding
         return []
     apart = [v.name for v in reading.videos if own.frames[v.name] != reading.grid.frames[v.name]]
     what = (
-        f"{reading.grid.total} labels, but {own.what} make {own.total}{_more(reading.grid.total - own.total)}. They are "
-        f"for {reading.grid.what}: {len(apart)} videos differ, and behind this one labels belong to other frames"
+        f"{reading.grid.total} labels, but {own.what} make {own.total}{_more(reading.grid.total - own.total)}. They "
+        f"are for {reading.grid.what}: {len(apart)} videos differ, and behind this one labels belong to other frames"
     )
     return [Finding("truth-length", what, BUILD, apart[0], str(path))]
 
 
 def _more(difference: int) -> str:
     return f", {abs(difference)} {'fewer' if difference > 0 else 'more'}" if difference else ", otherwise spread"
+
+
+def _is_longer(labels: np.ndarray, reading: Reading, tried: Sequence[Grid]) -> bool:
+    """Tell whether the vector is as long as others' by chance: on the features' own snippets more videos agree."""
+    own = [grid for grid in tried if grid.own]
+    if reading.grid.own or not own or reading.agree == sum(video.label for video in reading.videos):
+        return False
+    return sum(from_both_ends(labels, own, reading.videos)) >= len(reading.videos) - 1
 
 
 def _odd_length(
@@ -111,7 +119,7 @@ def _odd_length(
     elif behind == len(ordered):
         where, first = "the difference is at the beginning", ordered[0].name
     else:
-        where = f"the first {before} videos agree, counted from the end the last {behind}: the difference begins here"
+        where = f"the first {before} videos agree, counted from the end the last {behind}; the difference lies between"
     own = tried[0]
     others = "; ".join(f"{grid.total} would be {grid.what}" for grid in tried[1:])
     what = f"{len(labels)} labels, but {own.what} make {own.total}{_more(len(labels) - own.total)}; {where}"
@@ -120,8 +128,9 @@ def _odd_length(
 
 def _unknown(path: Path, labels: np.ndarray, reading: Reading) -> Finding:
     positive, expected = int((labels > 0.5).sum()), int(reading.expected().sum())
-    what = f"no abnormal video agrees in any order, by any rule; {positive} labels are positive, intervals make {expected}"
-    return Finding("truth-order", what, "is it of this data set? name its list with --legacy-list", file=str(path))
+    what = f"no abnormal video agrees in any order, by any rule; {positive} labels are positive, not {expected}"
+    todo = f"is it of this data set? name its list with --legacy-list; else {BUILD}"
+    return Finding("truth-order", what, todo, file=str(path))
 
 
 def _order(path: Path, reading: Reading, listed: Sequence[str] | None) -> list[Finding]:
@@ -158,13 +167,13 @@ def _videos(path: Path, labels: np.ndarray, reading: Reading) -> list[Finding]:
     for name, videos in _lost_classes(reading, lost).items():
         told |= {video.name for video in videos}
         frames = sum(int(vector(v, reading.rule, reading.grid.frames[v.name]).sum()) for v in videos)
-        what = f"class {name}: labels of all {len(videos)} videos are 0, intervals make {frames} abnormal frames ({whole})"
+        what = f"class {name}: labels of all {len(videos)} videos are 0, intervals make {frames} frames 1 ({whole})"
         found.append(Finding("truth-class", what, BUILD, videos[0].name, str(path)))
     stray = sorted((lost - told) & STRAY)
     for name in stray:
         what = (
-            f"labels are all 0: its name carries a stray .mp4 in the published intervals, as those of {len(stray)} videos "
-            f"here, so an exact join lost them ({whole})"
+            f"labels are all 0: its name carries a stray .mp4 in the published intervals, as those of {len(stray)} "
+            f"videos here, so an exact join lost them ({whole})"
         )
         found.append(Finding("truth-name", what, BUILD, name, str(path)))
     rest = [(video, own) for name, (video, own) in wrong.items() if name not in told and name not in stray]

@@ -20,6 +20,7 @@ from vadkit.problems import Problem, VadkitError, fail
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 ORDER = ("rgb", "flow", "clip", "audio")  # of streams in a store; others follow by name
 FEW = 5  # names in a sentence
+MANY = 20  # videos; as many are not of one length by chance
 UNLIKE = 64  # frames; videos that differ by as many cannot have the same number of snippets
 
 
@@ -71,10 +72,10 @@ def make_plan(
         raise VadkitError(broken)
     splits = {video.name: video.split for video in videos}
     dims = _widths(shapes, files)
-    told = _axes(shapes, splits, axes)
     unknown = [stream for stream in axes if stream not in dims]
     if unknown:
         fail(f"--axes names stream '{unknown[0]}', but there are {', '.join(dims)}")
+    told = _axes(shapes, splits, axes)
     shapes = {(v, s): ordered(shape, told[s][splits[v]]) for (v, s), shape in shapes.items()}
     plan = Plan(root, data_set, classes, intervals, [], dims, told, None, shapes)
     plan.notes += [f"cannot be used and is left out: {problem.render()}" for problem in broken]
@@ -167,22 +168,25 @@ def _uneven_notes(files: Files, splits: Mapping[str, str]) -> list[str]:
 
 def _segments(plan: Plan) -> int | None:
     """Return how many equal parts features are of: as many rows for every test video, whatever its length."""
-    frames = {v.name: v.num_frames for v in plan.videos if v.split == "test" and v.num_frames}
-    if not frames or max(frames.values()) - min(frames.values()) < UNLIKE:
-        return None
-    rows: dict[str, set[int]] = {stream: set() for stream in plan.dims}
-    for (video, stream), shape in plan.shapes.items():
-        if video in frames:
-            rows[stream].add(shape[1])
-    segmented = [stream for stream, counts in rows.items() if len(counts) == 1]
-    if segmented and len(segmented) < len(plan.dims):
-        other = next(stream for stream in plan.dims if stream not in segmented)
+    rows = {stream: _equal_rows(plan, "test", stream) for stream in plan.dims if plan.of("test", stream)}
+    segmented = [stream for stream, count in rows.items() if count]
+    if segmented and len(segmented) < len(rows):
+        other = next(stream for stream in rows if stream not in segmented)
         fail(
-            f"stream '{segmented[0]}' has {next(iter(rows[segmented[0]]))} rows for every test video, but '{other}' "
-            "one per snippet: they cannot be used together",
+            f"stream '{segmented[0]}' has {rows[segmented[0]]} rows for every test video, but '{other}' one per "
+            "snippet: they cannot be used together",
             hint="import them into two stores: --stream NAME=FOLDER --out STORE",
         )
-    return next(iter(rows[segmented[0]])) if segmented else None
+    return rows[segmented[0]] if segmented else None
+
+
+def _equal_rows(plan: Plan, split: str, stream: str) -> int | None:
+    """Return the rows that all videos of a split have, if their lengths are known to differ, or if they are many."""
+    videos = plan.of(split, stream)
+    rows = {plan.shapes[video.name, stream][1] for video in videos}
+    frames = [video.num_frames for video in videos if video.num_frames]
+    unlike = max(frames, default=0) - min(frames, default=0) >= UNLIKE
+    return rows.pop() if len(rows) == 1 and (unlike or len(videos) >= MANY) else None
 
 
 def _note_gaps(plan: Plan) -> None:
@@ -194,9 +198,9 @@ def _note_gaps(plan: Plan) -> None:
                 f"stream '{stream}' is missing for {_videos(len(lacking))}: {some(lacking)}; to train on it, put the "
                 "files there or import with --complete, which leaves such videos out"
             )
-        rows = {plan.shapes[v.name, stream][1] for v in plan.of("train", stream)}
-        if plan.segments is None and len(rows) == 1 and len(plan.of("train", stream)) > 1:
-            plan.notes.append(f"stream '{stream}': every training video has {next(iter(rows))} rows: segments?")
+        rows = None if plan.segments else _equal_rows(plan, "train", stream)
+        if rows:
+            plan.notes.append(f"stream '{stream}': every training video has {rows} rows: are they segments?")
 
 
 def _videos(count: int) -> str:

@@ -33,6 +33,7 @@ def find_axes(shapes: Iterable[Shape]) -> str | None:
 
     Crops are as many in every file, snippets are not.
     """
+    shapes = list(shapes)
     firsts, seconds = ({shape[axis] for shape in shapes} for axis in (0, 1))
     if len(firsts) > 1 or len(seconds) > 1:
         return AXES[0] if len(firsts) == 1 else AXES[1] if len(seconds) == 1 else None

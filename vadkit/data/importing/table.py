@@ -48,7 +48,9 @@ def read_table(path: Path, closed: bool = False) -> list[Video]:
         fail(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}")
     except UnicodeDecodeError as error:
         fail(f"{path}: is not UTF-8 text (byte {error.start})", hint="save it as CSV in UTF-8")
-    head = text.splitlines()[0] if text.strip() else ""
+    if not text.strip():
+        fail(f"{path}: is empty", hint="its first line names columns: video,label,...")
+    head = text.splitlines()[0]
     between = max(",;\t", key=head.count)
     columns = _columns(path, head, between)
     table = _Table(path, text.splitlines(), closed)
