@@ -1,6 +1,10 @@
 """Compare two stores, folders or files of features, A and B, and say why they differ.
 
 Exit code 0: equal, bit for bit. 1: not equal.
+
+Features alone cannot tell all causes apart. With --video, features of that video are made anew by the recipe of
+a store, with one thing changed at a time (normalisation, colour order, frame rate, first frame, crops, ...), to
+see which change gives the other side's.
 """
 
 from __future__ import annotations
@@ -10,14 +14,21 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from vadkit.problems import fail
 
 if TYPE_CHECKING:
     from vadkit.features.comparing.compare import Comparison, Progress, StreamComparison
     from vadkit.features.comparing.evidence import Evidence
+    from vadkit.features.comparing.sides import Side
+    from vadkit.features.comparing.trial import Outcome, Trial
 
 NAMES = 5  # videos that are listed by name
 CAUSES = 8
+SHOWN = 6  # outcomes of a trial
+AGAIN = 1e-4  # features made anew that differ by more than this part of the largest number are said to
 SURE = {"certain": "", "likely": "likely: ", "possible": "possible: "}
 
 
@@ -27,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("b", metavar="B", help="what to compare with it")
     parser.add_argument("--stream", action="append", default=[], metavar="NAME[:NAME]",
                         help="compare this stream only; A's name and B's where they differ")  # fmt: skip
+    parser.add_argument("--video", metavar="FILE", help="try causes on this video; A or B must be a store")
+    parser.add_argument("--name", help="the video's name in A and B, if its file is called otherwise")
+    parser.add_argument("--weights", metavar="FILE", help="weight file of the backbone, if it needs one")
+    parser.add_argument("--from", type=int, default=0, dest="first", metavar="ROW",
+                        help="first row to try; later ones tell more if a video begins with a still")  # fmt: skip
+    parser.add_argument("--device", default="cpu", help="where networks run: cpu, cuda, auto (cpu)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
@@ -34,12 +51,33 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.features.comparing.compare import compare
 
     with progress() as tell:
-        comparison, _, _ = compare(args.a, args.b, args.stream, tell)
+        comparison, a, b = compare(args.a, args.b, args.stream, tell)
+    if args.video:
+        _explain(comparison, a, b, args)
     if args.json:
         print(json.dumps(comparison.as_json(), indent=1, allow_nan=False))
     else:
         print("\n".join(lines(comparison)))
     return 0 if comparison.is_equal else 1
+
+
+def _explain(comparison: Comparison, a: Side, b: Side, args: argparse.Namespace) -> None:
+    from vadkit.devices import choose_device
+    from vadkit.features.comparing.on_video import explain
+
+    if args.first < 0:
+        fail(f"--from {args.first}: rows are counted from 0")
+    device = str(choose_device(args.device))
+    for stream in comparison.streams:
+        if stream.differ and not stream.is_explained:
+            explain(stream, a, b, Path(args.video), args.name, args.weights, device, args.first, _show)
+            _show("")
+
+
+def _show(told: str) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{'trying: ' + told if told else ''}")
+        sys.stderr.flush()
 
 
 @contextmanager
@@ -84,6 +122,8 @@ def _stream(stream: StreamComparison) -> Iterator[str]:
         yield f"  differing: {_some(stream.differ)}"
     if stream.evidence is not None:
         yield from (f"  {line}" for line in _evidence(stream.evidence))
+    if stream.trial is not None:
+        yield from (f"  {line}" for line in _trial(stream.trial, stream.maker))
     if stream.causes:
         yield "  why"
         for number, cause in enumerate(stream.causes[:CAUSES], 1):
@@ -94,6 +134,34 @@ def _stream(stream: StreamComparison) -> Iterator[str]:
         yield f"  {what}: " + "; ".join(f"{f}: {fields[f][0]} in A, {fields[f][1]} in B" for f in stream.other_fields)
     if any(cause.certainty == "possible" for cause in stream.causes):
         yield f"  {_lacking(stream)}the numbers alone leave more than one cause"
+
+
+def _trial(trial: Trial, maker: str) -> Iterator[str]:
+    from vadkit.cli.tables import plain_table
+
+    other = "B" if maker == "A" else "A"
+    yield f"tried on '{trial.video}', rows {trial.rows[0]} to {trial.rows[1] - 1}, by {maker}'s recipe"
+    if trial.again > AGAIN:
+        yield f"  made anew without a change, {maker}'s rows are off by {trial.again:.1%}: another file or machine?"
+    tried = [o for o in trial.outcomes if o.explained is not None]
+    yield from plain_table(
+        ("  changed", f"explains of {other}", "cosine"), [_row(outcome) for outcome in tried[:SHOWN]]
+    ).splitlines()
+    if len(tried) > SHOWN:
+        yield f"  and {len(tried) - SHOWN} more that explain less"
+    without = [o.tell for o in trial.outcomes if o.note.startswith("changes nothing")]
+    if without:
+        yield f"  without effect here: {'; '.join(without)}"
+    yield from (f"  {o.tell}: {o.note}" for o in trial.outcomes if o.note.startswith("not tried"))
+    if not any(o.gives_b for o in trial.outcomes):
+        yield f"  no single change gives {other}: other weights, another network, or several things at once"
+
+
+def _row(outcome: Outcome) -> tuple[str, str, str]:
+    explained = 0.0 if outcome.explained is None else outcome.explained
+    share = "all" if outcome.exact else f"{explained:.1%}" if explained > 0 else "nothing"
+    twins = "".join(f", or {twin}" for twin in outcome.same_as)
+    return f"  {outcome.tell}{twins}", share, _close(outcome.cosine or 0.0)
 
 
 def _lacking(stream: StreamComparison) -> str:

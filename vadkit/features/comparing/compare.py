@@ -9,16 +9,19 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vadkit.features.comparing.causes import Cause, Modality, facts, open_questions
+from vadkit.features.comparing.causes import Cause, Modality, facts, is_explained, open_questions
 from vadkit.features.comparing.evidence import Arrays, Evidence, enough, gather
 from vadkit.features.comparing.pairs import StreamPair, pair_streams
 from vadkit.features.comparing.recipes import blame, differing, modality_of, with_fields
 from vadkit.features.comparing.sides import Side, open_side
 from vadkit.problems import VadkitError
+
+if TYPE_CHECKING:  # which needs torch
+    from vadkit.features.comparing.trial import Trial
 
 Progress = Callable[[str, int, int], None]  # stream, videos done, videos in all
 CHANGED = Cause(
@@ -34,16 +37,18 @@ class StreamComparison:
     """What became of one stream.
 
     Attributes:
-        title: the stream, or both names of it.
+        a, b: names of the stream in A and in B.
         videos: how many both sides have, of which ``equal`` are equal bit for bit; ``differ`` names the others.
         unreadable: what is wrong with files that cannot be compared.
         only_a, only_b: videos that the other side lacks.
         evidence: what the differing videos' numbers say; None if all are equal or unreadable.
         causes: why, surest first. ``other_fields`` of the recipes differ, too, but nothing of it shows.
-        recipes: whether both sides have one.
+        recipes: whether each side has one.
+        trial: what was tried on a video, if one was given, by the recipe of ``maker``, A or B.
     """
 
-    title: str
+    a: str
+    b: str
     videos: int
     equal: int
     differ: list[str]
@@ -55,6 +60,17 @@ class StreamComparison:
     recipe_fields: dict[str, tuple[Any, Any]]
     other_fields: list[str]
     recipes: tuple[bool, bool]
+    trial: Trial | None = None
+    maker: str = "A"
+
+    @property
+    def title(self) -> str:
+        return self.a if self.a == self.b else f"{self.a} of A, {self.b} of B"
+
+    @property
+    def is_explained(self) -> bool:
+        """The numbers alone explain all of the difference."""
+        return self.evidence is None or is_explained(self.evidence)
 
     @property
     def is_equal(self) -> bool:
@@ -140,8 +156,8 @@ def compare_stream(pair: StreamPair, a: Side, b: Side, progress: Progress | None
     same_recipe = bool(recipe_a) and recipe_a == recipe_b
     causes, silent = _causes(evidence, fields, modality, same_recipe, _mixed_names(digests))
     return StreamComparison(
-        pair.title, len(pair.videos), len(pair.videos) - len(differ) - len(unreadable), differ, unreadable, pair.only_a,
-        pair.only_b, evidence, causes, fields, silent, (recipe_a is not None, recipe_b is not None),
+        pair.a, pair.b, len(pair.videos), len(pair.videos) - len(differ) - len(unreadable), differ, unreadable,
+        pair.only_a, pair.only_b, evidence, causes, fields, silent, (recipe_a is not None, recipe_b is not None),
     )  # fmt: skip
 
 
