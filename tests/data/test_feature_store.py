@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from tiny_store import CLASSES, LONGER_RGB, write_tiny_store
 from vadkit_feature_store import FeatureStore
 
+from vadkit.data.npy import SMALL
 from vadkit.data.store_index import is_plain_name
 from vadkit.problems import VadkitError
 
@@ -246,3 +249,26 @@ def test_a_width_that_is_not_the_stores(store: Path, dataset: FeatureStore) -> N
     with pytest.raises(VadkitError) as caught:
         dataset.read(dataset.videos("test")[0], "clip")
     assert f"{path}: features are 7 wide, but stream 'clip' of store.json says 8" in str(caught.value)
+
+
+@pytest.mark.parametrize("width", [16, 16384])
+def test_a_file_that_is_written_again_is_read_again(tmp_path: Path, width: int) -> None:
+    """Small files are kept in memory, large ones mapped."""
+    dataset = FeatureStore(str(write_tiny_store(tmp_path, dims={"rgb": width})))
+    video = dataset.videos("train")[0]
+    path = dataset.path(video, "rgb")
+    for t in (50, 5, 7):
+        np.save(path, np.full((t, width), t, np.float32))  # in place: the same inode
+        assert (dataset.read_crop(video, "rgb", 0) == np.full((t, width), t)).all()
+        assert dataset.shape(video, "rgb") == (1, t, width)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts open files under /proc")
+def test_a_large_data_set_does_not_run_out_of_open_files(tmp_path: Path) -> None:
+    dataset = FeatureStore(str(write_tiny_store(tmp_path, train=40, dims={"rgb": 8192})))
+    before = len(os.listdir("/proc/self/fd"))
+    crops = [dataset.read_crop(video, "rgb", 0) for video in dataset.videos("train")]
+    mapped = sum(crop.nbytes > SMALL for crop in crops)
+    assert mapped > 20 and len(os.listdir("/proc/self/fd")) - before <= mapped
+    del crops
+    assert len(os.listdir("/proc/self/fd")) <= before + 1

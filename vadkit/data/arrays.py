@@ -1,4 +1,4 @@
-"""Open one feature file safely: memory-mapped, never a pickle, every fault named.
+"""Open one feature file safely: memory-mapped if it is large, never a pickle, every fault named.
 
 Legend: t snippets, dim the width of the stream.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vadkit.data.npy import map_usual
+from vadkit.data.npy import open_usual
 from vadkit.problems import fail
 
 MAGIC = b"\x93NUMPY"
@@ -32,7 +32,7 @@ AGAIN = "make the file again, or take the video out of the list"
 
 
 def open_features(path: Path, dim: int | None = None, told_by: str = "the store") -> np.ndarray:
-    """Return the features in ``path`` as (crops, t, dim), memory-mapped and read-only.
+    """Return the features in ``path`` as (crops, t, dim), read-only; a large file is memory-mapped.
 
     The file holds (t, dim) or (crops, t, dim) floats. Raises VadkitError, with the file's name, for
     a file that is missing, empty, truncated, a pickle, no .npy at all, not of floats, of another
@@ -60,7 +60,7 @@ def open_features(path: Path, dim: int | None = None, told_by: str = "the store"
 def _map(path: Path) -> np.ndarray:
     """Map the file into memory, or say why that cannot be done."""
     with contextlib.suppress(OSError):  # which is told below
-        usual = map_usual(path)
+        usual = open_usual(path)
         if usual is not None:
             return usual
     _check_beginning(path)

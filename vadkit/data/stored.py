@@ -14,6 +14,7 @@ import numpy as np
 
 from vadkit.data.arrays import open_features
 from vadkit.data.kept import Kept
+from vadkit.data.npy import SMALL
 from vadkit.data.packed import Packed
 from vadkit.data.store_index import AXES, Store
 from vadkit.data.text_features import open_text, text_shape
@@ -24,7 +25,7 @@ from vadkit.problems import fail
 class StoredFeatures:
     """Reads the features of a store by stream of the store.
 
-    What is kept are folder listings and the files that were opened last. ``warnings`` are sentences for the user.
+    What is kept are folder listings and the small files that were read last. ``warnings`` are sentences for the user.
     Raises VadkitError for a packed stream that cannot be used, or whose files have changed since.
     """
 
@@ -81,10 +82,10 @@ class StoredFeatures:
             return self._packed[stream].read_crop(video.name, crop)
         files = video.files.get(stream, ())
         if len(files) < 2:
-            features = self.open_file(self._files(video, stream)[0], video, stream)
+            features = self._opened(str(self._files(video, stream)[0]), video, stream)
             crop = crop if len(features) > 1 else 0
-        else:
-            features, crop = self.open_file(self.store.base / files[crop], video, stream), 0
+        else:  # in training this is the common case, and to make a Path would be half of its price
+            features, crop = self._opened(os.path.join(self.store.base, files[crop]), video, stream), 0
         one: np.ndarray = features[crop]
         return one
 
@@ -93,9 +94,19 @@ class StoredFeatures:
 
         Raises VadkitError, naming file and cause.
         """
-        return self._kept.get((stream, path), lambda: self._open_file(path, video, stream))
+        return self._opened(str(path), video, stream)
 
-    def _open_file(self, path: Path, video: Video, stream: str) -> np.ndarray:
+    def _opened(self, path: str, video: Video, stream: str) -> np.ndarray:
+        try:
+            about = os.stat(path)
+        except OSError:
+            return self._open(Path(path), video, stream)  # which tells why
+        if about.st_size > SMALL and not path.endswith(".txt"):  # it is mapped, and a map takes an open file
+            return self._open(Path(path), video, stream)
+        key = (stream, path, about.st_ino, about.st_size, about.st_mtime_ns)
+        return self._kept.get(key, lambda: self._open(Path(path), video, stream))
+
+    def _open(self, path: Path, video: Video, stream: str) -> np.ndarray:
         dim, told_by = self.store.dims.get(stream), f"stream '{stream}' of store.json"
         if path.suffix == ".txt":
             return open_text(path, dim, told_by)

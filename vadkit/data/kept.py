@@ -1,0 +1,36 @@
+"""Small feature files that were read last, kept: a small data set is read once, a large one takes bounded memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+import numpy as np
+
+LIMIT = 256 << 20  # bytes
+
+
+class Kept:
+    """The arrays that were asked for last, as many as fit into ``limit`` bytes."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.limit, self.size = limit, 0
+        self._arrays: OrderedDict[Hashable, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return the array of that key, made by ``make`` if it is not kept."""
+        with self._lock:
+            array = self._arrays.get(key)
+            if array is not None:
+                self._arrays.move_to_end(key)
+                return array
+        array = make()  # not under the lock: others read meanwhile
+        with self._lock:
+            if key not in self._arrays and array.nbytes <= self.limit:
+                self._arrays[key] = array
+                self.size += array.nbytes
+            while self.size > self.limit:
+                self.size -= self._arrays.popitem(last=False)[1].nbytes
+        return array
