@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from vadkit.features.flow import TvL1Settings, optical_flow, tvl1_loops, tvl1_torch
-from vadkit.features.flow.jit import jit
 from vadkit.features.flow.settings import taps
 from vadkit.features.flow.tvl1_numba import tvl1_numba
 
@@ -191,6 +190,31 @@ def test_known_shifts_are_found(path) -> None:
     np.testing.assert_allclose(np.median(flow, axis=(1, 2)), told, atol=0.002)
 
 
+def accepted(found: np.ndarray, wanted: np.ndarray) -> bool:
+    """The rule that recorded flows are held to: the early stop makes single pixels chaotic."""
+    distance = np.linalg.norm(found - wanted, axis=-1)
+    ours, theirs = (np.rint((np.clip(x, -20, 20) + 20) * 255 / 40) for x in (found, wanted))
+    near = (np.abs(ours - theirs) <= 1).mean()
+    return distance.mean() <= 0.05 and np.percentile(distance, 95) <= 0.2 and near >= 0.98
+
+
+@pytest.mark.parametrize("size", ((61, 83), (96, 120)), ids=str)
+def test_both_paths_agree(size: tuple[int, int]) -> None:
+    frames = waves(*size, 3)
+    flow = PATHS["numba"](frames)
+    assert np.linalg.norm(flow, axis=-1).mean() > 0.4
+    assert accepted(PATHS["torch"](frames), flow)
+    assert not accepted(flow[::-1], flow)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_cuda_device_agrees() -> None:
+    frames = waves(96, 120, 4)
+    flow = optical_flow(frames, device="cuda")
+    assert accepted(flow, optical_flow(frames))
+    assert not optical_flow(frames[[0, 0]], device="cuda").any()
+
+
 @both
 def test_equal_frames_do_not_move(path) -> None:
     frames = np.repeat(np.random.default_rng(0).integers(0, 256, (1, 40, 50), np.uint8), 3, axis=0)
@@ -217,14 +241,14 @@ def test_threads_and_neighbours_change_no_byte() -> None:
 
 def test_a_pair_that_stops_early_waits_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     still, moving = waves(30, 36)[[0, 0]], waves(30, 36) // 2
-    frames = np.concatenate([still, moving])
-    together = PATHS["torch"](frames)
+    frames, quick = np.concatenate([still, moving]), TvL1Settings(scales=2, warps=2)
+    together = PATHS["torch"](frames, quick)
     for i in range(3):
-        np.testing.assert_allclose(together[i], PATHS["torch"](frames[i : i + 2])[0], atol=1e-4)
+        np.testing.assert_allclose(together[i], PATHS["torch"](frames[i : i + 2], quick)[0], atol=1e-4)
     monkeypatch.setattr(tvl1_torch, "PIXELS", 2 * frames[0].size)  # two pairs, then the third
-    np.testing.assert_allclose(PATHS["torch"](frames), together, atol=1e-4)
+    np.testing.assert_allclose(PATHS["torch"](frames, quick), together, atol=1e-4)
     monkeypatch.setattr(tvl1_torch, "ASK_EVERY", 1000)
-    np.testing.assert_allclose(PATHS["torch"](frames), together, atol=1e-4)
+    np.testing.assert_allclose(PATHS["torch"](frames, quick), together, atol=1e-4)
 
 
 def test_one_frame_has_no_flow() -> None:
@@ -235,14 +259,24 @@ def test_one_frame_has_no_flow() -> None:
 def test_frames_may_be_a_view() -> None:
     frames = waves(30, 40, 4)
     turned = frames[::-1, :, ::2]
-    assert optical_flow(turned).tobytes() == optical_flow(turned.copy()).tobytes()
-    assert not optical_flow(np.ascontiguousarray(turned)[:1].repeat(2, 0), device="cpu").any()
+    for view in (turned, frames.transpose(0, 2, 1)):
+        for path in PATHS.values():
+            assert path(view).tobytes() == path(np.ascontiguousarray(view)).tobytes()
+    # One form of each loop, whatever the layout: two at once in the cache would get into each other's way.
+    for loop in (tvl1_loops.resize, tvl1_loops.warp, tvl1_loops.median, tvl1_loops.inner_loop):
+        assert len(loop.signatures) == 1
 
 
-def test_a_device_takes_the_torch_path() -> None:
-    assert optical_flow(waves(20, 24), device=torch.device("cpu")).shape == (1, 20, 24, 2)
-    with pytest.raises(Exception, match="meta|Meta"):
-        optical_flow(waves(20, 24), device="meta")
+def test_a_cpu_by_any_name_takes_the_loops() -> None:
+    frames = waves(20, 24)
+    for device in ("cpu", "cpu:0", torch.device("cpu")):
+        np.testing.assert_array_equal(optical_flow(frames, device=device), PATHS["numba"](frames))
+
+
+@pytest.mark.parametrize("device", ("meta", "nonsense", "cuda:99"))
+def test_a_device_that_cannot_be_used_is_told(device: str) -> None:
+    with pytest.raises(ValueError, match=f"^optical flow cannot be computed on '{device}': .+; 'cpu' always works$"):
+        optical_flow(waves(20, 24), device=device)
 
 
 @pytest.mark.parametrize("size", ((1, 1), (2, 3), (11, 40), (12, 500), (500, 9), (30, 41)), ids=str)
@@ -290,8 +324,3 @@ def test_wrong_calls_are_told(frames, more, told: str) -> None:
 def test_settings_have_ranges(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"^{name} is"):
         TvL1Settings(**{name: value})
-
-
-def test_loops_compile_where_nothing_can_be_cached() -> None:
-    made = jit(eval("lambda x: x + 1"))  # numba finds no file beside which it could keep this one
-    assert made(1) == 2

@@ -47,7 +47,8 @@ def accept(name: str, output: Output, flow: Any, rule: Mapping[str, Any]) -> Dif
 
     Its ``absolute`` is the mean distance of the flow vectors, in pixels.
     """
-    found, wanted = np.asarray(flow, dtype=np.float64), np.asarray(output.value, dtype=np.float64)
+    found = np.asarray(output.select(np.asarray(flow)), dtype=np.float64)
+    wanted = np.asarray(output.value, dtype=np.float64)
     if found.shape != wanted.shape:
         return Difference(name, np.inf, np.inf, f"is {found.shape}, the record is {wanted.shape}")
     if not np.isfinite(found).all():

@@ -1,4 +1,7 @@
-"""Cases of TV-L1 optical flow: frames in, the flow of both implementations out, with the case's settings."""
+"""Cases of TV-L1 optical flow: frames in, the flow of both implementations out, with the case's settings.
+
+What a case does not say is as OpenCV has it by default.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,11 @@ NAMES = {  # OpenCV's name: ours
 
 
 def run(case: Case) -> dict[str, Any]:
-    if case.config["Gamma"] or case.config["UseInitialFlow"]:
+    config = case.config
+    if config.get("Gamma") or config.get("UseInitialFlow"):
         raise NotSupported("the illumination term and initial flow are left out")
-    settings = TvL1Settings(**{ours: case.config[theirs] for theirs, ours in NAMES.items()})
-    frames = case.inputs["frames"]
+    told = {ours: config[theirs] for theirs, ours in NAMES.items() if theirs in config}
+    if "median" in told:
+        told["median"] = max(1, told["median"])  # both 0 and 1 are "no filter" there
+    settings, frames = TvL1Settings(**told), case.inputs["frames"]
     return {"flow": {"numba": tvl1_numba(frames, settings, 1), "torch": tvl1_torch(frames, settings, "cpu")}}

@@ -6,6 +6,7 @@ the CPU (its loops: ``tvl1_loops``), ``tvl1_torch`` on any torch device, ``dis``
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -41,7 +42,7 @@ def optical_flow(
     Returns: float32 (f - 1, h, w, 2) in pixels, x to the right and then y down, such that the second frame at
     (x + flow) is the first frame at x.
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, and for a device that cannot be used here.
     """
     import torch
 
@@ -53,14 +54,27 @@ def optical_flow(
         from vadkit.features.flow.dis import dis
 
         return dis(frames, threads)
-    settings = settings or TvL1Settings()
-    if device is None or str(device) == "cpu":
+    settings, device = settings or TvL1Settings(), device or "cpu"
+    if _on_cpu(device):
         from vadkit.features.flow.tvl1_numba import tvl1_numba
 
         return tvl1_numba(frames, settings, threads)
     from vadkit.features.flow.tvl1_torch import tvl1_torch
 
     return tvl1_torch(frames, settings, device)
+
+
+def _on_cpu(device: str | torch.device) -> bool:
+    """Tell whether ``device`` is a CPU. Raises ValueError, with the cause, if it cannot be used here."""
+    import torch
+
+    try:
+        place = torch.device(device)
+        torch.zeros(1, device=place).item()  # "meta" is a device, but holds no numbers
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        cause = shorten(str(error) or type(error).__name__, 120, placeholder=" ...")
+        raise ValueError(f"optical flow cannot be computed on '{device}': {cause}; 'cpu' always works") from error
+    return place.type == "cpu"
 
 
 def _check(frames: np.ndarray, method: str, threads: int | None) -> None:

@@ -186,14 +186,22 @@ def median(u: np.ndarray, out: np.ndarray, side: int) -> None:
     padded = np.empty((h + 2 * r, w + 2 * r), np.float32)
     for c in range(2):
         for y in range(h + 2 * r):
-            row = u[c, min(max(y - r, 0), h - 1)]
-            padded[y, r : r + w] = row
-            padded[y, :r], padded[y, r + w :] = row[0], row[w - 1]
+            continued(u[c, min(max(y - r, 0), h - 1)], padded[y], r)
         for y in range(h):
             if side == 3:
                 median3(padded[y], padded[y + 1], padded[y + 2], out[c, y])
             else:
                 median5(padded[y], padded[y + 1], padded[y + 2], padded[y + 3], padded[y + 4], out[c, y])
+
+
+@jit
+def continued(row: np.ndarray, out: np.ndarray, r: int) -> None:
+    """Write ``row`` with its ends repeated ``r`` times. (Assigning slices would take half the compile time.)"""
+    w = row.size
+    for x in range(w):
+        out[r + x] = row[x]
+    for x in range(r):
+        out[x], out[r + w + x] = row[0], row[w - 1]
 
 
 @jit
@@ -238,9 +246,7 @@ def median3(r0: np.ndarray, r1: np.ndarray, r2: np.ndarray, out: np.ndarray) -> 
 
 
 @jit
-def median5(
-    r0: np.ndarray, r1: np.ndarray, r2: np.ndarray, r3: np.ndarray, r4: np.ndarray, out: np.ndarray
-) -> None:
+def median5(r0: np.ndarray, r1: np.ndarray, r2: np.ndarray, r3: np.ndarray, r4: np.ndarray, out: np.ndarray) -> None:
     """Write the medians of one row, without a branch, so that eight are found at once.
 
     Once columns and then ranks are in order, only the rising diagonal, the largest value just below it and

@@ -49,7 +49,7 @@ def _pair(first: np.ndarray, second: np.ndarray, settings: TvL1Settings) -> np.n
 
 
 def _pyramid(image: np.ndarray, sizes: list[tuple[int, int]], step: float) -> list[np.ndarray]:
-    levels = [image.astype(np.float32)]
+    levels = [np.ascontiguousarray(image, np.float32)]  # another layout would compile all loops anew
     for size in sizes[1:]:
         levels.append(_resize(levels[-1], size, (1 / step, 1 / step), 1.0))
     return levels

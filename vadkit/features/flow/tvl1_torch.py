@@ -172,9 +172,7 @@ def _sample(planes: Tensor, left: Tensor, across: list[Tensor], top: Tensor, dow
     return total
 
 
-def _inner_loop(
-    u: Tensor, duals: Duals, fixed: Fixed, going: Tensor, settings: TvL1Settings
-) -> tuple[Tensor, Tensor]:
+def _inner_loop(u: Tensor, duals: Duals, fixed: Fixed, going: Tensor, settings: TvL1Settings) -> tuple[Tensor, Tensor]:
     """Iterate until the squared change of every pair is below its limit; return flow and who still goes."""
     limit = settings.epsilon**2 * u.shape[2] * u.shape[3]
     bound = settings.weight * settings.theta
