@@ -171,8 +171,8 @@ def draw_wheels(image: np.ndarray, fast: Fast, frame: int, level: float) -> None
         return
     if fast.what == "car":
         for top, reach, colour in ((0.75, 0.55, (64, 72, 84)), (0.5, 1.0, fast.colour)):
-            corners = [_point(x - reach * h, y - 0.12 * h), _point(x + reach * h, y - top * h)]
-            cv2.rectangle(image, *corners, colour, -1, cv2.LINE_AA, _SHIFT)
+            corner, opposite = _point(x - reach * h, y - 0.12 * h), _point(x + reach * h, y - top * h)
+            cv2.rectangle(image, corner, opposite, colour, -1, cv2.LINE_AA, _SHIFT)
     reach, radius = (0.62, 0.16) if fast.what == "car" else (0.3, 0.18)
     for side in (-1, 1):
         centre = _point(x + side * reach * h, y - radius * h)

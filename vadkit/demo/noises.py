@@ -22,8 +22,9 @@ def _hiss(rng: Rng, length: int, low: float, high: float) -> np.ndarray:
     spectrum = np.fft.rfft(rng.standard_normal(whole))
     frequency = np.fft.rfftfreq(whole, 1 / RATE)
     spectrum[(frequency < low) | (frequency > high)] = 0
-    noise = np.fft.irfft(spectrum, whole)[:length]
-    return noise / (noise.std() + 1e-9)
+    noise: np.ndarray = np.fft.irfft(spectrum, whole)[:length]
+    sound: np.ndarray = noise / (noise.std() + 1e-9)
+    return sound
 
 
 def _swell(length: int) -> np.ndarray:
@@ -41,7 +42,8 @@ def horn(rng: Rng) -> np.ndarray:
     time = _time(rng.uniform(0.25, 0.6))
     low = rng.uniform(330, 460)
     tones = [np.sign(np.sin(2 * np.pi * low * ratio * time)) for ratio in (1, 1.26)]
-    return 0.5 * sum(tones) * np.minimum(1, _swell(len(time)) * 5)
+    sound: np.ndarray = 0.5 * sum(tones) * np.minimum(1, _swell(len(time)) * 5)
+    return sound
 
 
 def steps(rng: Rng) -> np.ndarray:
@@ -59,18 +61,21 @@ def talk(rng: Rng) -> np.ndarray:
     angle = 2 * np.pi * np.cumsum(pitch) / RATE
     buzz = sum(np.sin(k * angle) / k for k in range(1, 14))
     syllables = np.clip(np.sin(2 * np.pi * rng.uniform(2.5, 4) * time + rng.uniform(0, 6)), 0, 1)
-    return buzz * syllables * _swell(len(time))
+    sound: np.ndarray = buzz * syllables * _swell(len(time))
+    return sound
 
 
 def bird(rng: Rng) -> np.ndarray:
     time = _time(rng.uniform(0.5, 1.2))
     chirp = np.sin(2 * np.pi * (rng.uniform(2800, 4200) * time + 40 * np.sin(2 * np.pi * rng.uniform(6, 12) * time)))
-    return chirp * (np.sin(2 * np.pi * rng.uniform(4, 7) * time) > 0) * _swell(len(time))
+    sound: np.ndarray = chirp * (np.sin(2 * np.pi * rng.uniform(4, 7) * time) > 0) * _swell(len(time))
+    return sound
 
 
 def engine(rng: Rng) -> np.ndarray:
     length = round(rng.uniform(1.5, 3.0) * RATE)
-    return _hiss(rng, length, 60, 500) * _swell(length) ** 2
+    sound: np.ndarray = _hiss(rng, length, 60, 500) * _swell(length) ** 2
+    return sound
 
 
 def slam(rng: Rng) -> np.ndarray:
@@ -92,7 +97,8 @@ def scream(rng: Rng) -> np.ndarray:
     time = _time(rng.uniform(0.6, 1.2))
     pitch = rng.uniform(750, 1250) * (1 + 0.18 * _swell(len(time)) + 0.03 * np.sin(2 * np.pi * 7 * time))
     angle = 2 * np.pi * np.cumsum(pitch) / RATE
-    return (np.sin(angle) + 0.6 * np.sin(2 * angle) + 0.4 * np.sin(3 * angle)) * np.minimum(1, 4 * _swell(len(time)))
+    sound: np.ndarray = (np.sin(angle) + 0.6 * np.sin(2 * angle) + 0.4 * np.sin(3 * angle)) * np.minimum(1, 4 * _swell(len(time)))
+    return sound
 
 
 def _add(track: np.ndarray, sound: np.ndarray, at: int, gain: float) -> None:

@@ -27,8 +27,8 @@ SHOWS_IN: dict[Kind, str] = {
 
 FPS, SNIPPET = 12, 8  # a snippet lasts 0.667 s, as 16 frames do at 24 a second
 CAMERAS = 4
-SECONDS = (10.0, 16.0)  # of a clip
-ANOMALY = (2.5, 5.0)  # seconds of it
+SECONDS = (7.0, 12.0)  # of a clip
+ANOMALY = (2.5, 4.5)  # seconds of it
 SEED = 7  # of the data set that the package speaks of
 
 
@@ -46,7 +46,7 @@ class Clip:
 
 
 def write_script(
-    seed: int = SEED, train: tuple[int, int] = (36, 9), test: tuple[int, int] = (16, 6)
+    seed: int = SEED, train: tuple[int, int] = (48, 16), test: tuple[int, int] = (16, 5)
 ) -> list[Clip]:
     """Return all clips. ``train`` and ``test`` count the normal clips and those of each anomaly."""
     rng = np.random.default_rng(seed)

@@ -60,14 +60,11 @@ def run_study(out: Path, seeds: int, quick: bool, progress: Progress) -> dict[st
     Raises VadkitError if OUT cannot be written or holds another study.
     """
     clips = write_script(train=(12, 3), test=(6, 2)) if quick else write_script()
+    backbones = _backbones(SYSTEMS[-1].config)  # first, so that a missing plugin is told before the long work
     _claim(out, {"quick": quick, "clips": [clip.name for clip in clips]})
     _render_all(clips, out / "videos", progress)
-    _extract_all(clips, out, progress)
-    jobs = [(system, seed) for seed in range(seeds) for system in SYSTEMS]
-    for done, (system, seed) in enumerate(jobs):
-        progress("train", done, len(jobs))
-        _train(system, seed, out, quick)
-    progress("train", len(jobs), len(jobs))
+    _extract_all(clips, backbones, out, progress)
+    _train_all(seeds, out, quick, progress)
     study = {
         "quick": quick,
         "seeds": seeds,
@@ -109,10 +106,10 @@ class _Renderer:
         render(clip, self.folder / f"{clip.name}.mp4")
 
 
-def _extract_all(clips: Sequence[Clip], out: Path, progress: Progress) -> None:
+def _extract_all(clips: Sequence[Clip], backbones: dict[str, Backbone], out: Path, progress: Progress) -> None:
     """Extract what the three-stream graph's inputs name; the smaller systems take the same streams."""
     result = extract_store(
-        [_entry(clip, out) for clip in clips], _backbones(SYSTEMS[-1].config), out / "features",
+        [_entry(clip, out) for clip in clips], backbones, out / "features",
         fps=float(FPS), snippet_frames=SNIPPET, classes=KINDS, workers=WORKERS,
         progress=lambda _, done, total: progress("extract", done, total),
     )  # fmt: skip
@@ -153,25 +150,37 @@ def _folder(system: System, seed: int, out: Path) -> Path:
     return out / "runs" / system.config / f"seed{seed}"
 
 
-def _train(system: System, seed: int, out: Path, quick: bool) -> None:
-    """Train one system with one seed, unless that is done, and keep the scores of the test clips."""
-    folder = _folder(system, seed, out)
-    sets = [f"data.args.root={json.dumps(str(out / 'features'))}"]
-    if _warm_starts(system.config):
-        sets.append(f"train.warm_start.file={json.dumps(str(_folder(SYSTEMS[0], seed, out) / 'model.safetensors'))}")
-    if quick:
-        sets.append("train.steps=12")
-    if not (folder / "result.json").is_file():
-        result = train(system.config, sets, out=folder, resume=folder.is_dir(), seed=seed)
-        if result.signal is not None:
-            raise KeyboardInterrupt
-    if not (folder / "scores.json").is_file():
-        _score(folder, out)
+def _train_all(seeds: int, out: Path, quick: bool, progress: Progress) -> None:
+    """Train every system with every seed, the RGB systems first: the others start from them."""
+    runs = [(system, seed) for system in SYSTEMS for seed in range(seeds)]
+    left = [(s, seed) for s, seed in runs if not (_folder(s, seed, out) / "scores.json").is_file()]
+    done = len(runs) - len(left)
+    progress("train", done, len(runs))
+    for bases in (True, False):
+        part = [run for run in left if (run[0] == SYSTEMS[0]) == bases]
+        for _ in spread(partial(_Trainer, out, quick), part, WORKERS):
+            done += 1
+            progress("train", done, len(runs))
 
 
-def _warm_starts(config: str) -> bool:
-    plugins = load_plugins()
-    return bool(load_config(config, (), plugins.config_folders).data.get("train", {}).get("warm_start"))
+class _Trainer:
+    """Trains one system with one seed and keeps the scores of the test clips, in a worker process."""
+
+    def __init__(self, out: Path, quick: bool) -> None:
+        self.out, self.quick = out, quick
+
+    def __call__(self, run: tuple[System, int]) -> None:
+        system, seed = run
+        folder = _folder(system, seed, self.out)
+        sets = [f"data.args.root={json.dumps(str(self.out / 'features'))}"]
+        if system != SYSTEMS[0]:
+            base = _folder(SYSTEMS[0], seed, self.out) / "model.safetensors"
+            sets.append(f"train.warm_start.file={json.dumps(str(base))}")
+        if self.quick:
+            sets.append("train.steps=12")
+        if not (folder / "result.json").is_file():
+            train(system.config, sets, out=folder, resume=True, seed=seed)
+        _score(folder, self.out)
 
 
 def _score(folder: Path, out: Path) -> None:
