@@ -97,8 +97,8 @@ def scream(rng: Rng) -> np.ndarray:
     time = _time(rng.uniform(0.6, 1.2))
     pitch = rng.uniform(750, 1250) * (1 + 0.18 * _swell(len(time)) + 0.03 * np.sin(2 * np.pi * 7 * time))
     angle = 2 * np.pi * np.cumsum(pitch) / RATE
-    sound: np.ndarray = (np.sin(angle) + 0.6 * np.sin(2 * angle) + 0.4 * np.sin(3 * angle)) * np.minimum(1, 4 * _swell(len(time)))
-    return sound
+    cry: np.ndarray = np.sin(angle) + 0.6 * np.sin(2 * angle) + 0.4 * np.sin(3 * angle)
+    return np.asarray(cry * np.minimum(1, 4 * _swell(len(time))))
 
 
 def _add(track: np.ndarray, sound: np.ndarray, at: int, gain: float) -> None:
