@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vadkit.data.annotated import Annotations
@@ -20,8 +20,8 @@ NEAR = 1  # snippets by which published streams and lengths of one video differ 
 BACK = "put it back, or import again"
 
 
-def check_files(store: Store, looked: Sequence[Looked]) -> list[Finding]:
-    """Return what is wrong with which files there are."""
+def check_files(store: Store, looked: Sequence[Looked], annotations: Annotations | None) -> list[Finding]:
+    """Return what is wrong with which files there are. ``annotations`` name videos that the store may lack."""
     found = []
     for one in looked:
         name, stream = one.video.name, one.stream
@@ -31,14 +31,14 @@ def check_files(store: Store, looked: Sequence[Looked]) -> list[Finding]:
         for path, why in one.broken:
             what = why.removeprefix(f"{path}: ")
             found.append(Finding("file-broken", what, "get the file again, or make it again", name, str(path)))
-    return [*found, *_extra(store, looked), *_crops(looked)]
+    names = {video.name for video in store.videos} | ({*annotations.named()} if annotations is not None else set())
+    return [*found, *_extra(store, looked, names), *_crops(looked)]
 
 
-def _extra(store: Store, looked: Sequence[Looked]) -> Iterator[Finding]:
-    """Files beside those of the store that no video names."""
+def _extra(store: Store, looked: Sequence[Looked], known: Container[str]) -> Iterator[Finding]:
+    """Files beside those of the store that it does not name; faults if they are of no video that is ``known``."""
     own = {path for one in looked for path in one.paths}
     suffixes = {path.suffix for path in own}
-    known = {video.name for video in store.videos}
     for folder in sorted({path.parent for path in own}):
         if folder == store.root:  # packed streams lie beside the index
             continue
@@ -47,7 +47,7 @@ def _extra(store: Store, looked: Sequence[Looked]) -> Iterator[Finding]:
                 continue
             reading = read_name(path.name[: -len(path.suffix)], known)
             if reading is None:
-                what, todo = "is of no video of the store", "take it away, or correct its name"
+                what, todo = "is of no video of the data set", "take it away, or correct its name"
             else:
                 what, todo = f"is of video {reading.name}, but the store does not use it", "import again to use it"
             yield Finding("file-extra", what, todo, reading.name if reading else "", str(path), reading is None)

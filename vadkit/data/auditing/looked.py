@@ -141,7 +141,7 @@ def _odd_rows(
     constant = finite & (high == low)
     if constant.any():
         number = high[np.flatnonzero(constant)[0]]
-        what = f"{where}: {_rows(constant)} hold one number, {number:g}"
+        what = f"{where}: one number, {number:g}, fills {_rows(constant)}"
         todo = "was padding or a failed clip stored? " + AGAIN
         odd.append(Finding("constant", what, todo, found.video.name, str(path)))
     elif len(rows) > 1 and finite.all() and np.ptp(high) == np.ptp(low) == 0 and (rows == rows[0]).all():
@@ -156,7 +156,7 @@ def _rows(marked: np.ndarray) -> str:
     rows = np.flatnonzero(marked)
     if len(rows) == len(marked):
         return f"all {len(rows)} rows"
-    return f"row {rows[0]}" if len(rows) == 1 else f"{len(rows)} of {len(marked)} rows, the first is {rows[0]},"
+    return f"row {rows[0]}" if len(rows) == 1 else f"{len(rows)} of {len(marked)} rows, the first is {rows[0]}"
 
 
 def by_video(looked: Sequence[Looked]) -> dict[str, list[Looked]]:

@@ -80,7 +80,7 @@ def audit(
         tests = [video for video in known.values() if video.split == "test"]
         result.findings += check_truth(legacy_truth, tests, rule, _lengths(store, looked), order)
     result.findings += check_counts(store, annotations)
-    result.findings += check_files(store, looked)
+    result.findings += check_files(store, looked, annotations)
     result.findings += check_lengths(store, looked, annotations)
     result.findings += check_content(looked)
     return result
