@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -62,3 +64,19 @@ def test_features_that_are_shorter_leave_frames_out() -> None:
 def test_features_that_are_far_too_long() -> None:
     with pytest.raises(VadkitError, match="'v': its features have 6 snippets of 16 frames, but its 40 frames make 3"):
         snippet_truth(video(40), 6, 16)
+
+
+def test_segments_are_equal_parts_of_the_video() -> None:
+    thirds = replace(video(100, (30, 40), (90, 100)), segments=3)
+    positives, frames = snippet_truth(thirds, 3, 16)
+    assert frames.tolist() == [33, 33, 34] and positives.tolist() == [3, 7, 10]
+
+
+def test_a_video_of_fewer_frames_than_segments() -> None:
+    positives, frames = snippet_truth(replace(video(2, (1, 2)), segments=4), 4, 16)
+    assert frames.tolist() == [0, 1, 0, 1] and positives.tolist() == [0, 0, 0, 1]
+
+
+def test_segments_of_a_video_of_unknown_length() -> None:
+    with pytest.raises(VadkitError, match="nobody knows its frames"):
+        snippet_truth(replace(video(None, (1, 2)), segments=4), 4, 16)
