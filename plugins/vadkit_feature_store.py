@@ -43,6 +43,7 @@ class FeatureStore(Dataset):
         self.root = self.store.root
         self.snippet_frames = self.store.snippet_frames
         self.classes = self.store.classes
+        self.intervals = self.store.intervals
         self.streams = dict(streams) if streams else {name: name for name in self.store.dims}
         self.warnings = [*self.store.warnings, *self.stored.warnings]
         self._checked: dict[str, list[Video]] = {}

@@ -27,6 +27,11 @@ from vadkit.problems import fail
 OnProgress = Callable[[int, int, str], None]  # videos done, videos in all, the name of the last one
 # Attention needs t * t numbers per crop and head; crops beyond this many are scored one after the other.
 PAIRS = 2**22
+# How a data set read its intervals, where not as they were annotated.
+RULES = {
+    "closed": "; the last frame as annotated is inside (RTFM)",
+    "umil": "; 14 videos of UCF-Crime as changed by the authors of UMIL",
+}
 
 
 class Book(Protocol):
@@ -207,7 +212,8 @@ def _protocol(
         "snippet_frames": dataset.snippet_frames,
         "crops": {"mean": "scores averaged over crops", "first": "first crop only"}[crops],
         "alignment": "streams cut or filled with zeros to the snippets of the first one",
-        "truth": "frames inside intervals [start, end), on each feature file's own snippets",
+        "truth": "frames inside intervals [start, end), on each feature file's own snippets"
+        + RULES.get(getattr(dataset, "intervals", "half_open"), ""),
         "tail": {
             "real": "a last snippet counts with the frames that the video has",
             "full": "every snippet counts in full",

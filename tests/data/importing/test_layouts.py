@@ -166,3 +166,35 @@ def test_the_rule_of_intervals(root: Path, run: Run, opened: Open) -> None:
         assert opened().store.intervals == rule
     assert [(s, e + 1) for s, e in found["half_open"]] == list(found["closed"])
     assert video.changed is not None and found["umil"] == video.changed != found["half_open"]
+
+
+def test_an_evaluation_says_by_which_rule_intervals_were_read(root: Path, out: Path, run: Run) -> None:
+    from torch import nn
+
+    from vadkit.evaluate.score import evaluate
+
+    class Mean(nn.Module):
+        input_sizes = {"rgb": 8}
+
+        def forward(self, rgb: Any, crops: int = 1) -> Any:
+            return rgb.mean(-1)
+
+    for video in some("ucf_crime", UCF):
+        save(root / f"{video.name}.npy", numbers(video.name, snippets(video), 8))
+    run("ucf_crime", "--intervals", "closed")
+    result = evaluate(Mean(), FeatureStore(str(out)))
+    assert result.protocol["truth"].endswith("; the last frame as annotated is inside (RTFM)")
+    assert result.figures["positives"] == 76  # of Abuse028, 165-240 with its last frame
+
+
+def test_features_of_segments_are_scored_on_their_own_parts(root: Path, out: Path, run: Run) -> None:
+    from vadkit.evaluate.truth import snippet_truth
+
+    root.mkdir()
+    for video in some("ucf_crime", UCF):
+        np.savetxt(root / f"{video.name}_C.txt", numbers(video.name, 32, 6), fmt="%f")
+    run("ucf_crime")
+    dataset = FeatureStore(str(out))
+    (abnormal, _) = dataset.videos("test")
+    positives, frames = snippet_truth(abnormal, 32, 16)
+    assert frames.sum() == abnormal.num_frames == 1412 and positives.sum() == 75
