@@ -25,6 +25,11 @@ def stripes(number: int, height: int, width: int) -> np.ndarray:
     return picture
 
 
+def white(number: int, height: int, width: int) -> np.ndarray:
+    """Return a picture that springs the trap of ``vadkit_extraction_toys``."""
+    return np.full((height, width, 3), 255, np.uint8)
+
+
 def make_video(
     path: Path,
     frames: int = 40,

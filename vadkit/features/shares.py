@@ -44,5 +44,5 @@ def parse_share(text: str) -> Share:
     match = re.fullmatch(r"\s*(\d{1,6})\s*/\s*(\d{1,6})\s*", text, re.ASCII)
     number, of = (int(match[1]), int(match[2])) if match else (0, 0)
     if not 1 <= number <= of:
-        fail(f"--shard is '{text}'; it must be a part of a number of parts, from 1/8 to 8/8, say")
+        fail(f"--shard is '{text}'; it must be a part of N parts, such as 1/8")
     return Share(number, of)

@@ -114,7 +114,7 @@ def extract_store(
         resources = Resources(workers, threads, timeout, any(map(_on_gpu, backbones.values())))
         done = len(mine) - len(tasks)
         try:
-            for line in run(partial(Extractor, job), tasks, _lost, resources):
+            for line in run(partial(Extractor, job), tasks, _lost, resources) if tasks else ():
                 line = _after(job.out, lines.get(line["name"]), line)
                 with lock.alone_with_manifest():
                     append_line(job.out, line)
@@ -188,7 +188,7 @@ def _on_gpu(backbone: Backbone) -> bool:
 
 
 def _lost(task: Task, how: str) -> Line:
-    cause = f"{task.file}: its process {how}, and so did a second one; perhaps too little memory for it"
+    cause = f"{task.file}: its process {how}, and so was a second one; perhaps it takes too much memory"
     return broken(task, source_of(task.file), cause)
 
 

@@ -108,7 +108,7 @@ class _Worker:
         self.pipe.close()
         code = self.process.exitcode
         if late:
-            return "took too long and was killed"
+            return "was killed because it took too long"
         return f"was killed (signal {-code})" if code is not None and code < 0 else f"ended by itself (code {code})"
 
 

@@ -126,7 +126,7 @@ class _Pool:
         actor, item, _ = self.running.pop(task)
         self.ray.kill(actor)
         if id(item) in self.late:
-            yield self.lost(item, "took too long and was killed")
+            yield self.lost(item, "was killed because it took too long")
         else:
             self.late.add(id(item))
             self.waiting.appendleft(item)
