@@ -34,6 +34,7 @@ class SegmentMean(Sampler):
     """
 
     name = "segment_mean"
+    draws = False
     paper = "Sultani et al., Real-world Anomaly Detection in Surveillance Videos, CVPR 2018"
     fidelity = "code"
 

@@ -37,9 +37,12 @@ class UniformPad(Sampler):
             (the authors', for whom a black snippet inside a video shortens it at the end).
         unfilled: streams that keep zero padding whatever ``fill`` says (flow, in the authors' code
             for three streams).
+        common: cut all streams to the shortest of them first (HL-Net, CMA-LA: RGB is often one snippet
+            longer than flow), so that a row is the same snippet in each.
     """
 
     name = "uniform_pad"
+    draws = False
     paper = "Pu et al., Learning Prompt-Enhanced Context Features, IEEE TIP 2024"
     fidelity = "code"
 
@@ -50,11 +53,12 @@ class UniformPad(Sampler):
         cut: bool = True,
         count: Literal["row", "nonzero"] = "row",
         unfilled: list[str] | None = None,
+        common: bool = False,
     ) -> None:
         if length < 1:
             raise ValueError(f"length must be at least 1, not {length}")
         self.length, self.fill, self.cut, self.count = length, fill, cut, count
-        self.unfilled = frozenset(unfilled or ())
+        self.unfilled, self.common = frozenset(unfilled or ()), common
 
     def sample(
         self, streams: dict[str, np.ndarray], rng: np.random.Generator
@@ -67,6 +71,9 @@ class UniformPad(Sampler):
         self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]
     ) -> int:
         """As ``sample``, into ``out``."""
+        if self.common:
+            shortest = min(map(len, streams.values()))
+            streams = {name: x[:shortest] for name, x in streams.items()}
         for name, x in streams.items():
             self._bring(x, out[name])
         first = next(iter(streams))

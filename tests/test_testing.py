@@ -517,6 +517,15 @@ def test_a_sampler_without_a_length_is_found() -> None:
     assert "'length'" in str(broken(sampler(__init__=lambda self: None)))
 
 
+def test_a_sampler_that_draws_in_secret_is_found() -> None:
+    def drawn(self: Any, streams: Any, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
+        start = int(rng.integers(100))
+        return {name: np.resize(x[start % len(x) :], (12, x.shape[1])) for name, x in streams.items()}, 1
+
+    assert broken(sampler(sample=drawn)) == {}
+    assert "another generator gives other snippets" in str(broken(sampler(sample=drawn, draws=False)))
+
+
 def test_a_sampler_that_leaves_rows_as_they_were_is_found() -> None:
     def no_padding(self: Any, streams: Any, rng: Any, out: dict[str, np.ndarray]) -> int:
         for name, x in streams.items():

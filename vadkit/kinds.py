@@ -132,9 +132,11 @@ class Sampler(Component):
 
     ``sample`` gets float32 (t, dim) arrays by stream name and returns them at training length with
     the number of real snippets. ``finish`` may change the assembled batch (cut, fill padding).
+    ``draws`` False promises that nothing is drawn from the generator.
     """
 
     kind: ClassVar[str] = "sampler"
+    draws: ClassVar[bool] = True
 
     def sample(
         self, streams: dict[str, np.ndarray], rng: np.random.Generator

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 from tiny_store import DIMS, LONGER_RGB, write_tiny_store
 from vadkit_feature_store import FeatureStore
 
+from vadkit.data.half import as_float32
 from vadkit.data.test import iterate
 from vadkit.problems import VadkitError
 
@@ -39,6 +42,32 @@ def test_half_precision_becomes_float32(dataset: FeatureStore, store: Path) -> N
     path = store / "rgb" / f"{LONGER_RGB}.npy"
     np.save(path, np.load(path).astype(np.float16))
     assert next(iterate(dataset, "test", ["rgb"]))[1]["rgb"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("value", [65504.0, 6e-8, -1.5, 0.333])
+def test_half_precision_is_converted_exactly(value: float) -> None:
+    x = np.full((3, 70), value, np.float16)
+    x.setflags(write=False)
+    assert np.array_equal(as_float32(x), x.astype(np.float32)) and as_float32(x).dtype == np.float32
+    y = x.astype(np.float32)
+    assert as_float32(y) is y and as_float32(x.astype(np.float64)).dtype == np.float32
+
+
+def test_crops_of_different_lengths(dataset: FeatureStore, store: Path, edit: Callable[..., None]) -> None:
+    """Published features have a file per crop."""
+    x = np.ones((10, 16), np.float32)
+    for crop, t in enumerate((10, 10, 9)):
+        np.save(store / f"crop{crop}.npy", x[:t])
+
+    def per_crop(videos: list[Any]) -> None:
+        next(v for v in videos if v["name"] == LONGER_RGB)["files"] = {"rgb": [f"crop{k}.npy" for k in range(3)]}
+
+    edit(per_crop)
+    with pytest.raises(VadkitError, match=r"crop 2 has shape \(9, 16\), but crop 0 \(10, 16\)"):
+        next(iterate(FeatureStore(str(store)), "test", ["rgb"]))
+    np.save(store / "crop2.npy", x * 3)
+    streams = next(iterate(FeatureStore(str(store)), "test", ["rgb"]))[1]
+    assert streams["rgb"].shape == (3, 10, 16) and streams["rgb"].amax((1, 2)).tolist() == [1, 1, 3]
 
 
 def test_all_videos_in_order(dataset: FeatureStore) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from vadkit.problems import Problem
 
 LOOK = "they were cut on different grids, or one of the files is of another video"
@@ -48,13 +46,3 @@ def uneven_crops(name: str, crops: Mapping[str, int]) -> list[Problem]:
         for stream, count in crops.items()
         if count not in (1, most)
     ]
-
-
-def to_length(features: np.ndarray, t: int) -> np.ndarray:
-    """Return (crops, t, dim): cut at the end, or filled up with zero rows."""
-    crops, there, dim = features.shape
-    if there >= t:
-        return features[:, :t]
-    filled = np.zeros((crops, t, dim), features.dtype)
-    filled[:, :there] = features
-    return filled

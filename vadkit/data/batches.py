@@ -18,6 +18,7 @@ from torch import Tensor
 
 from vadkit.data.arrays import check_finite
 from vadkit.data.checks import check_videos
+from vadkit.data.half import as_float32
 from vadkit.data.order import Paired, Unpaired, share
 from vadkit.data.prompts import Prompts
 from vadkit.data.video import Video, VideoDataset, crop_of
@@ -26,6 +27,7 @@ from vadkit.problems import fail
 
 Batch = dict[str, Any]
 Place = tuple[int, int, "Bag", int]  # row of the buffer, row of the whole batch, bag, crop
+NO_CHOICE = np.random.default_rng(0)  # for samplers that draw nothing; to make one takes as long as to open a file
 PART = 8  # crops that a thread takes at once
 BUFFERS = 3  # the batch in use, the one before it, and the one being filled
 
@@ -268,7 +270,7 @@ class TrainBatches:
         """Return the streams of a crop, and the source of its random choices."""
         _, row, bag, crop = place
         # The row in the whole batch, so that a rank draws what a single process would.
-        rng = np.random.default_rng([self.seed, 3, step, row])
+        rng = np.random.default_rng([self.seed, 3, step, row]) if self.sampler.draws else NO_CHOICE
         return {stream: self._read(bag.video, stream, crop) for stream in self.streams}, rng
 
     def _read(self, video: Video, stream: str, crop: int) -> np.ndarray:
@@ -277,7 +279,7 @@ class TrainBatches:
         if (video.name, stream, crop) not in self._finite:
             check_finite(features, f"stream '{stream}' of video '{video.name}'")
             self._finite.add((video.name, stream, crop))
-        return features.astype(np.float32, copy=False)
+        return as_float32(features)
 
     def _about(self, bags: list[Bag], streams: dict[str, Tensor], lengths: Tensor) -> Batch:
         t = streams[self.streams[0]].shape[1]

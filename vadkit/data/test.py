@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vadkit.data.align import to_length
 from vadkit.data.arrays import check_finite
 from vadkit.data.checks import check_shapes
-from vadkit.data.video import Video, VideoDataset
+from vadkit.data.half import as_float32
+from vadkit.data.video import Video, VideoDataset, crop_of, shape_of
 from vadkit.problems import VadkitError, fail
 
 
@@ -41,16 +41,35 @@ def load(
     dataset: VideoDataset, video: Video, streams: Sequence[str], sizes: Mapping[str, int] | None = None
 ) -> dict[str, Tensor]:
     """Return one video's streams, float32 (crops, t, dim) each, as ``iterate`` does."""
-    arrays = {stream: dataset.read(video, stream) for stream in streams}
-    problems = check_shapes(video.name, {s: a.shape for s, a in arrays.items()}, sizes or {})
+    arrays = {stream: _crops(dataset, video, stream) for stream in streams}
+    problems = check_shapes(video.name, {s: (len(a), *a[0].shape) for s, a in arrays.items()}, sizes or {})
     if problems:
         raise VadkitError(problems)
-    t = next(iter(arrays.values())).shape[1]
+    t = len(next(iter(arrays.values()))[0])
     crops = max(len(array) for array in arrays.values())
-    tensors = {}
-    for stream, array in arrays.items():
-        check_finite(array, f"stream '{stream}' of video '{video.name}'")
-        # Copied, because the map of a read-only file must not become a tensor that can be written.
-        tensor = torch.from_numpy(np.array(to_length(array, t), dtype=np.float32))
-        tensors[stream] = tensor.expand(crops, -1, -1)
-    return tensors
+    return {
+        stream: _filled(array, t, f"stream '{stream}' of video '{video.name}'").expand(crops, -1, -1)
+        for stream, array in arrays.items()
+    }
+
+
+def _crops(dataset: VideoDataset, video: Video, stream: str) -> list[np.ndarray]:
+    """Return each crop (t, dim); of files of single crops nothing is read yet."""
+    if not hasattr(dataset, "read_crop"):
+        return list(dataset.read(video, stream))
+    return [crop_of(dataset, video, stream, crop) for crop in range(shape_of(dataset, video, stream)[0])]
+
+
+def _filled(crops: list[np.ndarray], t: int, what: str) -> Tensor:
+    """Return float32 (crops, t, dim), a copy: the map of a read-only file must not become a tensor."""
+    there = min(t, len(crops[0]))
+    filled = torch.empty(len(crops), t, crops[0].shape[1])
+    for number, (row, crop) in enumerate(zip(filled.numpy(), crops)):
+        if crop.shape != crops[0].shape:
+            fail(
+                f"{what}: crop {number} has shape {crop.shape}, but crop 0 {crops[0].shape}",
+                hint="is one of them of another video, or made in another way?",
+            )
+        check_finite(crop, what)
+        row[:there], row[there:] = as_float32(crop[:there]), 0
+    return filled
