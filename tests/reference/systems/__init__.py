@@ -12,20 +12,28 @@ from typing import Any
 
 from cases import Case
 
-from systems import backbones, clip_tsa, mgfn, pel4vad, seed, tvl1, ur_dmu
+from systems import backbones, clip_tsa, data, mgfn, pel4vad, seed, tvl1, ur_dmu
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchSystem", "NotSupported", "run"]
 
 Results = Mapping[str, Any]
 RUNNERS: dict[str, Callable[[Case], Results]] = {
+    "bn_wvad": data.only_data,
     "clip_tsa": clip_tsa.run,
     "clip_vit": backbones.clip_vit,
+    "cma_la": data.only_data,
+    "hl_net": data.only_data,
     "i3d_flow": backbones.i3d,
     "i3d_resnet50": backbones.i3d_resnet50,
     "i3d_rgb": backbones.i3d,
+    "lstc": data.only_data,
+    "macil_sd_full": data.only_data,
+    "macil_sd_light": data.only_data,
     "mgfn": mgfn.run,
+    "msbt": data.only_data,
     "pel4vad": pel4vad.run,
+    "rtfm": data.only_data,
     "seed": seed.run,
     "tvl1": tvl1.run,
     "ur_dmu": ur_dmu.run,
