@@ -1,0 +1,30 @@
+"""Join stores that were made in the same way into a new one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("stores", metavar="STORE", nargs="+", help="the stores, two or more")
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder of the new store")
+    parser.add_argument("--link", action="store_true", help="hard links instead of copies, on one disk")
+
+
+def run(args: argparse.Namespace) -> int:
+    from vadkit.features.merging import merge
+    from vadkit.problems import fail
+
+    if len(args.stores) < 2:
+        fail("one store alone cannot be joined", hint="name two or more")
+    merged = merge(args.stores, args.out, args.link, _show if sys.stderr.isatty() else None)
+    for note in merged.notes:
+        print(f"note: {note}")
+    print(f"{args.out}: {merged.videos} videos, {merged.arrays} arrays of {len(args.stores)} stores")
+    return 0
+
+
+def _show(done: int, total: int) -> None:
+    sys.stderr.write(f"\r{done} of {total} arrays" + ("\r\033[K" if done == total else ""))
+    sys.stderr.flush()
