@@ -16,14 +16,14 @@ from vadkit.report import Bar, Html, Line, bar_chart, line_chart, link, page, se
 
 STYLE = """
 .clips { display: flex; flex-wrap: wrap; gap: 1rem; }
-.clips figure { margin: 0; max-width: 15rem; }
+.clips figure { margin: 0; flex: 0 1 11rem; }
 .clips img { width: 100%; border-radius: 4px; }
 """
 
 
 def study_page(study: dict[str, Any], out: Path) -> str:
     """Return the page of a study that lies in ``out``."""
-    chosen = [next(clip for clip in study["clips"] if clip["kind"] == kind) for kind in KINDS]
+    chosen = [_one(study["clips"], kind, number) for number, kind in enumerate(KINDS)]
     return page(
         "vadkit demo",
         [
@@ -35,6 +35,12 @@ def study_page(study: dict[str, Any], out: Path) -> str:
         subtitle="Weakly supervised anomaly detection on a rendered surveillance data set with sound.",
         style=STYLE,
     )
+
+
+def _one(clips: list[dict[str, Any]], kind: str, number: int) -> dict[str, Any]:
+    """Return a clip of a kind; another number shows another camera."""
+    of_kind = [clip for clip in clips if clip["kind"] == kind]
+    return of_kind[number % len(of_kind)]
 
 
 def _pictures(clips: list[dict[str, Any]], out: Path) -> Html:
@@ -79,7 +85,7 @@ def _bars(study: dict[str, Any]) -> Html:
 
 def _table(study: dict[str, Any]) -> Html:
     body = [
-        {"system": title, **{heading(c): text(row[c]) for c in COLUMNS}} for title, row in rows(study).items()
+        {"system": title, **{heading(c): text(row[c]).replace("+-", "\u00b1") for c in COLUMNS}} for title, row in rows(study).items()
     ]
     return table(body, caption=f"Mean and standard deviation over {study['seeds']} seeds")
 

@@ -1,0 +1,105 @@
+"""The whole demo in its quick form, from the command line: files, figures, reuse, page."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from chromium import Chromium
+from vadkit.cli import main
+from vadkit.demo.script import KINDS
+from vadkit.demo.study import SYSTEMS
+
+QUICK = [sys.executable, "-m", "vadkit", "demo", "--quick", "--seeds", "1", "--out", "study"]
+
+
+def run_quick(folder):
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(QUICK, cwd=folder, env=env, capture_output=True, text=True, timeout=900)
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    result = run_quick(folder)
+    assert result.returncode == 0, result.stderr + result.stdout
+    return folder, result.stdout
+
+
+def test_it_prints_a_row_for_every_system_and_says_what_came_out(quick):
+    _, printed = quick
+    for system in SYSTEMS:
+        assert any(line.lstrip("│ ").startswith(system.title) for line in printed.splitlines())
+    assert "stream raises the mean AP" in printed
+    assert "wrote study/index.html" in printed
+
+
+def test_trainings_saw_no_interval_and_figures_are_of_the_test_clips(quick):
+    folder, _ = quick
+    videos = json.loads((folder / "study/features/videos.json").read_text())
+    assert all(not video.get("spans") for video in videos if video["split"] == "train")
+    assert any(video.get("spans") for video in videos if video["split"] == "test")
+    study = json.loads((folder / "study/study.json").read_text())
+    tested = {video["name"] for video in videos if video["split"] == "test"}
+    for system in study["systems"]:
+        (run,) = system["runs"]
+        assert set(run["scores"]) == tested
+        assert set(run["figures"]["per_class"]) == set(KINDS[1:])
+        assert 0 < run["figures"]["ap"] < 1
+
+
+def test_a_second_run_uses_what_is_there(quick):
+    folder, printed = quick
+    made = [path for pattern in ("videos/*", "features/*/*", "runs/*/*/*") for path in (folder / "study").glob(pattern)]
+    before = {path: path.stat().st_mtime_ns for path in made}
+    again = run_quick(folder)
+    assert again.returncode == 0, again.stderr
+    assert {path: path.stat().st_mtime_ns for path in made} == before
+    table = [line for line in printed.splitlines() if line.startswith("│")]
+    assert table and table == [line for line in again.stdout.splitlines() if line.startswith("│")]
+
+
+def test_a_lost_training_is_made_again_and_gives_the_same_figures(quick):
+    folder, _ = quick
+    run = folder / "study/runs/demo_rgb/seed0"
+    figures = json.loads((run / "scores.json").read_text())["figures"]
+    for path in ("scores.json", "result.json", "model.safetensors"):
+        (run / path).unlink()
+    assert run_quick(folder).returncode == 0
+    assert json.loads((run / "scores.json").read_text())["figures"] == figures
+
+
+def test_the_page_is_drawn_in_a_browser(quick):
+    folder, _ = quick
+    with Chromium() as browser:
+        browser.open(folder / "study/index.html")
+        assert browser.run("document.querySelectorAll('.clips img').length") == len(KINDS)
+        assert browser.run("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+        assert browser.run("[...document.querySelectorAll('svg')].filter(s => s.clientWidth > 300).length") == 1 + len(KINDS)
+        links = browser.run("[...document.querySelectorAll('.clips a')].map(a => a.getAttribute('href'))")
+        assert all((folder / "study" / link).is_file() for link in links)
+        assert browser.screenshot().std() > 10
+        assert browser.errors == []
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
+    (tmp_path / "holiday.txt").write_text("mine")
+    assert main(["demo", "--quick", "--out", str(tmp_path)]) == 2
+    assert "holds something else" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.txt"]
+
+
+def test_another_study_is_not_mixed_in(quick, capsys):
+    folder, _ = quick
+    assert main(["demo", "--out", str(folder / "study")]) == 2
+    assert "holds a study of other clips" in capsys.readouterr().err
+
+
+def test_seeds_out_of_bounds(capsys, tmp_path):
+    assert main(["demo", "--seeds", "0", "--out", str(tmp_path / "x")]) == 2
+    assert "--seeds must be from 1 to 100" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
