@@ -106,7 +106,7 @@ def test_files_of_no_video_are_told(root: Path, run: Run) -> None:
     write(root, "RGB")
     save(root / "RGB" / "mean.npy", np.zeros((1, 8), np.float32))
     (root / "readme.txt").write_text("hello")
-    assert run("xd_violence")["notes"] == ["1 .npy files are of no video of xd_violence: RGB/mean.npy"]
+    assert run("xd_violence")["notes"] == ["a .npy file is of no video of xd_violence: RGB/mean.npy"]
 
 
 # -- a store that is there -----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from vadkit.data.video import Video
 SPLITS = ("train", "test")
 SHARE = 0.05  # an abnormal share further from the published one is told
 FEW = 0.1  # a label with a smaller share of the training videos is told
+UNKNOWN = "abnormal, class not known"
 IMPORT = "import the data set again (vadkit data import ... --replace)"
 
 
@@ -137,7 +138,7 @@ def count_table(store: Store, annotations: Annotations | None) -> list[dict[str,
     for split in ("train", "val", "test"):
         own = [video for video in store.videos if video.split == split]
         known = annotations.of(split) if annotations is not None else []
-        for name in store.classes:
+        for name in (*store.classes, UNKNOWN):
             normal = name == store.classes[0]
             counts = [_of_class(videos, name, normal) for videos in (own, known)]
             if any(counts):
@@ -152,6 +153,6 @@ def _of_class(videos: Sequence[Video] | Sequence[Annotated], name: str, normal: 
     """Normal videos, or abnormal ones by their main class."""
     if normal:
         return sum(video.label == 0 for video in videos)
-    return sum(video.label == 1 and video.classes[:1] == (name,) for video in videos)
+    return sum(video.label == 1 and (video.classes or (UNKNOWN,))[0] == name for video in videos)
 
 

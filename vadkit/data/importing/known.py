@@ -9,7 +9,7 @@ from pathlib import Path
 from vadkit.data.annotated import FPS, Annotations, DataSet, Intervals, read_annotations
 from vadkit.data.importing.features import group, identify
 from vadkit.data.importing.lists import Chosen, choose
-from vadkit.data.importing.plan import Plan, Progress, make_plan, some
+from vadkit.data.importing.plan import Plan, Progress, make_plan, some, stranger_notes
 from vadkit.data.importing.scan import Found, find_files
 from vadkit.data.importing.shapes import given_axes
 from vadkit.data.importing.streams import given_streams
@@ -58,15 +58,12 @@ def plan_known(
     plan.absent = {
         split: [video.name for video in annotations.of(split) if video.name not in there] for split in ("train", "test")
     }
-    plan.notes += _notes(annotations, chosen, [] if given else identified.strangers)
+    plan.notes += _notes(annotations, chosen, [] if given or lists else identified.strangers)
     return plan
 
 
 def _notes(annotations: Annotations, chosen: Chosen, strangers: Sequence[Found]) -> list[str]:
-    named, notes = annotations.named(), []
-    arrays = [str(file.below) for file in strangers if file.path.suffix == ".npy"]
-    if arrays:
-        notes.append(f"{len(arrays)} .npy files are of no video of {annotations.data_set}: {some(arrays)}")
+    named, notes = annotations.named(), stranger_notes(strangers, annotations.data_set)
     if chosen.absent:
         first = chosen.absent[0]
         notes.append(

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from vadkit.data.annotated import Intervals
 from vadkit.data.importing.features import Feature, group, identify
-from vadkit.data.importing.plan import Plan, Progress, make_plan, some
-from vadkit.data.importing.scan import Found, find_files
+from vadkit.data.importing.plan import Plan, Progress, make_plan, some, stranger_notes
+from vadkit.data.importing.scan import find_files
 from vadkit.data.importing.shapes import given_axes
 from vadkit.data.importing.streams import given_streams
 from vadkit.data.importing.table import read_table
@@ -61,7 +61,7 @@ def plan_own(
         videos = read_table(table, closed=intervals == "closed")
         identified = identify(files, root, {video.name for video in videos}, told)
         features = identified.features
-        notes += _strangers(identified.strangers, table)
+        notes += stranger_notes(identified.strangers, str(table))
         if not features:
             fail(f"{root}: no file has the name of a video of {table}", hint=f"the first file is {files[0].below}")
     else:
@@ -80,11 +80,6 @@ def plan_own(
     plan.absent = {split: [v.name for v in videos if v.split == split and v.name not in there] for split in SPLITS}
     plan.notes += notes + _advice(plan)
     return plan
-
-
-def _strangers(strangers: Sequence[Found], table: Path) -> list[str]:
-    arrays = [str(file.below) for file in strangers if file.path.suffix == ".npy"]
-    return [f"{len(arrays)} .npy files are of no video of {table}: {some(arrays)}"] if arrays else []
 
 
 def _whole_names(features: list[Feature]) -> list[Feature]:

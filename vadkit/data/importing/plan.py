@@ -213,6 +213,13 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:FEW]) + more
 
 
+def stranger_notes(strangers: Sequence[Found], data_set: str) -> list[str]:
+    """Say which arrays are of no video of ``data_set``."""
+    arrays = [str(file.below) for file in strangers if file.path.suffix == ".npy"]
+    count = "a .npy file is" if len(arrays) == 1 else f"{len(arrays)} .npy files are"
+    return [f"{count} of no video of {data_set}: {some(arrays)}"] if arrays else []
+
+
 def axes_entry(axes: Mapping[str, str]) -> str | dict[str, str] | None:
     """Return what store.json says of a stream's axes; None for the usual ones."""
     kinds = set(axes.values())
