@@ -128,21 +128,21 @@ def _progress(entries: Sequence[VideoEntry]) -> Iterator[Callable[[str, int, int
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    sizes = {entry["name"]: _size(entry["file"]) for entry in entries}
+    pace = _Pace({entry["name"]: _size(entry["file"]) for entry in entries})
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    pace = _Pace(sizes)
-    with Progress(*columns, console=console, transient=True, speed_estimate_period=600) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal,
+                  speed_estimate_period=600) as bar:  # fmt: skip
         task = bar.add_task(f"0 of {len(entries)}", total=None, rate="")
 
         def progress(name: str, done: int, count: int) -> None:
             pace.add(name)
             total = pace.bytes_left(done, count) + pace.bytes
             bar.update(task, description=f"{done} of {count}", total=total, completed=pace.bytes, rate=pace.rate())
-            if not console.is_terminal and pace.is_time():
+            if bar.disable and pace.is_time():
                 sys.stderr.write(f"{done} of {count} videos, {pace.rate()}, {pace.left(done, count)} left\n")
 
         yield progress

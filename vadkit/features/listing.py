@@ -61,41 +61,61 @@ def check_names(videos: Sequence[VideoEntry], streams: Sequence[str]) -> None:
         raise VadkitError(problems)
 
 
-def write_listing(root: Path, videos: Sequence[VideoEntry], lines: Mapping[str, Line]) -> None:
+def write_listing(root: Path, videos: Sequence[VideoEntry], lines: Mapping[str, Line]) -> list[str]:
     """Write videos.json: the given videos first, then those that were there before; none that is broken.
 
-    Leaves the file alone if nothing changes. Raises VadkitError if it cannot be read or written.
+    Leaves the file alone if nothing changes. Return what the user should know. Raises VadkitError if it cannot be
+    read or written.
     """
     path = root / VIDEOS
     there = read_json(path) if path.exists() else []
     before = {entry["name"]: entry for entry in there if isinstance(entry, dict) and "name" in entry}
     entries = []
+    notes: list[str] = []
     for video in videos:
         line, old = lines.get(video["name"]), before.pop(video["name"], {})
         if line is not None and line["state"] == "done":
-            entries.append(_entry(root, video, line, old))
+            entries.append(_entry(root, video, line, old, notes))
     entries += [entry for name, entry in before.items() if name not in lines or lines[name]["state"] == "done"]
     if entries != there and entries:
         write_json(path, entries)
+    return notes
 
 
-def _entry(root: Path, video: VideoEntry, line: Line, old: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(
+    root: Path, video: VideoEntry, line: Line, old: Mapping[str, Any], notes: list[str]
+) -> dict[str, Any]:
     """Lay what is given over what was there, and that over what is usual."""
     clock: dict[str, Any] = {"num_frames": line["num_frames"], "fps": line["fps"]}
     entry = {**UNKNOWN, **old, **clock, **video}
     entry["file"] = os.path.relpath(video["file"], root)
     rate = video.get("fps") or line.get("native_fps") or line["fps"]
-    if not math.isclose(rate, line["fps"], rel_tol=1e-6):
+    ratio = line["fps"] / rate
+    if math.isclose(ratio, 1, rel_tol=1e-6):
+        ratio = 1.0
+    else:
         entry |= clock
-        if "spans" in video:
-            entry["spans"] = [to_clock(span, line["fps"] / rate, line["num_frames"]) for span in video["spans"]]
+    if "spans" in video:
+        entry["spans"] = _spans(video, ratio, entry["num_frames"], notes)
     # In one order, whatever was said first.
     keys = ("name", "file", *UNKNOWN, *clock)
     return {key: entry[key] for key in (*keys, *(k for k in entry if k not in keys))}
 
 
-def to_clock(span: Sequence[int], ratio: float, num_frames: int) -> list[int]:
+def _spans(video: VideoEntry, ratio: float, num_frames: int, notes: list[str]) -> list[list[int]]:
+    """Return the intervals on a clock that is ``ratio`` times as fast, as far as the video goes."""
+    spans = [to_clock(span, ratio) for span in video["spans"]]
+    inside = [[start, min(end, num_frames)] for start, end in spans if start < num_frames]
+    if len(inside) < len(spans):
+        notes.append(
+            f"video '{video['name']}': {len(inside)} of {len(spans)} intervals lie before its last frame ({num_frames}) "
+            "and were kept: is it the file that was annotated?"
+        )
+    return inside
+
+
+def to_clock(span: Sequence[int], ratio: float) -> list[int]:
     """Return [start, end) in frames of a clock that is ``ratio`` times as fast: every frame that it touches."""
     slack = 1e-6  # 30 frames at 30 a second are 25 at 25, whatever the last digit says
     start, end = math.floor(span[0] * ratio + slack), math.ceil(span[1] * ratio - slack)
-    return [min(start, num_frames - 1), max(min(end, num_frames), min(start, num_frames - 1) + 1)]
+    return [start, max(end, start + 1)]

@@ -123,7 +123,7 @@ def extract_store(
                 if progress:
                     progress(line["name"], done, len(mine))
         finally:
-            _settle(job.out, videos, lock)
+            result.notes += _settle(job.out, videos, lock)
     if mine and len(result.failed) == len(mine):
         raise VadkitError([Problem(text) for text in result.failed.values()])
     return result
@@ -201,15 +201,16 @@ def _note(line: Line, result: StoreResult) -> None:
         result.warnings[line["name"]] = line["warnings"]
 
 
-def _settle(root: Path, videos: Sequence[VideoEntry], lock: StoreLock) -> None:
-    """Put the store in order, unless others still write to it: whoever ends last will."""
+def _settle(root: Path, videos: Sequence[VideoEntry], lock: StoreLock) -> list[str]:
+    """Put the store in order, unless others still write to it: whoever ends last will. Return what is to be told."""
     lock.give_back()
     if not lock.take_all():
-        return
+        return []
     lines, _ = read_manifest(root)
     put_in_order(root, lines.values())
-    write_listing(root, videos, lines)
+    notes = write_listing(root, videos, lines)
     for left in root.glob("*/.vadkit-*"):  # begun by a process that was killed
         left.unlink(missing_ok=True)
     for left in root.glob(".vadkit-*"):
         left.unlink(missing_ok=True)
+    return notes
