@@ -125,3 +125,20 @@ def test_spread_over_seeds():
     assert spread([{"ap": 0.5}, {"ap": 0.7}], "ap") == (0.6, pytest.approx(0.1414, abs=1e-4))
     assert spread([{"ap": 0.5}], "ap") == (0.5, None)
     assert spread([{"ap": None}, {"ap": 0.7}], "ap") == (None, None)
+
+
+def test_each_run_of_a_variant_can_start_from_the_model_of_its_seed(no_memory, config, tmp_path, capsys):
+    assert swap(config, tmp_path / "first") == 0
+    for folder in (tmp_path / "first" / "runs").glob("identity-*"):
+        folder.rename(tmp_path / "first" / "runs" / "identity")
+    base = tmp_path / "first" / "runs" / "identity" / "seed{seed}" / "model.safetensors"
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(yaml.safe_dump({
+        "config": "tiny.yaml", "seeds": 2, "set": ["train.steps=1", "train.optimizer.lr=1e-12"],
+        "variants": {"warm": {"set": [f"train.warm_start={{file: '{base}'}}"]}},
+    }))  # fmt: skip
+    assert main(["bench", "swap", "--spec", str(spec), "--out", str(tmp_path / "second"), *QUICK]) == 0
+    first = json.loads((tmp_path / "first" / "results.json").read_text())["variants"][0]["figures"]
+    second = json.loads((tmp_path / "second" / "results.json").read_text())["variants"][0]["figures"]
+    assert [run["ap"] for run in second] == [run["ap"] for run in first]
+    assert first[0]["ap"] != first[1]["ap"]

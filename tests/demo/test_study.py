@@ -33,7 +33,7 @@ def quick(tmp_path_factory):
 def test_it_prints_a_row_for_every_system_and_says_what_came_out(quick):
     _, printed = quick
     for system in SYSTEMS:
-        assert any(line.lstrip("│ ").startswith(system.title) for line in printed.splitlines())
+        assert any(line.lstrip("\u2502 ").startswith(system.title) for line in printed.splitlines())
     assert "stream raises the mean AP" in printed
     assert "wrote study/index.html" in printed
 
@@ -59,8 +59,8 @@ def test_a_second_run_uses_what_is_there(quick):
     again = run_quick(folder)
     assert again.returncode == 0, again.stderr
     assert {path: path.stat().st_mtime_ns for path in made} == before
-    table = [line for line in printed.splitlines() if line.startswith("│")]
-    assert table and table == [line for line in again.stdout.splitlines() if line.startswith("│")]
+    table = [line for line in printed.splitlines() if line.startswith("\u2502")]
+    assert table and table == [line for line in again.stdout.splitlines() if line.startswith("\u2502")]
 
 
 def test_a_lost_training_is_made_again_and_gives_the_same_figures(quick):

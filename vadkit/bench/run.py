@@ -54,7 +54,7 @@ def _run(variant: Variant, plan: Plan, seed: int, out: Path, device: str, progre
     folder = _folder(variant, plan, seed, out)
     progress(f"{variant.name}, seed {seed}", False)
     if not (folder / "result.json").is_file():
-        sets = [*variant.sets, f"train.seed={seed}"]
+        sets = [*(text.replace("{seed}", str(seed)) for text in variant.sets), f"train.seed={seed}"]
         result = train(variant.config, sets, out=folder, resume=folder.is_dir(), device=device)
         if result.signal is not None:  # the training has saved what it had; the suite stops with it
             raise KeyboardInterrupt

@@ -22,7 +22,7 @@ KEYS = ("about", "config", "set", "seeds", "variants")
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the table: a graph and the changes to it."""
+    """One row of the table: a graph and the changes to it. ``{seed}`` in a change is the seed of each run."""
 
     name: str
     config: str
