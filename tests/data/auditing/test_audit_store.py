@@ -268,3 +268,15 @@ def test_your_own_data(tmp_path: Path, audit: Audit) -> None:
     next(v for v in videos if v["name"] == "d")["spans"] = [[0, 16]]
     (root / "index" / "videos.json").write_text(json.dumps(videos))
     assert ("intervals-none", "e") in [(f["kind"], f["video"]) for f in audit(root / "index")]
+
+
+def test_packed_streams(spoiled: Spoiled, audit: Audit) -> None:
+    from vadkit.data.pack import pack
+
+    spoiled.write(spoiled.index / "store.json", (spoiled.index / "store.json").read_bytes())
+    pack(spoiled.index)
+    assert audit(spoiled.index) == []
+    plant_nan(spoiled)  # after it was packed
+    found = audit(spoiled.index)
+    assert [f["kind"] for f in found] == ["file-broken", "nan"]
+    assert "has changed since it was packed" in found[0]["what"]

@@ -162,3 +162,8 @@ def test_segments_of_your_own(root: Path, run: Run, opened: Open) -> None:
     run("own", "--segments", "32")
     assert opened().videos["a"].segments == 32
     np.testing.assert_array_equal(opened().read("a", "rgb")[0], numbers("normal/a", 32, 8))
+
+
+def test_a_name_that_no_store_can_hold(root: Path, refused: Refused) -> None:
+    put(root, "normal/" + "x" * 245, "abnormal/a")
+    assert "a name has at most 240 bytes" in refused("own")

@@ -192,3 +192,24 @@ def test_the_table_on_the_terminal(root: Path, out: Path, capsys: pytest.Capture
     assert "\ntrain  rgb     2 of 3954  1         4 " in shown
     assert "note: 3952 train videos have no features: " in shown
     assert f"next: vadkit data audit {out}" in shown
+
+
+def test_a_folder_that_cannot_be_read(root: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    write(root, "RGB")
+    scan = os.scandir
+
+    def closed(path: str) -> object:
+        if str(path).endswith("RGB"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    assert f"{root}/RGB: cannot be read: permission denied" in refused("xd_violence")
+
+
+def test_links_that_lead_back_up(root: Path, run: Run) -> None:
+    write(root, "RGB")
+    (root / "RGB" / "again").symlink_to(root)
+    assert run("xd_violence")["found"][0]["files"] == 4

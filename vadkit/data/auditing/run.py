@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from vadkit.data.auditing.lists import check_intervals, check_list
 from vadkit.data.auditing.looked import Looked, Progress, look
 from vadkit.data.auditing.truth import check_truth
 from vadkit.data.store_index import Store, read_store
+from vadkit.data.stored import StoredFeatures
+from vadkit.problems import VadkitError
 
 
 @dataclass
@@ -68,12 +70,14 @@ def audit(
     known = annotations.named() if annotations else {video.name: video for video in _own(store)}
     order: list[str] | None = None
     for path in legacy_lists:
-        found, videos = check_list(path, known)
-        result.findings += found
+        wrong, videos = check_list(path, known)
+        result.findings += wrong
         if known[videos[0]].split == "test":
             order = videos
     if legacy_intervals is not None:
         result.findings += check_intervals(legacy_intervals, known, rule)
+    store, found = _usable_packs(store)
+    result.findings += found
     looked = look(store, content, progress)
     result.snippets = _snippets(store, looked)
     if legacy_truth is not None:
@@ -84,6 +88,17 @@ def audit(
     result.findings += check_lengths(store, looked, annotations)
     result.findings += check_content(looked)
     return result
+
+
+def _usable_packs(store: Store) -> tuple[Store, list[Finding]]:
+    """Return the store without packed streams if they do not belong to its files any more, and what is wrong."""
+    try:
+        StoredFeatures(store)
+    except VadkitError as error:
+        todo = "pack the store again: vadkit features pack STORE"
+        found = [Finding("file-broken", problem.message, todo, file=str(store.root)) for problem in error.problems]
+        return replace(store, packed={}), found
+    return store, []
 
 
 def _own(store: Store) -> list[Annotated]:

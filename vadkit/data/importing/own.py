@@ -23,6 +23,7 @@ from vadkit.data.importing.shapes import given_axes
 from vadkit.data.importing.streams import given_streams
 from vadkit.data.importing.table import read_table
 from vadkit.data.split import carve
+from vadkit.data.store_index import is_plain_name
 from vadkit.data.video import SPLITS, Video
 from vadkit.problems import Problem, VadkitError, fail
 
@@ -31,6 +32,7 @@ SPLIT_WORDS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
     "testing": "test",
 }  # fmt: skip
+PLAIN = "a name has at most 240 bytes, no control characters and no leading dot"
 TWO_FOLDERS = "put the features into two folders, ROOT/normal and ROOT/abnormal, or name a table with --table"
 
 
@@ -107,6 +109,9 @@ def _by_folders(features: Sequence[Feature]) -> list[Video]:
             problems.append(Problem(f"{feature.file.below}: {none}", hint=TWO_FOLDERS))
             continue
         told = splits.pop(), labels.pop()
+        if not is_plain_name(feature.video):
+            problems.append(Problem(f"{feature.file.below}: the name cannot be that of a video", hint=PLAIN))
+            continue
         first = found.setdefault(feature.video, (*told, feature))
         if first[:2] != told:
             problems.append(

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from vadkit.problems import fail
 
@@ -27,7 +28,7 @@ class Found:
 def find_files(root: Path) -> list[Found]:
     """Return the .npy and .txt files below ``root``, sorted; hidden ones do not count. Links are followed.
 
-    Raises VadkitError for a folder that is not there, or without any such file.
+    Raises VadkitError for a folder that is not there, cannot be read, or has no such file.
     """
     if not root.exists():
         fail(f"{root}: there is no such folder", hint="--root is the folder that holds the feature files")
@@ -36,7 +37,7 @@ def find_files(root: Path) -> list[Found]:
     found: list[Found] = []
     others: Counter[str] = Counter()
     seen: set[tuple[int, int]] = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, onerror=_unreadable, followlinks=True):
         about = os.stat(folder)
         if (about.st_dev, about.st_ino) in seen:  # a link that leads back up
             folders.clear()
@@ -53,6 +54,10 @@ def find_files(root: Path) -> list[Found]:
     if not found:
         fail(f"{root}: there is no .npy or .txt file in or below it{_said(others)}", hint=_next_step(others))
     return found
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    fail(f"{error.filename}: cannot be read: {(error.strerror or str(error)).lower()}")
 
 
 def _said(others: Counter[str]) -> str:
