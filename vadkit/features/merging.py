@@ -128,16 +128,21 @@ def _owners(parts: Sequence[_Part]) -> tuple[dict[str, _Part], list[Problem]]:
 def _bring(source: Path, target: Path, sha256: str, link: bool) -> None:
     """Copy or link one array file, and see that it is the one it should be."""
     try:
+        if link:
+            _check(source, source, sha256)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(source, target)
+            return
         with replacing(target) as temporary:
-            if link:
-                temporary.unlink()
-                os.link(source, temporary)
-            else:
-                shutil.copyfile(source, temporary)
-            if sha256_of(temporary) != sha256:
-                fail(f"{source}: was changed since it was made", hint="'vadkit features verify' tells more")
+            shutil.copyfile(source, temporary)
+            _check(temporary, source, sha256)
     except OSError as error:
         fail(f"{source}: cannot be brought to {target}: {error.strerror or error}")
+
+
+def _check(path: Path, source: Path, sha256: str) -> None:
+    if sha256_of(path) != sha256:
+        fail(f"{source}: was changed since it was made", hint="'vadkit features verify' tells more")
 
 
 def _moved(entry: dict[str, Any], root: Path, out: Path) -> dict[str, Any]:

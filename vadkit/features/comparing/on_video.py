@@ -9,7 +9,7 @@ from vadkit.data.importing.names import read_name
 from vadkit.features.comparing.causes import Cause
 from vadkit.features.comparing.compare import StreamComparison
 from vadkit.features.comparing.sides import Side
-from vadkit.features.comparing.trial import EXACT, Trial, try_all
+from vadkit.features.comparing.trial import EXACT, Outcome, Trial, try_all
 from vadkit.problems import fail, nearest
 
 
@@ -70,15 +70,20 @@ def _causes(trial: Trial, maker: str) -> Iterable[Cause]:
         why = f"{maker} was made otherwise than its recipe says, or of another version of the video"
         yield Cause("source", f"{told}: {why}", "certain")
         return
-    for outcome in trial.outcomes:
-        if outcome.gives_b:
-            share = "all" if outcome.exact else f"{outcome.explained:.1%}"
-            twins = "".join(f" (or: {twin}, which makes the same)" for twin in outcome.same_as)
-            told = f"{outcome.tell}{twins}: made so, the video gives {share} of what is different"
-            yield Cause(outcome.field, told, "certain")
+    for outcome in giving(trial):
+        share = "all" if outcome.exact else f"{outcome.explained:.1%}"
+        twins = "".join(f" (or: {twin}, which makes the same)" for twin in outcome.same_as)
+        told = f"{outcome.tell}{twins}: made so, the video gives {share} of what is different"
+        yield Cause(outcome.field, told, "certain" if outcome.exact else "likely")
+
+
+def giving(trial: Trial) -> list[Outcome]:
+    """Return the outcomes that give B: those that do so exactly, or else those that come close."""
+    exact = [outcome for outcome in trial.outcomes if outcome.exact]
+    return exact or [outcome for outcome in trial.outcomes if outcome.gives_b]
 
 
 def _kept(stream: StreamComparison) -> list[Cause]:
     """Return the causes that a trial which gave a result leaves standing."""
-    gave = stream.trial is not None and any(outcome.gives_b for outcome in stream.trial.outcomes)
+    gave = stream.trial is not None and giving(stream.trial)
     return [cause for cause in stream.causes if not gave or cause.certainty == "certain"]

@@ -23,7 +23,7 @@ from vadkit.problems import VadkitError, fail
 
 ROWS = 6  # snippets made for each hypothesis ...
 BYTES = 400 << 20  # ... unless their frames are larger than this
-GIVES = 0.98  # of the difference, that a change must explain to be said to give B
+GIVES = 0.99  # of the difference, that a change must explain to be said to give B, where none gives it exactly
 PART = 0.15  # ... to be worth trying with others on top
 EXACT = 1e-5  # a change gives B exactly if it leaves less than this part of the largest number
 
@@ -126,7 +126,7 @@ def _second_round(making: Making, tried: Sequence[Hypothesis], outcomes: Sequenc
     """Return what to try if the best change explains a part of the difference only: more starts, or two changes."""
     best = max(range(len(tried)), key=lambda i: -9.0 if outcomes[i].explained is None else outcomes[i].explained or 0.0)
     explained = outcomes[best].explained or 0.0
-    if outcomes[best].gives_b or explained < PART:
+    if outcomes[best].exact or explained < PART:
         return []
     told = {hypothesis.tell for hypothesis in tried}
     more = [h for h in starts(making, range(1, making.snippet_frames)) if h.tell not in told]
