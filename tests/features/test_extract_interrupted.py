@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from odd_videos import make_video, white
 from test_extract_store import content
-from vadkit_extraction_toys import FirstRed, Loud, Trap
+from vadkit_extraction_toys import Broken, FirstRed, Loud, Trap
 
 from vadkit.data.store_index import read_store
 from vadkit.features import workers
@@ -177,12 +177,35 @@ def test_a_second_process_on_the_same_videos_is_told(
     assert content(root) == expected
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'vadkit[ray]'")
+@pytest.fixture
+def ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Ray's processes find the toys; skip where it is not installed."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed: pip install 'vadkit[ray]'")
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+
+
+@pytest.mark.usefixtures("ray")
 def test_ray_makes_the_same_store(entries: list[VideoEntry], expected: dict[str, bytes], root: Path) -> None:
-    words = command(entries, root, workers=2, executor="ray")
-    done = subprocess.run(words, env=environment(), timeout=300)
-    assert done.returncode == 0
+    extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, workers=2, executor="ray")
     assert content(root) == expected
+
+
+@pytest.mark.usefixtures("ray")
+@pytest.mark.parametrize(("what", "how"), [("kill", "was killed"), ("hang", "because it took too long")])
+def test_ray_gives_up_a_video_that_ends_its_actors(tmp_path: Path, what: str, how: str) -> None:
+    entries = [_entry(tmp_path, name, bright=name == "b") for name in "abc"]
+    options: dict[str, Any] = {"timeout": 5} if what == "hang" else {}
+    root = tmp_path / "store"
+    result = extract_store(entries, {"rgb": Trap(what)}, root, workers=1, executor="ray", **options)
+    assert sorted(result.made) == ["a", "c"] and how in result.failed["b"]
+
+
+@pytest.mark.usefixtures("ray")
+def test_ray_tells_what_does_not_work_at_all(tmp_path: Path) -> None:
+    entries = [_entry(tmp_path, name) for name in "ab"]
+    with pytest.raises(VadkitError, match="the backbone of stream 'rgb' does not work"):
+        extract_store(entries, {"rgb": Broken()}, tmp_path / "store", workers=1, executor="ray")
 
 
 def test_without_ray_one_is_told_how_to_get_it(entries: list[VideoEntry], root: Path, monkeypatch: Any) -> None:

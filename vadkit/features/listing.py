@@ -108,8 +108,8 @@ def _spans(video: VideoEntry, ratio: float, num_frames: int, notes: list[str]) -
     inside = [[start, min(end, num_frames)] for start, end in spans if start < num_frames]
     if len(inside) < len(spans):
         notes.append(
-            f"video '{video['name']}': {len(inside)} of {len(spans)} intervals lie before its last frame ({num_frames}) "
-            "and were kept: is it the file that was annotated?"
+            f"video '{video['name']}': {len(inside)} of {len(spans)} intervals lie before its last frame "
+            f"({num_frames}) and were kept: is it the file that was annotated?"
         )
     return inside
 

@@ -63,10 +63,21 @@ class _Actor:
     def __init__(self, make: Callable[[], Work[Any, Any]], threads: int) -> None:
         self.stack = contextlib.ExitStack()
         self.stack.enter_context(threads_of_torch(threads))
-        self.work = make()
+        self.error: Exception | None = None
+        try:
+            self.work = make()
+        except Exception as error:  # noqa: BLE001 - of what is raised here, Ray would hand on the text alone
+            self.error = error
+
+    def begin(self) -> None:
+        if self.error is not None:
+            raise self.error
 
     def do(self, item: Any) -> Any:
         return self.work(item)
+
+
+BEGIN = object()  # stands for an item while an actor loads its networks
 
 
 class _Pool:
@@ -79,13 +90,13 @@ class _Pool:
 
     def run(self) -> Iterator[Any]:
         for _ in range(min(max(1, self.resources.workers), len(self.waiting))):
-            self._give(self._actor())
+            self._start()
         while self.running:
             deadline = min(deadline for _, _, deadline in self.running.values())
             patience = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
             done, _ = self.ray.wait(list(self.running), num_returns=1, timeout=patience)
             for task in done:
-                yield self._take(task)
+                yield from self._take(task)
             for task in [t for t, (_, _, deadline) in self.running.items() if time.monotonic() >= deadline]:
                 yield from self._end_late(task)
 
@@ -93,34 +104,33 @@ class _Pool:
         for actor, _, _ in self.running.values():
             self.ray.kill(actor)
 
-    def _actor(self) -> Any:
-        options = {"num_cpus": self.resources.threads, "num_gpus": int(self.resources.gpu)}
-        # Without end: a video that kills its actor is given up, the actor goes on with the next.
-        actor = self.ray.remote(max_restarts=-1, max_task_retries=1, **options)(_Actor)
-        return actor.remote(self.make, self.resources.threads)
+    def _start(self) -> None:
+        """Start an actor, if there is work for it; it is given some once its networks are loaded."""
+        if self.waiting:
+            options = {"num_cpus": self.resources.threads, "num_gpus": int(self.resources.gpu)}
+            # Without end: a video that kills its actor is given up, and the actor goes on with the next.
+            kind = self.ray.remote(max_restarts=-1, max_task_retries=1, **options)(_Actor)
+            actor = kind.remote(self.make, self.resources.threads)
+            self.running[actor.begin.remote()] = actor, BEGIN, float("inf")
 
     def _give(self, actor: Any) -> None:
         if self.waiting:
-            item = self.waiting.popleft()
-            limit = self.resources.timeout
-            # The first task of an actor waits until its networks are loaded, which counts as well.
+            item, limit = self.waiting.popleft(), self.resources.timeout
             self.running[actor.do.remote(item)] = actor, item, time.monotonic() + limit if limit else float("inf")
 
-    def _take(self, task: Any) -> Any:
+    def _take(self, task: Any) -> Iterator[Any]:
         actor, item, _ = self.running.pop(task)
         try:
             result = self.ray.get(task)
         except self.ray.exceptions.RayTaskError as error:
             raise (error.cause or error) from None
-        except self.ray.exceptions.ActorDiedError as error:
-            cause = getattr(error, "cause", None)
-            if isinstance(cause, Exception):  # it could not begin
-                raise cause from None
-            result, actor = self.lost(item, "was killed"), self._actor()
         except self.ray.exceptions.RayActorError:
+            if item is BEGIN:
+                fail("an actor of Ray was killed before it could begin", "perhaps too little memory: fewer workers?")
             result = self.lost(item, "was killed")
         self._give(actor)
-        return result
+        if item is not BEGIN:
+            yield result
 
     def _end_late(self, task: Any) -> Iterator[Any]:
         actor, item, _ = self.running.pop(task)
@@ -130,4 +140,4 @@ class _Pool:
         else:
             self.late.add(id(item))
             self.waiting.appendleft(item)
-        self._give(self._actor())
+        self._start()
