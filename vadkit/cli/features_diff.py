@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vadkit.problems import fail
+from vadkit.problems import VadkitError, fail
 
 if TYPE_CHECKING:
     from vadkit.features.comparing.compare import Comparison, Progress, StreamComparison
@@ -40,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="compare this stream only; A's name and B's where they differ")  # fmt: skip
     parser.add_argument("--video", metavar="FILE", help="try causes on this video; A or B must be a store")
     parser.add_argument("--name", help="the video's name in A and B, if its file is called otherwise")
-    parser.add_argument("--weights", metavar="FILE", help="weight file of the backbone, if it needs one")
+    parser.add_argument("--weights", action="append", default=[], metavar="[STREAM=]FILE",
+                        help="weight file of a stream's backbone, if it needs one")  # fmt: skip
     parser.add_argument("--from", type=int, default=0, dest="first", metavar="ROW",
                         help="first row to try; later ones tell more if a video begins with a still")  # fmt: skip
     parser.add_argument("--device", default="cpu", help="where networks run: cpu, cuda, auto (cpu)")
@@ -67,11 +68,25 @@ def _explain(comparison: Comparison, a: Side, b: Side, args: argparse.Namespace)
 
     if args.first < 0:
         fail(f"--from {args.first}: rows are counted from 0")
-    device = str(choose_device(args.device))
-    for stream in comparison.streams:
-        if stream.differ and not stream.is_explained:
-            explain(stream, a, b, Path(args.video), args.name, args.weights, device, args.first, _show)
+    device, problems = str(choose_device(args.device)), []
+    open_features = [stream for stream in comparison.streams if stream.differ and not stream.is_explained]
+    for stream in open_features:
+        weights = _weights(args.weights, stream)
+        try:
+            explain(stream, a, b, Path(args.video), args.name, weights, device, args.first, _show)
+        except VadkitError as error:
+            problems += error.problems
+            stream.not_tried = error.problems[0].message
+        finally:
             _show("")
+    if problems and len(problems) >= len(open_features):
+        raise VadkitError(problems)
+
+
+def _weights(given: list[str], stream: StreamComparison) -> str | None:
+    """Return the weight file for a stream: the one that names it, or else one that names none."""
+    files = dict(text.partition("=")[::2] if "=" in text else ("", text) for text in given)
+    return files.get(stream.a) or files.get(stream.b) or files.get("")
 
 
 def _show(told: str) -> None:
@@ -124,6 +139,8 @@ def _stream(stream: StreamComparison) -> Iterator[str]:
         yield from (f"  {line}" for line in _evidence(stream.evidence))
     if stream.trial is not None:
         yield from (f"  {line}" for line in _trial(stream.trial, stream.maker))
+    if stream.not_tried:
+        yield f"  not tried on the video: {stream.not_tried}"
     if stream.causes:
         yield "  why"
         for number, cause in enumerate(stream.causes[:CAUSES], 1):

@@ -44,7 +44,8 @@ class StreamComparison:
         evidence: what the differing videos' numbers say; None if all are equal or unreadable.
         causes: why, surest first. ``other_fields`` of the recipes differ, too, but nothing of it shows.
         recipes: whether each side has one.
-        trial: what was tried on a video, if one was given, by the recipe of ``maker``, A or B.
+        trial: what was tried on a video, if one was given, by the recipe of ``maker``, A or B; why
+            it was ``not_tried`` if it could not be.
     """
 
     a: str
@@ -62,6 +63,7 @@ class StreamComparison:
     recipes: tuple[bool, bool]
     trial: Trial | None = None
     maker: str = "A"
+    not_tried: str | None = None
 
     @property
     def title(self) -> str:

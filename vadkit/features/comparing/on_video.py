@@ -32,6 +32,8 @@ def explain(
 
     Raises VadkitError if neither side has a recipe, or features cannot be made by it.
     """
+    if not video.exists():
+        fail(f"{video}: there is no such file")
     name = name or _name_of(video, stream, a)
     recipe_a, recipe_b = a.recipes.get(stream.a), b.recipes.get(stream.b)
     sides = [(a.streams[stream.a], recipe_a), (b.streams[stream.b], recipe_b)]

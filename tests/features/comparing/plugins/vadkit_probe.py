@@ -58,8 +58,8 @@ class ProbeRgb(Backbone):
         return x.float() / 127.5 - 1
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        pictures = [s[[0, len(s) // 2, len(s) - 1]] for s in snippets]
-        crops = [cut_crops(resize_short_side(p, self.short_side), self.short_side * 3 // 4, self.crops) for p in pictures]
+        chosen = [resize_short_side(s[[0, len(s) // 2, len(s) - 1]], self.short_side) for s in snippets]
+        crops = [cut_crops(pictures, self.short_side * 3 // 4, self.crops) for pictures in chosen]
         x = self.frozen.run(picture for views in crops for _, view in views for picture in self.normalised(view))
         x = x.reshape(len(snippets), self.num_crops, 3, 48)
         found = np.concatenate([x.mean(2), np.maximum(x[:, :, 2] - x[:, :, 0], 0)], -1)
@@ -74,7 +74,8 @@ class ProbeFlow(Backbone):
     dim = 48
 
     def __init__(self) -> None:
-        self.frozen = Frozen(self.name, partial(load, channels=2, seed=0), None, True, layout=torch.channels_last, batch=64)
+        load_it = partial(load, channels=2, seed=0)
+        self.frozen = Frozen(self.name, load_it, None, True, layout=torch.channels_last, batch=64)
 
     def recipe(self) -> dict[str, Any]:
         return {**self.frozen.recipe(), "flow": "dis", "normalise": "clamp"}

@@ -1,0 +1,101 @@
+"""The verb: exit codes, what it prints, JSON, and what it says to wrong words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted import pictures, planted
+
+from vadkit.cli import main
+from vadkit.kinds import Backbone
+
+Make = Callable[..., Path]
+Build = Callable[..., Backbone]
+
+
+@pytest.fixture(scope="module")
+def stores(make: Make, backbone: Build) -> tuple[Path, Path]:
+    bgr = planted(backbone("probe_rgb"), **pictures(lambda x: x[..., ::-1]))
+    return make(rgb=backbone("probe_rgb")), make(rgb=bgr)
+
+
+def test_equal(stores: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(stores[0], tmp_path / "b")
+    assert main(["features", "diff", str(stores[0]), str(tmp_path / "b")]) == 0
+    assert "rgb: equal, 3 videos" in capsys.readouterr().out
+
+
+def test_different(stores: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["features", "diff", *map(str, stores)]) == 1
+    out = capsys.readouterr().out
+    assert "equal" not in out
+    for word in ("3 videos in both; 3 differ", "cosine 0.", "scale ", "time shift +0", "possible: BGR for RGB",
+                 "likely: the recipes are the same", "the numbers alone leave more than one cause"):  # fmt: skip
+        assert word in out, word
+
+
+def test_with_the_video(
+    stores: tuple[Path, Path], videos: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["features", "diff", *map(str, stores), "--video", str(videos["street"])]) == 1
+    out = capsys.readouterr().out
+    assert "tried on 'street', rows 0 to 5, by A's recipe" in out
+    assert "1. BGR for RGB: made so, the video gives all of what is different" in out
+    assert "possible" not in out
+
+
+def test_json(stores: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    true, other = stores[0] / "rgb" / "market.npy", tmp_path / "market.npy"
+    np.save(other, np.load(true)[1:] * 2)
+    assert main(["features", "diff", str(true), str(other), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    (stream,) = found["streams"]
+    assert found["is_equal"] is False and stream["videos"] == 1 and stream["differ"] == ["market"]
+    assert [cause["name"] for cause in stream["causes"]] == ["shift", "scaled"]
+    assert stream["evidence"]["numbers"]["timing"]["shift"] == 1
+
+
+def test_published_names_and_crops_are_read(stores: tuple[Path, Path], tmp_path: Path) -> None:
+    array = np.load(stores[0] / "rgb" / "fair.npy")
+    for crop in range(5):
+        np.save(tmp_path / f"fair__{crop}.npy", array + crop)
+    assert main(["features", "diff", str(stores[0]), str(tmp_path)]) == 1
+
+
+def test_missing_and_damaged_videos_are_told(
+    stores: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rgb").mkdir()
+    shutil.copy(stores[0] / "rgb" / "fair.npy", tmp_path / "rgb")
+    (tmp_path / "rgb" / "street.npy").write_bytes((stores[0] / "rgb" / "street.npy").read_bytes()[:300])
+    np.save(tmp_path / "rgb" / "zoo.npy", np.zeros((3, 96), np.float32))
+    assert main(["features", "diff", str(stores[0]), str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "only in A: market" in out and "only in B: zoo" in out
+    assert "street.npy: is truncated" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nowhere", "{a}"], "nowhere: there is no such folder"),
+        (["{a}", "{empty}"], "there is no .npy or .txt file"),
+        (["{a}", "{a}", "--stream", "rbg"], "did you mean 'rgb'?"),
+        (["{a}", "{b}", "--video", "nowhere.mp4"], "there is no such file"),
+        (["{a}", "{b}", "--video", "nowhere.mp4", "--from", "-1"], "rows are counted from 0"),
+        (["{a}"], "the following arguments are required: B"),
+    ],
+)
+def test_wrong_words(
+    words: list[str], told: str, stores: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {"a": stores[0], "b": stores[1], "empty": tmp_path / "empty"}
+    assert main(["features", "diff", *(word.format(**places) for word in words)]) == 2
+    captured = capsys.readouterr()
+    assert told in captured.err and not captured.out
