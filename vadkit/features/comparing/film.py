@@ -17,6 +17,19 @@ from vadkit.features.ticks import Ticks
 MARGIN = 16  # frames
 
 
+class _Later(Windows):
+    """Windows that end ``delay`` seconds after the snippets do, or before, if it is negative."""
+
+    def __init__(self, rate: int, window: int, seconds: float, delay: float) -> None:
+        super().__init__(rate, window, seconds)
+        self.late = round(delay * rate)
+        early = max(0, -self.late)  # silence ahead of the first window
+        self._buffer, self._start = np.zeros(window + early, np.float32), -window - early
+
+    def _end(self, snippet: int) -> int:
+        return super()._end(snippet) + self.late
+
+
 class Film:
     """Gives frames on any clock, and sound. Holds the frames that were asked for last.
 
@@ -57,25 +70,14 @@ class Film:
 
     def windows(self, rate: int, window: int, hop: float, delay: float, count: int) -> Iterator[np.ndarray]:
         """Yield ``count`` windows of sound, float32 (window,), each ending ``delay`` after a multiple of ``hop``."""
-        windows, done = Windows(rate, window, hop), 0
-        for source_rate, piece in self._delayed(delay, count * hop + max(delay, 0.0) + 1.0):
+        windows, done = _Later(rate, window, hop, delay), 0
+        for source_rate, piece in self._line(count * hop + max(delay, 0.0) + 1.0):
             for found in windows.feed(source_rate, piece):
                 if done < count:
                     yield found
                     done += 1
         if done < count:
             yield from windows.finish(count)
-
-    def _delayed(self, delay: float, seconds: float) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the sound up to some time, without its first ``delay`` seconds, or after as much silence."""
-        left = delay
-        for rate, piece in self._line(seconds):
-            if left < 0:
-                yield rate, np.zeros(round(-left * rate), np.float32)
-                left = 0.0
-            drop = min(len(piece), round(left * rate))
-            left -= drop / rate
-            yield rate, piece[drop:]
 
     def _line(self, seconds: float) -> list[tuple[int, np.ndarray]]:
         if seconds > self._sound[0]:
