@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vadkit.graph.merge import Log, apply_sets, merge
-from vadkit.graph.yaml_reader import DEPTH, Reading, Tree, one_line, read_text, say, shorten
+from vadkit.graph.yaml_reader import DEPTH, MACHINE_MADE, Reading, Tree, one_line, read_text, say, shorten
 from vadkit.problems import Note, Place, Problem, VadkitError, nearest
 
 SUFFIXES = (".yaml", ".yml")
@@ -138,7 +138,7 @@ class _Loader:
         """Return the merged tree of a dict; its places are those of its JSON text."""
         self.files.append(DICT)
         text = _as_json(config, self.problems)
-        reading = read_text(text, DICT) if text is not None else Reading(None)
+        reading = read_text(text, DICT, MACHINE_MADE) if text is not None else Reading(None)
         return self._merged(self._layers(reading, DICT, Path(os.curdir), ()))
 
     def _merged(self, layers: list[tuple[str, Tree]]) -> Tree | None:
