@@ -10,6 +10,7 @@ Legend: b bags x crops, t snippets, c channels, h heads, d head width.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -20,6 +21,10 @@ from vadkit import Temporal, hookimpl
 from vadkit.layers import Init, distances, initialise, padding_bias
 
 DECAY = math.e  # the kernel falls by 1/e every e snippets
+REACH = 282  # snippets beyond which it is 0 in float32
+LONG = 2048  # snippets above which what is 0 is left out
+Normalise = Literal["column", "row"]
+Read = Callable[[Tensor], Tensor]  # local values (b, t, h * d) to what is read from them
 
 
 class GlobalLocalAttention(Temporal):
@@ -63,7 +68,7 @@ class GlobalLocalAttention(Temporal):
         head_dim: int = 128,
         ff_dim: int | None = None,
         dropout: float = 0.5,
-        normalise: Literal["column", "row"] = "column",
+        normalise: Normalise = "column",
         use_mask: bool = False,
         init: Init = "xavier",
     ) -> None:
@@ -82,10 +87,10 @@ class GlobalLocalAttention(Temporal):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
         mask = mask if self.use_mask else None
-        kernel = local_kernel(x, mask, self.normalise).to(x.dtype)
+        read = local_reading(x, mask, self.normalise)
         bias = padding_bias(mask, x)
         for layer in self.layers:
-            x = layer(x, kernel, bias)
+            x = layer(x, read, bias)
         return x
 
 
@@ -104,23 +109,46 @@ class GlobalLocalLayer(nn.Module):
         self.ff_out = nn.Linear(ff_dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-        """Take x (b, t, c), the kernel (t, t) or (b, t, t) and the bias (b, 1, t)."""
-        x = x + self.dropout(self.out(self.attend(self.attn_norm(x), kernel, bias)))
+    def forward(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
+        """Take x (b, t, c), what reads the local values, and the bias (b, 1, t)."""
+        x = x + self.dropout(self.out(self.attend(self.attn_norm(x), read, bias)))
         hidden = self.dropout(nn.functional.gelu(self.ff_in(self.ff_norm(x))))
         return x + self.dropout(self.ff_out(hidden))
 
-    def attend(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    def attend(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
         """Return (b, t, h * 2d): per head the global reading, then the local one."""
         q, k, v, local = self.qkvt(x).chunk(4, dim=-1)  # each (b, t, h * d)
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (q, k, v))
         bias = None if bias is None else bias[:, None]  # the same for all heads
         far = scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)  # (b, t, h, d)
-        near = (kernel @ local).unflatten(-1, (self.heads, -1))
+        near = read(local).unflatten(-1, (self.heads, -1))
         return torch.cat([far, near], dim=-1).flatten(2)
 
 
-def local_kernel(x: Tensor, mask: Tensor | None, normalise: Literal["column", "row"]) -> Tensor:
+def local_reading(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Read:
+    """Return the local branch for bags like x (b, t, c) as a function, the same for all layers."""
+    if torch.compiler.is_compiling() or x.shape[1] <= LONG:
+        kernel = local_kernel(x, mask, normalise).to(x.dtype)
+        return lambda local: kernel @ local
+    keep = torch.ones_like(x[:1, :, :1]) if mask is None else mask[..., None].to(x.dtype)
+    total = decayed_sum(keep).clamp_min(1e-30)
+    if normalise == "row":
+        return lambda local: decayed_sum(local * keep) / total
+    return lambda local: decayed_sum(local * (keep / total))
+
+
+def decayed_sum(x: Tensor) -> Tensor:
+    """Return sum_j exp(-|i - j| / e) x_j for x (b, t, c), without the part of the kernel that is 0."""
+    parts = []
+    for start in range(0, x.shape[1], LONG):
+        first = max(0, start - REACH)
+        around = x[:, first : start + LONG + REACH]
+        rows = slice(start - first, start - first + LONG)
+        parts.append(torch.exp(distances(around, rows) / -DECAY).to(x.dtype) @ around)
+    return torch.cat(parts, dim=1)
+
+
+def local_kernel(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Tensor:
     """Return the weights of the local branch for x (b, t, c), as (t, t), or (b, t, t) with a mask."""
     weight = torch.exp(distances(x) / -DECAY)
     if mask is not None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import clear, distances, hide, initialise
+from vadkit.layers import by_rows, clear, distances, hide, initialise
 
 
 class TemporalContextAggregation(Temporal):
@@ -81,26 +81,27 @@ class TemporalContextAggregation(Temporal):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
         mask = mask if self.use_mask else None
-        read = self._maps(x, mask) @ self.v(x)  # (b, t, h)
+        q, k, v = self.q(x), self.k(x), self.v(x)
+        read = by_rows(lambda rows: self._maps(q[:, rows], k, mask, rows) @ v, x)  # (b, t, h)
         return self.norm(x + self.out(self._power_norm(clear(read, mask))))
 
-    def position_encoding(self, x: Tensor) -> Tensor:
-        """Return D (t, t)."""
-        return torch.exp(-(self.gamma * distances(x) ** 2 - self.beta).abs())
+    def position_encoding(self, x: Tensor, rows: slice = slice(None)) -> Tensor:
+        """Return D (t, t), or some rows of it."""
+        return torch.exp(-(self.gamma * distances(x, rows) ** 2 - self.beta).abs())
 
-    def _maps(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the mixed attention map (b, t, t): one product with v serves both readings."""
-        logits = self.q(x) @ self.k(x).transpose(1, 2) * self.q.out_features**-0.5
-        logits = logits + self.position_encoding(x)
+    def _maps(self, q: Tensor, k: Tensor, mask: Tensor | None, rows: slice) -> Tensor:
+        """Return rows of the mixed attention map (b, rows, t): one product with v serves both readings."""
+        logits = q @ k.transpose(1, 2) * self.q.out_features**-0.5
+        logits = logits + self.position_encoding(k, rows)
         if mask is not None:
             logits = hide(logits, mask[:, None, :])
         mix = torch.sigmoid(self.alpha)
-        return mix * logits.softmax(-1) + (1 - mix) * hide(logits, self._inside(x)).softmax(-1)
+        return mix * logits.softmax(-1) + (1 - mix) * hide(logits, self._inside(k, rows)).softmax(-1)
 
-    def _inside(self, x: Tensor) -> Tensor:
-        """Return (t, t), True where column i lies in the window of row j."""
+    def _inside(self, x: Tensor, rows: slice) -> Tensor:
+        """Return (rows, t), True where column i lies in the window of row j."""
         position = torch.arange(x.shape[1], device=x.device)
-        offset = position[None, :] - position[:, None] + self.window // 2
+        offset = position[None, :] - position[rows, None] + self.window // 2
         return (offset >= 0) & (offset < self.window)
 
     def _power_norm(self, read: Tensor) -> Tensor:

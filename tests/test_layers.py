@@ -44,6 +44,19 @@ def test_initialise_draws_weights_within_the_xavier_range_and_leaves_biases():
 
 def test_distances():
     assert layers.distances(torch.zeros(1, 3, 1)).tolist() == [[0, 1, 2], [1, 0, 1], [2, 1, 0]]
+    assert layers.distances(torch.zeros(1, 3, 1), slice(1, 2)).tolist() == [[1, 0, 1]]
+
+
+@pytest.mark.parametrize(("cells", "asked"), [(2**23, [7]), (50, [3, 3, 1]), (1, [1] * 7)])
+def test_a_map_over_pairs_is_asked_for_in_rows_that_there_is_room_for(cells, asked, monkeypatch):
+    monkeypatch.setattr(layers, "CELLS", cells)
+    x, rows = some(2, 7, 3), []
+
+    def read(wanted):
+        rows.append(len(x[0, wanted]))
+        return x[:, wanted] + 1
+
+    assert torch.equal(layers.by_rows(read, x), x + 1) and rows == asked
 
 
 def test_hidden_entries_get_no_weight_and_empty_rows_stay_finite():

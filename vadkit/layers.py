@@ -7,11 +7,13 @@ Legend: ``b`` bags x crops (the crops of one video lie next to each other), ``v`
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+CELLS = 2**23  # entries of a map over pairs of snippets that are made at once: 32 MiB in float32
 Activation = Literal["none", "relu", "gelu", "sigmoid"]
 Init = Literal["xavier", "torch"]
 
@@ -43,10 +45,23 @@ def initialise(module: nn.Module, init: Init = "xavier") -> None:
             nn.init.xavier_uniform_(layer.weight)
 
 
-def distances(x: Tensor) -> Tensor:
-    """Return |i - j| between the snippets of ``x`` (b, t, c) as integers, (t, t)."""
+def distances(x: Tensor, rows: slice = slice(None)) -> Tensor:
+    """Return |i - j| between the snippets of ``x`` (b, t, c) as integers, (t, t) or some rows of that."""
     position = torch.arange(x.shape[1], device=x.device)
-    return (position[:, None] - position[None, :]).abs()
+    return (position[rows, None] - position[None, :]).abs()
+
+
+def by_rows(read: Callable[[slice], Tensor], x: Tensor) -> Tensor:
+    """Return ``read`` of all t snippets of ``x`` (b, t, c), asked for as many rows as there is room for.
+
+    ``read(rows)`` makes some rows of a map over pairs of snippets and returns (b, rows, ...). Whole, a map
+    of a video of three hours has a gigabyte. Where a graph is traced, t is no number: all rows at once.
+    """
+    if torch.compiler.is_compiling():
+        return read(slice(None))
+    rows = max(1, CELLS // (x.shape[0] * x.shape[1]))
+    parts = [read(slice(start, start + rows)) for start in range(0, x.shape[1], rows)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def hide(logits: Tensor, keep: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from torch.nn.functional import gelu
-from vadkit_gl_mhsa import GlobalLocalAttention, local_kernel
+from vadkit_gl_mhsa import REACH, GlobalLocalAttention, local_kernel
 
 
 def block(**args):
@@ -60,6 +60,20 @@ def test_with_the_mask_a_padded_bag_scores_as_the_bag_alone(normalise):
     attention, x = block(normalise=normalise, use_mask=True), snippets(2, 9)
     mask = torch.arange(9).expand(2, 9) < torch.tensor([[9], [4]])
     torch.testing.assert_close(attention(x, mask)[1:, :4], attention(x[1:, :4], mask[1:, :4]))
+
+
+@pytest.mark.parametrize("normalise", ["column", "row"])
+@pytest.mark.parametrize("use_mask", [False, True])
+def test_in_a_long_video_the_part_of_the_kernel_that_is_zero_is_left_out(normalise, use_mask, monkeypatch):
+    attention, x = block(normalise=normalise, use_mask=use_mask), snippets(2, 700)
+    mask = torch.arange(700).expand(2, 700) < torch.tensor([[700], [301]])
+    whole = attention(x, mask)
+    monkeypatch.setattr("vadkit_gl_mhsa.LONG", 50)
+    torch.testing.assert_close(attention(x, mask), whole, atol=1e-6, rtol=1e-5)  # the kernel is in float32
+
+
+def test_what_is_left_out_is_zero_in_float32():
+    assert torch.exp(torch.tensor(-float(REACH)) / math.e) > 0 == torch.exp(torch.tensor(-REACH - 1.0) / math.e)
 
 
 def test_without_the_switch_the_mask_changes_nothing():

@@ -51,6 +51,15 @@ def test_equals_the_loops(window, t):
         torch.testing.assert_close(tca(x), x + tca.out(read))
 
 
+@pytest.mark.parametrize("use_mask", [False, True])
+def test_a_long_video_is_read_a_few_rows_at_a_time(use_mask, monkeypatch):
+    tca, x = block(window=4, power_norm="time", use_mask=use_mask), snippets(2, 30)
+    mask = torch.arange(30).expand(2, 30) < torch.tensor([[30], [13]])
+    whole = tca(x, mask)
+    monkeypatch.setattr("vadkit.layers.CELLS", 2 * 30 * 7)
+    torch.testing.assert_close(tca(x, mask), whole)
+
+
 @pytest.mark.parametrize("axis", ["time", "channel"])
 def test_power_norm(axis):
     tca, x = block(window=3, power_norm=axis), snippets(2, 7)
