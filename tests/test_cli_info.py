@@ -9,6 +9,7 @@ import pytest
 from plugin_packages import plugins_in, write_plugin
 
 from vadkit.cli import main
+from vadkit.cli.tables import fitted
 from vadkit.kinds import ModuleComponent
 from vadkit.plugin_manager import load_plugins
 
@@ -79,3 +80,19 @@ def test_a_broken_or_blocked_plugin_may_be_the_cause(capsys: Captured, tmp_path:
     assert "hint: see 'vadkit list'" in told
     assert "note: plugin wreck (vadkit-wreck 1.0) could not be imported (ModuleNotFoundError: No module" in told
     assert "note: plugin tca (vadkit " in told and "is left out by --without" in told
+
+
+def test_on_a_narrow_terminal_docstrings_are_wrapped_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "A sentence that is rather long, too long for a narrow terminal, with\n``code`` in it.\n\n"
+        "    a = b +\n    c\n\n- one thing that goes on\n  and on;\n- another\n\n"
+        "Args:\n    dim: width of something, which is kept\n        in all cases.\n    k: no."
+    )
+    assert fitted(text) == text.replace("``", "")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "30")
+    assert fitted(text) == (
+        "A sentence that is rather\nlong, too long for a narrow\nterminal, with code in it.\n\n"
+        "    a = b +\n    c\n\n- one thing that goes on and\n  on;\n- another\n\n"
+        "Args:\n    dim: width of something,\n        which is kept in all\n        cases.\n    k: no."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,7 @@ def test_the_plain_table_is_aligned_and_never_cut() -> None:
     long = "x" * 300
     assert plain_table(["a", "b"], [["1", long], ["22", "y"]]) == f"a   b\n1   {long}\n22  y"
     assert plain_table(["a", "b"], []) == "a  b"
+    assert plain_table(["a", "b"], [["x", "1"], ["y", "10"]], right=("b",)) == "a   b\nx   1\ny  10"
 
 
 def test_a_terminal_gets_a_drawn_table(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
@@ -117,3 +119,16 @@ def test_a_terminal_gets_a_drawn_table(monkeypatch: pytest.MonkeyPatch, capsys: 
     print_table(["name"], [["[bold]not markup"]])
     shown = capsys.readouterr().out
     assert "[bold]not markup" in shown and "\u2500" in shown
+
+
+def test_on_a_terminal_names_are_never_cut_and_plugins_called_as_their_component_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["list"]) == 0
+    lines = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    names = {line.split()[1] for line in lines[2:] if line[0] != " "}
+    assert names == set(load_plugins().components.names()) and max(map(len, lines)) <= 80
+    assert not any("tca" in line.split()[2:] for line in lines)
+    assert any(line.split()[-2:] == ["i3d", "code"] for line in lines)

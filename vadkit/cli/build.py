@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,29 +88,40 @@ def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _print(summary: dict[str, Any], args: argparse.Namespace) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from vadkit.cli.tables import print_table
 
-    console = Console(width=None if Console().is_terminal else 140)
-    table = Table(title=summary["about"] or summary["config"], title_justify="left")
-    for name in ("node", "component", "plugin", "from", "output"):
-        table.add_column(name, overflow="fold")
-    table.add_column("parameters", justify="right")
-    table.add_column(f"GFLOP (1 x {summary['snippets']})", justify="right")
-    for name, pattern in summary["inputs"].items():
-        table.add_row(name, "input", "", "", pattern, "", "")
+    print(f"{summary['about'] or summary['config']}\n")
+    main = {f"{node['name']}.{next(iter(node['outputs']))}": node["name"] for node in summary["nodes"]}
+    rows = [[name, "input", "", "", pattern, "", ""] for name, pattern in summary["inputs"].items()]
     for node in summary["nodes"]:
-        gflop = "?" if node["flops"] is None else f"{node['flops'] / 1e9:.3f}"
-        table.add_row(node["name"], node["component"], node["plugin"], ", ".join(node["from"]),
-                      next(iter(node["outputs"].values())), f"{node['parameters']:,}", gflop)
+        rows.append([node["name"], node["component"], node["plugin"], _from(node, main),
+                     next(iter(node["outputs"].values())), f"{node['parameters']:,}", _gflop(node["flops"], 3)])
     for loss in summary["losses"]:
-        table.add_row(f"loss {loss['name']}", loss["component"], loss["plugin"], ", ".join(loss["from"]),
-                      f"x {loss['weight']:g}", f"{loss['parameters']:,}", "")
-    console.print(table)
-    flops = "not counted" if summary["flops"] is None else f"{summary['flops'] / 1e9:.2f} GFLOP"
+        rows.append([f"loss {loss['name']}", loss["component"], loss["plugin"], _from(loss, main),
+                     f"x {loss['weight']:g}", f"{loss['parameters']:,}", ""])
+    columns = ["node", "component", "plugin", "from", "output", "parameters", "GFLOP"]
+    # A terminal is narrow, and most plugins are called as their component.
+    if sys.stdout.isatty() and all(row[2] in ("", row[1]) for row in rows):
+        columns, rows = _without_plugins(columns), [_without_plugins(row) for row in rows]
+    print_table(columns, rows, right=("parameters", "GFLOP"))
     ahead = "the whole video" if summary["lookahead"] == "all" else f"{summary['lookahead']} snippets"
-    console.print(f"{summary['parameters']:,} parameters, {flops} for one bag of {summary['snippets']} snippets; "
-                  f"a score looks ahead over {ahead}; output {summary['output']} ({summary['output_range']})",
-                  highlight=False)
+    print(f"\n{summary['parameters']:,} parameters\n{_gflop(summary['flops'])} GFLOP for one bag of "
+          f"{summary['snippets']} snippets\na score looks ahead over {ahead}\n"
+          f"output {summary['output']} ({summary['output_range']})")
     for path in filter(None, (args.diagram, args.out)):
-        console.print(f"wrote {path}", highlight=False)
+        print(f"wrote {path}")
+
+
+def _from(entry: dict[str, Any], main: dict[str, str]) -> str:
+    """Name what is wired, without the port where it is the first one; of a node with many, not each."""
+    nodes = [ref.partition(".")[0] for ref in entry["from"]]
+    short = (f"{n}.*" if nodes.count(n) > 2 else main.get(r, r) for n, r in zip(nodes, entry["from"]))
+    return ", ".join(dict.fromkeys(short))
+
+
+def _gflop(flops: int | None, digits: int = 2) -> str:
+    return "?" if flops is None else f"{flops / 1e9:.{digits}f}"
+
+
+def _without_plugins(row: list[str]) -> list[str]:
+    return [*row[:2], *row[3:]]

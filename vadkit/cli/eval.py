@@ -116,13 +116,14 @@ def _tell(result: Result, note: str | None) -> None:
     counts = f"{figures['videos']} videos ({figures['abnormal_videos']} abnormal), {figures['frames']} frames"
     print(f"{protocol['data_set']}, split {protocol['split']}: {counts}, {figures['positives']} of them positive\n")
     rows = [(key, _number(figures[key]), _say(key, figures)) for key in SHOWN]
-    print_table(("figure", "value", "what it is"), rows)
+    print_table(("figure", "value", "what it is"), rows, right=("value",))
     if figures["per_class"]:
         print()
         classes = [
             (name, _number(c["auc"]), _number(c["ap"]), str(c["positives"])) for name, c in figures["per_class"].items()
         ]
-        print_table(("class (with all normal videos)", "auc", "ap", "positive frames"), classes)
+        columns = ("class (with all normal videos)", "auc", "ap", "positive frames")
+        print_table(columns, classes, right=columns[1:])
     print("\nprotocol")
     for key in ("crops", "alignment", "truth", "tail"):
         print(f"  {key}: {protocol[key]}")

@@ -7,7 +7,7 @@ import inspect
 import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from vadkit.cli.tables import print_table
+from vadkit.cli.tables import fitted, print_table
 from vadkit.problems import Note, fail
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _arguments(component: type[Any]) -> list[dict[str, Any]]:
 
 def _print(facts: dict[str, Any]) -> None:
     print(f"{facts['name']}: {facts['kind']}, plugin {facts['plugin']} ({facts['package']})\n")
-    print(facts["docstring"] + "\n")
+    print(fitted(facts["docstring"]) + "\n")
     for side in ("inputs", "outputs"):
         if facts[side]:
             print_table([side, "shape"], [[port, shape or "a number"] for port, shape in facts[side].items()])

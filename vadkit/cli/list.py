@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vadkit.cli.tables import print_table
+from vadkit.cli.tables import print_table, unmarked
 from vadkit.problems import fail, nearest
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def _print(found: dict[str, list[Entry]]) -> None:
         print_table(["name", "about"], [[c["name"], c["about"]] for c in found["configs"]])
     elif "components" in found:
         print_table(["kind", "name", "what", "plugin", "fidelity"],
-                    [[c["kind"], c["name"], c["summary"], _origin(c), c["fidelity"]] for c in found["components"]])
+                    [[c["kind"], c["name"], unmarked(c["summary"]), _origin(c), c["fidelity"]]
+                     for c in found["components"]])
         _print_lost(found["plugins"])
     else:
         print_table(["name", "package", "version", "module", "state"],
@@ -112,9 +114,12 @@ def _print(found: dict[str, list[Entry]]) -> None:
 
 
 def _origin(component: Entry) -> str:
-    """Name the plugin, and its package where that is not vadkit itself."""
+    """Name the plugin, and its package where that is not vadkit itself.
+
+    A terminal is narrow: there a plugin of vadkit that is called as its component is not named.
+    """
     if component["package"] == "vadkit":
-        return str(component["plugin"])
+        return "" if sys.stdout.isatty() and component["plugin"] == component["name"] else str(component["plugin"])
     return f"{component['plugin']} ({component['package']} {component['version']})".replace(" )", ")")
 
 

@@ -56,22 +56,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(result: Any, out: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+    from vadkit.cli.tables import print_table
     from vadkit.engine import distributed
 
     if distributed.launched_rank() != 0:
         return
     label = " (test_best: flatters)" if result.note else ""
-    table = Table()
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    for name, value in result.figures.items():
-        if isinstance(value, float) or value is None:
-            table.add_row(name, "not defined" if value is None else f"{value:.4f}")
-    console = Console()
-    lines = [f"{out}: weights of step {result.chosen} of {result.steps}{label}", table, result.note,
-             f"wrote {result.model_path}"]
-    for line in filter(None, lines):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    print(f"{out}: weights of step {result.chosen} of {result.steps}{label}\n")
+    figures = {name: value for name, value in result.figures.items() if isinstance(value, float) or value is None}
+    rows = [(name, "not defined" if value is None else f"{value:.4f}") for name, value in figures.items()]
+    if rows:
+        print_table(("figure", "value"), rows, right=("value",))
+        print()
+    for line in filter(None, (result.note, f"wrote {result.model_path}")):
+        print(line)
