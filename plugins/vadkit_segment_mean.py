@@ -16,6 +16,7 @@ import numpy as np
 
 from vadkit import Sampler, hookimpl
 
+LARGE = 1 << 16  # numbers
 Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 
 
@@ -75,7 +76,8 @@ def segment_means(x: np.ndarray, segments: int, out: np.ndarray | None = None) -
     edges = segment_edges(len(x), segments)
     if out is None:
         out = np.empty((segments, x.shape[1]), x.dtype)
-    kernel = _kernel()
+    # To start numba takes a second, so a few small videos go without it; the result is the same.
+    kernel = _kernel() if out.size >= LARGE or _kernel.cache_info().currsize else None
     if kernel is not None and x.dtype == out.dtype == np.float32:
         kernel(np.ascontiguousarray(x), edges, out)
     else:
