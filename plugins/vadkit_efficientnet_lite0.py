@@ -62,7 +62,7 @@ class EfficientNetLite0(Backbone):
         return {
             "pretrained": True, "weights": SHA256, "network": "tf_efficientnet_lite0",
             "resize": f"short side {self.short_side}, bilinear, antialiased", "normalise": "x / 127.5 - 1",
-            "frames": self.frames, "pool": "mean over picture and frames",
+            "frames": self.frames, "pool": "mean over picture and frames", "licence": "Apache-2.0",
         }  # fmt: skip
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:

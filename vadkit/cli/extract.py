@@ -13,7 +13,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from vadkit.problems import fail
 
 if TYPE_CHECKING:
-    from vadkit.features.store import StoreResult, VideoEntry
+    from vadkit.features.one_video import Within
+    from vadkit.features.store import Progress, StoreResult, VideoEntry
 
 CROPS = {"1": "centre", "center": "centre", "5": "five", "10": "ten"}
 LINE_EVERY = 60.0  # seconds between lines of progress where there is no terminal
@@ -82,12 +83,12 @@ def run(args: argparse.Namespace) -> int:
         entries, strangers = label(entries, labels)
         _tell_some(f"{{}} without a label in {labels.told_by}: left out", strangers)
     workers = args.workers if args.workers is not None else min(len(os.sched_getaffinity(0)), len(entries))
-    with _progress(entries) as progress:
+    with _progress(entries) as (progress, within):
         result = extract_store(
             entries, backbones, args.out, fps=args.fps, snippet_frames=args.snippet, tail=find_tail(args.tail),
             classes=labels.classes if labels else (), workers=workers, executor=args.executor,
             share=parse_share(args.shard) if args.shard else None, retry_broken=args.retry_broken,
-            timeout=args.timeout, threads=args.threads, progress=progress,
+            timeout=args.timeout, threads=args.threads, progress=progress, within=within,
         )  # fmt: skip
     _tell(result, args, labelled=labels is not None)
     return 1 if result.failed else 0
@@ -123,20 +124,25 @@ def _videos(args: argparse.Namespace) -> tuple[list[VideoEntry], Any]:
 
 # -- what is told ----------------------------------------------------------------------------------
 @contextmanager
-def _progress(entries: Sequence[VideoEntry]) -> Iterator[Callable[[str, int, int], None]]:
+def _progress(entries: Sequence[VideoEntry]) -> Iterator[tuple[Progress, Within]]:
     """Show how far it is, how fast, and how long it will take, by the bytes of the files."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
     pace = _Pace({entry["name"]: _size(entry["file"]) for entry in entries})
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal,
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal,
                   speed_estimate_period=600) as bar:  # fmt: skip
-        task = bar.add_task(f"0 of {len(entries)}", total=None, rate="")
+        task = bar.add_task(f"0 of {len(entries)}", total=sum(pace.sizes.values()), rate="")
+
+        def within(name: str, seconds: float, total: float | None) -> None:
+            part = pace.sizes.get(name, 0) * seconds / total if total else 0.0
+            bar.update(task, completed=pace.bytes + part, rate=f"{seconds / 60:.1f} min of {name[:40]}")
 
         def progress(name: str, done: int, count: int) -> None:
             pace.add(name)
@@ -145,7 +151,7 @@ def _progress(entries: Sequence[VideoEntry]) -> Iterator[Callable[[str, int, int
             if bar.disable and pace.is_time():
                 sys.stderr.write(f"{done} of {count} videos, {pace.rate()}, {pace.left(done, count)} left\n")
 
-        yield progress
+        yield progress, within
 
 
 class _Pace:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +23,8 @@ from vadkit.features.rows import CannotWrite
 from vadkit.files import replacing
 from vadkit.kinds import Backbone
 from vadkit.problems import VadkitError, fail
+
+Within = Callable[[str, float, float | None], None]  # a video's name, seconds of it done, seconds in all if known
 
 WARM_UP = 64  # pixels of the side of the picture that each backbone is tried with
 BLOCK = 4096  # rows written at once
@@ -55,13 +58,13 @@ class Task:
 
 
 class Extractor:
-    """Extracts one video after the other with the same backbones.
+    """Extracts one video after the other with the same backbones. ``within`` is told how far it is in each.
 
     Raises VadkitError if a backbone does not work at all, before the first video is blamed for it.
     """
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
+    def __init__(self, job: Job, within: Within | None = None) -> None:
+        self.job, self.within = job, within
         for stream, backbone in job.backbones.items():
             _try_out(stream, backbone, job.snippet_frames)
 
@@ -75,6 +78,7 @@ class Extractor:
             found = extract_video(
                 task.file, {s: self.job.backbones[s] for s in task.streams}, fps=self.job.fps,
                 snippet_frames=self.job.snippet_frames, tail=self.job.tail, folder=self.job.out,
+                progress=partial(self.within, task.name) if self.within else None,
             )  # fmt: skip
         except CannotWrite:
             raise

@@ -33,7 +33,7 @@ from vadkit.features.extract import Tail, check_clock
 from vadkit.features.listing import VideoEntry, check_names, write_listing
 from vadkit.features.lock import StoreLock
 from vadkit.features.manifest import Line, append_line, put_in_order, read_manifest, source_of
-from vadkit.features.one_video import Extractor, Job, Task, broken
+from vadkit.features.one_video import Extractor, Job, Task, Within, broken
 from vadkit.features.shares import Share
 from vadkit.features.store_head import start_store
 from vadkit.kinds import Backbone
@@ -74,6 +74,7 @@ def extract_store(
     timeout: float | None = None,
     threads: int = 1,
     progress: Progress | None = None,
+    within: Within | None = None,
 ) -> StoreResult:
     """Extract the features of all videos into the store ``out``; skip those that are there already.
 
@@ -89,6 +90,7 @@ def extract_store(
         timeout: seconds after which a video's process is killed; a video that takes longer twice is broken.
         threads: threads of torch in each process. More change the last digits of features.
         progress: called when a video is finished.
+        within: called now and then within a video, where the work is done in this process.
 
     A video that cannot be used does not stop the others; the manifest keeps the cause, and it is not in
     videos.json. Raises VadkitError for bad names, for a store made with another recipe or written to by another
@@ -111,10 +113,12 @@ def extract_store(
         tasks = _sort_out(job, mine, lines, retry_broken, result)
         # One video in a process of its own would load the networks there for nothing.
         workers = 0 if executor == "local" and len(tasks) < 2 and timeout is None else workers
+        here = executor == "local" and workers < 1
+        make = partial(Extractor, job, within if here else None)
         resources = Resources(workers, threads, timeout, any(map(_on_gpu, backbones.values())))
         done = len(mine) - len(tasks)
         try:
-            for line in run(partial(Extractor, job), tasks, _lost, resources) if tasks else ():
+            for line in run(make, tasks, _lost, resources) if tasks else ():
                 line = _after(job.out, lines.get(line["name"]), line)
                 with lock.alone_with_manifest():
                     append_line(job.out, line)
