@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from vadkit_feature_store import FeatureStore
 
-from vadkit.cli import data_generate
+from vadkit.cli import main
 from vadkit.data.annotated import DATA_SETS, read_annotations
 from vadkit.data.generating import stand_in as module
 from vadkit.data.generating.layouts import LAYOUTS, layout_of
@@ -247,12 +248,28 @@ def test_streams_can_be_chosen() -> None:
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
-    data_generate.add_arguments(parser)
-    words = ["xd_violence", "--out", str(tmp_path / "out"), "--fraction", str(FRACTION), "--width", "4"]
-    assert data_generate.run(parser.parse_args(words)) == 0
+    words = ["data", "generate", "xd_violence", "--out", str(tmp_path / "out"), "--fraction", str(FRACTION)]
+    assert main([*words, "--width", "4"]) == 0
     assert "5 videos; 55 files are to be written, 0.0 GB" in capsys.readouterr().out
-    assert data_generate.run(parser.parse_args(words)) == 0
+    assert main([*words, "--width", "4"]) == 0
     assert "0 files are to be written" in capsys.readouterr().out
-    with pytest.raises(VadkitError, match="--threads must be from 1 to 64, got 0"):
-        data_generate.run(parser.parse_args([*words, "--threads", "0"]))
+    assert main(words) == 2
+    assert "holds another stand-in: its width is 4, not None" in capsys.readouterr().err
+    assert main([*words, "--width", "4", "--threads", "0"]) == 2
+    assert "--threads must be from 1 to 64, got 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("data_set", DATA_SETS)
+def test_it_is_imported_as_the_published_features_are(tmp_path: Path, data_set: str) -> None:
+    stand_in = write(tmp_path / "root", data_set)
+    assert main(["data", "import", data_set, "--root", str(tmp_path / "root"), "--out", str(tmp_path / "store")]) == 0
+    dataset = FeatureStore(str(tmp_path / "store"))
+    for split in ("train", "test"):
+        videos = [video for video in stand_in.videos if video.split == split]
+        assert {video.name for video in dataset.videos(split)} == {video.name for video in videos}
+        for video in dataset.videos(split):
+            annotated = next(each for each in videos if each.name == video.name)
+            assert video.label == annotated.label
+            for stream in stand_in.layout:
+                shape = (stream.crops, stand_in.snippets(annotated, stream.name), WIDTH)
+                assert dataset.shape(video, stream.name) == shape
