@@ -179,3 +179,15 @@ def test_a_frame_rate_shows_in_the_number_of_rows(base: Path, make: Make, backbo
 def test_half_a_snippet_later_shows_in_the_numbers(base: Path, tmp_path: Path) -> None:
     found = causes(base, rewritten(base, tmp_path / "b", lambda x: (x[:, :-1] + x[:, 1:]) / 2))
     assert found["start"].certainty == "likely" and "later" in found["start"].tell
+
+
+def test_the_side_with_fewer_crops_may_be_either(base: Path, tmp_path: Path) -> None:
+    centre = rewritten(base, tmp_path / "centre", lambda x: x[4])
+    mean = rewritten(base, tmp_path / "mean", lambda x: x.mean(0))
+    assert "A is crop 4 of B's 5" in causes(centre, base)["crops"].tell
+    assert "A is the mean of B's 5 crops" in causes(mean, base)["crops"].tell
+
+
+def test_infinities_are_told_and_the_rest_compared(base: Path, tmp_path: Path) -> None:
+    found = causes(base, rewritten(base, tmp_path / "b", lambda x: np.where(x == x.max(), np.inf, 2 * x)))
+    assert "not_finite" in found

@@ -180,12 +180,12 @@ def _crops(evidence: Evidence) -> Cause | None:
     if numbers is None or numbers.crops.plain:
         return None
     crops, count = numbers.crops.crops, numbers.crops.count
-    if count == 1:
-        return Cause("crops", f"A has one crop, B has {len(crops)}", "certain")
     if count == 10 and crops == tuple(range(5)):
-        return Cause("mirrored", "the mirrored crops are missing: B has the first 5 of A's 10", "certain")
+        return Cause("mirrored", f"the mirrored crops are missing: {numbers.crops.tell()}", "certain")
     if len(crops) == count == 10 and crops == tuple(range(5)) * 2:
         return Cause("mirrored", "B's crops 5 to 9 are not mirrored: they are its crops 0 to 4 again", "certain")
+    if crops == (0,) and not _exact(numbers):  # it is none of them as far as can be seen
+        return Cause("crops", f"{numbers.crops.few} has 1 crop, {numbers.crops.many} has {count}", "certain")
     return Cause("crops", numbers.crops.tell(), "certain")
 
 

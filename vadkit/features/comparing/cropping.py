@@ -20,31 +20,43 @@ CLEAR = 0.5  # another crop must leave less than this part of what the crop of t
 
 @dataclass(frozen=True)
 class CropMap:
-    """Crop j of B is crop ``crops[j]`` of A (``MEAN``: the mean of A's); ``count`` is how many A has."""
+    """Crop j of ``few`` is crop ``crops[j]`` of ``many``, which has ``count`` (``MEAN``: the mean of all of them).
+
+    ``few`` is "B" unless A has fewer crops.
+    """
 
     crops: tuple[int, ...]
     count: int
+    few: str = "B"
+
+    @property
+    def many(self) -> str:
+        return "A" if self.few == "B" else "B"
 
     @property
     def plain(self) -> bool:
         return self.crops == tuple(range(self.count))
 
-    def apply(self, a: np.ndarray) -> np.ndarray:
-        """Take A (k, t, dim), return it as B has its crops."""
-        return np.stack([a.mean(0) if crop == MEAN else a[crop] for crop in self.crops])
+    def apply(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Take A and B (k, t, dim), return both with the crops in step."""
+        return (self._pick(a), b) if self.few == "B" else (a, self._pick(b))
+
+    def _pick(self, x: np.ndarray) -> np.ndarray:
+        return np.stack([x.mean(0) if crop == MEAN else x[crop] for crop in self.crops])
 
     def tell(self) -> str:
         """Say it in words."""
         numbers = ", ".join("mean" if crop == MEAN else str(crop) for crop in self.crops)
+        few, many = self.few, self.many
         if self.crops == (MEAN,):
-            return f"B is the mean of A's {self.count} crops"
+            return f"{few} is the mean of {many}'s {self.count} crops"
         if self.crops == tuple(range(len(self.crops))):
-            return f"B has only the first {len(self.crops)} of A's {self.count} crops"
+            return f"{few} has only the first {len(self.crops)} of {many}'s {self.count} crops"
         if len(self.crops) == 1:
-            return f"B is crop {self.crops[0]} of A's {self.count}"
+            return f"{few} is crop {self.crops[0]} of {many}'s {self.count}"
         if len(set(self.crops)) < len(self.crops):
-            return f"some crops of B are copies of others: they are A's {numbers}"
-        return f"B's crops are A's {numbers}{_named(self.crops)}"
+            return f"some crops of {few} are copies of others: they are {many}'s {numbers}"
+        return f"{few}'s crops are {many}'s {numbers}{_named(self.crops)}"
 
 
 def _named(crops: tuple[int, ...]) -> str:
@@ -63,6 +75,9 @@ def _views(order: str) -> list[tuple[str, bool]]:
 
 def find_crops(blocks: Blocks) -> CropMap:
     """Return which crop is which; as they are, unless another order leaves clearly less unexplained."""
+    if len(blocks[0][0]) < len(blocks[0][1]):
+        turned = find_crops([(b, a) for a, b in blocks])
+        return CropMap(turned.crops, turned.count, "A")
     count_a, count_b = len(blocks[0][0]), len(blocks[0][1])
     likeness = _likeness(blocks)
     if count_b == 1 and count_a > 1 and _is_mean(blocks, likeness):
@@ -70,8 +85,7 @@ def find_crops(blocks: Blocks) -> CropMap:
     crops = []
     for j in range(count_b):
         best = int(likeness[:, j].argmax())
-        own = likeness[j, j] if j < count_a else -1.0
-        clear = j >= count_a or 1 - likeness[best, j] < CLEAR * (1 - own)
+        clear = 1 - likeness[best, j] < CLEAR * (1 - likeness[j, j])
         crops.append(best if clear else j)
     return CropMap(tuple(crops), count_a)
 

@@ -17,7 +17,7 @@ from vadkit.features.comparing.timing import SAME_ROW, Drift, Timing, find_drift
 from vadkit.features.comparing.values import ValueMap, find_values, whole_numbers
 
 ROWS = 160  # snippets of a video that are looked at, from its beginning
-NUMBERS = 12_000_000  # of one side that are held at once
+NUMBERS = 6_000_000  # of one side that are held at once
 VALUE_ROWS = 4096  # rows that values are compared on
 Blocks = list[tuple[np.ndarray, np.ndarray]]
 
@@ -130,12 +130,16 @@ def gather(arrays: Sequence[Arrays]) -> Evidence:
     shapes = Shapes(a.shape, b.shape, (a.dtype.name, b.dtype.name), form[4], width, lengths, (bad[0], bad[1]))
     if not same_width:
         return Evidence(len(chosen), shapes, None)
-    blocks = [(np.nan_to_num(a), np.nan_to_num(b)) for a, b in blocks]
+    blocks = [(_finite(a), _finite(b)) for a, b in blocks]
     return Evidence(len(chosen), shapes, _numbers(blocks, shapes, b.dtype))
 
 
 def _begin(x: np.ndarray) -> np.ndarray:
     return x[:, :ROWS].astype(np.float64)
+
+
+def _finite(x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.nan_to_num(x, posinf=0, neginf=0))
 
 
 def _numbers(blocks: Blocks, shapes: Shapes, kind_b: np.dtype[np.floating]) -> Numbers:
@@ -152,7 +156,7 @@ def _numbers(blocks: Blocks, shapes: Shapes, kind_b: np.dtype[np.floating]) -> N
     same = _same(a, b)
     values, others = find_values(a, b, kind_b), None
     if 0.5 < same.mean() < 1 and not values.exact:
-        others = _others([(crops.apply(a), b) for a, b in stepped], list(shapes.lengths))
+        others = _others([crops.apply(a, b) for a, b in stepped], list(shapes.lengths))
         a, b = a[~same], b[~same]
     return Numbers(
         dims=dims, timing=best.timing, fits=(best.likeness, plain.likeness), drift=find_drift(curves, best.timing),
@@ -175,7 +179,7 @@ def _rows(blocks: Blocks, crops: CropMap | None) -> tuple[np.ndarray, np.ndarray
         least = min(len(blocks[0][0]), len(blocks[0][1]))
         pairs = [(a[:least], b[:least]) for a, b in blocks]
     else:
-        pairs = [(crops.apply(a), b) for a, b in blocks]
+        pairs = [crops.apply(a, b) for a, b in blocks]
     a, b = _all_rows(pairs, 0), _all_rows(pairs, 1)
     step = -(-len(a) // VALUE_ROWS)
     return a[::step], b[::step]

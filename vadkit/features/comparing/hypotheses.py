@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vadkit.data.build import build_component
 from vadkit.features.comparing.making import Making
-from vadkit.features.crops import resized_size
+from vadkit.features.crops import Order, num_crops, resized_size
 from vadkit.graph.arguments import arguments
 
 # Mean and deviation per channel that grey levels 0 to 255 are normalised by.
@@ -179,9 +179,18 @@ def _of_arguments(making: Making, args: Mapping[str, Any]) -> Iterator[Hypothesi
         options: tuple[Any, ...] = get_args(argument.type) if get_origin(argument.type) is Literal else ()
         if argument.name == "short_side" and isinstance(now, int):
             options = (112, 128, 224, 240, 256)
+        if argument.name == "crops":
+            options = _orders(making.backbone.num_crops)
         for value in options:
             if value not in (now, "auto"):
                 yield with_argument(args, argument.name, value, now)
+
+
+def _orders(count: int) -> tuple[str, ...]:
+    """Return orders with as many crops; where there is one, those that show other parts of the picture."""
+    if count == 1:
+        return ("whole", "five")
+    return tuple(order for order in get_args(Order) if num_crops(order) == count)
 
 
 def with_argument(args: Mapping[str, Any], name: str, value: Any, now: Any) -> Hypothesis:

@@ -25,7 +25,8 @@ ROWS = 6  # snippets made for each hypothesis ...
 BYTES = 400 << 20  # ... unless their frames are larger than this
 GIVES = 0.99  # of the difference, that a change must explain to be said to give B, where none gives it exactly
 PART = 0.15  # ... to be worth trying with others on top
-EXACT = 1e-5  # a change gives B exactly if it leaves less than this part of the largest number
+EXACT = 1e-5  # a change gives B exactly if it leaves less than this part of the largest number ...
+ELSEWHERE = 1e-3  # ... or, for features made on another machine, twice what A made anew is off by, if that is less
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,13 @@ def try_all(
     n = int(recipe.get("snippet_frames") or 16)
     making = Making(backbone, float(recipe.get("fps") or film.fps), film.size, n, int(recipe.get("stride") or n))
     count = max(2, min(ROWS, BYTES // (n * 3 * film.size[0] * film.size[1]), a.shape[1] - first, b.shape[1] - first))
-    bench = _Bench(film, making, first, count, np.asarray(b, np.float64))
+    bench = _Bench(film, making, first, count, np.asarray(b, np.float64), max(EXACT, 2 * float(np.finfo(b.dtype).eps)))
     if not len(bench.rows):
         fail(f"{path}: the video has no whole snippets from row {first} on", "another --from may have some")
     again = _gap(bench.base, np.asarray(a, np.float64)[:, bench.rows[bench.rows < a.shape[1]]])
     again_b = _gap(bench.base, bench.b[:, bench.rows])
+    if again < ELSEWHERE:
+        bench.tolerance = max(bench.tolerance, 2 * again)
     tried = [*_of_fields(recipe, recipe_b or {}, args), *hypotheses(making, args)]
     if recipe_b and dict(recipe_b) != dict(recipe):
         whole = partial(_with_recipe, recipe=recipe_b, weights=weights, device=device)
@@ -166,8 +169,9 @@ def _with_recipe(making: Making, recipe: Mapping[str, Any], weights: str | None,
 class _Bench:
     """Makes features by each hypothesis and holds them up to B."""
 
-    def __init__(self, film: Film, making: Making, first: int, count: int, b: np.ndarray) -> None:
+    def __init__(self, film: Film, making: Making, first: int, count: int, b: np.ndarray, tolerance: float) -> None:
         self.film, self.making, self.first, self.count, self.b = film, making, first, count, b
+        self.tolerance = tolerance
         rows, self.base = making.make(film, first, count)
         self.rows = rows[rows < b.shape[1]]
         self.base = self.base[:, : len(self.rows)].astype(np.float64)
@@ -200,7 +204,8 @@ class _Bench:
         self.made[hypothesis.tell] = made
         away = float(((base - b) ** 2).sum())
         explained = 1 - float(((made - b) ** 2).sum()) / away if away > 0 else 0.0
-        return Outcome(hypothesis.field, hypothesis.tell, explained, _cosine(made, b), _gap(made, b) < EXACT)
+        exact = _gap(made, b) < self.tolerance
+        return Outcome(hypothesis.field, hypothesis.tell, explained, _cosine(made, b), exact)
 
 
 def _line(error: Exception) -> str:
