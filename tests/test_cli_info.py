@@ -78,7 +78,7 @@ def test_a_broken_or_blocked_plugin_may_be_the_cause(capsys: Captured, tmp_path:
         assert main(["info", "zzz", "--without", "tca"]) == 2
     told = capsys.readouterr().err
     assert "hint: see 'vadkit list'" in told
-    assert "note: plugin wreck (vadkit-wreck 1.0) could not be imported (ModuleNotFoundError: No module" in told
+    assert "note: plugin wreck (vadkit-wreck 1.0) could not be loaded (ModuleNotFoundError: No module" in told
     assert "note: plugin tca (vadkit " in told and "is left out by --without" in told
 
 

@@ -63,7 +63,7 @@ def test_the_broken_one_breaks_nothing(third_parties: Path, capsys: pytest.Captu
 
 def test_an_unknown_name_mentions_the_broken_one(third_parties: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "wrecked_block"]) == 2
-    assert "plugin wreck (vadkit-wreck 1.0) could not be imported" in capsys.readouterr().err
+    assert "plugin wreck (vadkit-wreck 1.0) could not be loaded" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ("acme", *SAMPLES))

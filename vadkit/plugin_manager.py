@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from vadkit import hookspecs
-from vadkit.problems import fail, nearest
+from vadkit.problems import Note, fail, nearest
 
 if TYPE_CHECKING:  # it imports torch, which `vadkit list plugins` has no need of
     from vadkit.registry import Components
@@ -56,6 +56,16 @@ class Plugins:
     @property
     def broken(self) -> list[Plugin]:
         return [plugin for plugin in self.plugins if plugin.error]
+
+    @property
+    def lost(self) -> tuple[Note, ...]:
+        """What belongs to the message that a name is unknown: the plugins that might have brought it."""
+        notes = []
+        for plugin in self.plugins:
+            if plugin.error or plugin.blocked:
+                cause = f"could not be loaded ({plugin.error})" if plugin.error else "is left out by --without"
+                notes.append(Note(f"plugin {plugin.name} ({plugin.origin}) {cause}; it may provide it"))
+        return tuple(notes)
 
 
 def discover() -> list[Plugin]:

@@ -125,6 +125,7 @@ def peak_memory(spec: dict[str, Any], load: Load) -> float | None:
     job = json.dumps({"spec": spec, "load": asdict(load)})
     done = subprocess.run([sys.executable, "-m", "vadkit.bench.memory"], input=job, capture_output=True, text=True)
     if done.returncode:
-        fail(f"the memory of a train step could not be measured: {done.stderr.strip().splitlines()[-1:]}")
+        told = "\n".join(done.stderr.strip().splitlines()[-4:])
+        fail(f"the memory of a train step could not be measured (exit code {done.returncode}):\n{told}")
     value = json.loads(done.stdout)["mib"]
     return None if value is None else float(value)

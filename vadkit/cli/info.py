@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vadkit.cli.tables import fitted, print_table
-from vadkit.problems import Note, fail
+from vadkit.problems import fail
 
 if TYPE_CHECKING:
     from vadkit.plugin_manager import Plugins
@@ -36,12 +36,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _unknown(plugins: Plugins, name: str) -> NoReturn:
-    notes = [Note(f"plugin {p.name} ({p.origin}) could not be imported ({p.error}); it may provide it")
-             for p in plugins.broken]
-    notes += [Note(f"plugin {p.name} ({p.origin}) is left out by --without; it may provide it")
-              for p in plugins.plugins if p.blocked]
     hint = plugins.components.suggest(name) or "see 'vadkit list'"
-    fail(f"unknown component '{name}'", hint, notes=notes)
+    fail(f"unknown component '{name}'", hint, notes=plugins.lost)
 
 
 def _facts(plugins: Plugins, component: type[Any]) -> dict[str, Any]:

@@ -35,13 +35,15 @@ def build_sampler(data: Mapping[str, Any], plugins: Plugins | None = None) -> Sa
 
 def find_component(name: str, kind: str, plugins: Plugins | None = None) -> type[Component]:
     """Return the component class of that kind and name. Raises VadkitError if there is none."""
-    components = (plugins or load_plugins()).components
+    plugins = plugins or load_plugins()
+    components = plugins.components
     found = components.find(name, kind)
     if found is None:
         other = components.find(name)
         if other is not None:
             fail(f"'{name}' is a {other.kind}, not a {kind}", hint=_known(components.names(kind)))
-        fail(f"unknown {kind} '{name}'", components.suggest(name) or _known(components.names(kind)))
+        hint = components.suggest(name) or _known(components.names(kind))
+        fail(f"unknown {kind} '{name}'", hint, notes=plugins.lost)
     return found
 
 

@@ -234,16 +234,8 @@ class _Compiler:
         else:
             found = self.plugins.components.find(name)
             if found is None:
-                notes = tuple(
-                    Note(f"plugin {p.name} ({p.origin}) could not be loaded ({p.error}); it may provide it")
-                    for p in self.plugins.broken
-                )
-                notes += tuple(
-                    Note(f"plugin {p.name} ({p.origin}) is left out by --without; it may provide it")
-                    for p in self.plugins.plugins if p.blocked
-                )
                 hint = self.plugins.components.suggest(name, kinds) or f"'vadkit list {kinds[0]}' shows what there is"
-                self._tell(f"unknown component '{name}'", at, hint, notes)
+                self._tell(f"unknown component '{name}'", at, hint, self.plugins.lost)
             elif found.kind not in kinds:
                 self._tell(f"{what} uses '{name}' of kind {found.kind}; it takes {_say_kinds(kinds)}", at)
             else:

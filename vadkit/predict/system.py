@@ -48,7 +48,12 @@ class System:
         return extract_video(video, self.backbones, progress=progress, **self.clock)
 
     def score(self, streams: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the finished scores (t,) for streams (t, dim), or (crops, t, dim): then the mean of the crops."""
+        """Return the finished scores (t,) for streams (t, dim), or (crops, t, dim): then the mean of the crops.
+
+        A video is scored whole, as in evaluation, since a score may depend on all of it. That takes time
+        that grows with t * t, but little memory: the process has 1.6 GB at its peak for three hours
+        (t = 16 200) and the three-stream graph, 0.9 GB of which it has before.
+        """
         by_crop = {n: streams[n] if streams[n].ndim == 3 else streams[n][None] for n in self.backbones}
         crops = max(map(len, by_crop.values()))
         parts = []
