@@ -13,14 +13,13 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vadkit.problems import VadkitError, fail
 
 if TYPE_CHECKING:
-    from vadkit.features.comparing.compare import Comparison, Progress, StreamComparison
+    from vadkit.features.comparing.compare import Comparison, StreamComparison
     from vadkit.features.comparing.evidence import Evidence
     from vadkit.features.comparing.sides import Side
     from vadkit.features.comparing.trial import Outcome, Trial
@@ -49,9 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from vadkit.cli.bar import bar
     from vadkit.features.comparing.compare import compare
 
-    with progress() as tell:
+    with bar() as tell:
         comparison, a, b = compare(args.a, args.b, args.stream, tell)
     if args.video:
         _explain(comparison, a, b, args)
@@ -93,18 +93,6 @@ def _show(told: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\033[K{'trying: ' + told if told else ''}")
         sys.stderr.flush()
-
-
-@contextmanager
-def progress() -> Iterator[Progress]:
-    """Show how far it is, on a terminal's error stream only."""
-
-    def tell(stream: str, done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{stream}: {done} of {total} videos" + ("\r\033[K" if done == total else ""))
-            sys.stderr.flush()
-
-    yield tell
 
 
 def lines(comparison: Comparison) -> Iterator[str]:

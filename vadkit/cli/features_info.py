@@ -89,6 +89,8 @@ def _recipe(name: str, stream: Stream) -> Iterator[str]:
         yield f"  {key}: {_text(key, value)}"
     if len(stream.order) > 1:
         yield "  order of crops: " + "; ".join(f"{i} {what}" for i, what in enumerate(stream.order))
+    if stream.packed:
+        yield f"  packed in {stream.packed}"
     if not any(key in stream.recipe for key in LICENCE):
         yield "  licence: not told"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,18 +12,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from vadkit.cli.bar import bar
     from vadkit.features.merging import merge
     from vadkit.problems import fail
 
     if len(args.stores) < 2:
         fail("one store alone cannot be joined", hint="name two or more")
-    merged = merge(args.stores, args.out, args.link, _show if sys.stderr.isatty() else None)
+    with bar() as tell:
+        merged = merge(args.stores, args.out, args.link, lambda done, total: tell("arrays", done, total))
     for note in merged.notes:
         print(f"note: {note}")
     print(f"{args.out}: {merged.videos} videos, {merged.arrays} arrays of {len(args.stores)} stores")
     return 0
-
-
-def _show(done: int, total: int) -> None:
-    sys.stderr.write(f"\r{done} of {total} arrays" + ("\r\033[K" if done == total else ""))
-    sys.stderr.flush()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
 SHOWN = 40  # findings that are listed
 
@@ -21,9 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from vadkit.cli.bar import bar
     from vadkit.features.checking.verify import verify
 
-    report = verify(args.store, args.videos, _show if sys.stderr.isatty() else None)
+    with bar() as tell:
+        report = verify(args.store, args.videos, lambda done, total: tell("arrays", done, total))
     if args.json:
         print(json.dumps(report.as_json(), indent=1))
         return 0 if report.is_sound else 1
@@ -38,8 +39,3 @@ def run(args: argparse.Namespace) -> int:
     what = f"{report.videos} videos, {report.arrays} arrays, {report.bytes / 2**20:.4g} MiB"
     print(f"{report.root}: " + (f"sound: {what}" if report.is_sound else f"{len(report.findings)} faults in {what}"))
     return 0 if report.is_sound else 1
-
-
-def _show(done: int, total: int) -> None:
-    sys.stderr.write(f"\r{done} of {total} arrays" + ("\r\033[K" if done == total else ""))
-    sys.stderr.flush()

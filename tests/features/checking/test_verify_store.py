@@ -220,3 +220,21 @@ def test_what_is_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         verify(tmp_path / "nowhere")
     assert main(["features", "verify", str(tmp_path)]) == 2
     assert "is no feature store" in capsys.readouterr().err
+
+
+def test_a_pack_is_held_up_to_its_files(store: Path) -> None:
+    assert main(["features", "pack", str(store)]) == 0
+    assert verify(store).is_sound
+    (pack,) = store.glob("rgb-float32-*.npy")
+    edit_bytes(store, pack.name, lambda data: flip(data, -3))
+    (finding,) = verify(store).findings
+    assert finding.file == pack.name and "video 'street' is not as in the file" in finding.cause
+    edit_bytes(store, pack.name, lambda data: data.__delitem__(slice(-20, None)))
+    assert {finding.file for finding in verify(store).findings} == {pack.name}
+
+
+def test_a_pack_may_be_all_there_is(store: Path) -> None:
+    assert main(["features", "pack", str(store), "--dtype", "float16", "--streams", "rgb"]) == 0
+    shutil.rmtree(store / "rgb")
+    report = verify(store)
+    assert report.is_sound and report.notes == ["stream 'rgb' is only in its pack: its own files are gone"]

@@ -13,6 +13,7 @@ import torch
 from planted import pictures, planted
 
 from vadkit.features import flow as flows
+from vadkit.features.comparing import trial as trials
 from vadkit.features.comparing.compare import compare
 from vadkit.features.comparing.film import Film
 from vadkit.features.comparing.on_video import explain, giving
@@ -29,6 +30,11 @@ MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.22
 @pytest.fixture(scope="module")
 def base(make: Make, backbone: Build) -> Path:
     return make(rgb=backbone("probe_rgb"), flow=backbone("probe_flow"), audio=backbone("logmel_stats"))
+
+
+@pytest.fixture(autouse=True)
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "ROWS", 3)
 
 
 def tried(a: Path, b: Path, stream: str, video: Path) -> Trial:

@@ -14,6 +14,7 @@ from vadkit.data.store_index import HEAD, Store, read_json, read_store
 from vadkit.data.stored import StoredFeatures
 from vadkit.features.crops import Order, crop_places
 from vadkit.features.manifest import Line, read_manifest
+from vadkit.features.originals import originals
 from vadkit.problems import VadkitError
 
 
@@ -28,6 +29,7 @@ class Stream:
         rows: rows of one crop of all videos that can be read, in hours of video if their rate is known.
         bytes: on the disk.
         unreadable: videos without features that can be read.
+        packed: name of its packed file, if it has one.
         random: made with random weights, so the features mean nothing.
         recipe: as in store.json; empty for features of unknown making.
     """
@@ -38,6 +40,7 @@ class Stream:
     rows: int
     bytes: int
     unreadable: int
+    packed: str | None
     random: bool
     recipe: dict[str, Any]
 
@@ -69,7 +72,7 @@ def summarise(root: Path | str) -> Summary:
     store = read_store(root)
     lines, _ = read_manifest(store.root)
     head = read_json(store.root / HEAD)
-    stored = StoredFeatures(store)
+    stored = originals(store)
     splits: dict[str, Counter[str]] = {}
     for video in store.videos:
         splits.setdefault(video.split, Counter())["abnormal" if video.label else "normal"] += 1
@@ -93,7 +96,8 @@ def _stream(store: Store, stored: StoredFeatures, stream: str) -> Stream:
             unreadable += 1
     return Stream(
         store.dims[stream], shapes[0][0] if shapes else None, _order(recipe), sum(t for _, t, _ in shapes),
-        sum(_size(path) for path in files), unreadable, recipe.get("weights") == "random", recipe,
+        sum(_size(path) for path in files), unreadable, store.packed.get(stream),
+        recipe.get("weights") == "random", recipe,
     )  # fmt: skip
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from vadkit.data.align import misaligned
 from vadkit.data.arrays import check_finite
-from vadkit.data.store_index import VIDEOS
-from vadkit.data.stored import StoredFeatures
+from vadkit.data.store_index import VIDEOS, Store
 from vadkit.features.checking.arrays import check_array
 from vadkit.features.checking.findings import Finding, Report, from_problems
 from vadkit.features.checking.indexes import Indexes, check_indexes, read_indexes, strangers
+from vadkit.features.checking.packs import check_packs
 from vadkit.features.manifest import source_of
+from vadkit.features.originals import originals, without_originals
 from vadkit.problems import VadkitError
 
 Progress = Callable[[int, int], None]  # arrays done, arrays in all
@@ -33,13 +34,17 @@ def verify(root: Path | str, videos: bool = False, progress: Progress | None = N
     indexes, findings = read_indexes(root)
     report = Report(root, findings=findings)
     report.findings += check_indexes(indexes)
+    store = indexes.store
+    alone = without_originals(store) if store is not None else set()
     if indexes.has_manifest:
-        _by_manifest(indexes, report, progress)
-    elif indexes.store is not None:
+        _by_manifest(indexes, alone, report, progress)
+    elif store is not None:
         report.notes.append("there is no manifest, so nobody knows what the files held when they were made")
-        _by_store(indexes, report, progress)
-    if indexes.store is not None:
-        report.notes += indexes.store.warnings
+        _by_store(store, alone, report, progress)
+    if store is not None:
+        report.findings += check_packs(store, alone)
+        report.notes += store.warnings
+    report.notes += [f"stream '{stream}' is only in its pack: its own files are gone" for stream in sorted(alone)]
     broken = len(indexes.lines) - len(indexes.done)
     if broken:
         report.notes.append(f"{broken} videos could not be used when the store was made; the manifest says why")
@@ -52,10 +57,11 @@ def verify(root: Path | str, videos: bool = False, progress: Progress | None = N
     return report
 
 
-def _by_manifest(indexes: Indexes, report: Report, progress: Progress | None) -> None:
+def _by_manifest(indexes: Indexes, alone: set[str], report: Report, progress: Progress | None) -> None:
     wanted = [
         (f"{stream}/{name}.npy", indexes.dims.get(stream), array)
         for name, line in indexes.done.items() for stream, array in line.get("arrays", {}).items()
+        if stream not in alone
     ]  # fmt: skip
     report.videos = len(indexes.done)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing and mapping let other threads run
@@ -67,14 +73,11 @@ def _by_manifest(indexes: Indexes, report: Report, progress: Progress | None) ->
     report.findings += strangers(indexes)
 
 
-def _by_store(indexes: Indexes, report: Report, progress: Progress | None) -> None:
+def _by_store(store: Store, alone: set[str], report: Report, progress: Progress | None) -> None:
     """Look at what store.json and videos.json name, wherever it lies."""
-    store = indexes.store
-    assert store is not None
     try:
-        stored = StoredFeatures(store)
-    except VadkitError as error:
-        report.findings += from_problems(store.root, "", error.problems)
+        stored = originals(store, alone)
+    except VadkitError:  # a pack without which there is nothing to look at; it is told with the packs
         return
     report.videos = len(store.videos)
     total = len(store.videos) * len(store.dims)

@@ -1,17 +1,15 @@
-"""Name what makes B differ from A, by the numbers: facts that they prove, and what they leave open.
+"""Name what makes B differ from A, by the numbers: the facts that they prove.
 
-A fact (``Cause`` of certainty "certain") is something that, undone, brings B nearer to A or onto it. What is left
-then can have causes that features alone cannot tell apart; these are listed as "possible", likelier ones first.
+A fact is something that, undone, brings B nearer to A or onto it; it is certain if the numbers leave no doubt. What
+is left then is the matter of ``open_questions``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
-
-import numpy as np
 
 from vadkit.features.comparing.evidence import Evidence, Numbers
 
@@ -20,7 +18,6 @@ Modality = Literal["rgb", "flow", "audio"]
 
 RATES = (10, 12, 15, 24, 25, 30, 50, 60)  # frames a second that videos usually have or are brought to
 LIMIT = 0.015  # two ratios of lengths that differ by less are one
-SMALL = 0.03  # what is left, about the mean row, if the picture was almost the same
 SURE = 4.0  # standard errors beyond which a drift is no chance
 
 
@@ -221,7 +218,6 @@ RULES: tuple[Callable[[Evidence], Cause | None], ...] = (
 )  # fmt: skip
 
 
-# -- what is left ----------------------------------------------------------------------------------
 def _exact(numbers: Numbers) -> bool:
     return numbers.values.exact or numbers.same_rows > 0.9
 
@@ -229,73 +225,3 @@ def _exact(numbers: Numbers) -> bool:
 def is_explained(evidence: Evidence) -> bool:
     """Tell whether the facts explain all of the difference."""
     return evidence.numbers is None or evidence.numbers.values.exact
-
-
-def likely_network(numbers: Numbers) -> float:
-    """Return how much speaks for one network having made both, 0 to 1."""
-    return float(np.clip(max(numbers.profile, numbers.centred), 0, 1))
-
-
-INPUTS: dict[str, tuple[tuple[str, str], ...]] = {
-    "rgb": (
-        ("normalise", "grey levels brought to another range or mean (normalisation)"),
-        ("colour", "BGR for RGB"),
-        ("resize", "resized or cropped otherwise, or mirrored"),
-        ("start", "snippets that begin some frames earlier or later"),
-        ("decoder", "another decoder, or a re-encoded video"),
-    ),
-    "flow": (
-        ("flow", "flow by another method, or bounded and quantised otherwise"),
-        ("flow_sign", "flow of the other sign, or x and y swapped"),
-        ("resize", "resized or cropped otherwise, or mirrored"),
-        ("start", "snippets that begin some frames earlier or later"),
-    ),
-    "audio": (
-        ("sound_shift", "sound windows that lie elsewhere in time"),
-        ("resample", "sound resampled, mixed down or scaled otherwise"),
-    ),
-}
-
-
-def open_questions(evidence: Evidence, modality: Modality | None, named: Container[str]) -> list[Cause]:
-    """Return what may have made the rest of the difference, likelier causes first; none if nothing is left.
-
-    Args:
-        named: names of the facts. Rows that lie elsewhere, or that were changed, explain the rest by themselves.
-    """
-    numbers = evidence.numbers
-    if numbers is None or is_explained(evidence):
-        return []
-    found = []
-    one = likely_network(numbers)
-    if numbers.values.left < SMALL:
-        found.append(Cause("precision", "half-precision arithmetic, or an almost equal picture (another decoder): "
-                           f"only {numbers.values.left:.1%} of what tells rows apart differs", "likely"))  # fmt: skip
-    network = _other_network(numbers)
-    if one < 0.3 or "rate" in named or "some_rows" in named:
-        return [*found, *network]
-    fed = [Cause(name, tell, "possible") for name, tell in _inputs(numbers, modality) if name not in named]
-    return [*found, *fed, *network] if one > 0.6 else [*found, *network, *fed]
-
-
-def _inputs(numbers: Numbers, modality: Modality | None) -> list[tuple[str, str]]:
-    """Return what the network may have been fed otherwise. Where each dimension's mean and deviation are the same,
-    it saw like pictures at other times, which is a matter of time; where they are not, it saw other pictures."""
-    inputs = [*(INPUTS[modality] if modality else (*INPUTS["rgb"], *INPUTS["flow"][:2], *INPUTS["audio"][:1]))]
-    if numbers.profile > 0.985 and abs(numbers.scale - 1) < 0.01:
-        inputs.sort(key=lambda given: given[0] not in ("start", "sound_shift", "decoder"))
-    return inputs
-
-
-def _other_network(numbers: Numbers) -> list[Cause]:
-    one = likely_network(numbers)
-    if one > 0.9:
-        return []
-    if numbers.relations < 0.2 and one < 0.3:
-        return [
-            Cause("videos", "other videos under the same names, or rows in no order: what is alike in A is not in B",
-                  "possible"),
-            Cause("weights", "other weights, or another network", "possible"),
-        ]  # fmt: skip
-    certainty: Certainty = "likely" if one < 0.3 else "possible"
-    return [Cause("weights", "other weights (random ones?), or another network or layer of the same width", certainty)]

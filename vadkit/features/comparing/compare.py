@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vadkit.features.comparing.causes import Cause, Modality, facts, is_explained, open_questions
+from vadkit.features.comparing.causes import Cause, Modality, facts, is_explained
 from vadkit.features.comparing.evidence import Arrays, Evidence, enough, gather
+from vadkit.features.comparing.open_questions import open_questions
 from vadkit.features.comparing.pairs import StreamPair, pair_streams
 from vadkit.features.comparing.recipes import blame, differing, modality_of, with_fields
 from vadkit.features.comparing.sides import Side, open_side

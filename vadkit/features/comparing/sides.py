@@ -19,8 +19,8 @@ from vadkit.data.importing.names import read_name
 from vadkit.data.importing.scan import Found, find_files
 from vadkit.data.importing.streams import WIDTHS, stream_of
 from vadkit.data.store_index import HEAD, Store, read_store
-from vadkit.data.stored import StoredFeatures
 from vadkit.data.text_features import open_text
+from vadkit.features.originals import originals
 from vadkit.problems import VadkitError, fail
 
 FEATURES = "features"  # a stream that nothing names
@@ -56,7 +56,7 @@ def open_side(path: Path | str, known: Container[str] | None = None) -> Side:
         return Side(path, "file", {FEATURES: {name.name: partial(_open, path)}})
     if (path / HEAD).exists():
         store = read_store(path)
-        stored = StoredFeatures(store)
+        stored = originals(store)
         streams = {
             stream: {video.name: partial(stored.read, video, stream) for video in store.videos} for stream in store.dims
         }
