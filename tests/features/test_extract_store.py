@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,25 @@ def test_a_head_that_is_no_store_is_refused(entries: list[VideoEntry], root: Pat
     assert problem(entries, root) == [f"{root}/store.json is not of a feature store of version 1"]
     (root / "store.json").write_text('{"vadkit_store": 1')
     assert problem(entries, root) == ["the file is cut off here"]
+
+
+def test_a_listing_that_cannot_be_read_is_told_before_the_work(entries: list[VideoEntry], root: Path) -> None:
+    extract(entries[:1], root)
+    before = (root / "manifest.jsonl").read_bytes()
+    (root / "videos.json").write_text('[{"name": "lift"')
+    assert problem(entries, root) == ["the file is cut off here"]
+    (root / "videos.json").write_text('{"name": "lift"}')
+    assert problem(entries, root) == [f"{root}/videos.json: must hold a list of videos, not dict"]
+    assert (root / "manifest.jsonl").read_bytes() == before
+
+
+def test_names_that_are_not_utf8(entries: list[VideoEntry], root: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    odd: VideoEntry = {"name": name, "file": str(Path(entries[0]["file"]).with_name(f"{name}.mkv"))}
+    Path(entries[0]["file"]).rename(odd["file"])
+    extract([odd], root)
+    assert extract([odd], root).skipped == [name]
+    assert (root / "rgb" / f"{name}.npy").exists() and read_store(root).videos[0].name == name
 
 
 # -- what is told before anything begins -------------------------------------------------------------

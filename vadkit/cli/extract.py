@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CROPS = {"1": "centre", "center": "centre", "5": "five", "10": "ten"}
 LINE_EVERY = 60.0  # seconds between lines of progress where there is no terminal
+GPU_WORKERS = 4  # processes that share a GPU, each with its networks
 SHOWN = 5  # videos that are told of each kind
 
 
@@ -55,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--random-weights", action="store_true",
                      help="let backbones without a weight file run; marks the store for ever")
     how.add_argument("--executor", default="local", metavar="WHERE", help="local or ray (local)")
-    how.add_argument("--workers", type=int, metavar="N", help="processes (one per core)")
+    how.add_argument("--workers", type=int, metavar="N",
+                     help="processes, each with its networks (one per core; 4 on a GPU)")
     how.add_argument("--threads", type=int, default=1, metavar="N",
                      help="threads in each process (1); another number changes last digits")
     how.add_argument("--shard", metavar="I/N", help="do part I of N; whoever ends last puts the store in order")
@@ -82,7 +84,8 @@ def run(args: argparse.Namespace) -> int:
     if labels is not None:
         entries, strangers = label(entries, labels)
         _tell_some(f"{{}} without a label in {labels.told_by}: left out", strangers)
-    workers = args.workers if args.workers is not None else min(len(os.sched_getaffinity(0)), len(entries))
+    most = GPU_WORKERS if (args.device or "cpu").startswith("cuda") else _cores()
+    workers = args.workers if args.workers is not None else min(most, len(entries))
     with _progress(entries) as (progress, within):
         result = extract_store(
             entries, backbones, args.out, fps=args.fps, snippet_frames=args.snippet, tail=find_tail(args.tail),
@@ -92,6 +95,11 @@ def run(args: argparse.Namespace) -> int:
         )  # fmt: skip
     _tell(result, args, labelled=labels is not None)
     return 1 if result.failed else 0
+
+
+def _cores() -> int:
+    """Return how many cores this process may use; not every system says."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -205,9 +213,9 @@ def _tell(result: StoreResult, args: argparse.Namespace, labelled: bool) -> None
     if result.failed:
         _say("hint: what is broken is not tried again unless its file changes or you say --retry-broken")
     made, skipped = len(result.made), len(result.skipped)
-    print(f"{args.out}: {made} videos extracted, {skipped} were there, {len(result.failed)} broken")
+    print(_printable(f"{args.out}: {made} videos extracted, {skipped} were there, {len(result.failed)} broken"))
     if not labelled and result.made:
-        print(f"  to train, say which are abnormal: --labels, or the file {args.out / 'videos.json'}")
+        print(_printable(f"  to train, say which are abnormal: --labels, or the file {args.out / 'videos.json'}"))
 
 
 def _tell_some(text: str, names: Sequence[str]) -> None:
@@ -217,5 +225,10 @@ def _tell_some(text: str, names: Sequence[str]) -> None:
 
 
 def _say(text: str) -> None:
+    sys.stderr.write(_printable(text) + "\n")
+
+
+def _printable(text: str) -> str:
+    """Return ``text`` without what a terminal would choke on or obey."""
     kept = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-    sys.stderr.write(kept.encode("ascii", "backslashreplace").decode() + "\n")
+    return kept.encode("ascii", "backslashreplace").decode()

@@ -55,7 +55,7 @@ class Store:
 
 def is_plain_name(name: object) -> bool:
     """Tell whether ``name`` is a file name that cannot leave its folder or hide in it."""
-    if not isinstance(name, str) or not name or name.startswith(".") or len(name.encode()) > 240:
+    if not isinstance(name, str) or not name or name.startswith(".") or len(name.encode(errors="surrogatepass")) > 240:
         return False
     return not any(c in "/\\" or ord(c) < 32 or ord(c) == 127 for c in name)
 

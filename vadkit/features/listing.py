@@ -15,7 +15,7 @@ from typing import Any, NotRequired, TypedDict
 from vadkit.data.store_index import VIDEOS, is_plain_name, read_json
 from vadkit.features.manifest import Line
 from vadkit.features.store_head import write_json
-from vadkit.problems import Problem, VadkitError
+from vadkit.problems import Problem, VadkitError, fail
 
 UNKNOWN: dict[str, Any] = {"split": "test", "label": 0, "classes": [], "spans": [], "tags": {}}
 
@@ -61,14 +61,22 @@ def check_names(videos: Sequence[VideoEntry], streams: Sequence[str]) -> None:
         raise VadkitError(problems)
 
 
+def read_listing(root: Path) -> list[Any]:
+    """Return the entries of videos.json, none if there is no such file. Raises VadkitError if it holds no list."""
+    path = root / VIDEOS
+    there = read_json(path) if path.exists() else []
+    if not isinstance(there, list):
+        fail(f"{path}: must hold a list of videos, not {type(there).__name__}")
+    return there
+
+
 def write_listing(root: Path, videos: Sequence[VideoEntry], lines: Mapping[str, Line]) -> list[str]:
     """Write videos.json: the given videos first, then those that were there before; none that is broken.
 
     Leaves the file alone if nothing changes. Return what the user should know. Raises VadkitError if it cannot be
     read or written.
     """
-    path = root / VIDEOS
-    there = read_json(path) if path.exists() else []
+    there = read_listing(root)
     before = {entry["name"]: entry for entry in there if isinstance(entry, dict) and "name" in entry}
     entries = []
     notes: list[str] = []
@@ -78,7 +86,7 @@ def write_listing(root: Path, videos: Sequence[VideoEntry], lines: Mapping[str, 
             entries.append(_entry(root, video, line, old, notes))
     entries += [entry for name, entry in before.items() if name not in lines or lines[name]["state"] == "done"]
     if entries != there and entries:
-        write_json(path, entries)
+        write_json(root / VIDEOS, entries)
     return notes
 
 

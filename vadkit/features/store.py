@@ -30,7 +30,7 @@ from pathlib import Path
 
 from vadkit.features.executors import Executor, Resources, find_executor
 from vadkit.features.extract import Tail, check_clock
-from vadkit.features.listing import VideoEntry, check_names, write_listing
+from vadkit.features.listing import VideoEntry, check_names, read_listing, write_listing
 from vadkit.features.lock import StoreLock
 from vadkit.features.manifest import Line, append_line, put_in_order, read_manifest, source_of
 from vadkit.features.one_video import Extractor, Job, Task, Within, broken
@@ -99,7 +99,9 @@ def extract_store(
     check_clock(snippet_frames, fps, tail)
     job = Job(Path(out), dict(backbones), fps, snippet_frames, tail)
     check_names(videos, list(backbones))
-    job.recipes()  # a backbone without weights is told before anything is written
+    # What will be needed in the end, and backbones without weights, are told before anything is written.
+    read_listing(job.out)
+    job.recipes()
     run, share = find_executor(executor), share or Share()
     with _locked(job.out, share) as lock:
         result = StoreResult()
@@ -111,8 +113,8 @@ def extract_store(
             result.notes.append(f"{job.out} is on a file system without locks: let no other process write to it")
         mine = share.pick(videos, lambda video: video["name"])
         tasks = _sort_out(job, mine, lines, retry_broken, result)
-        # One video in a process of its own would load the networks there for nothing.
-        workers = 0 if executor == "local" and len(tasks) < 2 and timeout is None else workers
+        # A single video needs no process of its own, and shows how far it is.
+        workers = 0 if executor == "local" and len(videos) < 2 and timeout is None else workers
         here = executor == "local" and workers < 1
         make = partial(Extractor, job, within if here else None)
         resources = Resources(workers, threads, timeout, any(map(_on_gpu, backbones.values())))
