@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -191,3 +192,19 @@ def test_the_side_with_fewer_crops_may_be_either(base: Path, tmp_path: Path) -> 
 def test_infinities_are_told_and_the_rest_compared(base: Path, tmp_path: Path) -> None:
     found = causes(base, rewritten(base, tmp_path / "b", lambda x: np.where(x == x.max(), np.inf, 2 * x)))
     assert "not_finite" in found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_the_shapes_something_is_said(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
+    for number in range(12):
+        a, b = tmp_path / f"a{number}.npy", tmp_path / f"b{number}.npy"
+        for path in (a, b):
+            shape = [int(rng.choice(sizes)) for sizes in ((1, 2, 5, 10), (1, 2, 3, 9), (4, 16))]
+            kind = rng.choice(["f2", "f4", "f8"])
+            np.save(path, rng.choice([0, 1, 1]) * rng.normal(size=shape).astype(kind))
+        comparison, _, _ = compare(a, b)
+        (stream,) = comparison.streams
+        assert comparison.is_equal == (np.load(a).tobytes() == np.load(b).tobytes())
+        assert comparison.is_equal or stream.causes
+        json.dumps(comparison.as_json(), allow_nan=False)

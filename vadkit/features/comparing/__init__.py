@@ -6,5 +6,6 @@
 all of it.
 
 Where the video is at hand, ``trial`` makes A's features anew with one thing changed at a time (``hypotheses``, in
-terms of ``making``, from a ``film``) and tells which change gives B. Only so can normalisation be told from colour order.
+terms of ``making``, from a ``film``) and tells which change gives B. Normalisation and colour order, for example,
+can only be told apart so.
 """

@@ -75,9 +75,10 @@ def _timing(evidence: Evidence) -> Cause | None:
         return None
     timing = evidence.numbers.timing
     if timing.backwards:
-        return Cause("backwards", "B's rows run from the end of the video to its beginning", "certain")
+        told = "B's rows run from the end of the video to its beginning"
+        return Cause("backwards", told, _sure(evidence.numbers))
     if timing.step == 1 and timing.shift:
-        return _shift(timing.shift)
+        return _shift(timing.shift, _sure(evidence.numbers))
     times = max(timing.step, 1 / timing.step)
     if times > 1 and times == round(times) and _exact(evidence.numbers):
         return _stride(round(times), timing.shift, *("BA" if timing.step > 1 else "AB"))
@@ -91,11 +92,11 @@ def _stride(times: int, first: int, fewer: str, more: str) -> Cause:
     return Cause("stride", told, "certain")
 
 
-def _shift(shift: int) -> Cause:
+def _shift(shift: int, sure: Certainty) -> Cause:
     rows = f"{abs(shift)} snippet{'s' if abs(shift) > 1 else ''}"
     if shift > 0:
-        return Cause("shift", f"B begins {rows} later: its row 0 is A's row {shift}", "certain")
-    return Cause("shift", f"B begins {rows} earlier: its row {-shift} is A's row 0", "certain")
+        return Cause("shift", f"B begins {rows} later: its row 0 is A's row {shift}", sure)
+    return Cause("shift", f"B begins {rows} earlier: its row {-shift} is A's row 0", sure)
 
 
 def _rate(evidence: Evidence) -> Cause | None:
@@ -183,7 +184,7 @@ def _crops(evidence: Evidence) -> Cause | None:
         return Cause("mirrored", "B's crops 5 to 9 are not mirrored: they are its crops 0 to 4 again", "certain")
     if crops == (0,) and not _exact(numbers):  # it is none of them as far as can be seen
         return Cause("crops", f"{numbers.crops.few} has 1 crop, {numbers.crops.many} has {count}", "certain")
-    return Cause("crops", numbers.crops.tell(), "certain")
+    return Cause("crops", numbers.crops.tell(), _sure(numbers))
 
 
 def _values(evidence: Evidence) -> Cause | None:
@@ -220,6 +221,11 @@ RULES: tuple[Callable[[Evidence], Cause | None], ...] = (
 
 def _exact(numbers: Numbers) -> bool:
     return numbers.values.exact or numbers.same_rows > 0.9
+
+
+def _sure(numbers: Numbers) -> Certainty:
+    """Return how sure rows brought in step, or crops, can be that do not make the numbers equal."""
+    return "certain" if _exact(numbers) or numbers.centred > 0.9 else "likely"
 
 
 def is_explained(evidence: Evidence) -> bool:

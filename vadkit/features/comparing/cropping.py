@@ -61,6 +61,8 @@ class CropMap:
 
 def _named(crops: tuple[int, ...]) -> str:
     """Name the convention that a permutation of crops leads from and to, if there is one."""
+    if sorted(crops) != [*range(len(crops))]:
+        return ""
     orders = {order: _views(order) for order in get_args(Order) if num_crops(order) == len(crops)}
     for first, views in orders.items():
         for second in orders:
