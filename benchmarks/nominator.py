@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent / "one_hot"))
 from results import write  # noqa: E402
 from vadkit_one_hot_nominator import OneHotNominator  # noqa: E402
 from vadkit_topk_nominator import TopkNominator  # noqa: E402
+
+from vadkit.bench.memory import peak  # noqa: E402
 
 FORMS = {"mask": TopkNominator, "one-hot": OneHotNominator}
 SIZES = [(16, 200), (64, 200), (1, 1200)]  # bags, snippets
@@ -76,9 +77,9 @@ def grown(form: str, bags: int, snippets: int, device: str) -> float:
         before = torch.cuda.memory_allocated()
         one_pass(module, x)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     one_pass(module, x)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
+    return peak() - before
 
 
 def memory(form: str, bags: int, snippets: int, device: str) -> float:

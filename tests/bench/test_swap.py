@@ -142,3 +142,19 @@ def test_each_run_of_a_variant_can_start_from_the_model_of_its_seed(no_memory, c
     second = json.loads((tmp_path / "second" / "results.json").read_text())["variants"][0]["figures"]
     assert [run["ap"] for run in second] == [run["ap"] for run in first]
     assert first[0]["ap"] != first[1]["ap"]
+
+
+def test_memory_of_a_step_does_not_depend_on_how_large_the_process_is_that_asks():
+    from vadkit.bench.timing import Load, peak_memory
+    from vadkit.graph.compiler import compile_plan
+    from vadkit.graph.source import load_config
+    from vadkit.plugin_manager import load_plugins
+
+    plugins = load_plugins()
+    spec = compile_plan(load_config("demo_rgb", (), plugins.config_folders), plugins).spec
+    small = peak_memory(spec, Load(8, 50))
+    ballast = bytearray(800 << 20)
+    ballast[:: 4096] = b"x" * len(ballast[:: 4096])
+    large = peak_memory(spec, Load(8, 50))
+    assert len(ballast) and small > 5
+    assert large == pytest.approx(small, rel=0.5)
