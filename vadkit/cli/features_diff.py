@@ -108,6 +108,8 @@ def lines(comparison: Comparison) -> Iterator[str]:
 
 
 def _stream(stream: StreamComparison) -> Iterator[str]:
+    from vadkit.features.comparing.recipes import say
+
     if stream.is_equal:
         yield f"{stream.title}: equal, {_videos(stream.videos)}"
         return
@@ -133,10 +135,12 @@ def _stream(stream: StreamComparison) -> Iterator[str]:
         yield "  why"
         for number, cause in enumerate(stream.causes[:CAUSES], 1):
             yield f"    {number}. {SURE[cause.certainty]}{cause.tell}"
+        if len(stream.causes) > CAUSES:
+            yield f"    and {len(stream.causes) - CAUSES} more"
     if stream.other_fields:
         what = "the recipes differ, too, without effect here" if stream.causes else "the recipes differ"
-        fields = stream.recipe_fields
-        yield f"  {what}: " + "; ".join(f"{f}: {fields[f][0]} in A, {fields[f][1]} in B" for f in stream.other_fields)
+        values = {field: [say(field, value) for value in stream.recipe_fields[field]] for field in stream.other_fields}
+        yield f"  {what}: " + "; ".join(f"{field}: {a} in A, {b} in B" for field, (a, b) in values.items())
     if any(cause.certainty == "possible" for cause in stream.causes):
         yield f"  {_lacking(stream)}the numbers alone leave more than one cause"
 
@@ -201,8 +205,8 @@ def _evidence(evidence: Evidence) -> Iterator[str]:
         f"{numbers.drift.late:+.2f}, largest difference {numbers.largest:.3g}"
     )
     yield (
-        f"by one network {numbers.profile:.2f}, of the same videos {numbers.relations:.2f} (1: surely); "
-        f"left over {numbers.values.left:.2%}"
+        f"same network {numbers.profile:.2f} and same videos {numbers.relations:.2f} of 1; "
+        f"not explained {numbers.values.left:.2%} of what tells rows apart"
     )
 
 

@@ -100,7 +100,7 @@ def test_another_clock_is_named_though_b_tells_nothing(
     tmp_path: Path,
 ) -> None:  # fmt: skip
     other = make(rgb=backbone("probe_rgb"), **clock)
-    trial = tried(base, other / "rgb" / "fair.npy", "rgb:features", videos["fair"])
+    trial = tried(base, other / "rgb" / "fair.npy", "rgb", videos["fair"])
     assert trial.outcomes[0].exact and trial.outcomes[0].field == field and word in trial.outcomes[0].tell
 
 
@@ -111,19 +111,19 @@ def test_sound_windows_shifted(base: Path, backbone: Build, videos: dict[str, Pa
     windows = [line[round(k * 16000 * 16 / 24) :][:15600] for k in range(13)]
     windows = [np.pad(window, (0, 15600 - len(window))) for window in windows]
     np.save(tmp_path / "fair.npy", backbone("logmel_stats").extract(windows))
-    trial = tried(base, tmp_path / "fair.npy", "audio:features", videos["fair"])
+    trial = tried(base, tmp_path / "fair.npy", "audio", videos["fair"])
     assert trial.outcomes[0].gives_b and "begin where the snippet begins" in trial.outcomes[0].tell, trial.outcomes[:3]
 
 
 def test_only_b_has_a_recipe(base: Path, make: Make, backbone: Build, videos: dict[str, Path]) -> None:
     other = make(rgb=planted(backbone("probe_rgb"), **pictures(lambda x: x[..., ::-1])))
-    comparison, a, b = compare(other / "rgb" / "fair.npy", base, ["features:rgb"])
+    comparison, a, b = compare(other / "rgb" / "fair.npy", base)
     explain(comparison.streams[0], a, b, videos["fair"])
     assert comparison.streams[0].maker == "B" and comparison.streams[0].causes[0].name == "colour"
 
 
 def test_other_weights_are_given_by_no_change(base: Path, make: Make, backbone: Build, videos: dict[str, Path]) -> None:
-    trial = tried(base, make(rgb=backbone("probe_rgb", seed=5)) / "rgb" / "fair.npy", "rgb:features", videos["fair"])
+    trial = tried(base, make(rgb=backbone("probe_rgb", seed=5)) / "rgb" / "fair.npy", "rgb", videos["fair"])
     assert not any(outcome.gives_b for outcome in trial.outcomes)
 
 

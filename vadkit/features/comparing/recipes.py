@@ -49,15 +49,16 @@ def blame(
     causes = []
     for field, values in showing.items():
         alone = len(groups[_group(field)]) == 1 and not (_group(field) == "input" and "weights" in groups)
-        told = f"{field}: {_text(values[0])} in A, {_text(values[1])} in B"
+        told = f"{field}: {say(field, values[0])} in A, {say(field, values[1])} in B"
         causes.append(Cause(field, told, "certain" if alone else "likely", field))
     causes.sort(key=lambda cause: _ORDER.index(_group(cause.field or "")))
     return causes, [field for field in fields if field not in showing]
 
 
-def _text(value: Any) -> str:
+def say(field: str, value: Any) -> str:
+    """Return the value of a recipe's field in words."""
     if value is None:
-        return "not told"
+        return "each video's own" if field == "fps" else "not told"
     text = value if isinstance(value, str) else json.dumps(value)
     return f"{text[:16]}..." if len(text) == 64 and text.isalnum() else text  # a SHA-256
 
@@ -120,9 +121,16 @@ def _shows(field: str) -> Shows:
 
 
 def with_fields(found: Sequence[Cause], blamed: Sequence[Cause]) -> list[Cause]:
-    """Return the facts, each with the field that tells of it, where one does."""
+    """Return the facts, each with the field that tells of it, where one does; without what a field explains besides."""
     by_group = {_group(cause.field or ""): cause.field for cause in reversed(blamed)}
-    return [replace(cause, field=by_group.get(_OF_FACT.get(cause.name, ""))) for cause in found]
+    explained = {name for group in by_group for name in _CONSEQUENCES.get(group, ())}
+    return [
+        replace(cause, field=by_group.get(_OF_FACT.get(cause.name, ""))) for cause in found
+        if cause.certainty == "certain" or cause.name not in explained
+    ]  # fmt: skip
+
+
+_CONSEQUENCES = {"rate": ("rate", "tail", "cut", "lengths", "start", "shift"), "start": ("start", "tail", "shift")}
 
 
 _OF_FACT = {

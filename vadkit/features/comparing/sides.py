@@ -6,7 +6,7 @@ Legend: t snippets, dim the width of a stream.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -51,9 +51,8 @@ def open_side(path: Path | str, known: Container[str] | None = None) -> Side:
     """
     path = Path(path)
     if path.is_file():
-        name = read_name(path.stem, known) or read_name(path.stem)
-        assert name is not None  # of a name that nobody has to know, there is always a reading
-        return Side(path, "file", {FEATURES: {name.name: partial(_open, path)}})
+        stream, name, _ = _read(path, (path.absolute().parent.name,), known)
+        return Side(path, "file", {stream: {name: partial(_open, path)}})
     if (path / HEAD).exists():
         store = read_store(path)
         stored = originals(store)
@@ -76,14 +75,20 @@ def _grouped(files: list[Found], known: Container[str] | None) -> dict[str, dict
     """Return readers by stream and video; files of one video that name crops are its crops."""
     crops: dict[tuple[str, str], dict[int, Path]] = defaultdict(dict)
     for file in files:
-        read = read_name(file.stem, known) or read_name(file.stem)
-        assert read is not None
-        stream = stream_of(file.below.parts[:-1], read.stream) or WIDTHS.get(_width(file.path), FEATURES)
-        crops[stream, read.name][read.crop or 0] = file.path
+        stream, name, crop = _read(file.path, file.below.parts[:-1], known)
+        crops[stream, name][crop] = file.path
     streams: dict[str, dict[str, Read]] = defaultdict(dict)
     for (stream, name), paths in crops.items():
         streams[stream][name] = partial(_stacked, [paths[crop] for crop in sorted(paths)])
     return dict(streams)
+
+
+def _read(path: Path, folders: Sequence[str], known: Container[str] | None) -> tuple[str, str, int]:
+    """Return the stream, the video and the crop that a file is of, by its name, the folders above it and its width."""
+    read = read_name(path.stem, known) or read_name(path.stem)
+    assert read is not None  # of a name that nobody has to know, there is always a reading
+    stream = stream_of(folders, read.stream) or WIDTHS.get(_width(path), FEATURES)
+    return stream, read.name, read.crop or 0
 
 
 def _width(path: Path) -> int:
