@@ -12,7 +12,6 @@ from typing import Any, get_args
 
 from vadkit.data.store_index import HEAD, Store, read_json, read_store
 from vadkit.data.stored import StoredFeatures
-from vadkit.features.crops import Order, crop_places
 from vadkit.features.manifest import Line, read_manifest
 from vadkit.features.originals import originals
 from vadkit.problems import VadkitError
@@ -109,6 +108,8 @@ def _size(path: Path) -> int:
 
 
 def _order(recipe: dict[str, Any]) -> list[str]:
+    from vadkit.features.crops import Order, crop_places  # imported here, for it takes torch
+
     order = recipe.get("crops")
     if order not in get_args(Order):
         return []

@@ -11,8 +11,6 @@ from typing import get_args
 
 import numpy as np
 
-from vadkit.features.crops import Order, crop_places, num_crops
-
 Blocks = Sequence[tuple[np.ndarray, np.ndarray]]  # A (k, t, dim) and B (k, t, dim) of each video, rows in step
 MEAN = -1  # in place of a crop's number: the mean over all of them
 CLEAR = 0.5  # another crop must leave less than this part of what the crop of the same number leaves
@@ -63,7 +61,7 @@ def _named(crops: tuple[int, ...]) -> str:
     """Name the convention that a permutation of crops leads from and to, if there is one."""
     if sorted(crops) != [*range(len(crops))]:
         return ""
-    orders = {order: _views(order) for order in get_args(Order) if num_crops(order) == len(crops)}
+    orders = {order: views for order, views in _views().items() if len(views) == len(crops)}
     for first, views in orders.items():
         for second in orders:
             if first != second and [views[i] for i in crops] == orders[second]:
@@ -71,8 +69,12 @@ def _named(crops: tuple[int, ...]) -> str:
     return ""
 
 
-def _views(order: str) -> list[tuple[str, bool]]:
-    return [(crop.place, crop.mirrored) for crop in crop_places(2, 2, 1, order)]
+def _views() -> dict[str, list[tuple[str, bool]]]:
+    """Return what each crop shows, by order."""
+    from vadkit.features.crops import Order, crop_places  # imported here, for it takes torch
+
+    orders = {order: crop_places(2, 2, 1, order) for order in get_args(Order)}
+    return {order: [(crop.place, crop.mirrored) for crop in crops] for order, crops in orders.items()}
 
 
 def find_crops(blocks: Blocks) -> CropMap:

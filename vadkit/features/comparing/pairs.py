@@ -48,7 +48,7 @@ def pair_streams(a: Side, b: Side, wanted: Iterable[str] = ()) -> tuple[list[Str
     if not any(pair.videos for pair in pairs):
         some_a, some_b = next(iter(a.streams[chosen[0][0]])), next(iter(b.streams[chosen[0][1]]))
         fail(f"A and B have no video in common: A has '{some_a}', B has '{some_b}', for example")
-    all_streams = not wanted
+    all_streams = not wanted and "file" not in (a.kind, b.kind)
     left_a = [s for s in a.streams if all_streams and s not in {x for x, _ in chosen}]
     left_b = [s for s in b.streams if all_streams and s not in {y for _, y in chosen}]
     return pairs, left_a, left_b
