@@ -192,6 +192,8 @@ def _some(names: list[str] | tuple[str, ...]) -> str:
 
 def _evidence(evidence: Evidence) -> Iterator[str]:
     """Yield the figures, the same words for each stream."""
+    from vadkit.features.comparing.causes import SURE as SURE_DRIFT
+
     shapes, numbers = evidence.shapes, evidence.numbers
     yield f"shape {_shape(shapes.a)} {shapes.kinds[0]} in A, {_shape(shapes.b)} {shapes.kinds[1]} in B (first of them)"
     if numbers is None:
@@ -200,9 +202,10 @@ def _evidence(evidence: Evidence) -> Iterator[str]:
         f"cosine {_close(numbers.cosine[0])} as they are, {_close(numbers.cosine[1])} put right, "
         f"{_close(numbers.centred)} about the mean row"
     )
+    drift = f" {numbers.drift.late:+.2f}" if abs(numbers.drift.late_t) >= SURE_DRIFT else ""
     yield (
-        f"scale {numbers.scale:.4g}, offset {numbers.offset:.3g}, time shift {numbers.timing.shift:+d} rows "
-        f"{numbers.drift.late:+.2f}, largest difference {numbers.largest:.3g}"
+        f"scale {numbers.scale:.4g}, offset {numbers.offset:.3g}, time shift {numbers.timing.shift:+d}{drift} rows, "
+        f"largest difference {numbers.largest:.3g}"
     )
     yield (
         f"same network {numbers.profile:.2f} and same videos {numbers.relations:.2f} of 1; "
