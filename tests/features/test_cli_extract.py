@@ -48,11 +48,11 @@ def told(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> list[
 def test_a_folder_becomes_a_store(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, str(folder / "in"), *TWO) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"{folder}/store: 2 videos extracted, 0 were there, 0 broken"
+    assert said[0] == f"{folder}/store: 2 videos extracted, 0 there before, 0 broken"
     assert "to train, say which are abnormal" in said[1]
     assert {video.name for video in read_store(folder / "store").videos} == {"a", "b"}
     assert run(folder, str(folder / "in"), *TWO) == 0
-    assert capsys.readouterr().out == f"{folder}/store: 0 videos extracted, 2 were there, 0 broken\n"
+    assert capsys.readouterr().out == f"{folder}/store: 0 videos extracted, 2 there before, 0 broken\n"
 
 
 def test_streams_and_arguments_from_a_graph(folder: Path) -> None:
@@ -73,7 +73,7 @@ def test_one_broken_video_is_told_and_the_exit_code_says_so(folder: Path, capsys
     assert run(folder, str(folder / "in"), *TWO) == 1
     said = capsys.readouterr()
     assert f"broken: c: {folder}/in/c.mp4 is empty (0 bytes)" in said.err and "1 broken" in said.out
-    assert "--retry-broken" in said.err
+    assert "--retry-broken" in said.err and "note: there is no sound" not in said.err
     assert read_manifest(folder / "store")[0]["c"]["state"] == "broken"
 
 
@@ -102,7 +102,8 @@ def test_labels_of_a_published_data_set(tmp_path: Path, capsys: pytest.CaptureFi
     assert videos.keys() == {"Abuse028_x264", "Normal_Videos_003_x264"}
     assert videos["Abuse028_x264"].label == 1 and videos["Normal_Videos_003_x264"].label == 0
     told = capsys.readouterr().err
-    assert "1 videos (holiday) without a label in ucf_crime: left out" in told
+    assert "note: there is no sound: 2 videos (Abuse028_x264, Normal_Videos_003_x264)" in told
+    assert "1 video (holiday) without a label in ucf_crime: left out" in told
     # The real one has 1412 frames, and 60 are made here.
     assert videos["Abuse028_x264"].spans == ()
     assert "'Abuse028_x264': 0 of 1 intervals lie before its last frame (60)" in told

@@ -21,7 +21,7 @@ from test_extract_store import content
 from vadkit_extraction_toys import Broken, FirstRed, Loud, Trap
 
 from vadkit.data.store_index import read_store
-from vadkit.features import workers
+from vadkit.features import lock, workers
 from vadkit.features.lock import StoreLock
 from vadkit.features.manifest import read_manifest
 from vadkit.features.shares import Share
@@ -166,9 +166,10 @@ def test_two_shards_make_one_store(
 
 
 def test_a_second_process_on_the_same_videos_is_told(
-    entries: list[VideoEntry], expected: dict[str, bytes], root: Path
+    entries: list[VideoEntry], expected: dict[str, bytes], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with started(entries, root, workers=0, delay=0.2) as process:
+    monkeypatch.setattr(lock, "PATIENCE", 0)
+    with started(entries, root, workers=0, delay=0.4) as process:
         wait_for_lines(root, 1, process)
         for share in (Share(), Share(2, 3)):
             with pytest.raises(VadkitError, match="another process is extracting"):
@@ -252,15 +253,15 @@ def test_shares_have_each_video_once_and_are_even(of: int, count: int) -> None:
 def test_shares_with_a_video_in_common_exclude_each_other(tmp_path: Path) -> None:
     names = [f"v{n}" for n in range(11)]
     mine = Share(2, 3)
-    lock = StoreLock(tmp_path)
-    lock.take(mine)
+    held = StoreLock(tmp_path)
+    held.take(mine)
     others = [Share(n, of) for of in (1, 2, 4, 5) for n in range(1, of + 1)]
     common = [share for share in others if set(share.pick(names, str)) & set(mine.pick(names, str))]
     locked = subprocess.run(
         [sys.executable, "-c", TRY, str(tmp_path), json.dumps([[s.number, s.of] for s in others])],
         capture_output=True, text=True, timeout=300, check=True,
     ).stdout.split()  # fmt: skip
-    lock.close()
+    held.close()
     assert {str(share) for share in common} <= set(locked) and len(locked) < len(others)
 
 

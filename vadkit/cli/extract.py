@@ -205,15 +205,18 @@ def _tell(result: StoreResult, args: argparse.Namespace, labelled: bool) -> None
     for name, cause in list(result.failed.items())[:SHOWN]:
         _say(f"broken: {name}: {cause}")
     _tell_some("{} broken in all", list(result.failed) if len(result.failed) > SHOWN else [])
-    odd = [f"{name}: {text}" for name, texts in result.warnings.items() for text in texts]
-    for text in odd[:SHOWN]:
-        _say(f"note: {text}")
+    odd: dict[str, list[str]] = {}
+    for name, texts in result.warnings.items():
+        for text in texts:
+            odd.setdefault(text, []).append(name)
+    for text, names in list(odd.items())[:SHOWN]:
+        _tell_some(f"{text.replace('{', '{{').replace('}', '}}')}: {{}}", names)
     if len(odd) > SHOWN:
-        _say(f"note: ... and {len(odd) - SHOWN} more, in {args.out / 'manifest.jsonl'}")
+        _say(f"note: ... and {len(odd) - SHOWN} more kinds of notes, in {args.out / 'manifest.jsonl'}")
     if result.failed:
         _say("hint: what is broken is not tried again unless its file changes or you say --retry-broken")
-    made, skipped = len(result.made), len(result.skipped)
-    print(_printable(f"{args.out}: {made} videos extracted, {skipped} were there, {len(result.failed)} broken"))
+    before = f"{len(result.skipped)} there before, {len(result.failed)} broken"
+    print(_printable(f"{args.out}: {_videos_said(len(result.made))} extracted, {before}"))
     if not labelled and result.made:
         print(_printable(f"  to train, say which are abnormal: --labels, or the file {args.out / 'videos.json'}"))
 
@@ -221,7 +224,11 @@ def _tell(result: StoreResult, args: argparse.Namespace, labelled: bool) -> None
 def _tell_some(text: str, names: Sequence[str]) -> None:
     if names:
         some = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-        _say("note: " + text.format(f"{len(names)} videos ({some})"))
+        _say("note: " + text.format(f"{_videos_said(len(names))} ({some})"))
+
+
+def _videos_said(count: int) -> str:
+    return f"{count} video{'s' * (count != 1)}"
 
 
 def _say(text: str) -> None:
