@@ -231,7 +231,7 @@ def whole_run(path: Path, seconds: float, folder: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--snippets", type=int, default=8, help="length of the made video")
+    parser.add_argument("--snippets", type=int, default=4, help="length of the made video")
     parser.add_argument("--small", action="store_true", help="one round of two snippets, to try whether this runs")
     args = parser.parse_args()
     if not hasattr(getattr(cv2, "optflow", None), "DualTVL1OpticalFlow_create"):
