@@ -13,6 +13,26 @@ from vadkit.problems import fail
 
 _MASK = threading.Lock()  # the mask of the process can only be read by changing it
 
+
+def make_folder(path: Path | str) -> None:
+    """Make a folder and those above it. Raises VadkitError if it cannot be made or written to."""
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        fail(f"cannot write to the folder {path}: {why(error)}", "choose another --out")
+
+
+def why(error: OSError) -> str:
+    """Return the cause of an error in words."""
+    if isinstance(error, FileExistsError):
+        return "it is a file" if error.filename is None else f"{error.filename} is a file"
+    if isinstance(error, NotADirectoryError):
+        return "a part of the path is a file"
+    return error.strerror or str(error)
+
+
 @contextmanager
 def replacing(path: Path | str, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to; move it into place if the block ends well.
@@ -28,7 +48,7 @@ def replacing(path: Path | str, durable: bool = True) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".vadkit-", suffix=path.suffix[:16])
         os.close(handle)
     except OSError as error:
-        fail(f"cannot write {path}: {error.strerror or error}")
+        fail(f"cannot write {path}: {why(error)}")
     temporary = Path(name)
     try:
         yield temporary

@@ -57,7 +57,7 @@ def by_rows(read: Callable[[slice], Tensor], x: Tensor) -> Tensor:
     ``read(rows)`` makes some rows of a map over pairs of snippets and returns (b, rows, ...). Whole, a map
     of a video of three hours has a gigabyte. Where a graph is traced, t is no number: all rows at once.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or x.is_meta:
         return read(slice(None))
     rows = max(1, CELLS // (x.shape[0] * x.shape[1]))
     parts = [read(slice(start, start + rows)) for start in range(0, x.shape[1], rows)]

@@ -97,6 +97,7 @@ def test_features_made_in_another_way_are_told(capsys: Any, model_file: Path, st
         (["--set", "data.use=feature_stor"], "unknown dataset 'feature_stor'"),
         (["--set", "data.args.root=/nowhere/at/all"], "/nowhere/at/all: there is no such folder"),
         (["--set", "data.streams.rgb=flow"], "input 'rgb' of the graph is 16 wide, but its features are 12 wide"),
+        (["--out", __file__], "test_cli_eval.py is a file\n  hint: choose another --out"),
         (["--split", "val"], "the data set has no video in split 'val'"),
         (["--device", "cuda:77"], "--device cuda:77 cannot be used here"),
         (["--device", "nonsense"], "--device nonsense cannot be used here"),

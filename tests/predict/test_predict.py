@@ -290,7 +290,7 @@ def test_a_backbone_that_breaks_is_a_cause_not_a_traceback(tmp_path: Path, capsy
         (["{clip}", "--threshold", "2"], "lie between 0 and 1"),
         (["{clip}", "--threshold", "much"], "--threshold much is not a number"),
         (["{clip}", "--device", "tpu9"], "--device tpu9 cannot be used here"),
-        (["{clip}", "--out", "{clip}"], "cannot make the folder"),
+        (["{clip}", "--out", "{clip}"], "cannot write to the folder"),
         (["{clip}", "--model", "{clip}"], "is not a sound .safetensors file"),
         (["{clip}", "--model", "none.safetensors"], "there is no model file none.safetensors"),
     ],

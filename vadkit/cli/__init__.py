@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -30,12 +31,44 @@ VERBS = {
 }
 
 
+MEMORY_HINT = "a smaller data.batch, shorter data.sampler.args.length or another --device may help"
+
+
 class Parser(argparse.ArgumentParser):
     """Tells what is wrong with the words on the command line in one line and a hint."""
 
+    words: tuple[str, ...] = ()
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # as argparse has it
+        self.words = tuple(args or ())
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"vadkit: {message}\n  hint: see '{self.prog} --help'\n")
+        hint = f"see '{self.prog} --help'"
+        strange = self._strange_option()
+        if strange is not None:  # argparse would tell what is missing instead, because this was misspelt
+            close = nearest(strange, self._options())
+            message = f"{self.prog.removeprefix('vadkit ')} has no option {strange}"
+            hint = f"did you mean {close}?" if close else hint
+        number = re.fullmatch(r"argument (\S+): invalid (int|float) value: '(.*)'", message)
+        if number:
+            message = f"{number[1]} must be a {'whole ' * (number[2] == 'int')}number, got '{number[3]}'"
+        sys.stderr.write(f"vadkit: {message}\n  hint: {hint}\n")
         raise SystemExit(2)
+
+    def _strange_option(self) -> str | None:
+        own = self.words[: self.words.index("--")] if "--" in self.words else self.words
+        written = [word.partition("=")[0] for word in own if word.startswith("--")]
+        return next((w for w in written if not any(known.startswith(w) for known in self._options())), None)
+
+    def _options(self) -> list[str]:
+        """Return the options of this parser and of those below it."""
+        options = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    options += parser._option_string_actions
+        return options
 
 
 def _help() -> str:
@@ -76,9 +109,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
+    except (MemoryError, RuntimeError) as error:
+        if debug or not _out_of_memory(error):
+            raise
+        sys.stderr.write(f"there is not enough memory{_on_device(error)}\n  hint: {MEMORY_HINT}\n")
+        return 2
     except BrokenPipeError:  # the reader, say `head`, had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Tell whether an error of Python or torch (which is not imported for this) means a lack of memory."""
+    told = "allocate memory" in str(error) or "out of memory" in str(error)
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or told
+
+
+def _on_device(error: Exception) -> str:
+    return " on the GPU" if "CUDA" in str(error) else ""
 
 
 def _run(verb: str, words: list[str]) -> int:

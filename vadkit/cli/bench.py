@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     swap = what.add_parser("swap", help="swap components of a node, or compare the rows of a spec file",
                            description="Train and score each variant with several seeds, time them side by side, "
                            "and write a table (CSV, Markdown, HTML). Started again, it skips what is finished.")
-    swap.add_argument("config", nargs="?", help="name of a graph, or path of a YAML file")
+    swap.add_argument("config", metavar="CONFIG", nargs="?", help="name of a graph, or path of a YAML file")
     swap.add_argument("--node", help="the node whose component is swapped")
     swap.add_argument("--with", dest="components", metavar="A,B,...", help="the components to try")
     swap.add_argument("--spec", type=Path, metavar="FILE.yaml", help="a file with the variants instead")

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", help="name of a graph, or path of a YAML file")
+    parser.add_argument("config", metavar="CONFIG", help="name of a graph, or path of a YAML file")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                         help="change the file, e.g. nodes.context.use=gl_mhsa")
     parser.add_argument("--without", action="append", default=[], metavar="PLUGIN", help="leave a plugin out")
@@ -29,7 +29,13 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.api import build
     from vadkit.files import write_atomically
     from vadkit.graph.artifact import save
+    from vadkit.problems import fail
 
+    for name, value, low, high in (("seed", args.seed, 0, 2**32 - 1), ("snippets", args.snippets, 1, 10**6)):
+        if not low <= value <= high:
+            fail(f"--{name} must be from {low} to {high}, got {value}")
+    if args.out and args.out.suffix != ".safetensors":
+        fail(f"--out {args.out}: a model file ends in .safetensors")
     torch.manual_seed(args.seed)
     model = build(args.config, args.set, without=args.without)
     if args.diagram:

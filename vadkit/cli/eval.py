@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from vadkit.files import make_folder
 from vadkit.problems import fail
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def _evaluate(args: argparse.Namespace) -> tuple[Result, str | None]:
     dataset = open_dataset(sections["data"])
     device = choose_device(args.device)
     model = load(args.model, str(device))
+    if args.out:
+        make_folder(args.out)  # now, rather than when all is scored
     with _progress() as tell:
         result = evaluate_as_configured(
             model, dataset, sections["eval"], split=args.split, device=device, on_progress=tell

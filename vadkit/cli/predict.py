@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading the model", total=None)
 
         def progress(number: int, count: int, video: Path, done: float, total: float | None) -> None:

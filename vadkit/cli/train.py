@@ -14,7 +14,7 @@ from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", help="name of a graph, or path of a YAML file")
+    parser.add_argument("config", metavar="CONFIG", help="name of a graph, or path of a YAML file")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                         help="change the file, e.g. train.optimizer.lr=1e-4")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")

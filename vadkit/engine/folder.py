@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vadkit.files import make_folder, why
 from vadkit.problems import Note, fail
 
 FILES = ("config.yaml", "log.jsonl", "model.safetensors", "result.json")
@@ -22,12 +24,16 @@ FREE = (
 
 @contextmanager
 def claimed(out: Path) -> Iterator[None]:
-    """Make ``out`` and hold it against a second process. Raises VadkitError where that cannot be."""
+    """Make ``out`` and hold it against a second process. Raises VadkitError where that cannot be.
+
+    A folder that is new goes again if nothing has been written to it but the lock.
+    """
+    is_new = not out.exists()
+    make_folder(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
         stream = (out / ".lock").open("w")
     except OSError as error:
-        fail(f"cannot write to the folder {out}: {error.strerror}", hint="choose another --out")
+        fail(f"cannot write {out / '.lock'}: {why(error)}", hint="choose another --out")
     with stream:
         try:
             import fcntl
@@ -37,7 +43,11 @@ def claimed(out: Path) -> Iterator[None]:
             fail(f"another process is training into {out}")
         except (ImportError, OSError):
             pass  # a system, or a file system, without locks
-        yield
+        try:
+            yield
+        finally:
+            if is_new and out.is_dir() and os.listdir(out) == [".lock"]:
+                shutil.rmtree(out, ignore_errors=True)
 
 
 def prepare(out: Path, resume: bool, overwrite: bool) -> None:

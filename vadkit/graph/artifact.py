@@ -57,7 +57,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
         model = compile_config(load_config(graph), load_plugins())
     except VadkitError as error:
         fail(f"{path}: the graph inside cannot be built here: {error.problems[0].message}",
-             error.problems[0].hint or "install the plugins it was trained with")
+             error.problems[0].hint or "install the plugins it was trained with", notes=error.problems[0].notes)
     missing = sorted(set(model.state_dict()) ^ set(state))
     if missing:
         fail(f"{path}: the weights do not fit the graph inside (first: {missing[0]})",
@@ -109,6 +109,8 @@ def _not_a_model(path: Path, error: Exception) -> None:
     if head[:2] == b"PK" or head[:1] == b"\x80":
         fail(f"{path} is a pickled checkpoint; vadkit loads no pickle, because loading one runs its code",
              "vadkit models are .safetensors files")
+    if path.suffix.lower() in (".yaml", ".yml", ".json"):
+        fail(f"{path} is not a model file", "vadkit train makes a .safetensors file of a config")
     fail(f"{path} is not a sound .safetensors file: {error}", "it may be cut off; copy or train it again")
 
 

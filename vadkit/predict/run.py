@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from vadkit.files import make_folder
 from vadkit.predict.index_page import index_page
 from vadkit.predict.inputs import PREVIEW, distinct_names, find_videos
 from vadkit.predict.outcome import Outcome, summary
@@ -56,7 +57,7 @@ def predict(
     out = Path(out)
     found = find_videos(videos, out)
     system = load_system(Path(model), device, threshold)
-    _make_folder(out)
+    make_folder(out)
     outcomes = []
     for number, (video, name) in enumerate(zip(found, distinct_names(found))):
         outcome = _one(system, video, name, out, embed, _told(progress, number, len(found), video))
@@ -74,13 +75,6 @@ def _told(
         return None
     progress(number, count, video, 0.0, None)
     return lambda done, total: progress(number, count, video, done, total)
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fail(f"cannot make the folder {out}: {error.strerror}")
 
 
 def _one(

@@ -1,0 +1,95 @@
+"""Slips on the command line: each is told in a line or two, with exit code 2, and nothing is left behind."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from vadkit.cli import VERBS, main
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["tran"], "vadkit: there is no verb 'tran'\n  hint: did you mean 'train'?\n"),
+        (["--foo"], "vadkit: there is no verb '--foo'\n  hint: see 'vadkit --help'\n"),
+        (["train"], "vadkit: the following arguments are required: CONFIG, --out\n  hint: see 'vadkit train --help'\n"),
+        (["train", "x", "--ouut=y"], "vadkit: train has no option --ouut\n  hint: did you mean --out?\n"),
+        (["bench", "swap", "x", "--sets", "a=1"],
+         "vadkit: bench has no option --sets\n  hint: did you mean --set?\n"),
+        (["data", "import", "--zzz"],
+         "vadkit: data import has no option --zzz\n  hint: see 'vadkit data import --help'\n"),
+        (["train", "x", "--out", "y", "--seed", "two"],
+         "vadkit: --seed must be a whole number, got 'two'\n  hint: see 'vadkit train --help'\n"),
+        (["train", "x", "--out", "y", "z"],
+         "vadkit: unrecognized arguments: z\n  hint: see 'vadkit train --help'\n"),
+        (["build", "seed_xd_rgb", "--snippets", "0"], "--snippets must be from 1 to 1000000, got 0\n"),
+        (["build", "seed_xd_rgb", "--seed", "-1"], "--seed must be from 0 to 4294967295, got -1\n"),
+        (["build", "seed_xd_rgb", "-o", "m.pt"], "--out m.pt: a model file ends in .safetensors\n"),
+        (["eval", "--model", "nothing.safetensors"], "there is no model file nothing.safetensors\n"),
+        (["eval", "--model", "a.yaml"],
+         "a.yaml is not a model file\n  hint: vadkit train makes a .safetensors file of a config\n"),
+        (["train", "seed_xd_rgb", "--out", "a.yaml"],
+         "cannot write to the folder a.yaml: a.yaml is a file\n  hint: choose another --out\n"),
+        (["train", "seed_xd_rgb", "--out", "a.yaml/deep"],
+         "cannot write to the folder a.yaml/deep: a part of the path is a file\n  hint: choose another --out\n"),
+        (["train", "seed_xd_rgb", "--out", "new"],
+         "stores/xd_violence: there is no such folder\n  hint: a feature store is a folder with store.json, "
+         "videos.json and one folder per stream\n"),
+        (["build", "seed_xd_rgb", "--diagram", "a.yaml/d.svg"], "cannot write a.yaml/d.svg: a.yaml is a file\n"),
+    ],
+)  # fmt: skip
+def test_a_slip_is_told(
+    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text("about: nothing\n")
+    assert main(words) == 2
+    assert capsys.readouterr() == ("", told)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.yaml"]
+
+
+@pytest.fixture
+def raising(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """A verb that raises what the list holds."""
+    errors: list[Exception] = []
+
+    def run(args: argparse.Namespace) -> int:
+        raise errors[0]
+
+    verb = types.SimpleNamespace(__doc__="Raise.", add_arguments=lambda parser: None, run=run)
+    monkeypatch.setitem(VERBS, "raise", "raise")
+    monkeypatch.setitem(sys.modules, "vadkit.cli.raise", verb)
+    return errors
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "there is not enough memory\n"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 4 bytes"), "not enough memory\n"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "there is not enough memory on the GPU\n"),
+    ],
+)
+def test_a_lack_of_memory_is_told(raising: list[Exception], error: Exception, told: str, capsys: Captured) -> None:
+    raising.append(error)
+    assert main(["raise"]) == 2
+    shown = capsys.readouterr().err
+    assert told in shown and "  hint: a smaller data.batch" in shown
+
+
+def test_errors_of_ours_are_not_hidden(raising: list[Exception]) -> None:
+    raising.append(RuntimeError("a shape that does not fit"))
+    with pytest.raises(RuntimeError, match="does not fit"):
+        main(["raise"])
+
+
+def test_ctrl_c_is_told(raising: list[Exception], capsys: Captured) -> None:
+    raising.append(KeyboardInterrupt())  # type: ignore[arg-type]
+    assert main(["raise"]) == 130 and capsys.readouterr().err == "interrupted\n"
