@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,8 +17,10 @@ import torch
 import yaml
 from engine_stub import StubBatches, StubModel, section
 
+import vadkit
 from vadkit.cli import main
 from vadkit.engine import checkpoints
+from vadkit.engine.folder import refuse_changes
 from vadkit.engine.progress import Progress
 from vadkit.engine.records import read_log
 from vadkit.engine.session import Session
@@ -142,6 +146,16 @@ def test_a_change_that_does_not_matter_is_taken(graph, tmp_path, change):
     assert train(graph, ["train.steps=3", change], tmp_path / "run", resume=True, device="cpu").steps == 3
 
 
+def test_a_key_that_a_newer_version_has_added_does_not_matter_while_it_has_its_default(graph):
+    now = vadkit.build(graph).spec
+    before = copy.deepcopy(now)
+    del before["data"]["val_fraction"]
+    refuse_changes(before, now, "last")
+    now["data"]["val_fraction"] = 0.5
+    with pytest.raises(VadkitError, match="data.val_fraction: 0.2 then, 0.5 now"):
+        refuse_changes(before, now, "last")
+
+
 def test_other_training_videos_are_refused(graph, tmp_path):
     from tiny_store import write_tiny_store
 
@@ -231,8 +245,9 @@ def test_ctrl_c_at_the_command_line(graph, tmp_path, capfd):
     out, err = process.communicate(timeout=60)
     text = re.sub(r"\s+", " ", err)
     assert process.returncode == 130, err
-    assert "stopped after step" in text and f"--out {tmp_path / 'cut'} --resume" in text
+    told = text.partition("go on with: vadkit ")[2].strip()
+    assert "stopped after step" in text and told.endswith(f"--out {tmp_path / 'cut'} --resume")
     assert "Traceback" not in err and out == ""
-    assert main([*words, str(tmp_path / "cut"), "--resume"]) == 0
+    assert main(shlex.split(told)) == 0
     assert read_header(tmp_path / "cut" / "model.safetensors")["extra"]["steps"] == 250
     assert "resuming after step" in capfd.readouterr().err

@@ -8,6 +8,7 @@ torchrun --nproc-per-node 2 -m vadkit train ...
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    resume = f"vadkit train {args.config} --out {args.out} --resume, with the same --set as before"
+    resume = _resume_words(args)
     try:
         result = train(
             args.config, args.set, args.out, args.resume, args.overwrite, args.device, args.seed,
@@ -53,6 +54,16 @@ def run(args: argparse.Namespace) -> int:
         return 128 + signal.Signals(result.signal)
     _print(result, args.out)
     return 0
+
+
+def _resume_words(args: argparse.Namespace) -> str:
+    """Return the command that goes on with the run."""
+    words = ["vadkit", "train", args.config]
+    for option, values in (("--set", args.set), ("--without", args.without)):
+        words += [word for value in values for word in (option, value)]
+    words += ["--device", args.device] if args.device != "auto" else []
+    words += ["--seed", str(args.seed)] if args.seed is not None else []
+    return shlex.join([*words, "--out", str(args.out), "--resume"])
 
 
 def _print(result: Any, out: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vadkit.files import make_folder, why
+from vadkit.graph.sections import with_defaults
 from vadkit.problems import Note, fail
 
 FILES = ("config.yaml", "log.jsonl", "model.safetensors", "result.json")
@@ -70,10 +71,11 @@ def prepare(out: Path, resume: bool, overwrite: bool) -> None:
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: str) -> None:
     """Raise VadkitError if the config of the run to go on with differs in a way that matters.
 
-    Evaluation matters only where it selects the weights.
+    Evaluation matters only where it selects the weights. A key that a newer vadkit has added had its
+    default then.
     """
     free = FREE if select != "last" else (*FREE, "eval", "train.evaluate_every")
-    old, new = _flat(before), _flat(now)
+    old, new = _flat(with_defaults(before)), _flat(now)
     differing = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
     swapped = [key.removesuffix("use") + "args" for key in differing if key.endswith(".use")]
     changed = sorted(key for key in differing if not _under(key, (*free, *swapped)))
