@@ -121,3 +121,19 @@ def test_scores_that_are_not_finite_are_told(tmp_path: Path) -> None:
 
 def test_the_graphs_of_these_tests_are_plain_data() -> None:
     assert json.loads(json.dumps(RGB)) == RGB
+
+
+def test_random_weights_of_training_and_files_that_lie_elsewhere(tmp_path: Path) -> None:
+    from vadkit.predict.system import _with_weights
+
+    inputs = {"rgb": {"use": "i3d_rgb", "args": {"short_side": 256}}, "clip": {"use": "clip_vit"}}
+    stored = {"rgb": {"weights": "random"}, "clip": {"weights": "0" * 64}}
+    assert _with_weights(inputs, {"clip": "here.pt"}, stored) == {
+        "rgb": {"use": "i3d_rgb", "args": {"short_side": 256, "random_weights": True}},
+        "clip": {"use": "clip_vit", "args": {"weights": "here.pt"}},
+    }
+    given = {"rgb": {"use": "i3d_rgb", "args": {"random_weights": True}}}
+    assert _with_weights(given, {"rgb": "here.pt"}, {})["rgb"]["args"] == {"weights": "here.pt"}
+    assert _with_weights({"rgb": {"use": "i3d_rgb"}}, {}, {})["rgb"]["args"] == {}  # then it refuses to run
+    with pytest.raises(VadkitError, match="no such input"):
+        load_system(write_model(tmp_path / "m.safetensors"), "cpu", weights={"rbg": "x.pt"})

@@ -19,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", required=True, help="folder for the results")
     parser.add_argument("--threshold", type=_number, metavar="X", help="events score at least this (the model's)")
     parser.add_argument("--embed", action="store_true", help="put the videos into the pages")
+    parser.add_argument("--weights", action="append", default=[], metavar="INPUT=FILE",
+                        help="weight file of an input's backbone, if it is not where it was in training")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
 
 
@@ -29,12 +31,20 @@ def _number(text: str) -> float:
         fail(f"--threshold {text} is not a number")
 
 
+def _weights(text: str) -> tuple[str, str]:
+    name, equals, file = text.partition("=")
+    if not (name and equals and file):
+        fail(f"--weights {text}: must be INPUT=FILE", "for example --weights rgb=i3d.pt")
+    return name, file
+
+
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from vadkit.predict import predict
 
+    weights = dict(_weights(text) for text in args.weights)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -47,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
         outcomes = predict(
             args.videos, args.model, args.out, threshold=args.threshold, embed=args.embed, device=args.device,
-            progress=progress,
+            weights=weights, progress=progress,
         )  # fmt: skip
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     _tell(outcomes, Path(args.out))

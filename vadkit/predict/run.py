@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -36,6 +36,7 @@ def predict(
     threshold: float | None = None,
     embed: bool = False,
     device: str = "auto",
+    weights: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     report: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
@@ -49,6 +50,7 @@ def predict(
         threshold: score from which on a snippet belongs to an event; None takes the model's own.
         embed: put the videos into the pages instead of pointing to them.
         device: "auto", "cpu", "cuda", ...
+        weights: weight files of backbones by input name, where they are not where they were in training.
         report: called with each outcome.
 
     Raises VadkitError if nothing can begin: no such video, no sound model, a folder that cannot be
@@ -56,7 +58,7 @@ def predict(
     """
     out = Path(out)
     found = find_videos(videos, out)
-    system = load_system(Path(model), device, threshold)
+    system = load_system(Path(model), device, threshold, weights)
     make_folder(out)
     outcomes = []
     for number, (video, name) in enumerate(zip(found, distinct_names(found))):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from vadkit.data.build import build_component, find_component
-from vadkit.data.recipes import of_random_weights
+from vadkit.data.recipes import RANDOM, of_random_weights
 from vadkit.devices import choose_device
 from vadkit.evaluate.recipes import other_recipes
 from vadkit.evaluate.score import build_post
@@ -81,12 +81,16 @@ class System:
         return moved
 
 
-def load_system(path: Path, device: str = "auto", threshold: float | None = None) -> System:
+def load_system(
+    path: Path, device: str = "auto", threshold: float | None = None, weights: Mapping[str, str] | None = None
+) -> System:
     """Return the system of a model file.
 
     Args:
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...
         threshold: what counts as an event; None takes the model's own.
+        weights: where the weight files of backbones lie here, by input name; others are where they were in
+            training. A backbone whose features had random weights in training gets the same ones again.
 
     Raises VadkitError for a file that is no sound model, a model whose inputs name no backbone, a
     device that is not there and a threshold that no score can be compared with.
@@ -97,11 +101,12 @@ def load_system(path: Path, device: str = "auto", threshold: float | None = None
     _need_backbones(path, spec["inputs"])
     model = load(path, str(place))
     evaluation = spec.get("eval") or {}
-    backbones = {name: _backbone(name, told, place) for name, told in spec["inputs"].items()}
+    stored = _stored_recipes(header)
+    inputs = _with_weights(spec["inputs"], weights or {}, stored)
+    backbones = {name: _backbone(name, told, place) for name, told in inputs.items()}
     chosen = threshold if threshold is not None else evaluation.get("threshold", 0.5)
     _check_threshold(chosen, model.output_range)
     warnings: list[str] = []
-    stored = _stored_recipes(header)
     clock = _clock(stored, header.get("extra", {}).get("snippet_frames"), warnings)
     recipes = {name: recipe(spec["inputs"][name]["use"], b, **clock) for name, b in backbones.items()}
     warnings += other_recipes(stored, recipes, MAY_DIFFER)
@@ -110,6 +115,25 @@ def load_system(path: Path, device: str = "auto", threshold: float | None = None
         path, _sha256(path), model, header, backbones, clock, recipes, build_post(evaluation), float(chosen),
         place, warnings,
     )  # fmt: skip
+
+
+def _with_weights(
+    inputs: Mapping[str, Any], files: Mapping[str, str], stored: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the inputs with the weight files that are given here, or random weights where training had them."""
+    for name in files:
+        if name not in inputs:
+            fail(f"--weights {name}: the model has no such input", f"its inputs are {', '.join(inputs)}")
+    found = {}
+    for name, told in inputs.items():
+        args = dict(told.get("args") or {})
+        if name in files:
+            args.pop("random_weights", None)
+            args["weights"] = files[name]
+        elif args.get("weights") is None and stored.get(name, {}).get("weights") == RANDOM:
+            args["random_weights"] = True
+        found[name] = {**told, "args": args}
+    return found
 
 
 def _backbone(name: str, told: Mapping[str, Any], device: torch.device) -> Backbone:
