@@ -10,7 +10,7 @@ from vadkit.plugin_manager import EXTRA, reload_plugins
 PLUGINS = Path(__file__).parent / "plugins"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def tiny_backbones() -> Iterator[None]:
     """Make the plugin of this folder known, as a user does with a module that is not packaged."""
     patch = pytest.MonkeyPatch()
