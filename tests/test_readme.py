@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import vadkit
+from vadkit import plugin_manager
 from vadkit.kinds import KINDS
 from vadkit.plugin_manager import load_plugins
 
@@ -35,7 +36,8 @@ def component_table() -> str:
     return "\n".join(lines)
 
 
-def test_the_table_of_components_is_that_of_vadkit_list():
+def test_the_table_of_components_is_that_of_vadkit_list(monkeypatch):
+    monkeypatch.setenv(plugin_manager.EXTRA, "")  # without the plugins of other tests
     text = README.read_text(encoding="utf-8")
     shown = text.split(BEGIN)[1].split(END)[0].strip()
     assert shown == component_table(), "run python tests/test_readme.py to write it anew"

@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
 
     def _options(self) -> list[str]:
         """Return the options of this parser and of those below it."""
-        options = list(self._option_string_actions)
+        options = [*self._option_string_actions]
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
                 for parser in action.choices.values():
