@@ -214,10 +214,17 @@ def some(names: Sequence[str]) -> str:
 
 
 def stranger_notes(strangers: Sequence[Found], data_set: str) -> list[str]:
-    """Say which arrays are of no video of ``data_set``."""
-    arrays = [str(file.below) for file in strangers if file.path.suffix == ".npy"]
-    count = "a .npy file is" if len(arrays) == 1 else f"{len(arrays)} .npy files are"
-    return [f"{count} of no video of {data_set}: {some(arrays)}"] if arrays else []
+    """Say which arrays are of no video of ``data_set``, and which are truth files by their names."""
+    arrays = [file for file in strangers if file.path.suffix == ".npy"]
+    truths = [file for file in arrays if file.path.name.startswith("gt")]
+    others = [str(file.below) for file in arrays if file not in truths]
+    notes = [
+        f"{file.below} looks like a truth file and is not used; to check it against the intervals: "
+        f"vadkit data audit STORE --legacy-truth {file.path}"
+        for file in truths
+    ]
+    count = "a .npy file is" if len(others) == 1 else f"{len(others)} .npy files are"
+    return [*notes, f"{count} of no video of {data_set}: {some(others)}"] if others else notes
 
 
 def axes_entry(axes: Mapping[str, str]) -> str | dict[str, str] | None:
