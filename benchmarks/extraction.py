@@ -1,6 +1,6 @@
 """The paper's features from raw video, five crops and three modalities: our chain against the usual one, by stage.
 
-    python benchmarks/extraction.py [--rounds 3] [--snippets 4] [--small]
+    python benchmarks/extraction.py [--rounds 3] [--snippets 4] [--precision fp32] [--small]
 
 The usual chain is what the public extractors do: OpenCV's decoder, a PIL resize per frame, OpenCV's TV-L1, networks
 in float32 with their batch norms, one clip at a time, resampy's filter. Both take turns on one thread, and the
@@ -9,7 +9,7 @@ frames a second, 94 snippets, 470 clips). The last row is a whole run of ``vadki
 all that lies between the stages. Weights are random: they change no time.
 
 OpenCV's TV-L1 is in its contributed modules: see benchmarks/tvl1.py for an environment that has them. Writes
-benchmarks/results/extraction-cpu-MONTH.json and .md.
+benchmarks/results/extraction-cpu-MONTH.json and .md, or extraction-PRECISION-cpu-MONTH if one is asked for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import av
 import cv2
@@ -40,7 +40,7 @@ from vadkit.features.flow import TvL1Settings
 from vadkit.features.flow.tvl1_numba import tvl1_numba
 from vadkit.features.kaiser import resample
 from vadkit.features.media import Picture, open_media
-from vadkit.features.network import has_bf16
+from vadkit.features.network import Precision, resolve
 from vadkit.features.sound import Windows
 from vadkit.features.store import extract_store
 
@@ -112,11 +112,10 @@ def usual_i3d(channels: int) -> nn.Module:
 
 
 # -- stages ------------------------------------------------------------------------------------------
-def stages(path: Path, snippets: int) -> list[Stage]:
+def stages(path: Path, snippets: int, precision: Precision) -> list[Stage]:
     frames = read_frames(path)[: snippets * FRAMES + 1]
     small = resize_short_side(frames, SIDE)
     grey = to_grey(small[:3]).numpy()
-    precision = "auto"
     rgb = vadkit_i3d.I3dRgb(random_weights=True, crops="five", precision=precision)
     flow = vadkit_i3d.I3dFlow(random_weights=True, crops="five", precision=precision)
     clip = vadkit_clip_vit.ClipVit(random_weights=True, crops="five", precision=precision)
@@ -197,9 +196,9 @@ def clocked(work: Callable[[], object]) -> float:
     return time.process_time() - before
 
 
-def rows(path: Path, snippets: int, rounds: int) -> list[dict[str, Any]]:
+def rows(path: Path, snippets: int, rounds: int, precision: Precision) -> list[dict[str, Any]]:
     found = []
-    for name, times, usual, ours in stages(path, snippets):
+    for name, times, usual, ours in stages(path, snippets, precision):
         clocked(usual), clocked(ours)  # loads and compiles
         taken = np.array([[clocked(usual), clocked(ours)] for _ in range(rounds)]).min(axis=0) * times
         found.append(row(name, *taken))
@@ -211,13 +210,13 @@ def row(stage: str, usual: float, ours: float) -> dict[str, Any]:
     return {"stage": stage, **{key: round(value, 1) for key, value in told.items()}}
 
 
-def whole_run(path: Path, seconds: float, folder: Path) -> float:
+def whole_run(path: Path, seconds: float, folder: Path, precision: Precision) -> float:
     """Return the CPU seconds per minute of video of an extraction: what a second video adds to the first."""
     backbones = {
-        "rgb": vadkit_i3d.I3dRgb(random_weights=True, crops="five", precision="auto"),
-        "flow": vadkit_i3d.I3dFlow(random_weights=True, crops="five", precision="auto"),
-        "clip": vadkit_clip_vit.ClipVit(random_weights=True, crops="five", precision="auto"),
-        "audio": vadkit_vggish.Vggish(random_weights=True, precision="auto"),
+        "rgb": vadkit_i3d.I3dRgb(random_weights=True, crops="five", precision=precision),
+        "flow": vadkit_i3d.I3dFlow(random_weights=True, crops="five", precision=precision),
+        "clip": vadkit_clip_vit.ClipVit(random_weights=True, crops="five", precision=precision),
+        "audio": vadkit_vggish.Vggish(random_weights=True, precision=precision),
     }
 
     def run(name: str, count: int) -> float:
@@ -232,6 +231,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--snippets", type=int, default=4, help="length of the made video")
+    parser.add_argument("--precision", choices=get_args(Precision), default="auto", help="of our networks")
     parser.add_argument("--small", action="store_true", help="one round of two snippets, to try whether this runs")
     args = parser.parse_args()
     if not hasattr(getattr(cv2, "optflow", None), "DualTVL1OpticalFlow_create"):
@@ -242,16 +242,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         seconds = (snippets * FRAMES + 1) / FPS
         path = film(Path(made) / "film.mp4", seconds, SIZE)
-        found = rows(path, snippets, rounds)
-        run = whole_run(path, snippets * FRAMES / FPS, Path(made))
+        found = rows(path, snippets, rounds, args.precision)
+        run = whole_run(path, snippets * FRAMES / FPS, Path(made), args.precision)
     usual, ours = (sum(row[key] for row in found) for key in ("usual, CPU s", "ours, CPU s"))
     found += [row("all stages", usual, ours), row("vadkit extract, a whole run", usual, run)]
     conditions = {
         "video": f"{SIZE[0]} x {SIZE[1]}, {FPS} frames a second, H.264 and AAC", "crops": CROPS,
         "time": f"CPU seconds per minute of video, least of {rounds} rounds", "threads": 1,
-        "ours in": "bfloat16" if has_bf16("cpu") else "float32", "OpenCV": cv2.__version__,
+        "ours in": resolve(args.precision, "cpu"), "OpenCV": cv2.__version__,
     }  # fmt: skip
-    name = "extraction-small" if args.small else "extraction"
+    name = "extraction" if args.precision == "auto" else f"extraction-{args.precision}"
+    name = "extraction-small" if args.small else name
     write(name, "Extraction of five crops, three modalities and CLIP", found, conditions, "cpu")
 
 
