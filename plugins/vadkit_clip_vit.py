@@ -33,6 +33,7 @@ from vadkit.features.crops import Order, cut_crops, num_crops, resize_short_side
 from vadkit.features.network import Frozen, Precision
 from vadkit.features.weights import State, check_names, fill, randomise, read_weights
 
+LICENCE = "MIT, as published by OpenAI"
 SIDE, DIM = 224, 512
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -92,7 +93,9 @@ class ClipVit(Backbone):
         self.num_crops = num_crops(crops)
         self.model, self.activation, self.crops, self.short_side = model, activation, crops, short_side
         load, layout = partial(load_network, model=model, activation=activation), torch.contiguous_format
-        self.frozen = Frozen(self.name, load, weights, random_weights, precision, device, layout=layout)
+        self.frozen = Frozen(
+            self.name, load, weights, random_weights, precision, device, layout=layout, licence=LICENCE
+        )
 
     def recipe(self) -> dict[str, Any]:
         return {

@@ -55,6 +55,18 @@ def test_a_folder_becomes_a_store(folder: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == f"{folder}/store: 0 videos extracted, 2 there before, 0 broken\n"
 
 
+def test_parts_joined_are_one_run(folder: Path) -> None:
+    listed = folder / "list.txt"
+    listed.write_text("".join(f"{folder}/in/{name}.mkv\n" for name in ("deep/b", "a")))
+    assert run(folder, "--list", str(listed), *TWO) == 0
+    for part in ("1/2", "2/2"):
+        assert run(folder, "--list", str(listed), *TWO, "--shard", part, out=part[0]) == 0
+    joined = ["features", "merge", str(folder / "1"), str(folder / "2"), "--out", str(folder / "joined")]
+    assert main(joined) == 0
+    for path in (p for p in (folder / "store").rglob("*") if p.is_file() and p.name != ".lock"):
+        assert (folder / "joined" / path.relative_to(folder / "store")).read_bytes() == path.read_bytes(), path
+
+
 def test_streams_and_arguments_from_a_graph(folder: Path) -> None:
     graph = {
         "inputs": {"picture": {"use": "first_red"}},

@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
     if labels is not None:
         entries, strangers = label(entries, labels)
         _tell_some(f"{{}} without a label in {labels.told_by}: left out", strangers)
+    entries = sorted(entries, key=lambda entry: entry["name"])  # so that all ways to one store give the same bytes
     most = GPU_WORKERS if (args.device or "cpu").startswith("cuda") else _cores()
     workers = args.workers if args.workers is not None else min(most, len(entries))
     with _progress(entries) as (progress, within):

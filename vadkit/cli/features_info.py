@@ -91,7 +91,8 @@ def _recipe(name: str, stream: Stream) -> Iterator[str]:
         yield "  order of crops: " + "; ".join(f"{i} {what}" for i, what in enumerate(stream.order))
     if stream.packed:
         yield f"  packed in {stream.packed}"
-    if not any(key in stream.recipe for key in LICENCE):
+    has_weights = isinstance(stream.recipe.get("weights"), str) and not stream.random
+    if has_weights and not any(key in stream.recipe for key in LICENCE):
         yield "  licence: not told"
 
 

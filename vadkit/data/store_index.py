@@ -69,6 +69,11 @@ def read_store(root: Path | str) -> Store:
         fail(f"{root}: is not a folder", hint=MAKE)
     if not any(root.iterdir()):
         fail(f"{root}: the folder is empty", hint=MAKE)
+    if (root / "manifest.jsonl").exists() and not (root / VIDEOS).exists():
+        fail(
+            f"{root / VIDEOS}: is not there: the extraction was stopped before it ended",
+            hint="start it again with the same words: it goes on where it was",
+        )
     head, listed = read_json(root / HEAD, MAKE), read_json(root / VIDEOS, MAKE)
     dims, recipes, snippet_frames = _head(root / HEAD, head)
     classes = _classes(root / HEAD, head, listed)

@@ -85,7 +85,8 @@ def _bars(study: dict[str, Any]) -> Html:
 
 def _table(study: dict[str, Any]) -> Html:
     body = [
-        {"system": title, **{heading(c): text(row[c]).replace("+-", "\u00b1") for c in COLUMNS}} for title, row in rows(study).items()
+        {"system": title, **{heading(c): text(row[c]).replace("+-", "\u00b1") for c in COLUMNS}}
+        for title, row in rows(study).items()
     ]
     return table(body, caption=f"Mean and standard deviation over {study['seeds']} seeds")
 

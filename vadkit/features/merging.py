@@ -42,7 +42,7 @@ class Merged:
 
 
 def merge(roots: Sequence[Path | str], out: Path | str, link: bool = False, progress: Progress | None = None) -> Merged:
-    """Write one store ``out`` with the videos of all.
+    """Write one store ``out`` with the videos of all, in the order of their names.
 
     Args:
         link: make hard links of array files instead of copies; all must be on one disk.
@@ -70,8 +70,8 @@ def merge(roots: Sequence[Path | str], out: Path | str, link: bool = False, prog
         if progress:
             progress(number, len(jobs))
     put_in_order(out, lines)
-    write_json(out / VIDEOS, [_moved(entry, part.root, out) for part in parts for entry in part.videos
-                              if owners[entry["name"]] is part])  # fmt: skip
+    videos = [_moved(entry, part.root, out) for part in parts for entry in part.videos if owners[entry["name"]] is part]
+    write_json(out / VIDEOS, sorted(videos, key=lambda entry: entry["name"]))  # as of one run of vadkit extract
     write_json(out / HEAD, parts[0].head)  # last: without it, nobody takes the folder for a store
     return Merged(len(lines), len(jobs), _notes(parts))
 

@@ -30,9 +30,23 @@ def test_table(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for words in (
         "3 videos (test 3 normal)", "RANDOM: means nothing", "fps: each video's own", "tail: repeat",
-        "snippets of 16 frames, from 0 s on, every 0.6667 s", "licence: not told", "made with vadkit",
+        "snippets of 16 frames, from 0 s on, every 0.6667 s", "made with vadkit",
     ):  # fmt: skip
         assert words in out, words
+
+
+def test_a_licence_that_is_not_told(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head = json.loads((store / "store.json").read_text())
+    head["streams"]["rgb"]["recipe"]["weights"] = "0123" * 16
+    (store / "store.json").write_text(json.dumps(head))
+    assert main(["features", "info", str(store)]) == 0
+    assert capsys.readouterr().out.count("licence: not told") == 1  # sound has random weights
+
+
+def test_a_run_that_was_killed(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (store / "videos.json").unlink()
+    assert main(["features", "info", str(store)]) == 2
+    assert "was stopped before it ended" in capsys.readouterr().err
 
 
 def test_json(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:

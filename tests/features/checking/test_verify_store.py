@@ -131,7 +131,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "videos.json cut": (
         lambda s: edit_bytes(s, "videos.json", lambda d: d.__delitem__(slice(100, None))), "videos.json", "cut off",
     ),
-    "videos.json removed": (lambda s: (s / "videos.json").unlink(), "videos.json", "cannot be read"),
+    "videos.json removed": (lambda s: (s / "videos.json").unlink(), "videos.json", "stopped before it ended"),
     "videos.json: a video missing": (
         lambda s: edit_json(s, "videos.json", lambda d: d.pop(1)), "videos.json", "lacks video 'market'",
     ),
