@@ -25,7 +25,7 @@ from vadkit.data.video import SPLITS, Video
 from vadkit.problems import Place, Problem, VadkitError, fail, nearest
 
 VERSION = 1
-HEAD, VIDEOS = "store.json", "videos.json"
+HEAD, VIDEOS, MANIFEST = "store.json", "videos.json", "manifest.jsonl"
 KEYS = ("name", "split", "label", "classes", "num_frames", "fps", "spans", "file", "tags", "files")
 AXES = ("crops snippets width", "snippets crops width")
 MAKE = "a feature store is a folder with store.json, videos.json and one folder per stream"
@@ -69,7 +69,7 @@ def read_store(root: Path | str) -> Store:
         fail(f"{root}: is not a folder", hint=MAKE)
     if not any(root.iterdir()):
         fail(f"{root}: the folder is empty", hint=MAKE)
-    if (root / "manifest.jsonl").exists() and not (root / VIDEOS).exists():
+    if (root / MANIFEST).exists() and not (root / VIDEOS).exists():
         fail(
             f"{root / VIDEOS}: is not there: the extraction was stopped before it ended",
             hint="start it again with the same words: it goes on where it was",

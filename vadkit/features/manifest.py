@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
+from vadkit.data.store_index import MANIFEST
 from vadkit.files import write_atomically
 from vadkit.problems import fail
 
-MANIFEST = "manifest.jsonl"
 SAMPLE = 1 << 16  # bytes looked at of the beginning, the middle and the end of a file
 
 

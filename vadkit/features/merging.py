@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vadkit.data.store_index import HEAD, VIDEOS, read_json, read_store
+from vadkit.data.store_index import HEAD, MANIFEST, VIDEOS, read_json, read_store
 from vadkit.features.checking.arrays import sha256 as sha256_of
-from vadkit.features.manifest import MANIFEST, Line, put_in_order, read_manifest
+from vadkit.features.manifest import Line, put_in_order, read_manifest
 from vadkit.features.store_head import write_json
 from vadkit.files import replacing
 from vadkit.problems import Problem, VadkitError, fail

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vadkit.data.store_index import HEAD, VIDEOS, Store, read_json, read_store
+from vadkit.data.store_index import HEAD, MANIFEST, VIDEOS, Store, read_json, read_store
 from vadkit.data.video import Video
 from vadkit.features.checking.findings import Finding, from_problems
-from vadkit.features.manifest import MANIFEST, Line, read_manifest
+from vadkit.features.manifest import Line, read_manifest
 from vadkit.problems import VadkitError, fail
 
 
