@@ -33,7 +33,6 @@ from vadkit.features.crops import Order, cut_crops, num_crops, resize_short_side
 from vadkit.features.network import Frozen, Precision
 from vadkit.features.weights import State, check_names, fill, randomise, read_weights
 
-LICENCE = "MIT, as published by OpenAI"
 SIDE, DIM = 224, 512
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -71,6 +70,7 @@ class ClipVit(Backbone):
     dim = DIM
     paper = "Radford et al., Learning Transferable Visual Models from Natural Language Supervision, ICML 2021"
     fidelity = "code"
+    licence = "MIT, as published by OpenAI"
     example = {"random_weights": True, "model": "b32"}
 
     def __init__(
@@ -93,9 +93,7 @@ class ClipVit(Backbone):
         self.num_crops = num_crops(crops)
         self.model, self.activation, self.crops, self.short_side = model, activation, crops, short_side
         load, layout = partial(load_network, model=model, activation=activation), torch.contiguous_format
-        self.frozen = Frozen(
-            self.name, load, weights, random_weights, precision, device, layout=layout, licence=LICENCE
-        )
+        self.frozen = Frozen(self.name, load, weights, random_weights, precision, device, layout=layout)
 
     def recipe(self) -> dict[str, Any]:
         return {

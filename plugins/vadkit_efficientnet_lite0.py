@@ -49,6 +49,7 @@ class EfficientNetLite0(Backbone):
     dim = 1280
     paper = "Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019"
     fidelity = "official"
+    licence = "Apache-2.0"
 
     def __init__(self, short_side: int = 128, frames: int = 2, device: str = "cpu") -> None:
         if short_side < 32:
@@ -62,7 +63,7 @@ class EfficientNetLite0(Backbone):
         return {
             "pretrained": True, "weights": SHA256, "network": "tf_efficientnet_lite0",
             "resize": f"short side {self.short_side}, bilinear, antialiased", "normalise": "x / 127.5 - 1",
-            "frames": self.frames, "pool": "mean over picture and frames", "licence": "Apache-2.0",
+            "frames": self.frames, "pool": "mean over picture and frames",
         }  # fmt: skip
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:

@@ -37,7 +37,6 @@ from vadkit.features.folding import Pair, folded
 from vadkit.features.network import Frozen, Precision
 from vadkit.features.weights import State, fill, randomise, read_weights
 
-LICENCE = "Apache-2.0, as published by DeepMind"
 PAPER = "Carreira and Zisserman, Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, CVPR 2017"
 DIM = 1024
 PAIRS = 16  # frame pairs of a snippet
@@ -78,6 +77,7 @@ class I3dRgb(Backbone):
     dim = DIM
     paper = PAPER
     fidelity = "code"
+    licence = "Apache-2.0, as published by DeepMind"
     example = {"random_weights": True, "short_side": 64}
 
     def __init__(
@@ -91,9 +91,7 @@ class I3dRgb(Backbone):
     ) -> None:
         self.num_crops = num_crops(crops)
         self.short_side, self.crops, self.crop = short_side, crops, crop_side(short_side)
-        self.frozen = Frozen(
-            self.name, partial(load_network, channels=3), weights, random_weights, precision, device, licence=LICENCE
-        )
+        self.frozen = Frozen(self.name, partial(load_network, channels=3), weights, random_weights, precision, device)
 
     def recipe(self) -> dict[str, Any]:
         return {
@@ -133,6 +131,7 @@ class I3dFlow(Backbone):
     dim = DIM
     paper = PAPER
     fidelity = "code"
+    licence = "Apache-2.0, as published by DeepMind"
     example = {"random_weights": True, "short_side": 64}
 
     def __init__(
@@ -153,9 +152,7 @@ class I3dFlow(Backbone):
         self.num_crops = num_crops(crops)
         self.short_side, self.crops, self.crop = short_side, crops, crop_side(short_side)
         self.flow, self.quantise = flow, quantise
-        self.frozen = Frozen(
-            self.name, partial(load_network, channels=2), weights, random_weights, precision, device, licence=LICENCE
-        )
+        self.frozen = Frozen(self.name, partial(load_network, channels=2), weights, random_weights, precision, device)
 
     def recipe(self) -> dict[str, Any]:
         return {

@@ -30,7 +30,6 @@ from vadkit.features.folding import Pair, folded
 from vadkit.features.network import Frozen, Precision
 from vadkit.features.weights import State, fill, randomise, read_weights
 
-LICENCE = "Apache-2.0, as published by Facebook"
 MEAN, DEVIATION = 114.75, 57.375  # grey levels
 EPS = 1e-5
 # Of each layer: inner channels, spatial stride, and how many frames the first convolution of each block sees.
@@ -64,6 +63,7 @@ class I3dResnet50(Backbone):
     dim = 2048
     paper = "Wang et al., Non-local Neural Networks, CVPR 2018; Carreira and Zisserman, CVPR 2017"
     fidelity = "code"
+    licence = "Apache-2.0, as published by Facebook"
     example = {"random_weights": True, "short_side": 64}
 
     def __init__(
@@ -81,7 +81,7 @@ class I3dResnet50(Backbone):
         self.num_crops = num_crops(crops)
         self.non_local, self.short_side, self.crops, self.crop = non_local, short_side, crops, short_side * 7 // 8
         load = partial(load_network, non_local=non_local)
-        self.frozen = Frozen(self.name, load, weights, random_weights, precision, device, licence=LICENCE)
+        self.frozen = Frozen(self.name, load, weights, random_weights, precision, device)
 
     def recipe(self) -> dict[str, Any]:
         return {

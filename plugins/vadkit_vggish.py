@@ -31,7 +31,6 @@ from vadkit import Backbone, hookimpl
 from vadkit.features.network import Frozen, Precision
 from vadkit.features.weights import State, check_names, fill, randomise, read_weights, sha256
 
-LICENCE = "Apache-2.0, as published by Google"
 RATE, WINDOW = 16000, 15600
 FFT, HOP, FRAME = 512, 160, 400
 FRAMES, BANDS, LOW, HIGH, FLOOR = 96, 64, 125.0, 7500.0, 0.01
@@ -60,6 +59,7 @@ class Vggish(Backbone):
     dim = DIM
     paper = "Hershey et al., CNN Architectures for Large-Scale Audio Classification, ICASSP 2017"
     fidelity = "code"
+    licence = "Apache-2.0, as published by Google"
     example = {"random_weights": True}
 
     def __init__(
@@ -77,9 +77,7 @@ class Vggish(Backbone):
             raise ValueError(f"postprocess: {postprocess} needs {'no' if pca else 'a'} pca file")
         self.postprocess, self.pca = postprocess, pca
         layout = torch.channels_last
-        self.frozen = Frozen(
-            self.name, load_network, weights, random_weights, precision, device, BATCH, layout, licence=LICENCE
-        )
+        self.frozen = Frozen(self.name, load_network, weights, random_weights, precision, device, BATCH, layout)
 
     def recipe(self) -> dict[str, Any]:
         told = {**self.frozen.recipe(), "network": "VGGish", "sample_rate": RATE, "window": WINDOW, "log_mel": 1,

@@ -59,6 +59,8 @@ class Backbone(Component):
     kind: ClassVar[str] = "backbone"
     modality: ClassVar[Literal["rgb", "flow", "audio"]]
     dim: ClassVar[int]
+    # Of the weights, as they are published. A store tells it beside the recipe: it decides no number.
+    licence: ClassVar[str] = ""
     # How many views (crops, mirrored or not) it takes of each snippet. Set by the constructor if not 1.
     num_crops: int = 1
 

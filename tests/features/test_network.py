@@ -83,14 +83,6 @@ def test_precision():
         frozen(precision="fp16")
 
 
-def test_the_licence_is_that_of_a_weight_file(tmp_path):
-    file = tmp_path / "weights.pt"
-    file.write_bytes(b"weights")
-    published = Frozen("net", load, str(file), False, licence="MIT, as published")
-    assert published.recipe()["licence"] == "MIT, as published"
-    assert "licence" not in Frozen("net", load, None, True, licence="MIT, as published").recipe()
-
-
 @pytest.mark.parametrize("has_it", [True, False])
 def test_auto_takes_bf16_where_it_is_fast(monkeypatch, has_it):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_it)

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from vadkit.features.checking.summary import Stream, Summary
 
 BROKEN = 5  # broken videos that are listed
-LICENCE = ("licence", "license", "licences")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,9 +90,8 @@ def _recipe(name: str, stream: Stream) -> Iterator[str]:
         yield "  order of crops: " + "; ".join(f"{i} {what}" for i, what in enumerate(stream.order))
     if stream.packed:
         yield f"  packed in {stream.packed}"
-    has_weights = isinstance(stream.recipe.get("weights"), str) and not stream.random
-    if has_weights and not any(key in stream.recipe for key in LICENCE):
-        yield "  licence: not told"
+    if isinstance(stream.recipe.get("weights"), str) and not stream.random:
+        yield f"  licence of the weights: {stream.licence or 'not told'}"
 
 
 def _text(key: str, value: Any) -> str:

@@ -71,7 +71,7 @@ def read_store(root: Path | str) -> Store:
         fail(f"{root}: the folder is empty", hint=MAKE)
     if (root / MANIFEST).exists() and not (root / VIDEOS).exists():
         fail(
-            f"{root / VIDEOS}: is not there: the extraction was stopped before it ended",
+            f"{root / VIDEOS}: is not there: perhaps the extraction was stopped before it ended",
             hint="start it again with the same words: it goes on where it was",
         )
     head, listed = read_json(root / HEAD, MAKE), read_json(root / VIDEOS, MAKE)

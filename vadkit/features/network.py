@@ -51,7 +51,6 @@ class Frozen:
         device: where it runs.
         batch: inputs run at once on a CPU; a GPU takes at least 16.
         layout: memory format of the inputs.
-        licence: of the published weights, for the recipe; a file of the user's own may have another.
 
     Raises ValueError for an unknown precision, or if weights are both given and random.
     """
@@ -66,20 +65,17 @@ class Frozen:
         device: str = "cpu",
         batch: int = 1,
         layout: torch.memory_format = torch.channels_last_3d,
-        licence: str = "",
     ) -> None:
         check_choice(weights, random_weights)
         resolve(precision, "cpu")
         self.backbone, self.load, self.weights, self.random_weights = backbone, load, weights, random_weights
-        self.precision, self.device, self.layout, self.licence = precision, device, layout, licence
+        self.precision, self.device, self.layout = precision, device, layout
         self.batch = batch if device == "cpu" else max(batch, 16)
         self._network: nn.Module | None = None
 
     def recipe(self) -> dict[str, Any]:
-        """Return which weights, their licence, and which precision. Raises VadkitError if there are no weights."""
+        """Return which weights and which precision. Raises VadkitError if there are no weights."""
         told = origin(self.backbone, self.weights, self.random_weights)
-        if self.licence and not self.random_weights:
-            told["licence"] = self.licence
         return {**told, "precision": resolve(self.precision, self.device)}
 
     def run(self, inputs: Iterable[Tensor]) -> np.ndarray:

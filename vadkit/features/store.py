@@ -1,7 +1,7 @@
 """Many videos in, a feature store out: the folder that training reads.
 
 STORE/store.json            {"vadkit_store": 1, "snippet_frames": 16,
-                             "streams": {NAME: {"dim": D, "recipe": {...}}}, "classes": ["normal", ...],
+                             "streams": {NAME: {"dim": D, "recipe": {...}, "licence": ...}}, "classes": ["normal", ...],
                              "made_with": {"vadkit": VERSION, "av": ..., "libavcodec": ..., "torch": ..., "numpy": ...}}
 STORE/videos.json           the videos whose features are there, with labels and intervals; written when a run ends
 STORE/manifest.jsonl        what became of each video, one JSON line each, see ``vadkit.features.manifest``:

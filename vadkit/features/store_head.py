@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from vadkit.data.recipes import RANDOM
 from vadkit.data.store_index import HEAD, VERSION, read_json
 from vadkit.features.one_video import Job
 from vadkit.files import write_atomically
@@ -29,7 +30,9 @@ def start_store(job: Job, classes: Sequence[str]) -> list[str]:
     if problems:
         raise VadkitError(problems)
     for stream, told in recipes.items():
-        streams.setdefault(stream, {"dim": job.backbones[stream].dim, "recipe": told})
+        backbone = job.backbones[stream]
+        licence = {"licence": backbone.licence} if backbone.licence and told.get("weights") != RANDOM else {}
+        streams.setdefault(stream, {"dim": backbone.dim, "recipe": told, **licence})
     made_with = versions()
     wanted = {
         **there, "vadkit_store": VERSION, "snippet_frames": job.snippet_frames, "streams": streams,

@@ -106,7 +106,11 @@ def test_files_of_no_video_are_told(root: Path, run: Run) -> None:
     write(root, "RGB")
     save(root / "RGB" / "mean.npy", np.zeros((1, 8), np.float32))
     (root / "readme.txt").write_text("hello")
-    assert run("xd_violence")["notes"] == ["a .npy file is of no video of xd_violence: RGB/mean.npy"]
+    save(root / "RGB" / "gtx.npy", np.zeros((1, 8), np.float32))
+    save(root / "list" / "gt-xd.npy", np.zeros((16, 1), np.float32))
+    notes = run("xd_violence")["notes"]
+    assert notes[0].startswith("list/gt-xd.npy looks like a truth file and is not used; to check it against the interv")
+    assert notes[1:] == ["2 .npy files are of no video of xd_violence: RGB/gtx.npy, RGB/mean.npy"]
 
 
 # -- a store that is there -----------------------------------------------------------------------

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from tiny_store import write_tiny_store
 
 from vadkit.cli import main
 from vadkit.features.checking.summary import summarise
 from vadkit.features.crops import crop_places
+from vadkit.features.store import extract_store
+from vadkit.kinds import Backbone
 
 
 def test_streams_recipes_and_times(whole: Path) -> None:
@@ -40,7 +44,30 @@ def test_a_licence_that_is_not_told(store: Path, capsys: pytest.CaptureFixture[s
     head["streams"]["rgb"]["recipe"]["weights"] = "0123" * 16
     (store / "store.json").write_text(json.dumps(head))
     assert main(["features", "info", str(store)]) == 0
-    assert capsys.readouterr().out.count("licence: not told") == 1  # sound has random weights
+    assert capsys.readouterr().out.count("licence of the weights: not told") == 1  # sound has random ones
+
+
+def test_a_licence_is_told_beside_the_recipe(
+    scenes: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Learned(Backbone):
+        name, modality, dim = "learned", "rgb", 3
+        licence = "MIT, as published"
+
+        def recipe(self) -> dict[str, Any]:
+            return {"weights": "0123" * 16}
+
+        def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
+            return np.array([s.mean((0, 1, 2)) for s in snippets], np.float32)
+
+    entries: Any = [{"name": name, "file": str(scenes[name])} for name in ("fair", "street")]
+    extract_store(entries[:1], {"rgb": Learned()}, tmp_path, workers=0)
+    about = json.loads((tmp_path / "store.json").read_text())["streams"]["rgb"]
+    assert about["licence"] == "MIT, as published" and "licence" not in about["recipe"]
+    Learned.licence = "in other words"  # decides no number, so the store goes on
+    assert extract_store(entries, {"rgb": Learned()}, tmp_path, workers=0).made == ["street"]
+    assert main(["features", "info", str(tmp_path)]) == 0
+    assert "licence of the weights: MIT, as published" in capsys.readouterr().out
 
 
 def test_a_run_that_was_killed(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

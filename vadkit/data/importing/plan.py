@@ -5,6 +5,7 @@ Legend: t snippets, dim the width of a stream.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from vadkit.problems import Problem, VadkitError, fail
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 ORDER = ("rgb", "flow", "clip", "audio")  # of streams in a store; others follow by name
+TRUTH_FILE = re.compile(r"gt([-_].*)?\.npy")  # gt.npy, gt-ucf.npy, as published code names them
 FEW = 5  # names in a sentence
 MANY = 20  # videos; as many are not of one length by chance
 UNLIKE = 64  # frames; videos that differ by as many cannot have the same number of snippets
@@ -216,7 +218,7 @@ def some(names: Sequence[str]) -> str:
 def stranger_notes(strangers: Sequence[Found], data_set: str) -> list[str]:
     """Say which arrays are of no video of ``data_set``, and which are truth files by their names."""
     arrays = [file for file in strangers if file.path.suffix == ".npy"]
-    truths = [file for file in arrays if file.path.name.startswith("gt")]
+    truths = [file for file in arrays if TRUTH_FILE.fullmatch(file.path.name)]
     others = [str(file.below) for file in arrays if file not in truths]
     notes = [
         f"{file.below} looks like a truth file and is not used; to check it against the intervals: "

@@ -31,6 +31,7 @@ class Stream:
         packed: name of its packed file, if it has one.
         random: made with random weights, so the features mean nothing.
         recipe: as in store.json; empty for features of unknown making.
+        licence: of its weights, as store.json tells it; None if it does not.
     """
 
     dim: int
@@ -42,6 +43,7 @@ class Stream:
     packed: str | None
     random: bool
     recipe: dict[str, Any]
+    licence: str | None
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,14 @@ def summarise(root: Path | str) -> Summary:
     return Summary(
         store.root, store.data_set, store.snippet_frames, list(store.classes), len(store.videos),
         {split: dict(counts) for split, counts in splits.items()}, _hours(store),
-        {stream: _stream(store, stored, stream) for stream in store.dims}, _clip_times(lines),
+        {stream: _stream(store, stored, stream, about.get("licence")) for stream, about in head["streams"].items()},
+        _clip_times(lines),
         {name: line["cause"] for name, line in lines.items() if line["state"] == "broken"},
         head.get("made_with") or {},
     )  # fmt: skip
 
 
-def _stream(store: Store, stored: StoredFeatures, stream: str) -> Stream:
+def _stream(store: Store, stored: StoredFeatures, stream: str, licence: str | None) -> Stream:
     recipe, shapes, unreadable = store.recipes[stream], [], 0
     files: set[Path] = set()
     for video in store.videos:
@@ -96,7 +99,7 @@ def _stream(store: Store, stored: StoredFeatures, stream: str) -> Stream:
     return Stream(
         store.dims[stream], shapes[0][0] if shapes else None, _order(recipe), sum(t for _, t, _ in shapes),
         sum(_size(path) for path in files), unreadable, store.packed.get(stream),
-        recipe.get("weights") == "random", recipe,
+        recipe.get("weights") == "random", recipe, licence,
     )  # fmt: skip
 
 
