@@ -73,8 +73,10 @@ def film(path: Path, seconds: float, size: tuple[int, int]) -> Path:
         sink.mux(pictures.encode(None))
         sound = av.AudioFrame.from_ndarray(noise(seconds)[None], format="fltp", layout="mono")
         sound.sample_rate, sound.pts, sound.time_base = RATE, 0, Fraction(1, RATE)
-        for piece in [*(resampler := av.AudioResampler("fltp", "mono", RATE, frame_size=1024)).resample(sound),
-                      *resampler.resample(None)]:  # fmt: skip
+        for piece in [
+            *(resampler := av.AudioResampler("fltp", "mono", RATE, frame_size=1024)).resample(sound),
+            *resampler.resample(None),
+        ]:
             sink.mux(track.encode(piece))
         sink.mux(track.encode(None))
     return path
@@ -123,28 +125,54 @@ def stages(path: Path, snippets: int, precision: Precision) -> list[Stage]:
     plain_rgb, plain_flow = usual_i3d(3), usual_i3d(2)
     plain_clip = timm.create_model("vit_base_patch16_clip_quickgelu_224", num_classes=512).eval()
     plain_vggish = vadkit_vggish.load_network(None)
-    clips = {n: [part.transpose(0, 1).float() / 127.5 - 1 for _, part in cut_crops(small[:FRAMES], 224, "five")][:n]
-             for n in (1, CROPS)}  # fmt: skip
+    clips = {
+        n: [part.transpose(0, 1).float() / 127.5 - 1 for _, part in cut_crops(small[:FRAMES], 224, "five")][:n]
+        for n in (1, CROPS)
+    }
     pairs = [x[:2].contiguous() for x in clips[CROPS]]
     images = [x[:, 7] for x in clips[CROPS]]
     seconds = len(frames) / FPS
     wave = noise(seconds)
     return [
-        ("decode", FRAMES_A_MINUTE // len(frames), lambda: usual_decode(path, len(frames)),
-         lambda: our_decode(path, len(frames))),
-        ("resize", FRAMES_A_MINUTE // FRAMES, lambda: [usual_resize(f) for f in frames[:FRAMES]],
-         # The picture and the flow backbone resize alike, each for itself.
-         lambda: [resize_short_side(frames[:FRAMES], SIDE) for _ in range(2)]),
+        (
+            "decode",
+            FRAMES_A_MINUTE // len(frames),
+            lambda: usual_decode(path, len(frames)),
+            lambda: our_decode(path, len(frames)),
+        ),
+        (
+            "resize",
+            FRAMES_A_MINUTE // FRAMES,
+            lambda: [usual_resize(f) for f in frames[:FRAMES]],
+            # The picture and the flow backbone resize alike, each for itself.
+            lambda: [resize_short_side(frames[:FRAMES], SIDE) for _ in range(2)],
+        ),
         ("TV-L1", FRAMES_A_MINUTE // 2, lambda: usual_flow(grey), lambda: tvl1_numba(grey, TvL1Settings(), threads=1)),
-        ("I3D on pictures", SNIPPETS_A_MINUTE, lambda: [plain_rgb(x[None]) for x in clips[CROPS]],
-         lambda: rgb.frozen.run(clips[CROPS])),
-        ("I3D on flow", SNIPPETS_A_MINUTE, lambda: [plain_flow(x[None]) for x in pairs],
-         lambda: flow.frozen.run(pairs)),
-        ("CLIP ViT-B/16", SNIPPETS_A_MINUTE, lambda: [plain_clip(x[None]) for x in images],
-         lambda: clip.frozen.run(images)),
-        ("sound, VGGish", round(60 / seconds), lambda: usual_sound(plain_vggish, wave, snippets),
-         lambda: our_sound(vggish, wave, snippets)),
-    ]  # fmt: skip
+        (
+            "I3D on pictures",
+            SNIPPETS_A_MINUTE,
+            lambda: [plain_rgb(x[None]) for x in clips[CROPS]],
+            lambda: rgb.frozen.run(clips[CROPS]),
+        ),
+        (
+            "I3D on flow",
+            SNIPPETS_A_MINUTE,
+            lambda: [plain_flow(x[None]) for x in pairs],
+            lambda: flow.frozen.run(pairs),
+        ),
+        (
+            "CLIP ViT-B/16",
+            SNIPPETS_A_MINUTE,
+            lambda: [plain_clip(x[None]) for x in images],
+            lambda: clip.frozen.run(images),
+        ),
+        (
+            "sound, VGGish",
+            round(60 / seconds),
+            lambda: usual_sound(plain_vggish, wave, snippets),
+            lambda: our_sound(vggish, wave, snippets),
+        ),
+    ]
 
 
 def usual_decode(path: Path, count: int) -> None:
@@ -247,10 +275,13 @@ def main() -> None:
     usual, ours = (sum(row[key] for row in found) for key in ("usual, CPU s", "ours, CPU s"))
     found += [row("all stages", usual, ours), row("vadkit extract, a whole run", usual, run)]
     conditions = {
-        "video": f"{SIZE[0]} x {SIZE[1]}, {FPS} frames a second, H.264 and AAC", "crops": CROPS,
-        "time": f"CPU seconds per minute of video, least of {rounds} rounds", "threads": 1,
-        "ours in": resolve(args.precision, "cpu"), "OpenCV": cv2.__version__,
-    }  # fmt: skip
+        "video": f"{SIZE[0]} x {SIZE[1]}, {FPS} frames a second, H.264 and AAC",
+        "crops": CROPS,
+        "time": f"CPU seconds per minute of video, least of {rounds} rounds",
+        "threads": 1,
+        "ours in": resolve(args.precision, "cpu"),
+        "OpenCV": cv2.__version__,
+    }
     name = "extraction" if args.precision == "auto" else f"extraction-{args.precision}"
     name = "extraction-small" if args.small else name
     write(name, "Extraction of five crops, three modalities and CLIP", found, conditions, "cpu")

@@ -199,14 +199,21 @@ def rows(stores: dict[str, Path], streams: list[str], what: str, rounds: int) ->
     base, table = figures(found[BASE]), []
     for name in LOADERS:
         own = figures(found[name])
-        table.append({
-            "loader": name, "of": f"{'+'.join(streams)}, a {'batch' if what == 'train' else 'test video'}",
-            "warm, ms": round(own["warm"], 1), "faster": f"{base['warm'] / own['warm']:.1f} x",
-            "CPU, ms": round(own["cpu"], 1), "less CPU": f"{base['cpu'] / own['cpu']:.1f} x",
-            "first epoch, ms": round(own["first"], 1), "faster at first": f"{base['first'] / own['first']:.1f} x",
-            "cold, ms": round(own["cold"], 1), "faster cold": f"{base['cold'] / own['cold']:.1f} x",
-            "peak memory, MiB": round(max(result["peak"] for result in found[name])),
-        })  # fmt: skip
+        table.append(
+            {
+                "loader": name,
+                "of": f"{'+'.join(streams)}, a {'batch' if what == 'train' else 'test video'}",
+                "warm, ms": round(own["warm"], 1),
+                "faster": f"{base['warm'] / own['warm']:.1f} x",
+                "CPU, ms": round(own["cpu"], 1),
+                "less CPU": f"{base['cpu'] / own['cpu']:.1f} x",
+                "first epoch, ms": round(own["first"], 1),
+                "faster at first": f"{base['first'] / own['first']:.1f} x",
+                "cold, ms": round(own["cold"], 1),
+                "faster cold": f"{base['cold'] / own['cold']:.1f} x",
+                "peak memory, MiB": round(max(result["peak"] for result in found[name])),
+            }
+        )
     return table
 
 
@@ -214,10 +221,11 @@ def figures(results: list[dict[str, Any]]) -> dict[str, float]:
     """Return medians: of a warm epoch in time and CPU, of the first one warm, and of the first one cold."""
     later = [epoch for result in results[1:] for epoch in result["epochs"][1:]]
     return {
-        "warm": statistics.median(epoch[0] for epoch in later), "cpu": statistics.median(epoch[1] for epoch in later),
+        "warm": statistics.median(epoch[0] for epoch in later),
+        "cpu": statistics.median(epoch[1] for epoch in later),
         "first": statistics.median(result["epochs"][0][0] for result in results[1:]),
         "cold": results[0]["epochs"][0][0],
-    }  # fmt: skip
+    }
 
 
 def whole_rows(stores: dict[str, Path], streams: list[str]) -> list[dict[str, Any]]:
@@ -232,12 +240,18 @@ def whole_rows(stores: dict[str, Path], streams: list[str]) -> list[dict[str, An
             print(f"{what}: {name}", result, file=sys.stderr)
             time_taken, cpu = result["epochs"][0]
             base = base or (time_taken, cpu)
-            table.append({
-                "loader": name, "of": f"{'+'.join(streams)}, a {'batch' if what == 'train' else 'test video'}",
-                "cold, ms": round(time_taken, 1), "faster": f"{base[0] / time_taken:.1f} x", "CPU, ms": round(cpu, 1),
-                "less CPU": f"{base[1] / cpu:.1f} x", "peak memory, MiB": round(result["peak"]),
-                "private, MiB": round(result["private"]),
-            })  # fmt: skip
+            table.append(
+                {
+                    "loader": name,
+                    "of": f"{'+'.join(streams)}, a {'batch' if what == 'train' else 'test video'}",
+                    "cold, ms": round(time_taken, 1),
+                    "faster": f"{base[0] / time_taken:.1f} x",
+                    "CPU, ms": round(cpu, 1),
+                    "less CPU": f"{base[1] / cpu:.1f} x",
+                    "peak memory, MiB": round(result["peak"]),
+                    "private, MiB": round(result["private"]),
+                }
+            )
     return table
 
 
@@ -247,10 +261,14 @@ def memory_rows(stores: dict[str, Path], streams: list[str]) -> list[dict[str, A
     for store, name in (("index", "files unchanged"), ("quarter", "files unchanged"), ("packed", "packed float32")):
         videos = sum(video["split"] == "train" for video in json.loads((stores[store] / "videos.json").read_text()))
         result = child("vadkit", str(stores[store]), 2, streams, "train", [], False)
-        found.append({
-            "loader": f"vadkit, {name}, {videos} training videos", "of": f"{'+'.join(streams)}, 3 epochs",
-            "peak memory, MiB": round(result["peak"]), "private, MiB": round(result["private"]),
-        })  # fmt: skip
+        found.append(
+            {
+                "loader": f"vadkit, {name}, {videos} training videos",
+                "of": f"{'+'.join(streams)}, 3 epochs",
+                "peak memory, MiB": round(result["peak"]),
+                "private, MiB": round(result["private"]),
+            }
+        )
     return found
 
 
@@ -275,8 +293,9 @@ def main() -> None:
         f"videos with real names and lengths and made-up numbers, {sum(map(os.path.getsize, files)) / 1e9:.1f} GB in "
         f"{len(files)} files",
         "batch": f"{BATCH} + {BATCH} crops, {usual_loader.SEGMENTS} segment means",
-        "bit-identical": f"{same} crops of each way in {len(args.streams)} streams", "faster": f"than '{BASE}'",
-    }  # fmt: skip
+        "bit-identical": f"{same} crops of each way in {len(args.streams)} streams",
+        "faster": f"than '{BASE}'",
+    }
     if args.whole:
         conditions |= {"cold": "one epoch, after the files were dropped from the page cache, which cannot hold them"}
         write(
@@ -286,7 +305,7 @@ def main() -> None:
     conditions |= {
         "rounds": args.rounds,
         "warm": "second and third epoch; in the first one vadkit checks every file for NaN",
-    }  # fmt: skip
+    }
     table = rows(stores, args.streams[:1], "train", args.rounds)
     for what in ("train", "test"):
         table += rows(stores, args.streams, what, args.rounds)

@@ -109,13 +109,15 @@ def main() -> None:
                     times[form].append(value)
         ms = {form: statistics.median(values) for form, values in times.items()}
         mib = {form: memory(form, bags, snippets, args.device) for form in FORMS}
-        rows.append({
-            "bags x snippets": f"{bags} x {snippets}",
-            **{f"{form}, ms": round(value, 1) for form, value in ms.items()},
-            "time ratio": round(ms["one-hot"] / ms["mask"], 1),
-            **{f"{form}, MiB": round(value, 1) for form, value in mib.items()},
-            "memory ratio": round(mib["one-hot"] / max(mib["mask"], 0.1), 1),
-        })
+        rows.append(
+            {
+                "bags x snippets": f"{bags} x {snippets}",
+                **{f"{form}, ms": round(value, 1) for form, value in ms.items()},
+                "time ratio": round(ms["one-hot"] / ms["mask"], 1),
+                **{f"{form}, MiB": round(value, 1) for form, value in mib.items()},
+                "memory ratio": round(mib["one-hot"] / max(mib["mask"], 0.1), 1),
+            }
+        )
     conditions = {"width": WIDTH, "draws": 100, "rounds": args.rounds, "pass": "forward and backward in training mode"}
     write("nominator", "Nominator: mask form against one-hot form", rows, conditions, args.device)
 

@@ -35,6 +35,11 @@ def markdown(title: str, rows: list[dict[str, Any]], conditions: dict[str, Any],
     lines += ["| " + " | ".join(str(row.get(name, "-")) for name in names) + " |" for row in rows]
     packages = ", ".join(f"{name} {number}" for name, number in where["packages"].items())
     said = ", ".join(f"{key}: {value}" for key, value in conditions.items())
-    lines += ["", f"{said}.", "", f"{where['device']}, {where['threads']} threads; {where['system']}, Python "
-              f"{where['python']}, {packages}; commit {where['commit']}, {where['date']}."]
+    lines += [
+        "",
+        f"{said}.",
+        "",
+        f"{where['device']}, {where['threads']} threads; {where['system']}, Python "
+        f"{where['python']}, {packages}; commit {where['commit']}, {where['date']}.",
+    ]
     return "\n".join(lines) + "\n"

@@ -42,14 +42,23 @@ def main() -> None:
     for name, model in models.items():
         timing = timings[name]
         memory = timing.memory_mib if args.device == "cuda" else peak_memory(model.spec, load)
-        rows.append({
-            "nominator": name, "train step, s": round(timing.train_ms / 1e3, 3),
-            "scoring, s": round(timing.score_ms / 1e3, 3), "peak memory, MiB": memory and round(memory),
-        })
+        rows.append(
+            {
+                "nominator": name,
+                "train step, s": round(timing.train_ms / 1e3, 3),
+                "scoring, s": round(timing.score_ms / 1e3, 3),
+                "peak memory, MiB": memory and round(memory),
+            }
+        )
     for row in rows:
         row["speed against one-hot"] = round(rows[-1]["train step, s"] / row["train step, s"], 2)
-    conditions = {"graph": "seed_xd_rgb", "bags": args.bags, "snippets": 200, "rounds": args.rounds,
-                  "train step": "forward, backward, Adam"}
+    conditions = {
+        "graph": "seed_xd_rgb",
+        "bags": args.bags,
+        "snippets": 200,
+        "rounds": args.rounds,
+        "train step": "forward, backward, Adam",
+    }
     write("train_step", "Train step of the RGB system", rows, conditions, args.device)
 
 

@@ -93,9 +93,13 @@ def rows(size: tuple[int, int], rounds: int) -> Iterator[dict[str, Any]]:
         times = np.array([[clocked(theirs, frames), clocked(ours, frames)] for _ in range(rounds)])
         slow, fast = times.min(axis=0)
         yield {
-            "scene": scene, "OpenCV, ms": round(slow), "ours, ms": round(fast), "ratio": round(slow / fast, 1),
-            "ratio of medians": round(float(np.divide(*np.median(times, axis=0))), 1), **equal,
-        }  # fmt: skip
+            "scene": scene,
+            "OpenCV, ms": round(slow),
+            "ours, ms": round(fast),
+            "ratio": round(slow / fast, 1),
+            "ratio of medians": round(float(np.divide(*np.median(times, axis=0))), 1),
+            **equal,
+        }
 
 
 def main() -> None:
@@ -108,9 +112,12 @@ def main() -> None:
     cv2.setNumThreads(1)
     size = SMALL if args.small else FULL
     conditions = {
-        "pictures": f"{size[0]} x {size[1]}, grey, one pair", "time": f"CPU ms per pair, least of {args.rounds} rounds",
-        "flow threads": 1, "OpenCV": cv2.__version__, "parameters": "OpenCV's defaults, both",
-    }  # fmt: skip
+        "pictures": f"{size[0]} x {size[1]}, grey, one pair",
+        "time": f"CPU ms per pair, least of {args.rounds} rounds",
+        "flow threads": 1,
+        "OpenCV": cv2.__version__,
+        "parameters": "OpenCV's defaults, both",
+    }
     name, title = "tvl1-small" if args.small else "tvl1", "TV-L1 optical flow on one thread: our loops against OpenCV's"
     write(name, title, [*rows(size, args.rounds)], conditions, "cpu")
 

@@ -40,11 +40,18 @@ PATCHES = {"b16": 16, "b32": 32}
 ACTIVATIONS = {"quickgelu": "quickgelu_", "gelu": ""}
 # Parts of timm's names and what OpenAI calls them.
 PARTS = (
-    ("blocks.", "transformer.resblocks."), ("patch_embed.proj", "conv1"), ("pos_embed", "positional_embedding"),
-    ("cls_token", "class_embedding"), ("norm_pre", "ln_pre"), ("norm1", "ln_1"), ("norm2", "ln_2"),
-    ("attn.qkv.", "attn.in_proj_"), ("attn.proj", "attn.out_proj"), ("mlp.fc1", "mlp.c_fc"),
+    ("blocks.", "transformer.resblocks."),
+    ("patch_embed.proj", "conv1"),
+    ("pos_embed", "positional_embedding"),
+    ("cls_token", "class_embedding"),
+    ("norm_pre", "ln_pre"),
+    ("norm1", "ln_1"),
+    ("norm2", "ln_2"),
+    ("attn.qkv.", "attn.in_proj_"),
+    ("attn.proj", "attn.out_proj"),
+    ("mlp.fc1", "mlp.c_fc"),
     ("mlp.fc2", "mlp.c_proj"),
-)  # fmt: skip
+)
 
 
 class ClipVit(Backbone):
@@ -97,10 +104,15 @@ class ClipVit(Backbone):
 
     def recipe(self) -> dict[str, Any]:
         return {
-            **self.frozen.recipe(), "network": f"CLIP ViT-{self.model.upper()}", "activation": self.activation,
-            "resize": f"short side {self.short_side}, bicubic, antialiased", "crops": self.crops, "crop": SIDE,
-            "normalise": "CLIP", "frames": "middle",
-        }  # fmt: skip
+            **self.frozen.recipe(),
+            "network": f"CLIP ViT-{self.model.upper()}",
+            "activation": self.activation,
+            "resize": f"short side {self.short_side}, bicubic, antialiased",
+            "crops": self.crops,
+            "crop": SIDE,
+            "normalise": "CLIP",
+            "frames": "middle",
+        }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
         x = self.frozen.run(image for snippet in snippets for image in self._images(snippet))

@@ -42,9 +42,7 @@ class ConsecutiveParts(Sampler):
         """Snippets in training."""
         return self.parts * self.run
 
-    def sample(
-        self, streams: dict[str, np.ndarray], rng: np.random.Generator
-    ) -> tuple[dict[str, np.ndarray], int]:
+    def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
         """Take (t, c) arrays of at least one row; return them as (parts * run, c), all of it real."""
         rows = self.rows(min(map(len, streams.values())), rng)
         return {name: x[rows] for name, x in streams.items()}, self.length

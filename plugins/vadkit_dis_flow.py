@@ -42,10 +42,15 @@ class DisFlow(Backbone):
 
     def recipe(self) -> dict[str, Any]:
         return {
-            "pretrained": False, "flow": "DIS ultrafast", "resize": f"short side {SHORT_SIDE}, area, then grey",
-            "descriptor": 1, "speeds": list(SPEEDS), "grid": [ROWS, COLUMNS], "directions": DIRECTIONS,
+            "pretrained": False,
+            "flow": "DIS ultrafast",
+            "resize": f"short side {SHORT_SIDE}, area, then grey",
+            "descriptor": 1,
+            "speeds": list(SPEEDS),
+            "grid": [ROWS, COLUMNS],
+            "directions": DIRECTIONS,
             "pool": "mean, deviation and maximum over pairs",
-        }  # fmt: skip
+        }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
         return np.stack([self._snippet(snippet) for snippet in snippets])
@@ -91,10 +96,16 @@ def describe(flow: np.ndarray) -> np.ndarray:
     directions = [np.bincount(t.ravel(), s.ravel(), DIRECTIONS) / s.size for t, s in zip(turn, speed)]
     means = np.concatenate([faster, directions, _grid(speed), _grid(change)], -1)
     # Means over a picture that is mostly still are small: in hundredths they are as large as the rest.
-    return np.concatenate([
-        100 * means, _quantiles(speed, (0.5, 0.9, 0.99, 0.999)), _quantiles(change, (0.9, 0.99, 0.999)),
-        np.abs(own[:, 0, 0]), 10 * _disorder(flow, speed),
-    ], -1)  # fmt: skip
+    return np.concatenate(
+        [
+            100 * means,
+            _quantiles(speed, (0.5, 0.9, 0.99, 0.999)),
+            _quantiles(change, (0.9, 0.99, 0.999)),
+            np.abs(own[:, 0, 0]),
+            10 * _disorder(flow, speed),
+        ],
+        -1,
+    )
 
 
 def _quantiles(x: np.ndarray, parts: tuple[float, ...]) -> np.ndarray:

@@ -61,10 +61,14 @@ class EfficientNetLite0(Backbone):
 
     def recipe(self) -> dict[str, Any]:
         return {
-            "pretrained": True, "weights": SHA256, "network": "tf_efficientnet_lite0",
-            "resize": f"short side {self.short_side}, bilinear, antialiased", "normalise": "x / 127.5 - 1",
-            "frames": self.frames, "pool": "mean over picture and frames",
-        }  # fmt: skip
+            "pretrained": True,
+            "weights": SHA256,
+            "network": "tf_efficientnet_lite0",
+            "resize": f"short side {self.short_side}, bilinear, antialiased",
+            "normalise": "x / 127.5 - 1",
+            "frames": self.frames,
+            "pool": "mean over picture and frames",
+        }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
         if self._network is None:
@@ -122,9 +126,13 @@ def timm_name(key: str) -> str:
         return f"{outer[part]}.{leaf}"
     index, part, leaf = int(block[1]), block[2], block[3]
     inner = {
-        "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
-        "_project_conv": "conv_pwl", "_bn2": "bn3",
-    }  # fmt: skip
+        "_expand_conv": "conv_pw",
+        "_bn0": "bn1",
+        "_depthwise_conv": "conv_dw",
+        "_bn1": "bn2",
+        "_project_conv": "conv_pwl",
+        "_bn2": "bn3",
+    }
     if index == 0:  # the first block does not expand, so its parts move up by one
         inner = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
     stage = 0

@@ -27,9 +27,14 @@ class FrameMetrics(Metric):
         self.book = ScoreBook(limit)
 
     def add(
-        self, name: str, scores: np.ndarray, positives: np.ndarray | None, frames: np.ndarray, label: int,
+        self,
+        name: str,
+        scores: np.ndarray,
+        positives: np.ndarray | None,
+        frames: np.ndarray,
+        label: int,
         group: Collection[str] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Take one video: scores, positive frames and frames per snippet, (t,) each."""
         self.book.add(name, scores, positives, frames, label, group)
 

@@ -43,16 +43,23 @@ PAIRS = 16  # frame pairs of a snippet
 BOUND = 20.0  # pixels; faster flow counts as this fast
 # Channels of the four branches: 1x1; 1x1 then 3x3; 1x1 then 3x3; pool then 1x1.
 MIXED = {
-    "3b": (64, 96, 128, 16, 32, 32), "3c": (128, 128, 192, 32, 96, 64),
-    "4b": (192, 96, 208, 16, 48, 64), "4c": (160, 112, 224, 24, 64, 64), "4d": (128, 128, 256, 24, 64, 64),
-    "4e": (112, 144, 288, 32, 64, 64), "4f": (256, 160, 320, 32, 128, 128),
-    "5b": (256, 160, 320, 32, 128, 128), "5c": (384, 192, 384, 48, 128, 128),
-}  # fmt: skip
+    "3b": (64, 96, 128, 16, 32, 32),
+    "3c": (128, 128, 192, 32, 96, 64),
+    "4b": (192, 96, 208, 16, 48, 64),
+    "4c": (160, 112, 224, 24, 64, 64),
+    "4d": (128, 128, 256, 24, 64, 64),
+    "4e": (112, 144, 288, 32, 64, 64),
+    "4f": (256, 160, 320, 32, 128, 128),
+    "5b": (256, 160, 320, 32, 128, 128),
+    "5c": (384, 192, 384, 48, 128, 128),
+}
 # Max pools ahead of a layer: kernel and stride.
 POOLS = {
-    "Conv3d_2b_1x1": ((1, 3, 3), (1, 2, 2)), "Mixed_3b": ((1, 3, 3), (1, 2, 2)),
-    "Mixed_4b": ((3, 3, 3), (2, 2, 2)), "Mixed_5b": ((2, 2, 2), (2, 2, 2)),
-}  # fmt: skip
+    "Conv3d_2b_1x1": ((1, 3, 3), (1, 2, 2)),
+    "Mixed_3b": ((1, 3, 3), (1, 2, 2)),
+    "Mixed_4b": ((3, 3, 3), (2, 2, 2)),
+    "Mixed_5b": ((2, 2, 2), (2, 2, 2)),
+}
 Quantise = Literal["bound20", "video_features", "clamp"]
 
 
@@ -95,9 +102,11 @@ class I3dRgb(Backbone):
 
     def recipe(self) -> dict[str, Any]:
         return {
-            **self.frozen.recipe(), "network": "Inception-I3D", **_view(self.short_side, self.crops, self.crop),
+            **self.frozen.recipe(),
+            "network": "Inception-I3D",
+            **_view(self.short_side, self.crops, self.crop),
             "normalise": "x / 255 * 2 - 1",
-        }  # fmt: skip
+        }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
         x = self.frozen.run(clip for snippet in snippets for clip in self._clips(snippet))
@@ -156,9 +165,12 @@ class I3dFlow(Backbone):
 
     def recipe(self) -> dict[str, Any]:
         return {
-            **self.frozen.recipe(), "network": "Inception-I3D", **_view(self.short_side, self.crops, self.crop),
-            "flow": self.flow, "normalise": self.quantise,
-        }  # fmt: skip
+            **self.frozen.recipe(),
+            "network": "Inception-I3D",
+            **_view(self.short_side, self.crops, self.crop),
+            "flow": self.flow,
+            "normalise": self.quantise,
+        }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
         x = self.frozen.run(clip for snippet in snippets for clip in self._clips(snippet))
@@ -308,9 +320,15 @@ def folded_state(state: State, network: nn.Module, path: str) -> State:
     pairs = [_hassony2(name) if hassony2 else (name, f"{name}.conv3d", f"{name}.bn") for name in names]
     channels = network.get_parameter("Conv3d_1a_7x7.weight").shape[1]
     return folded(
-        state, pairs, network, 1e-5 if hassony2 else 1e-3, path, f"Inception-I3D of {channels} channels",
-        unused=("logits.", "conv3d_0c_1x1."), hint=_hint(state, pairs[0][1], channels),
-    )  # fmt: skip
+        state,
+        pairs,
+        network,
+        1e-5 if hassony2 else 1e-3,
+        path,
+        f"Inception-I3D of {channels} channels",
+        unused=("logits.", "conv3d_0c_1x1."),
+        hint=_hint(state, pairs[0][1], channels),
+    )
 
 
 def _hassony2(name: str) -> Pair:

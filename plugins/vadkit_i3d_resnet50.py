@@ -85,10 +85,14 @@ class I3dResnet50(Backbone):
 
     def recipe(self) -> dict[str, Any]:
         return {
-            **self.frozen.recipe(), "network": "I3D ResNet-50", "non_local": self.non_local,
-            "resize": f"short side {self.short_side}, bilinear, antialiased", "crops": self.crops, "crop": self.crop,
+            **self.frozen.recipe(),
+            "network": "I3D ResNet-50",
+            "non_local": self.non_local,
+            "resize": f"short side {self.short_side}, bilinear, antialiased",
+            "crops": self.crops,
+            "crop": self.crop,
             "normalise": f"(x - {MEAN}) / {DEVIATION}",
-        }  # fmt: skip
+        }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
         x = self.frozen.run(clip for snippet in snippets for clip in self._clips(snippet))
@@ -192,10 +196,15 @@ def folded_state(state: State, network: nn.Module, path: str) -> State:
     here, there = any(".nl." in name for name in names), any(".nl." in name for name in state)
     hint = f"it is the network {'with' if there else 'without'} non-local blocks: set non_local: {str(there).lower()}"
     return folded(
-        state, pairs, network, EPS, path, f"I3D ResNet-50 {'with' if here else 'without'} non-local blocks",
+        state,
+        pairs,
+        network,
+        EPS,
+        path,
+        f"I3D ResNet-50 {'with' if here else 'without'} non-local blocks",
         unused=("fc.",),
         hint=hint if here != there else "expected are the names of Tushar-N/pytorch-resnet3d",
-    )  # fmt: skip
+    )
 
 
 def _names(ours: str) -> Pair:

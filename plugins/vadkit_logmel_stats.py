@@ -34,9 +34,17 @@ class LogmelStats(Backbone):
 
     def recipe(self) -> dict[str, Any]:
         return {
-            "pretrained": False, "sample_rate": RATE, "window": WINDOW, "fft": FFT, "hop": HOP, "frame": FRAME,
-            "bands": BANDS, "range": [LOW, HIGH], "floor": FLOOR, "pool": "mean, deviation, maximum, rise",
-        }  # fmt: skip
+            "pretrained": False,
+            "sample_rate": RATE,
+            "window": WINDOW,
+            "fft": FFT,
+            "hop": HOP,
+            "frame": FRAME,
+            "bands": BANDS,
+            "range": [LOW, HIGH],
+            "floor": FLOOR,
+            "pool": "mean, deviation, maximum, rise",
+        }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
         x = logmel(np.stack(snippets))  # s f 32

@@ -44,15 +44,11 @@ class SegmentMean(Sampler):
             raise ValueError(f"length must be at least 1, not {length}")
         self.length = length
 
-    def sample(
-        self, streams: dict[str, np.ndarray], rng: np.random.Generator
-    ) -> tuple[dict[str, np.ndarray], int]:
+    def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
         """Take (t, c) arrays of at least one row; return them as (length, c), all of it real."""
         return {name: segment_means(x, self.length) for name, x in streams.items()}, self.length
 
-    def sample_into(
-        self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]
-    ) -> int:
+    def sample_into(self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]) -> int:
         """As ``sample``, into ``out``."""
         for name, x in streams.items():
             segment_means(x, self.length, out[name])

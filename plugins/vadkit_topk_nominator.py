@@ -131,9 +131,7 @@ class SoftMask(torch.autograd.Function):
     """The mean mask over the draws, with an estimate of its slope with respect to the scores."""
 
     @staticmethod
-    def forward(
-        ctx: Any, scores: Tensor, mask: Tensor, noise: Tensor, sigma: float, gradient: Gradient
-    ) -> Tensor:
+    def forward(ctx: Any, scores: Tensor, mask: Tensor, noise: Tensor, sigma: float, gradient: Gradient) -> Tensor:
         """Take scores (b, t), mask (b, n, t) and noise (b or 1, n, t); return the gate (b, t)."""
         ctx.save_for_backward(mask, noise)
         ctx.sigma, ctx.gradient = sigma, gradient

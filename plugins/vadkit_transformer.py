@@ -53,9 +53,7 @@ class Transformer(Temporal):
             raise ValueError(f"ff_dim must be at least 1, or null for the input's width, not {ff_dim}")
         self.dim = self.in_dim = in_dim
         self.use_mask = use_mask
-        self.layers = nn.ModuleList(
-            TransformerLayer(in_dim, heads, ff_dim or in_dim, dropout) for _ in range(depth)
-        )
+        self.layers = nn.ModuleList(TransformerLayer(in_dim, heads, ff_dim or in_dim, dropout) for _ in range(depth))
         initialise(self)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:

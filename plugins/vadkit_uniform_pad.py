@@ -60,16 +60,12 @@ class UniformPad(Sampler):
         self.length, self.fill, self.cut, self.count = length, fill, cut, count
         self.unfilled, self.common = frozenset(unfilled or ()), common
 
-    def sample(
-        self, streams: dict[str, np.ndarray], rng: np.random.Generator
-    ) -> tuple[dict[str, np.ndarray], int]:
+    def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
         """Take (t, c) arrays; return them as (length, c) and the number of real snippets."""
         out = {name: np.empty((self.length, *x.shape[1:]), x.dtype) for name, x in streams.items()}
         return out, self.sample_into(streams, rng, out)
 
-    def sample_into(
-        self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]
-    ) -> int:
+    def sample_into(self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]) -> int:
         """As ``sample``, into ``out``."""
         if self.common:
             shortest = min(map(len, streams.values()))

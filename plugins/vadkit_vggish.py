@@ -80,8 +80,14 @@ class Vggish(Backbone):
         self.frozen = Frozen(self.name, load_network, weights, random_weights, precision, device, BATCH, layout)
 
     def recipe(self) -> dict[str, Any]:
-        told = {**self.frozen.recipe(), "network": "VGGish", "sample_rate": RATE, "window": WINDOW, "log_mel": 1,
-                "postprocess": self.postprocess}  # fmt: skip
+        told = {
+            **self.frozen.recipe(),
+            "network": "VGGish",
+            "sample_rate": RATE,
+            "window": WINDOW,
+            "log_mel": 1,
+            "postprocess": self.postprocess,
+        }
         return told if self.pca is None else {**told, "pca": sha256(self.pca)}
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:

@@ -21,30 +21,40 @@ Captured = pytest.CaptureFixture[str]
         (["--foo"], "vadkit: there is no verb '--foo'\n  hint: see 'vadkit --help'\n"),
         (["train"], "vadkit: the following arguments are required: CONFIG, --out\n  hint: see 'vadkit train --help'\n"),
         (["train", "x", "--ouut=y"], "vadkit: train has no option --ouut\n  hint: did you mean --out?\n"),
-        (["bench", "swap", "x", "--sets", "a=1"],
-         "vadkit: bench has no option --sets\n  hint: did you mean --set?\n"),
-        (["data", "import", "--zzz"],
-         "vadkit: data import has no option --zzz\n  hint: see 'vadkit data import --help'\n"),
-        (["train", "x", "--out", "y", "--seed", "two"],
-         "vadkit: --seed must be a whole number, got 'two'\n  hint: see 'vadkit train --help'\n"),
-        (["train", "x", "--out", "y", "z"],
-         "vadkit: unrecognized arguments: z\n  hint: see 'vadkit train --help'\n"),
+        (["bench", "swap", "x", "--sets", "a=1"], "vadkit: bench has no option --sets\n  hint: did you mean --set?\n"),
+        (
+            ["data", "import", "--zzz"],
+            "vadkit: data import has no option --zzz\n  hint: see 'vadkit data import --help'\n",
+        ),
+        (
+            ["train", "x", "--out", "y", "--seed", "two"],
+            "vadkit: --seed must be a whole number, got 'two'\n  hint: see 'vadkit train --help'\n",
+        ),
+        (["train", "x", "--out", "y", "z"], "vadkit: unrecognized arguments: z\n  hint: see 'vadkit train --help'\n"),
         (["build", "seed_xd_rgb", "--snippets", "0"], "--snippets must be from 1 to 1000000, got 0\n"),
         (["build", "seed_xd_rgb", "--seed", "-1"], "--seed must be from 0 to 4294967295, got -1\n"),
         (["build", "seed_xd_rgb", "-o", "m.pt"], "--out m.pt: a model file ends in .safetensors\n"),
         (["eval", "--model", "nothing.safetensors"], "there is no model file nothing.safetensors\n"),
-        (["eval", "--model", "a.yaml"],
-         "a.yaml is not a model file\n  hint: vadkit train makes a .safetensors file of a config\n"),
-        (["train", "seed_xd_rgb", "--out", "a.yaml"],
-         "cannot write to the folder a.yaml: a.yaml is a file\n  hint: choose another --out\n"),
-        (["train", "seed_xd_rgb", "--out", "a.yaml/deep"],
-         "cannot write to the folder a.yaml/deep: a part of the path is a file\n  hint: choose another --out\n"),
-        (["train", "seed_xd_rgb", "--out", "new"],
-         "stores/xd_violence: there is no such folder\n  hint: a feature store is a folder with store.json, "
-         "videos.json and one folder per stream\n"),
+        (
+            ["eval", "--model", "a.yaml"],
+            "a.yaml is not a model file\n  hint: vadkit train makes a .safetensors file of a config\n",
+        ),
+        (
+            ["train", "seed_xd_rgb", "--out", "a.yaml"],
+            "cannot write to the folder a.yaml: a.yaml is a file\n  hint: choose another --out\n",
+        ),
+        (
+            ["train", "seed_xd_rgb", "--out", "a.yaml/deep"],
+            "cannot write to the folder a.yaml/deep: a part of the path is a file\n  hint: choose another --out\n",
+        ),
+        (
+            ["train", "seed_xd_rgb", "--out", "new"],
+            "stores/xd_violence: there is no such folder\n  hint: a feature store is a folder with store.json, "
+            "videos.json and one folder per stream\n",
+        ),
         (["build", "seed_xd_rgb", "--diagram", "a.yaml/d.svg"], "cannot write a.yaml/d.svg: a.yaml is a file\n"),
     ],
-)  # fmt: skip
+)
 def test_a_slip_is_told(
     words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:

@@ -37,8 +37,14 @@ def test_json_tells_the_same(capsys: Captured) -> None:
     found = json.loads(capsys.readouterr().out)
     assert [c["name"] for c in found["components"]] == load_plugins().components.names("loss")
     assert found["components"][0].keys() == {
-        "kind", "name", "summary", "plugin", "package", "version", "fidelity",
-    }  # fmt: skip
+        "kind",
+        "name",
+        "summary",
+        "plugin",
+        "package",
+        "version",
+        "fidelity",
+    }
     assert all(plugin["state"] == "" for plugin in found["plugins"])
 
 

@@ -39,9 +39,12 @@ def test_it_writes_a_package_and_says_what_next(here: Path, capsys: Captured) ->
     assert main(["new-plugin", "tiny_conv"]) == 0
     out = here / "vadkit-tiny-conv"
     assert files_in(out) == {
-        "pyproject.toml", "README.md", "vadkit_tiny_conv.py", "vadkit_tiny_conv_graphs/tiny_conv.yaml",
+        "pyproject.toml",
+        "README.md",
+        "vadkit_tiny_conv.py",
+        "vadkit_tiny_conv_graphs/tiny_conv.yaml",
         "tests/test_tiny_conv.py",
-    }  # fmt: skip
+    }
     project = tomllib.loads((out / "pyproject.toml").read_text())
     assert project["project"]["name"] == "vadkit-tiny-conv"
     assert project["project"]["entry-points"]["vadkit"] == {"tiny_conv": "vadkit_tiny_conv"}

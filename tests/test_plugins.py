@@ -55,14 +55,16 @@ def test_hook_vadkit_components(load: Load) -> None:
 
 def test_hook_vadkit_configs(load: Load, tmp_path: Path) -> None:
     (tmp_path / "graphs").mkdir()
-    load(acme=f"""
+    load(
+        acme=f"""
         from pathlib import Path
         from vadkit import hookimpl
 
         @hookimpl
         def vadkit_configs():
             return Path({str(tmp_path / "graphs")!r})
-        """)
+        """
+    )
     assert tmp_path / "graphs" in load_plugins().config_folders
 
 
@@ -75,17 +77,17 @@ BROKEN = {
     "no_list": (HOOK + "return 7", "TypeError"),
     "no_class": (HOOK + "return ['tca']", "'tca' is not a class"),
     "plain_class": (HOOK + "return [dict]", "dict is not of a known kind"),
-    "unknown_hook": (
-        "from vadkit import hookimpl\n@hookimpl\ndef vadkit_componets(): return []", "vadkit_componets"
-    ),
+    "unknown_hook": ("from vadkit import hookimpl\n@hookimpl\ndef vadkit_componets(): return []", "vadkit_componets"),
     "hook_arguments": (
-        "from vadkit import hookimpl\n@hookimpl\ndef vadkit_components(x): return []", "Argument(s) {'x'}"
+        "from vadkit import hookimpl\n@hookimpl\ndef vadkit_components(x): return []",
+        "Argument(s) {'x'}",
     ),
     "no_name": (block("acme").replace('name = "acme"', ""), "Block needs a name in snake_case"),
     "bad_name": (block("Acme"), "Block needs a name in snake_case, not 'Acme'"),
     "name_taken": (block("tca"), "'tca' is already provided by plugin tca"),
     "configs_raise": (
-        "from vadkit import hookimpl\n@hookimpl\ndef vadkit_configs(): return 1 / 0", "ZeroDivisionError"
+        "from vadkit import hookimpl\n@hookimpl\ndef vadkit_configs(): return 1 / 0",
+        "ZeroDivisionError",
     ),
     "no_configs": (
         "from vadkit import hookimpl\n@hookimpl\ndef vadkit_configs(): return '/no/such/folder'",

@@ -85,19 +85,22 @@ def test_the_series_ends_in_the_rgb_system():
     assert {**last, "about": None} == {**system, "about": None}
 
 
-@pytest.mark.parametrize("first, then, added_nodes, added_losses", [
-    ("series_1", "series_2", {"context"}, set()),
-    ("series_2", "series_3", {"cnn", "stage1", "stage2_sum"}, set()),
-    ("series_3", "series_4", {"nominator"}, set()),
-    ("series_4", "series_5", {"embedding", "attention", "memory", "urdmu"}, {"memory"}),
-    ("series_5", "series_6", set(), {"prompt"}),
-    ("series_6", "series_7", set(), {"mc"}),
-    ("series_7", "series_8", set(), set()),
-    ("table1_row2", "table1_row3", set(), {"prompt"}),
-    ("table1_row3", "table1_row4", set(), {"mc"}),
-    ("table1_row4", "table1_row5", set(), set()),
-    ("table1_row5", "table1_row6", {"flow_mlp", "flow_attention", "flow_fusion"}, set()),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "first, then, added_nodes, added_losses",
+    [
+        ("series_1", "series_2", {"context"}, set()),
+        ("series_2", "series_3", {"cnn", "stage1", "stage2_sum"}, set()),
+        ("series_3", "series_4", {"nominator"}, set()),
+        ("series_4", "series_5", {"embedding", "attention", "memory", "urdmu"}, {"memory"}),
+        ("series_5", "series_6", set(), {"prompt"}),
+        ("series_6", "series_7", set(), {"mc"}),
+        ("series_7", "series_8", set(), set()),
+        ("table1_row2", "table1_row3", set(), {"prompt"}),
+        ("table1_row3", "table1_row4", set(), {"mc"}),
+        ("table1_row4", "table1_row5", set(), set()),
+        ("table1_row5", "table1_row6", {"flow_mlp", "flow_attention", "flow_fusion"}, set()),
+    ],
+)
 def test_each_row_adds_one_thing(first, then, added_nodes, added_losses):
     before, after = plan(first).spec, plan(then).spec
     assert set(after["nodes"]) - set(before["nodes"]) == added_nodes
@@ -127,12 +130,15 @@ def test_a_loss_with_a_say_tells_what_the_batch_lacks():
 TEMPORAL = load_plugins().components.names("temporal")
 
 
-@pytest.mark.parametrize("node, config", [
-    ("context", "seed_xd_rgb"),
-    ("flow_attention", "seed_xd_rgb_flow"),
-    ("audio_attention", "seed_xd_three_stream"),
-    ("embedding", "ur_dmu_xd"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "node, config",
+    [
+        ("context", "seed_xd_rgb"),
+        ("flow_attention", "seed_xd_rgb_flow"),
+        ("audio_attention", "seed_xd_three_stream"),
+        ("embedding", "ur_dmu_xd"),
+    ],
+)
 @pytest.mark.parametrize("component", TEMPORAL)
 def test_any_temporal_module_takes_the_place_of_another(component, node, config):
     swapped = plan(config, (f"nodes.{node}.use={component}",))

@@ -235,8 +235,13 @@ def test_nothing_unsafe_is_called(path: Path) -> None:
 
 
 def test_the_library_never_prints() -> None:
-    printing = [f"{path.relative_to(ROOT)}:{call.lineno}" for path in [*CORE, *PLUGINS] if part(path) != "cli"
-                for name, call in calls_of(path) if name in ("print", "sys.stdout.write", "sys.stderr.write")]
+    printing = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path in [*CORE, *PLUGINS]
+        if part(path) != "cli"
+        for name, call in calls_of(path)
+        if name in ("print", "sys.stdout.write", "sys.stderr.write")
+    ]
     assert not printing
 
 
@@ -246,15 +251,23 @@ def part(path: Path) -> str:
 
 def test_sources_are_ascii() -> None:
     folders = ("vadkit", "plugins", "registry_configs", "tests", "benchmarks", ".ci")
-    files = [path for folder in folders for path in (ROOT / folder).rglob("*")
-             if path.suffix in (".py", ".yaml", ".toml", ".txt", ".md", ".sh") and "wrong" not in path.parts]
+    files = [
+        path
+        for folder in folders
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".yaml", ".toml", ".txt", ".md", ".sh") and "wrong" not in path.parts
+    ]
     files += [ROOT / "README.md", ROOT / "pyproject.toml"]
     assert len(files) > 50
     assert not [str(path.relative_to(ROOT)) for path in files if not path.read_bytes().isascii()]
 
 
 def test_no_star_imports_and_no_catch_all_files() -> None:
-    stars = [path.name for path in [*CORE, *PLUGINS] for node in ast.walk(tree_of(path))
-             if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"]
+    stars = [
+        path.name
+        for path in [*CORE, *PLUGINS]
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+    ]
     assert not stars
     assert not {"utils", "helpers", "common", "misc"} & {path.stem for path in [*CORE, *PLUGINS]}

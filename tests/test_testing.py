@@ -98,8 +98,9 @@ def test_what_is_no_component_is_refused() -> None:
 
 
 def test_overrides_reach_the_constructor() -> None:
-    assert "ZeroDivisionError" in str(broken(with_forward(lambda self, x, mask=None: self.layer(x) / (
-        1 if self.in_dim == 6 else 1 // 0)), in_dim=5))
+    assert "ZeroDivisionError" in str(
+        broken(with_forward(lambda self, x, mask=None: self.layer(x) / (1 if self.in_dim == 6 else 1 // 0)), in_dim=5)
+    )
 
 
 # -- nodes: forward ----------------------------------------------------------------------------------
@@ -372,9 +373,7 @@ class Pull(Loss):
     inputs = {"scores": "b t", "labels": "v", "mask?": "b t", "crops?": ""}
     needs = {"scores": "probability"}
 
-    def forward(
-        self, scores: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
-    ) -> Tensor:
+    def forward(self, scores: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None) -> Tensor:
         real = torch.ones_like(scores) if mask is None else mask.to(scores.dtype)
         mean = ((scores * real).sum(1) / real.sum(1)).view(len(labels), -1).mean(1)
         return (mean - labels).square().mean()

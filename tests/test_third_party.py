@@ -89,8 +89,15 @@ def test_it_takes_the_place_of_another_component(third_parties: Path) -> None:
 
 def test_it_trains_inside_the_demo_graph(third_parties: Path, tmp_path: Path) -> None:
     root = write_tiny_store(tmp_path / "store")
-    sets = ["nodes.context.use=acme", "inputs.rgb=b t 16", "inputs.clip=b t 16", f"data.args.root={root}",
-            "data.batch=2", "data.workers=0", "train.steps=2"]  # fmt: skip
+    sets = [
+        "nodes.context.use=acme",
+        "inputs.rgb=b t 16",
+        "inputs.clip=b t 16",
+        f"data.args.root={root}",
+        "data.batch=2",
+        "data.workers=0",
+        "train.steps=2",
+    ]
     words = ["train", "demo_rgb", "--out", str(tmp_path / "run"), *(word for s in sets for word in ("--set", s))]
     assert main(words) == 0
     trained = vadkit.load(tmp_path / "run" / "model.safetensors")

@@ -18,7 +18,15 @@ _HOMES = {
     **{
         kind: "vadkit.kinds"
         for kind in (
-            "Backbone", "Temporal", "Fusion", "Head", "Loss", "Sampler", "Dataset", "Metric", "Postprocess",
+            "Backbone",
+            "Temporal",
+            "Fusion",
+            "Head",
+            "Loss",
+            "Sampler",
+            "Dataset",
+            "Metric",
+            "Postprocess",
         )
     },
 }
@@ -40,8 +48,20 @@ if TYPE_CHECKING:
     from vadkit.problems import VadkitError
 
 __all__ = [
-    "Backbone", "Dataset", "Fusion", "Head", "Loss", "Metric", "Postprocess", "Sampler", "Temporal",
-    "VadkitError", "__version__", "build", "hookimpl", "load",
+    "Backbone",
+    "Dataset",
+    "Fusion",
+    "Head",
+    "Loss",
+    "Metric",
+    "Postprocess",
+    "Sampler",
+    "Temporal",
+    "VadkitError",
+    "__version__",
+    "build",
+    "hookimpl",
+    "load",
 ]
 
 

@@ -140,23 +140,17 @@ class Sampler(Component):
     kind: ClassVar[str] = "sampler"
     draws: ClassVar[bool] = True
 
-    def sample(
-        self, streams: dict[str, np.ndarray], rng: np.random.Generator
-    ) -> tuple[dict[str, np.ndarray], int]:
+    def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
         raise NotImplementedError
 
-    def sample_into(
-        self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]
-    ) -> int:
+    def sample_into(self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]) -> int:
         """As ``sample``, but write into ``out``, arrays of the shapes it returns. Override it to save a copy."""
         sampled, length = self.sample(streams, rng)
         for name, x in sampled.items():
             out[name][...] = x
         return length
 
-    def finish(
-        self, streams: dict[str, Tensor], lengths: Tensor
-    ) -> tuple[dict[str, Tensor], Tensor]:
+    def finish(self, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Take and return streams (b, t, dim) and the lengths (b)."""
         return streams, lengths
 
@@ -184,12 +178,25 @@ class Postprocess(Component):
 
 
 KINDS: dict[str, type[Component]] = {
-    kind.kind: kind
-    for kind in (Backbone, Temporal, Fusion, Head, Loss, Sampler, Dataset, Metric, Postprocess)
+    kind.kind: kind for kind in (Backbone, Temporal, Fusion, Head, Loss, Sampler, Dataset, Metric, Postprocess)
 }
 NODE_KINDS = ("temporal", "fusion", "head")
 
 __all__ = [
-    "BATCH_PORTS", "KINDS", "NODE_KINDS", "Backbone", "Component", "Dataset", "Fusion", "Head",
-    "Lookahead", "Loss", "Metric", "ModuleComponent", "Postprocess", "Range", "Sampler", "Temporal",
+    "BATCH_PORTS",
+    "KINDS",
+    "NODE_KINDS",
+    "Backbone",
+    "Component",
+    "Dataset",
+    "Fusion",
+    "Head",
+    "Lookahead",
+    "Loss",
+    "Metric",
+    "ModuleComponent",
+    "Postprocess",
+    "Range",
+    "Sampler",
+    "Temporal",
 ]

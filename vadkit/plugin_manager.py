@@ -108,16 +108,12 @@ def _load(plugin: Plugin, manager: pluggy.PluginManager, components: Components)
         module = importlib.import_module(plugin.module)
         manager.register(module, plugin.name)
         manager.check_pending()
-        hook = manager.subset_hook_caller(
-            "vadkit_components", [p for p in manager.get_plugins() if p is not module]
-        )
+        hook = manager.subset_hook_caller("vadkit_components", [p for p in manager.get_plugins() if p is not module])
         brought = [c for result in hook() for c in result]
         for component in brought:
             components.add(component, plugin.name)
             plugin.components.append(component)
-        folders = manager.subset_hook_caller(
-            "vadkit_configs", [p for p in manager.get_plugins() if p is not module]
-        )
+        folders = manager.subset_hook_caller("vadkit_configs", [p for p in manager.get_plugins() if p is not module])
         plugin.config_folders.extend(map(_existing, folders()))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises must not take others along
         plugin.error = f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -87,9 +87,7 @@ def _order(problem: Problem) -> tuple[str, int, int]:
     return (place.file, place.line, place.column) if place else ("", 0, 0)
 
 
-def fail(
-    message: str, hint: str | None = None, place: Place | None = None, notes: Sequence[Note] = ()
-) -> NoReturn:
+def fail(message: str, hint: str | None = None, place: Place | None = None, notes: Sequence[Note] = ()) -> NoReturn:
     """Raise a ``VadkitError`` that holds one problem."""
     raise VadkitError([Problem(message, place, hint, tuple(notes))])
 

@@ -96,24 +96,33 @@ def test_a_changed_graph_is_trained_anew(no_memory, config, tmp_path, capsys):
 
 def test_spec_file(no_memory, config, tmp_path, capsys):
     spec = tmp_path / "spec.yaml"
-    spec.write_text(yaml.safe_dump({
-        "about": "two rows", "config": config.name, "seeds": 1,
-        "variants": {"plain": None, "wide": {"set": ["nodes.score.args.kernel=5"]}},
-    }))
+    spec.write_text(
+        yaml.safe_dump(
+            {
+                "about": "two rows",
+                "config": config.name,
+                "seeds": 1,
+                "variants": {"plain": None, "wide": {"set": ["nodes.score.args.kernel=5"]}},
+            }
+        )
+    )
     assert main(["bench", "swap", "--spec", str(spec), "--out", str(tmp_path / "o"), *QUICK]) == 0
     results = json.loads((tmp_path / "o" / "results.json").read_text())
     assert [row["variant"] for row in rows(results)] == ["plain", "wide"]
     assert rows(results)[1]["parameters"] == "81"
 
 
-@pytest.mark.parametrize("words, told", [
-    (["swap"], "give CONFIG --node NODE"),
-    (["swap", "tiny.yaml", "--node", "context", "--with", "identiti"], "unknown component 'identiti'"),
-    (["swap", "tiny.yaml", "--node", "contxt", "--with", "identity"], "there is no node 'contxt'"),
-    (["swap", "tiny.yaml", "--node", "context", "--with", ","], "--with names no component"),
-    (["swap", "--spec", "nothing.yaml"], "cannot read nothing.yaml"),
-    (["swap", "tiny.yaml", "--node", "context", "--with", "identity", "--bags", "1"], "--bags must be at least 2"),
-])
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["swap"], "give CONFIG --node NODE"),
+        (["swap", "tiny.yaml", "--node", "context", "--with", "identiti"], "unknown component 'identiti'"),
+        (["swap", "tiny.yaml", "--node", "contxt", "--with", "identity"], "there is no node 'contxt'"),
+        (["swap", "tiny.yaml", "--node", "context", "--with", ","], "--with names no component"),
+        (["swap", "--spec", "nothing.yaml"], "cannot read nothing.yaml"),
+        (["swap", "tiny.yaml", "--node", "context", "--with", "identity", "--bags", "1"], "--bags must be at least 2"),
+    ],
+)
 def test_bad_input_trains_nothing(config, monkeypatch, capsys, words, told):
     monkeypatch.chdir(config.parent)
     assert main(["bench", *words]) == 2
@@ -133,10 +142,16 @@ def test_each_run_of_a_variant_can_start_from_the_model_of_its_seed(no_memory, c
         folder.rename(tmp_path / "first" / "runs" / "identity")
     base = tmp_path / "first" / "runs" / "identity" / "seed{seed}" / "model.safetensors"
     spec = tmp_path / "spec.yaml"
-    spec.write_text(yaml.safe_dump({
-        "config": "tiny.yaml", "seeds": 2, "set": ["train.steps=1", "train.optimizer.lr=1e-12"],
-        "variants": {"warm": {"set": [f"train.warm_start={{file: '{base}'}}"]}},
-    }))  # fmt: skip
+    spec.write_text(
+        yaml.safe_dump(
+            {
+                "config": "tiny.yaml",
+                "seeds": 2,
+                "set": ["train.steps=1", "train.optimizer.lr=1e-12"],
+                "variants": {"warm": {"set": [f"train.warm_start={{file: '{base}'}}"]}},
+            }
+        )
+    )
     assert main(["bench", "swap", "--spec", str(spec), "--out", str(tmp_path / "second"), *QUICK]) == 0
     first = json.loads((tmp_path / "first" / "results.json").read_text())["variants"][0]["figures"]
     second = json.loads((tmp_path / "second" / "results.json").read_text())["variants"][0]["figures"]
@@ -154,7 +169,7 @@ def test_memory_of_a_step_does_not_depend_on_how_large_the_process_is_that_asks(
     spec = compile_plan(load_config("demo_rgb", (), plugins.config_folders), plugins).spec
     small = peak_memory(spec, Load(8, 50))
     ballast = bytearray(800 << 20)
-    ballast[:: 4096] = b"x" * len(ballast[:: 4096])
+    ballast[::4096] = b"x" * len(ballast[::4096])
     large = peak_memory(spec, Load(8, 50))
     assert len(ballast) and small > 5
     assert large == pytest.approx(small, rel=0.5)

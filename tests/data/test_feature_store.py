@@ -138,7 +138,7 @@ def test_truncated_json_is_told_with_its_place(store: Path, file: str) -> None:
         (b'{"vadkit_store": 1, "snippet_frames": 16, "streams": {"x": {"dim": 1}}, "classes": []}', "classes must be"),
         (b'{"vadkit_store": 1, "snippet_frames": 16, "streams": {"x": {"dim": 1}}, "classes": ["a", "a"]}', "twice"),
     ],
-)  # fmt: skip
+)
 def test_bad_store_json(store: Path, content: bytes, message: str) -> None:
     (store / "store.json").write_bytes(content)
     text = told(store)
@@ -193,7 +193,7 @@ def test_no_video_at_all(store: Path) -> None:
         ({"name": "../escape"}, "has the name '../escape'\n  hint: a name is a plain file name"),
         ({"name": None}, "has the name None"),
     ],
-)  # fmt: skip
+)
 def test_bad_video(store: Path, edit: Edit, change: dict[str, Any], message: str) -> None:
     edit(lambda videos: videos[0].update(change))
     assert message in told(store)

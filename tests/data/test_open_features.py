@@ -53,7 +53,7 @@ def test_column_order(path: Path) -> None:
         (np.zeros((3, 0), np.float32), "has shape (3, 0), so there are no numbers in it"),
         (np.zeros((3, 5), np.float32), "features are 5 wide, but the store says 4"),
     ],
-)  # fmt: skip
+)
 def test_arrays_that_are_no_features(path: Path, array: np.ndarray, message: str) -> None:
     np.save(path, array)
     assert f"{path}: {message}" in told(path, 4)
@@ -73,7 +73,7 @@ def test_arrays_that_are_no_features(path: Path, array: np.ndarray, message: str
         (b"\x93NUMPY\x09\x00\x00\x00", "has a damaged header"),
         (b"\x93NUMPY\x01\x00\x10\x00{'descr': 1 oops", "has a damaged header"),
     ],
-)  # fmt: skip
+)
 def test_files_that_are_no_arrays(path: Path, content: bytes, message: str) -> None:
     path.write_bytes(content)
     assert message in told(path)
@@ -120,9 +120,7 @@ def test_damaged_headers_never_raise_anything_else(path: Path) -> None:
     assert refused > 200
 
 
-@pytest.mark.parametrize(
-    ("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")]
-)
+@pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_numbers_that_are_not_finite(value: float, kind: str, dtype: type) -> None:
     features = np.ones((2, 6, 3), dtype)

@@ -17,8 +17,13 @@ PEL4VAD = Path(__file__).parents[2] / "registry_configs" / "data" / "pel4vad"
 @pytest.mark.parametrize(
     ("line", "name", "crop", "label", "classes"),
     [
-        ("RGB/Bad.Boys.1995__#00-26-51_00-27-53_label_B2-0-0__3.npy", "Bad.Boys.1995__#00-26-51_00-27-53_label_B2-0-0",
-         3, 1, ("B2",)),
+        (
+            "RGB/Bad.Boys.1995__#00-26-51_00-27-53_label_B2-0-0__3.npy",
+            "Bad.Boys.1995__#00-26-51_00-27-53_label_B2-0-0",
+            3,
+            1,
+            ("B2",),
+        ),
         ("v=38GQ9L2meyE__#1_label_G-B2-B6__0.npy", "v=38GQ9L2meyE__#1_label_G-B2-B6", 0, 1, ("G", "B2", "B6")),
         ("train/wangted.2008__#0-27-17_0-28-07_label_A__4.npy", "wangted.2008__#0-27-17_0-28-07_label_A", 4, 0, ()),
     ],
@@ -68,7 +73,9 @@ def test_a_list_keeps_its_order_and_skips_empty_lines(tmp_path):
     path = tmp_path / "test.list"
     path.write_text("Arson011_x264__1.npy\n\nNormal_Videos_003_x264.npy\n", encoding="utf-8")
     assert [(e.name, e.crop, e.label) for e in read_list(path, "ucf_crime")] == [
-        ("Arson011_x264", 1, 1), ("Normal_Videos_003_x264", 0, 0)]
+        ("Arson011_x264", 1, 1),
+        ("Normal_Videos_003_x264", 0, 0),
+    ]
 
 
 def test_all_bad_lines_of_a_list_are_told_at_their_places(tmp_path):

@@ -36,16 +36,25 @@ def test_it_depends_on_names_and_seed_alone() -> None:
 
 
 def test_there_is_one_of_each_label_at_least() -> None:
-    videos = [Video("a", "train", 1, ("x",)), Video("b", "train", 1, ("y",)), Video("c", "train", 0),
-              Video("d", "train", 0)]  # fmt: skip
+    videos = [
+        Video("a", "train", 1, ("x",)),
+        Video("b", "train", 1, ("y",)),
+        Video("c", "train", 0),
+        Video("d", "train", 0),
+    ]
     train, val = carve(videos, 0.1, 0)
     assert sorted(v.label for v in val) == [0, 1] == sorted(v.label for v in train)
 
 
 @pytest.mark.parametrize("fraction", [0.5, 0.6, 0.99])
 def test_training_keeps_one_of_every_class(fraction: float) -> None:
-    videos = [Video("a", "train", 1, ("x",)), Video("b", "train", 1, ("y",)), Video("c", "train", 1, ("y",)),
-              Video("d", "train", 0), Video("e", "train", 0)]  # fmt: skip
+    videos = [
+        Video("a", "train", 1, ("x",)),
+        Video("b", "train", 1, ("y",)),
+        Video("c", "train", 1, ("y",)),
+        Video("d", "train", 0),
+        Video("e", "train", 0),
+    ]
     train, val = carve(videos, fraction, 0)
     assert {v.classes for v in train} == {(), ("x",), ("y",)} and len(val) == 2
 
@@ -65,10 +74,14 @@ def test_fraction(fraction: float) -> None:
 
 def test_a_dataset_without_validation_videos_is_carved_and_says_so(dataset: FeatureStore) -> None:
     carved, note = with_validation(dataset, 0.25, 3)
-    assert note == (
-        "the data set has no validation videos: 4 of its 16 training videos serve as such "
-        "(fraction 0.25, seed 3, by class)"
-    ) and note in carved.warnings
+    assert (
+        note
+        == (
+            "the data set has no validation videos: 4 of its 16 training videos serve as such "
+            "(fraction 0.25, seed 3, by class)"
+        )
+        and note in carved.warnings
+    )
     train, val = carved.videos("train"), carved.videos("val")
     assert len(train) == 12 and len(val) == 4
     assert carved.videos("test") == dataset.videos("test")

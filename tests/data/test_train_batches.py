@@ -27,9 +27,7 @@ class RandomWindow(Sampler):
 
     name = "random_window"
 
-    def sample(
-        self, streams: dict[str, np.ndarray], rng: np.random.Generator
-    ) -> tuple[dict[str, np.ndarray], int]:
+    def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
         start = rng.random()
         picked = {}
         for name, x in streams.items():
@@ -40,8 +38,12 @@ class RandomWindow(Sampler):
 
 def make(dataset: Any, **changes: Any) -> TrainBatches:
     arguments: dict[str, Any] = {
-        "dataset": dataset, "sampler": UniformPad(LENGTH), "streams": list(DIMS), "batch": 4, "seed": 1,
-    }  # fmt: skip
+        "dataset": dataset,
+        "sampler": UniformPad(LENGTH),
+        "streams": list(DIMS),
+        "batch": 4,
+        "seed": 1,
+    }
     return TrainBatches(**{**arguments, **changes})
 
 
@@ -79,9 +81,10 @@ def test_rows_are_the_sampled_features_of_their_video(dataset: FeatureStore) -> 
 
 @pytest.mark.parametrize("workers", [0, 1, 4])
 def test_a_batch_depends_on_seed_and_step_alone(dataset: FeatureStore, workers: int) -> None:
-    with make(dataset, sampler=RandomWindow(), workers=0) as plain, make(
-        dataset, sampler=RandomWindow(), workers=workers
-    ) as batches:
+    with (
+        make(dataset, sampler=RandomWindow(), workers=0) as plain,
+        make(dataset, sampler=RandomWindow(), workers=workers) as batches,
+    ):
         wanted = {step: copy(plain.batch(step)) for step in (0, 1, 2, 7, 8)}
         for step in (0, 1, 2, 7, 8, 1, 0, 0, 8):  # in order, jumping ahead, back, and twice
             assert same(batches.batch(step), wanted[step])

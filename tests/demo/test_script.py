@@ -51,8 +51,10 @@ def test_an_anomaly_shows_where_it_is_said_to_and_nowhere_else(kind):
     pictures_differ = np.abs(stage.frame(middle).astype(int) - calm.frame(middle)).max() > 20
     sounds_differ = not np.array_equal(stage.sound, calm.sound)
     assert (pictures_differ, sounds_differ) == {
-        "fire": (True, False), "fight": (True, False), "gunshots": (False, True),
-    }[kind]  # fmt: skip
+        "fire": (True, False),
+        "fight": (True, False),
+        "gunshots": (False, True),
+    }[kind]
     for s in (stage, calm):
         s.rng = np.random.default_rng(0)
     before = max(start - 2, 0)

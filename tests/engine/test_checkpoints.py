@@ -44,9 +44,11 @@ def test_weights_that_share_memory_are_kept_apart():
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.lists(inner, max_size=3).map(tuple)
-    | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text() | st.integers(), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 
@@ -205,9 +207,7 @@ print(json.dumps(found))
 
 def test_a_kill_at_any_moment_of_writing_leaves_a_whole_checkpoint(tmp_path):
     """Killed before each system call that changes the disk, over a replacing and a pruning write."""
-    done = subprocess.run(
-        [sys.executable, "-c", KILL, str(tmp_path)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", KILL, str(tmp_path)], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     assert len(found) > 20
     for died_of, left, after in found:

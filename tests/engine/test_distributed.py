@@ -22,9 +22,15 @@ from vadkit.problems import VadkitError
 # No dropout and nothing that mixes bags: what the equality is promised for. Not Adam, which makes a full
 # step of the rounding in a gradient that is truly zero (that of the keys' bias).
 PLAIN = (
-    "nodes.cnn.args.dropout=0", "nodes.h.use=identity", "train.accumulate=2", "train.ema=0.9",
-    "train.optimizer.name=sgd", "train.optimizer.lr=0.05", "train.select=val", "train.evaluate_every=3",
-)  # fmt: skip
+    "nodes.cnn.args.dropout=0",
+    "nodes.h.use=identity",
+    "train.accumulate=2",
+    "train.ema=0.9",
+    "train.optimizer.name=sgd",
+    "train.optimizer.lr=0.05",
+    "train.select=val",
+    "train.evaluate_every=3",
+)
 
 SCRIPT = """
 import sys
@@ -53,9 +59,12 @@ def torchrun(script, *words):
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
     return subprocess.run(
-        [*command, str(script), *words], capture_output=True, text=True, timeout=240,
+        [*command, str(script), *words],
+        capture_output=True,
+        text=True,
+        timeout=240,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +123,10 @@ def test_alone_everything_is_a_plain_call():
     assert distributed.wrap(model, torch.device("cpu")) is model
 
 
-@pytest.mark.parametrize(("env", "launched"), [({}, False), ({"WORLD_SIZE": "1", "RANK": "0"}, False),
-                                               ({"WORLD_SIZE": "2", "RANK": "1"}, True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("env", "launched"),
+    [({}, False), ({"WORLD_SIZE": "1", "RANK": "0"}, False), ({"WORLD_SIZE": "2", "RANK": "1"}, True)],
+)
 def test_torchrun_is_recognised(monkeypatch, env, launched):
     for name in ("WORLD_SIZE", "RANK"):
         monkeypatch.delenv(name, raising=False)

@@ -78,9 +78,13 @@ def test_5_and_11_and_12_batches_come_by_number_from_where_the_run_is(tmp_path):
     from vadkit.engine import checkpoints
 
     Session(
-        StubModel(), Seen(), section(steps=4, accumulate=2), torch.device("cpu"), folder=tmp_path,
+        StubModel(),
+        Seen(),
+        section(steps=4, accumulate=2),
+        torch.device("cpu"),
+        folder=tmp_path,
         checkpoint=checkpoints.latest(tmp_path),
-    ).run()  # fmt: skip
+    ).run()
     assert Seen.asked == list(range(8))  # nothing is replayed, nothing comes twice
 
 

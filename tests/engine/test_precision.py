@@ -16,9 +16,7 @@ from vadkit.problems import VadkitError
 def test_bf16_trains_on_the_cpu_with_weights_in_float32():
     model = StubModel(dropout=0)
     start = {k: v.clone() for k, v in model.state_dict().items()}
-    outcome = Session(
-        model, StubBatches(), section(precision="bf16", steps=30), torch.device("cpu")
-    ).run()
+    outcome = Session(model, StubBatches(), section(precision="bf16", steps=30), torch.device("cpu")).run()
     losses = [r["losses"]["total"] for r in outcome.history]
     assert losses[-1] < losses[0] and not same(start, model.state_dict())
     assert all(p.dtype == torch.float32 for p in model.parameters())
@@ -91,7 +89,5 @@ def test_the_scale_of_a_run_survives_a_checkpoint():
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_every_precision_trains_on_cuda(precision):
     model = StubModel(dropout=0)
-    outcome = Session(
-        model, StubBatches(), section(precision=precision, steps=30), torch.device("cuda")
-    ).run()
+    outcome = Session(model, StubBatches(), section(precision=precision, steps=30), torch.device("cuda")).run()
     assert outcome.history[-1]["losses"]["total"] < outcome.history[0]["losses"]["total"]

@@ -84,8 +84,11 @@ def test_figures_become_plain_data():
 
     figures = {"ap": np.float64(0.5), "n": np.int64(3), "far": float("nan"), "classes": {"riot": np.float32(1)}}
     assert json.loads(json.dumps(plain(figures.items()))) == {
-        "ap": 0.5, "n": 3, "far": None, "classes": {"riot": 1.0},
-    }  # fmt: skip
+        "ap": 0.5,
+        "n": 3,
+        "far": None,
+        "classes": {"riot": 1.0},
+    }
 
 
 # -- losses that are not finite --------------------------------------------------------------------
@@ -108,9 +111,14 @@ class Spoilt(StubModel):
 
 def spoilt(tmp_path, model, **changes):
     session = Session(
-        model, StubBatches(), section(**changes), torch.device("cpu"),
-        folder=tmp_path, checkpoint_seconds=0, log_every=5,
-    )  # fmt: skip
+        model,
+        StubBatches(),
+        section(**changes),
+        torch.device("cpu"),
+        folder=tmp_path,
+        checkpoint_seconds=0,
+        log_every=5,
+    )
     with pytest.raises(VadkitError) as error:
         session.run()
     return str(error.value)

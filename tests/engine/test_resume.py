@@ -30,9 +30,15 @@ from vadkit.graph.artifact import read_header, read_weights
 from vadkit.problems import VadkitError
 
 EVERYTHING = (
-    "train.ema=0.8", "train.clip_grad=1.0", "train.accumulate=2", "train.select=val", "train.evaluate_every=3",
-    "train.schedule.name=cosine", "train.schedule.warmup=2", "train.optimizer.name=nadam",
-)  # fmt: skip
+    "train.ema=0.8",
+    "train.clip_grad=1.0",
+    "train.accumulate=2",
+    "train.select=val",
+    "train.evaluate_every=3",
+    "train.schedule.name=cosine",
+    "train.schedule.warmup=2",
+    "train.optimizer.name=nadam",
+)
 
 KILLED = """
 import json, os, signal, sys
@@ -207,9 +213,14 @@ def test_a_second_signal_stops_at_once_without_saving(tmp_path):
 def test_a_signal_in_an_evaluation_breaks_it_off_and_the_resumed_run_repeats_it(tmp_path):
     def session(evaluate, checkpoint=None):
         return Session(
-            StubModel(), StubBatches(), section(ema=0.9, select="val", evaluate_every=4), torch.device("cpu"),
-            evaluate, folder=tmp_path, checkpoint=checkpoint,
-        )  # fmt: skip
+            StubModel(),
+            StubBatches(),
+            section(ema=0.9, select="val", evaluate_every=4),
+            torch.device("cpu"),
+            evaluate,
+            folder=tmp_path,
+            checkpoint=checkpoint,
+        )
 
     def press(model):
         os.kill(os.getpid(), signal.SIGINT)
@@ -236,8 +247,11 @@ def test_ctrl_c_at_the_command_line(graph, tmp_path, capfd):
     words = ["train", str(tmp_path / "small.yaml"), "--device", "cpu", "--set", "train.steps=250", "--out"]
     process = subprocess.Popen(
         [sys.executable, "-m", "vadkit", *words, str(tmp_path / "cut")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     deadline = time.monotonic() + 60
     while len(read_log(tmp_path / "cut" / "log.jsonl")) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -37,14 +37,20 @@ def ours(steps=STEPS, epoch_steps=1, **schedule):
     [
         ({"name": "constant"}, lambda o: mm.ConstantLR(o, factor=1.0, by_epoch=False)),
         ({"name": "cosine", "end_factor": 0.0}, lambda o: mm.CosineAnnealingLR(o, T_max=STEPS, by_epoch=False)),
-        ({"name": "cosine", "end_factor": 0.1},
-         lambda o: mm.CosineAnnealingLR(o, T_max=STEPS, eta_min_ratio=0.1, by_epoch=False)),
-        ({"name": "linear", "end_factor": 0.2},
-         lambda o: mm.LinearLR(o, start_factor=1, end_factor=0.2, end=STEPS + 1, by_epoch=False)),
-        ({"name": "step", "milestones": [5, 12], "gamma": 0.3},
-         lambda o: mm.MultiStepLR(o, milestones=[5, 12], gamma=0.3, by_epoch=False)),
+        (
+            {"name": "cosine", "end_factor": 0.1},
+            lambda o: mm.CosineAnnealingLR(o, T_max=STEPS, eta_min_ratio=0.1, by_epoch=False),
+        ),
+        (
+            {"name": "linear", "end_factor": 0.2},
+            lambda o: mm.LinearLR(o, start_factor=1, end_factor=0.2, end=STEPS + 1, by_epoch=False),
+        ),
+        (
+            {"name": "step", "milestones": [5, 12], "gamma": 0.3},
+            lambda o: mm.MultiStepLR(o, milestones=[5, 12], gamma=0.3, by_epoch=False),
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_uninterrupted_run_has_the_rates_of_mmengine(schedule, theirs):
     other = optimizer()
     torch.testing.assert_close(

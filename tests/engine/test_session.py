@@ -22,9 +22,7 @@ from vadkit.problems import VadkitError
 def trained(model=None, batches=None, evaluate=None, **changes):
     """Return (trained model, outcome)."""
     model = model or StubModel()
-    outcome = Session(
-        model, batches or StubBatches(), section(**changes), torch.device("cpu"), evaluate, "ap"
-    ).run()
+    outcome = Session(model, batches or StubBatches(), section(**changes), torch.device("cpu"), evaluate, "ap").run()
     return model, outcome
 
 
@@ -211,7 +209,8 @@ def test_deterministic_algorithms_are_on_during_the_run_only():
     seen = []
     for wanted in (True, False):
         trained(
-            deterministic=wanted, evaluate_every=12,
+            deterministic=wanted,
+            evaluate_every=12,
             evaluate=lambda model: {"on": seen.append(torch.are_deterministic_algorithms_enabled())},
         )
     assert seen == [True, False] and not torch.are_deterministic_algorithms_enabled()
@@ -221,9 +220,7 @@ def test_a_training_inside_another_disturbs_neither():
     """The first evaluates by training a second one, as a search for settings would."""
     alone, _ = trained()
     inner = []
-    outer, outcome = trained(
-        evaluate_every=4, evaluate=lambda model: {"n": inner.append(trained()[0].state_dict())}
-    )
+    outer, outcome = trained(evaluate_every=4, evaluate=lambda model: {"n": inner.append(trained()[0].state_dict())})
     assert same(alone.state_dict(), outer.state_dict())
     assert len(inner) == 3 and all(same(alone.state_dict(), state) for state in inner)
     assert [r["step"] for r in outcome.history if r["kind"] == "evaluation"] == [4, 8, 12]

@@ -162,8 +162,13 @@ def test_without_videos_to_measure_on_there_is_a_model_without_figures(graph, tm
 def test_a_warm_start_takes_the_named_nodes_and_says_how_many(graph, tmp_path):
     first = train(graph, (), tmp_path / "first", device="cpu")
     heard = Heard()
-    sets = [f"train.warm_start.file={first.model_path}", "train.warm_start.nodes=[context, cnn]", "train.seed=5",
-            'train.groups=[{nodes: [context, cnn], lr: 0.0}]', "train.steps=1"]  # fmt: skip
+    sets = [
+        f"train.warm_start.file={first.model_path}",
+        "train.warm_start.nodes=[context, cnn]",
+        "train.seed=5",
+        "train.groups=[{nodes: [context, cnn], lr: 0.0}]",
+        "train.steps=1",
+    ]
     second = train(graph, sets, tmp_path / "second", device="cpu", progress=heard)
     old, new = read_weights(first.model_path), read_weights(second.model_path)
     for name, tensor in new.items():

@@ -120,9 +120,7 @@ def test_post_is_applied_after_averaging_and_named(dataset: FeatureStore) -> Non
     smooth = evaluate(Mean(), dataset, streams=["rgb"], post=[ScoreSmoothing(kappa=3, pad="edge")])
     for name, scores in plain.scores.items():
         np.testing.assert_array_equal(smooth.scores[name], ScoreSmoothing(kappa=3, pad="edge")(scores))
-    assert smooth.protocol["post"] == [
-        {"use": "score_smoothing", "args": {"kappa": 3, "mode": "slide", "pad": "edge"}}
-    ]
+    assert smooth.protocol["post"] == [{"use": "score_smoothing", "args": {"kappa": 3, "mode": "slide", "pad": "edge"}}]
 
 
 def test_progress_is_told(dataset: FeatureStore) -> None:
@@ -161,8 +159,13 @@ def test_a_carved_validation_split_without_intervals_has_video_figures(root: Pat
 
 
 def test_as_configured(dataset: FeatureStore) -> None:
-    section = {"post": [{"use": "score_smoothing", "args": {"kappa": 2}}], "threshold": 0.7, "crops": "first",
-               "split": "train", "tail": "full"}  # fmt: skip
+    section = {
+        "post": [{"use": "score_smoothing", "args": {"kappa": 2}}],
+        "threshold": 0.7,
+        "crops": "first",
+        "split": "train",
+        "tail": "full",
+    }
     model = Mean()
     model.input_sizes = {"rgb": 16}  # type: ignore[assignment]
     protocol = evaluate_as_configured(model, dataset, section, split="test").protocol

@@ -160,8 +160,14 @@ def test_the_table_stays_small() -> None:
 # -- edges ---------------------------------------------------------------------------------------
 def one(scores: Any, positives: Any, label: int, **more: Any) -> dict[str, Any]:
     book = ScoreBook()
-    book.add("v", np.array(scores, float), None if positives is None else np.array(positives),
-             np.full(len(scores), 16), label, **more)  # fmt: skip
+    book.add(
+        "v",
+        np.array(scores, float),
+        None if positives is None else np.array(positives),
+        np.full(len(scores), 16),
+        label,
+        **more,
+    )
     return book.figures()
 
 

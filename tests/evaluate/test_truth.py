@@ -20,8 +20,10 @@ def video(num_frames: int | None, *spans: tuple[int, int]) -> Video:
 
 @given(
     st.lists(st.tuples(st.integers(0, 80), st.integers(0, 80)), max_size=4),
-    st.integers(1, 70), st.integers(1, 16), st.sampled_from(["real", "full"]),
-)  # fmt: skip
+    st.integers(1, 70),
+    st.integers(1, 16),
+    st.sampled_from(["real", "full"]),
+)
 def test_counts_are_those_of_single_frames(spans: list[tuple[int, int]], n: int, width: int, tail: str) -> None:
     t = -(-n // width)
     positives, frames = snippet_truth(video(n, *spans), t, width, tail)

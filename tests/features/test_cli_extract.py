@@ -70,9 +70,11 @@ def test_parts_joined_are_one_run(folder: Path) -> None:
 def test_streams_and_arguments_from_a_graph(folder: Path) -> None:
     graph = {
         "inputs": {"picture": {"use": "first_red"}},
-        "nodes": {"score": {"use": "mlp_head", "in": "picture"}}, "output": "score",
-        "losses": {"mil": {"use": "topk_mil", "in": "score"}}, "data": {"streams": {"picture": "rgb"}},
-    }  # fmt: skip
+        "nodes": {"score": {"use": "mlp_head", "in": "picture"}},
+        "output": "score",
+        "losses": {"mil": {"use": "topk_mil", "in": "score"}},
+        "data": {"streams": {"picture": "rgb"}},
+    }
     (folder / "graph.yaml").write_text(json.dumps(graph))
     words = ["--config", str(folder / "graph.yaml"), "--set", "inputs.picture.args.version=7", "--snippet", "8"]
     assert run(folder, str(folder / "in"), *words) == 0
@@ -152,7 +154,7 @@ def test_random_weights_are_marked(folder: Path) -> None:
         (["IN", "--config", "seed_ucf_rgb"], "seed_ucf_rgb: input 'rgb' is a shape (b t 1024) and names no backbone"),
         (["--list", "none.csv", *TWO], "none.csv: cannot be read: no such file or directory"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_told_and_nothing_is_written(
     folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
 ) -> None:
@@ -173,9 +175,10 @@ def test_two_files_of_one_name_are_refused(folder: Path, capsys: pytest.CaptureF
 def test_words_of_a_stream() -> None:
     told = streams_of_words(["rgb=i3d_rgb,weights=a b.pt,crops=five", "flow=x", "n=y,l=[1, 2],m={a: 1, b: 2}"])
     assert told == {
-        "rgb": ("i3d_rgb", {"weights": "a b.pt", "crops": "five"}), "flow": ("x", {}),
+        "rgb": ("i3d_rgb", {"weights": "a b.pt", "crops": "five"}),
+        "flow": ("x", {}),
         "n": ("y", {"l": [1, 2], "m": {"a": 1, "b": 2}}),
-    }  # fmt: skip
+    }
     assert split_commas("a,'b,c',[d,{e,f}]") == ["a", "'b,c'", "[d,{e,f}]"]
     with pytest.raises(VadkitError, match="'crops' is no argument"):
         streams_of_words(["rgb=i3d_rgb,crops"])

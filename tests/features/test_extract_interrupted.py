@@ -54,7 +54,7 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> list[VideoEntry]:
     return [
         {"name": f"clip{n}", "file": str(make_video(folder / f"clip{n}.mkv", 20 + n, video="ffv1", sound=3))}
         for n in range(COUNT)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +81,7 @@ def environment(**more: str) -> dict[str, str]:
 
 @contextmanager
 def started(entries: Sequence[VideoEntry], root: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        command(entries, root, **options), env=environment(), stdout=subprocess.PIPE, text=True
-    )  # fmt: skip
+    process = subprocess.Popen(command(entries, root, **options), env=environment(), stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -259,8 +257,11 @@ def test_shares_with_a_video_in_common_exclude_each_other(tmp_path: Path) -> Non
     common = [share for share in others if set(share.pick(names, str)) & set(mine.pick(names, str))]
     locked = subprocess.run(
         [sys.executable, "-c", TRY, str(tmp_path), json.dumps([[s.number, s.of] for s in others])],
-        capture_output=True, text=True, timeout=300, check=True,
-    ).stdout.split()  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    ).stdout.split()
     held.close()
     assert {str(share) for share in common} <= set(locked) and len(locked) < len(others)
 

@@ -123,9 +123,17 @@ def test_windows_shorter_than_a_snippet_are_cut_at_its_end() -> None:
 
 # -- pictures and their times ------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("frames", "counts"), [(1, (1, 1, 1)), (15, (1, 1, 1)), (16, (1, 1, 1)), (17, (2, 1, 1)), (32, (2, 2, 1)),
-                           (33, (3, 2, 2)), (47, (3, 2, 2))],
-)  # fmt: skip
+    ("frames", "counts"),
+    [
+        (1, (1, 1, 1)),
+        (15, (1, 1, 1)),
+        (16, (1, 1, 1)),
+        (17, (2, 1, 1)),
+        (32, (2, 2, 1)),
+        (33, (3, 2, 2)),
+        (47, (3, 2, 2)),
+    ],
+)
 def test_tail_rules_at_the_edges(tmp_path: Path, frames: int, counts: tuple[int, int, int]) -> None:
     path = make_video(tmp_path / "a.mkv", frames, **EXACT)
     for tail, count in zip(("repeat", "drop", "xd_violence"), counts):

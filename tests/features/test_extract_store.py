@@ -30,7 +30,7 @@ def entries(tmp_path: Path) -> list[VideoEntry]:
     return [
         {"name": name, "file": str(make_video(tmp_path / "videos" / f"{name}.mkv", frames, video="ffv1", sound=3))}
         for name, frames in zip(NAMES, (40, 30, 17))
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture
@@ -77,9 +77,17 @@ def test_the_recipe_and_versions_are_in_the_head(entries: list[VideoEntry], root
     head = json.loads((root / "store.json").read_text())
     assert head["streams"]["rgb"] == {
         "dim": 3,
-        "recipe": {"backbone": "first_red", "snippet_frames": 16, "stride": 16, "fps": 8, "tail": "drop",
-                   "decoder": "pyav", "crops": 1, "version": 1},
-    }  # fmt: skip
+        "recipe": {
+            "backbone": "first_red",
+            "snippet_frames": 16,
+            "stride": 16,
+            "fps": 8,
+            "tail": "drop",
+            "decoder": "pyav",
+            "crops": 1,
+            "version": 1,
+        },
+    }
     assert {"vadkit", "av", "libavcodec", "torch", "numpy"} == head["made_with"].keys()
 
 
@@ -191,8 +199,9 @@ def test_another_recipe_is_refused_field_by_field(entries: list[VideoEntry], roo
     where = f"{root}/store.json: stream 'rgb' was made with"
     other = {"backbones": {"rgb": FirstRed(version=2)}, "fps": 4.0}
     assert problem(entries, root, **other) == [
-        f"{where} fps: nothing, now it is 4.0", f"{where} version: 1, now it is 2",
-    ]  # fmt: skip
+        f"{where} fps: nothing, now it is 4.0",
+        f"{where} version: 1, now it is 2",
+    ]
     assert problem(entries, root, snippet_frames=8)[0] == f"{where} snippet_frames: 16, now it is 8"
     assert content(root) == before
 

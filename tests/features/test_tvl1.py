@@ -317,10 +317,20 @@ def test_wrong_calls_are_told(frames, more, told: str) -> None:
 @pytest.mark.parametrize(
     "name, value",
     [
-        ("tau", 0), ("weight", -1), ("theta", float("nan")), ("scales", 0), ("warps", 0), ("epsilon", -0.1),
-        ("inner", 0), ("outer", 0), ("step", 1.0), ("step", 0.0), ("median", 4), ("tau", float("inf")),
+        ("tau", 0),
+        ("weight", -1),
+        ("theta", float("nan")),
+        ("scales", 0),
+        ("warps", 0),
+        ("epsilon", -0.1),
+        ("inner", 0),
+        ("outer", 0),
+        ("step", 1.0),
+        ("step", 0.0),
+        ("median", 4),
+        ("tau", float("inf")),
     ],
-)  # fmt: skip
+)
 def test_settings_have_ranges(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"^{name} is"):
         TvL1Settings(**{name: value})

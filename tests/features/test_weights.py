@@ -25,9 +25,16 @@ def same(found):
 
 
 # -- forms -----------------------------------------------------------------------------------------
-@pytest.mark.parametrize("wrap", [lambda s: s, OrderedDict, lambda s: {"state_dict": s, "epoch": 3},
-                                  lambda s: {"model": {"state_dict": s}},
-                                  lambda s: {f"module.{name}": tensor for name, tensor in s.items()}])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: s,
+        OrderedDict,
+        lambda s: {"state_dict": s, "epoch": 3},
+        lambda s: {"model": {"state_dict": s}},
+        lambda s: {f"module.{name}": tensor for name, tensor in s.items()},
+    ],
+)
 @pytest.mark.parametrize("new_form", [True, False])
 def test_pytorch_files(tmp_path, wrap, new_form):
     path = tmp_path / "w.pt"
@@ -160,7 +167,7 @@ def test_a_whole_module_is_refused_with_advice(tmp_path):
         (b"<!DOCTYPE html><html><body>sign in</body></html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", "Git LFS pointer"),
         (bytes(range(256)) * 4, "damaged or of no known form"),
-        (b"\x10\x00\x00\x00\x00\x00\x00\x00{\"a\": tru" + b"\0" * 30, "damaged or of no known form"),
+        (b'\x10\x00\x00\x00\x00\x00\x00\x00{"a": tru' + b"\0" * 30, "damaged or of no known form"),
         (b"PK\x03\x04" + b"\0" * 100, "damaged or of no known form"),
     ],
 )

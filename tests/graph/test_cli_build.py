@@ -27,8 +27,14 @@ def test_many_ports_of_one_node_are_one_word(capsys):
     assert main(["build", "seed_xd_rgb"]) == 0
     lines = {line.split()[0] + line.split()[1]: line for line in capsys.readouterr().out.splitlines() if " " in line}
     assert lines["lossmemory"].split()[2:] == [
-        "dual_memory_loss", "dual_memory_loss", "attention,", "memory.*", "x", "0.6", "0"
-    ]  # fmt: skip
+        "dual_memory_loss",
+        "dual_memory_loss",
+        "attention,",
+        "memory.*",
+        "x",
+        "0.6",
+        "0",
+    ]
     assert lines["urdmuconcat"].split()[2:] == ["concat", "attention,", "memory", "b", "t", "1024", "0", "0.000"]
 
 

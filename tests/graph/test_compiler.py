@@ -101,15 +101,15 @@ def test_all_problems_are_told_at_once(graph):
     graph["nodes"]["gate"]["in"] = "clop"
     graph["output"] = "scor"
     assert sorted(problems(graph)) == [
-        "'clop' is neither an input nor a node", "output: there is no node 'scor'", "toy_linear takes no 'dims'",
+        "'clop' is neither an input nor a node",
+        "output: there is no node 'scor'",
+        "toy_linear takes no 'dims'",
     ]
 
 
 def test_a_plugin_that_lies_about_its_shape_is_blamed(graph):
     graph["nodes"]["context"] = {"use": "toy_liar", "in": "rgb"}
-    assert problems(graph) == [
-        "component 'toy_liar' (node 'context') declares x: b t 8 (2 9 8) but returned 2 8 9"
-    ]
+    assert problems(graph) == ["component 'toy_liar' (node 'context') declares x: b t 8 (2 9 8) but returned 2 8 9"]
 
 
 def test_the_constructor_has_its_say(graph):

@@ -84,5 +84,8 @@ def test_a_copy_has_weights_of_its_own(model, batch):
 
 def test_state_dict_has_the_names_of_the_nodes(model):
     assert list(model.state_dict()) == [
-        "context.linear.weight", "context.linear.bias", "score.linear.weight", "score.linear.bias"
+        "context.linear.weight",
+        "context.linear.bias",
+        "score.linear.weight",
+        "score.linear.bias",
     ]

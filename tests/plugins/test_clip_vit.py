@@ -18,19 +18,30 @@ LAYERS = 12
 def openai_file(patch=32):
     """Return every tensor of OpenAI's tower at its size, each of a value of its own, in float16."""
     w = 768
-    sizes = {"class_embedding": (w,), "positional_embedding": ((224 // patch) ** 2 + 1, w), "proj": (w, 512),
-             "conv1.weight": (w, 3, patch, patch)}  # fmt: skip
+    sizes = {
+        "class_embedding": (w,),
+        "positional_embedding": ((224 // patch) ** 2 + 1, w),
+        "proj": (w, 512),
+        "conv1.weight": (w, 3, patch, patch),
+    }
     for norm in ("ln_pre", "ln_post"):
         sizes |= {f"{norm}.weight": (w,), f"{norm}.bias": (w,)}
     for n in range(LAYERS):
         block = f"transformer.resblocks.{n}"
-        sizes |= {f"{block}.attn.in_proj_weight": (3 * w, w), f"{block}.attn.in_proj_bias": (3 * w,),
-                  f"{block}.attn.out_proj.weight": (w, w), f"{block}.attn.out_proj.bias": (w,),
-                  f"{block}.mlp.c_fc.weight": (4 * w, w), f"{block}.mlp.c_fc.bias": (4 * w,),
-                  f"{block}.mlp.c_proj.weight": (w, 4 * w), f"{block}.mlp.c_proj.bias": (w,)}  # fmt: skip
+        sizes |= {
+            f"{block}.attn.in_proj_weight": (3 * w, w),
+            f"{block}.attn.in_proj_bias": (3 * w,),
+            f"{block}.attn.out_proj.weight": (w, w),
+            f"{block}.attn.out_proj.bias": (w,),
+            f"{block}.mlp.c_fc.weight": (4 * w, w),
+            f"{block}.mlp.c_fc.bias": (4 * w,),
+            f"{block}.mlp.c_proj.weight": (w, 4 * w),
+            f"{block}.mlp.c_proj.bias": (w,),
+        }
         sizes |= {f"{block}.ln_{i}.{part}": (w,) for i in (1, 2) for part in ("weight", "bias")}
-    state = {f"visual.{name}": torch.full(size, i / 256, dtype=torch.float16)
-             for i, (name, size) in enumerate(sizes.items())}  # fmt: skip
+    state = {
+        f"visual.{name}": torch.full(size, i / 256, dtype=torch.float16) for i, (name, size) in enumerate(sizes.items())
+    }
     state["visual.proj"][0, 1] = 7  # so that its two axes can be told apart
     return {**state, "logit_scale": torch.tensor(4.6), "ln_final.weight": torch.zeros(512)}
 

@@ -40,9 +40,14 @@ def test_evaluation_equals_the_loop():
     normal, normal_score = ask(x, memory.normal)
     mu_a, mu_n = memory.encoder_mu(abnormal), memory.encoder_mu(normal)
     wanted = {
-        "x": mu_a + mu_n, "abnormal_score": abnormal_score, "normal_score": normal_score, "abnormal_read": mu_a,
-        "latent": mu_n, "mu": mu_n, "logvar": memory.encoder_var(normal),
-    }  # fmt: skip
+        "x": mu_a + mu_n,
+        "abnormal_score": abnormal_score,
+        "normal_score": normal_score,
+        "abnormal_read": mu_a,
+        "latent": mu_n,
+        "mu": mu_n,
+        "logvar": memory.encoder_var(normal),
+    }
     assert set(out) == set(wanted) == set(DualMemory.outputs)
     for name, value in wanted.items():
         torch.testing.assert_close(out[name], value, msg=name)

@@ -52,8 +52,11 @@ def by_hand(given, crops, k, pool_k, lengths):
     gap = [(math.dist(p, q), math.dist(p, r)) for p, q, r in zip(*unit)]
     long = [pool("abnormal_read", "abnormal_score", i).norm() for i in abnormal]
     short = [pool("latent", "normal_score", i).norm() for i in normal]
-    kl = [-0.5 * (1 + lv - m**2 - lv.exp()).sum(0).mean() for i in normal
-          for m, lv in zip(video["mu"][i], video["logvar"][i])]
+    kl = [
+        -0.5 * (1 + lv - m**2 - lv.exp()).sum(0).mean()
+        for i in normal
+        for m, lv in zip(video["mu"][i], video["logvar"][i])
+    ]
     return {
         "abnormal_high": mean([-math.log(mean(top(a[i], k))) for i in abnormal]),
         "normal_low": mean([-math.log(mean(top(1 - n[i], k))) for i in abnormal]),

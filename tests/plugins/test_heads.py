@@ -55,10 +55,13 @@ def test_mlp_head_has_one_hidden_layer_of_128_unless_told():
     assert [tuple(layer.weight.shape) for layer in MlpHead(4, hidden=[]).layers] == [(1, 4)]
 
 
-@pytest.mark.parametrize("make, told", [
-    (lambda: CausalConv(4, 0), "kernel must be at least 1, not 0"),
-    (lambda: MlpHead(4, hidden=[0]), "hidden widths must be at least 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make, told",
+    [
+        (lambda: CausalConv(4, 0), "kernel must be at least 1, not 0"),
+        (lambda: MlpHead(4, hidden=[0]), "hidden widths must be at least 1"),
+    ],
+)
 def test_bad_values_are_refused(make, told):
     with pytest.raises(ValueError, match=told):
         make()

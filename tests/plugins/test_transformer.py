@@ -27,9 +27,13 @@ def as_torch(layer, dim, ff_dim):
         dim, layer.heads, ff_dim, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
     ).double()
     names = {
-        "self_attn.in_proj": layer.qkv, "self_attn.out_proj": layer.out, "linear1": layer.ff_in,
-        "linear2": layer.ff_out, "norm1": layer.attn_norm, "norm2": layer.ff_norm,
-    }  # fmt: skip
+        "self_attn.in_proj": layer.qkv,
+        "self_attn.out_proj": layer.out,
+        "linear1": layer.ff_in,
+        "linear2": layer.ff_out,
+        "norm1": layer.attn_norm,
+        "norm2": layer.ff_norm,
+    }
     state = {}
     for name, module in names.items():
         glue = "_" if name.endswith("in_proj") else "."

@@ -126,8 +126,9 @@ def test_the_video_plays_from_its_own_place_and_nothing_else_is_asked_for(page: 
     assert page.run("document.getElementById('video').duration") == pytest.approx(6, abs=0.1)
     files = [url for url in page.requests if not url.startswith("data:")]
     assert {url.rsplit("/", 1)[1] for url in files} == {
-        "a%20%231%2050%25%20_i_clip.html", "a%20%231%2050%25%20%3Ci%3Eclip.mp4",
-    }  # fmt: skip
+        "a%20%231%2050%25%20_i_clip.html",
+        "a%20%231%2050%25%20%3Ci%3Eclip.mp4",
+    }
     assert all(url.startswith("file:///") for url in files)
     assert page.run("document.title") == f"{NAME}.mp4"
 

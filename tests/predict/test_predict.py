@@ -114,8 +114,10 @@ def test_the_csv_holds_the_same_figures(run: Run) -> None:
     assert list(rows[0]) == ["start", "end", "score", "contribution_rgb", "contribution_audio"]
     for row, told in zip(rows, run.data("plain")["scores"], strict=True):
         assert (float(row["start"]), float(row["end"]), float(row["score"])) == (
-            told["start"], told["end"], told["score"],
-        )  # fmt: skip
+            told["start"],
+            told["end"],
+            told["score"],
+        )
         assert float(row["contribution_audio"]) == told["contributions"]["audio"]
 
 

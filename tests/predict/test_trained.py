@@ -34,10 +34,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name, bad = f"clip{i}", i % 2
         sound = "beep" if bad else None if i == 4 else "silence"
         make_clip(folder / f"{name}.mp4", colour=alarm(2, 4) if bad else alarm(9, 9), sound=sound)
-        videos.append({
-            "name": name, "file": str(folder / f"{name}.mp4"), "split": "train" if i < 4 else "test", "label": bad,
-            "classes": ["red"] * bad, "spans": [[16, 32]] * bad,
-        })  # fmt: skip
+        videos.append(
+            {
+                "name": name,
+                "file": str(folder / f"{name}.mp4"),
+                "split": "train" if i < 4 else "test",
+                "label": bad,
+                "classes": ["red"] * bad,
+                "spans": [[16, 32]] * bad,
+            }
+        )
     components = load_plugins().components
     backbones = {"rgb": components.find("mean_colour")(), "audio": components.find("loudness")()}
     extract_store(videos, backbones, folder / "store", snippet_frames=4, classes=["normal", "red"], workers=0)

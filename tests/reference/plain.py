@@ -111,8 +111,9 @@ def memory(bank: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def fuse(w: Weights, prefix: str, main: Tensor, other: Tensor) -> Tensor:
-    q, k, v = (linear(w, f"{prefix}.cross_attention.{n}", x) for n, x in
-               (("query", main), ("key", other), ("value", other)))
+    q, k, v = (
+        linear(w, f"{prefix}.cross_attention.{n}", x) for n, x in (("query", main), ("key", other), ("value", other))
+    )
     attended = (q @ k.transpose(1, 2) / math.sqrt(q.shape[-1])).softmax(-1) @ v + main
     joint = torch.cat([main, attended], -1)
     return linear(w, f"{prefix}.fc", torch.sigmoid(linear(w, f"{prefix}.gate", joint)) * joint)
@@ -130,13 +131,28 @@ def duals(w: Weights, x: Tensor, noise: Tensor | None, relu: bool, p: str = "") 
     mu, logvar = encode("encoder_mu", n_read), encode("encoder_var", n_read)
     z = mu if noise is None else mu + noise * (logvar / 2).exp()
     read = encode("encoder_mu", a_read)
-    return {"a": a_score, "n": n_score, "a_raw": a_read, "n_raw": n_read, "mu": mu, "logvar": logvar, "z": z,
-            "read": read, "x": read + z}
+    return {
+        "a": a_score,
+        "n": n_score,
+        "a_raw": a_read,
+        "n_raw": n_read,
+        "mu": mu,
+        "logvar": logvar,
+        "z": z,
+        "read": read,
+        "x": read + z,
+    }
 
 
 # -- systems: from streams to scores -------------------------------------------------------------
-def seed(w: Weights, config: Mapping[str, Any], streams: Mapping[str, Tensor], nominator_noise: Tensor | None,
-         latent_noise: Tensor | None = None, relu: bool = False) -> dict[str, Tensor]:
+def seed(
+    w: Weights,
+    config: Mapping[str, Any],
+    streams: Mapping[str, Tensor],
+    nominator_noise: Tensor | None,
+    latent_noise: Tensor | None = None,
+    relu: bool = False,
+) -> dict[str, Tensor]:
     """Every value of the seed paper's graph, official names; features are (b, t, c)."""
     s = "self_attention."
     v: dict[str, Tensor] = {"dpe": position(w, streams["features"].shape[1])}
@@ -203,8 +219,9 @@ def mil(scores: Tensor, labels: Sequence[float], lengths: Sequence[int], normal_
     return mean(terms)
 
 
-def prompts(h: Tensor, scores: Tensor, labels: Sequence[float], classes: Sequence[int], rows: Tensor,
-            logit_scale: Tensor) -> tuple[Tensor, Tensor]:
+def prompts(
+    h: Tensor, scores: Tensor, labels: Sequence[float], classes: Sequence[int], rows: Tensor, logit_scale: Tensor
+) -> tuple[Tensor, Tensor]:
     """The loss and exp(logit_scale) cosine (n, n)."""
     pooled, texts, kinds = [], [], []
     for i, label in enumerate(labels):
@@ -233,8 +250,15 @@ def contrast(x: Tensor, labels: Sequence[float], k: int, margin: float) -> tuple
     return (margin - distance).relu().square().mean(), picked[1], picked[0], distance
 
 
-def dual_losses(v: Mapping[str, Tensor], x: Tensor, labels: Sequence[float], lengths: Sequence[int], crops: int,
-                k_top: int, k_pool: int) -> dict[str, Tensor]:
+def dual_losses(
+    v: Mapping[str, Tensor],
+    x: Tensor,
+    labels: Sequence[float],
+    lengths: Sequence[int],
+    crops: int,
+    k_top: int,
+    k_pool: int,
+) -> dict[str, Tensor]:
     """The parts of UR-DMU's loss; rows are videos x crops. ``k_top`` for the answers, ``k_pool`` for the pools."""
     normal, abnormal = ([i for i, y in enumerate(labels) if y == label] for label in (0, 1))
 

@@ -190,8 +190,10 @@ def test_ur_dmu_trains_on_odd_batches(shape: list[int], tmp_path: Path) -> None:
 
     def edit(raw: dict[str, Any]) -> None:
         half, crops = shape[0] // 2, shape[1] if len(shape) == 3 else 1
-        raw["inputs"] = {"features": {**raw["inputs"]["features"], "draw": [*shape, 1024]},
-                         "noise": {"draw": [half * crops, shape[-1], 512]}}
+        raw["inputs"] = {
+            "features": {**raw["inputs"]["features"], "draw": [*shape, 1024]},
+            "noise": {"draw": [half * crops, shape[-1], 512]},
+        }
         if len(shape) == 3:
             raw["inputs"]["features"]["ops"] = [["relu"], ["scale", 0.5]]
         raw["given"]["labels"] = [0.0] * half + [1.0] * half

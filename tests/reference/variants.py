@@ -122,13 +122,20 @@ def seed_losses(case: Case, w: Mapping[str, Tensor], prefix: str = "") -> dict[s
     contrasted = v["last"] if flow else v["h"]
     told = given["loss_weights"]
     mc, abn, nor, distance = plain.contrast(contrasted, labels, min(20, max(real)), config["margin"])
-    r = {"L_MIL": plain.mil(scores, labels, real), "L_MC": mc, "mc_abn_l1": abn, "mc_nor_l1": nor,
-         "mc_distance": distance, "logits": v["logits"]}
+    r = {
+        "L_MIL": plain.mil(scores, labels, real),
+        "L_MC": mc,
+        "mc_abn_l1": abn,
+        "mc_nor_l1": nor,
+        "mc_distance": distance,
+        "logits": v["logits"],
+    }
     r["total"] = r["L_MIL"] + told["L_MC"] * mc
     if told["L_PEL"]:
         classes = [c[0] if isinstance(c, list) else c for c in given["classes"]]
-        r["L_PEL"], r["v2t_logits"] = plain.prompts(v["h"], scores, labels, classes, drawn(case, "prompt_rows"),
-                                                    w["logit_scale"])
+        r["L_PEL"], r["v2t_logits"] = plain.prompts(
+            v["h"], scores, labels, classes, drawn(case, "prompt_rows"), w["logit_scale"]
+        )
         r["total"] = r["total"] + told["L_PEL"] * r["L_PEL"]
     if told["L_UR"]:
         k = max(real) // 16 + 1
@@ -166,8 +173,12 @@ def pel4vad_train(case: Case) -> Case:
     scores = v["logits"][..., 0]
     classes = [c[0] if isinstance(c, list) else c for c in given["classes"]]
     kd, z = plain.prompts(v["x_v"], scores, given["labels"], classes, drawn(case, "prompt_rows"), w["logit_scale"])
-    r = {"logits": v["logits"], "loss_cls": plain.mil(scores, given["labels"], given["lengths"]), "loss_kd": kd,
-         "v2t_logits": z}
+    r = {
+        "logits": v["logits"],
+        "loss_cls": plain.mil(scores, given["labels"], given["lengths"]),
+        "loss_kd": kd,
+        "v2t_logits": z,
+    }
     r["total_loss"] = r["loss_cls"] + case.config["lamda"] * kd
     return with_record(case, {**r, **gradients(case, w, r["total_loss"])})
 
@@ -192,7 +203,16 @@ def ur_dmu_train(case: Case) -> Case:
     frame = v["frame"].unflatten(0, (-1, crops)).mean(1)
     parts = plain.dual_losses(v, v["encoder"], labels, [t] * len(labels), crops, t // 16 + 1, t // 16 + 1)
     att = plain.mil(frame, labels, [t] * len(labels), normal_ratio=True)
-    r = {"frame": frame, "att_loss": att, "N_Aatt_loss": parts["N_Aatt"], "A_loss": parts["A_loss"],
-         "N_loss": parts["N_loss"], "A_Nloss": parts["A_Nloss"], "triplet_loss": parts["triplet"],
-         "kl_loss": parts["kl_loss"], "distance_loss": parts["distance"], "total_loss": att + weigh(parts)}
+    r = {
+        "frame": frame,
+        "att_loss": att,
+        "N_Aatt_loss": parts["N_Aatt"],
+        "A_loss": parts["A_loss"],
+        "N_loss": parts["N_loss"],
+        "A_Nloss": parts["A_Nloss"],
+        "triplet_loss": parts["triplet"],
+        "kl_loss": parts["kl_loss"],
+        "distance_loss": parts["distance"],
+        "total_loss": att + weigh(parts),
+    }
     return with_record(case, {**r, **gradients(case, w, r["total_loss"])})

@@ -44,9 +44,15 @@ def test_steps_hold_their_values_and_a_gap_is_left_where_a_value_is_missing() ->
 
 def test_spans_and_levels_stand_where_they_belong() -> None:
     chart = line_chart(
-        [Line("score", [0, 10], [0.2], step=True)], x_label="time (s)", y_label="score", time=True,
-        y_bounds=(0, 1), spans=[(2, 4.5)], levels=[(0.75, "threshold")], height=200,
-    )  # fmt: skip
+        [Line("score", [0, 10], [0.2], step=True)],
+        x_label="time (s)",
+        y_label="score",
+        time=True,
+        y_bounds=(0, 1),
+        spans=[(2, 4.5)],
+        levels=[(0.75, "threshold")],
+        height=200,
+    )
     span, level = tree(chart).find(".//rect[@class='span']"), tree(chart).find(".//g[@class='level']/line")
     assert span is not None and (span.get("x"), span.get("width")) == ("2000.0", "2500.0")
     assert level is not None and level.get("y1") == "50.0"
@@ -122,8 +128,9 @@ def test_crowded_names_are_numbered_and_listed() -> None:
 
 
 def test_points_without_a_value_are_named() -> None:
-    chart = scatter([Point("good", 1, 1), Point("bad", math.nan, 1), Point("zero", 0, 1)], x_label="x", y_label="y",
-                    x_log=True)  # fmt: skip
+    chart = scatter(
+        [Point("good", 1, 1), Point("bad", math.nan, 1), Point("zero", 0, 1)], x_label="x", y_label="y", x_log=True
+    )
     assert "Not shown, no value: bad, zero." in chart
     assert len(list(tree(chart).iter("circle"))) == 1
 
@@ -157,14 +164,20 @@ def test_a_long_wave_keeps_its_loudest_moments() -> None:
 @pytest.mark.parametrize(
     "markup",
     [
-        line_chart([Line(EVIL, [0, 1], [0, 1], dots=True)] * 2, x_label=EVIL, y_label=EVIL, title=EVIL,
-                   levels=[(0.5, EVIL)], description=EVIL),
+        line_chart(
+            [Line(EVIL, [0, 1], [0, 1], dots=True)] * 2,
+            x_label=EVIL,
+            y_label=EVIL,
+            title=EVIL,
+            levels=[(0.5, EVIL)],
+            description=EVIL,
+        ),
         bar_chart([Bar(EVIL, 1, group=EVIL, text=EVIL)], x_label=EVIL, title=EVIL),
         scatter([Point(EVIL, 1, 1), Point(EVIL, math.nan, 1)], x_label=EVIL, y_label=EVIL, series=[EVIL] * 2),
         table([{EVIL: EVIL}], caption=EVIL),
         wave_chart(np.ones(3, np.float32), 1, 3, x_label=EVIL, y_label=EVIL, title=EVIL),
     ],
-)  # fmt: skip
+)
 def test_everything_is_escaped(markup: str) -> None:
     assert "<script" not in markup
     assert "alert" in "".join(tree(markup).itertext())

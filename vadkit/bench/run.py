@@ -70,12 +70,14 @@ def read_figures(folder: Path) -> dict[str, Any]:
     return figures
 
 
-def _timings(suite: Suite, plans: Mapping[str, Plan], out: Path, device: torch.device, load: Load,
-             progress: Progress) -> dict[str, Timing]:
+def _timings(
+    suite: Suite, plans: Mapping[str, Plan], out: Path, device: torch.device, load: Load, progress: Progress
+) -> dict[str, Timing]:
     """Return the timings, measured once for this list of variants, load and machine."""
     key = {
         "variants": [folder_name(v, plans[v.name]) for v in suite.variants],
-        "load": asdict(load), "machine": machine(device),
+        "load": asdict(load),
+        "machine": machine(device),
     }
     path = out / "timings.json"
     known = json.loads(path.read_text()) if path.is_file() else {}

@@ -50,8 +50,7 @@ class Suite:
                 plans[variant.name] = variant.plan()
             except VadkitError as error:
                 problems += [
-                    Problem(f"variant '{variant.name}': {p.message}", p.place, p.hint, p.notes)
-                    for p in error.problems
+                    Problem(f"variant '{variant.name}': {p.message}", p.place, p.hint, p.notes) for p in error.problems
                 ]
         if problems:
             raise VadkitError(problems)

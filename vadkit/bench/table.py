@@ -65,8 +65,9 @@ def as_csv(results: dict[str, Any]) -> str:
         pairs = [value for key in FIGURES for value in spread(variant["figures"], key)]
         single = [run[key] for key in FIGURES for run in variant["figures"]]
         machine = results["machine"]
-        writer.writerow([variant["name"], *pairs, *single, *(variant[c] for c in costs),
-                         machine["device"], machine["commit"]])
+        writer.writerow(
+            [variant["name"], *pairs, *single, *(variant[c] for c in costs), machine["device"], machine["commit"]]
+        )
     return stream.getvalue()
 
 
@@ -74,8 +75,14 @@ def as_markdown(results: dict[str, Any]) -> str:
     """Return the table for a README."""
     body = rows(results)
     head = [name.strip() for name in body[0]]
-    lines = [f"# {results['about']}", "", _conditions(results), "", "| " + " | ".join(head) + " |",
-             "|---" + "|---:" * (len(head) - 1) + "|"]
+    lines = [
+        f"# {results['about']}",
+        "",
+        _conditions(results),
+        "",
+        "| " + " | ".join(head) + " |",
+        "|---" + "|---:" * (len(head) - 1) + "|",
+    ]
     lines += ["| " + " | ".join(row.values()) + " |" for row in body]
     return "\n".join(lines) + "\n"
 
@@ -97,8 +104,9 @@ def as_page(results: dict[str, Any]) -> str:
     many = f"mean, bar: standard deviation, ticks: the {len(results['seeds'])} seeds"
     body = [
         section("Figures", bar_chart(bars, x_label=f"area from 0 to 1 ({many})", x_bounds=(0.0, 1.0))),
-        section("AP against the time of a train step",
-                scatter(points, x_label="train step, ms", y_label="AP")) if points else "",
+        section("AP against the time of a train step", scatter(points, x_label="train step, ms", y_label="AP"))
+        if points
+        else "",
         section("Table", table(rows(results))),
         section("How it was measured", _conditions(results)),
     ]

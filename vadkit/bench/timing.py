@@ -60,8 +60,9 @@ def random_batch(model: VadModel, load: Load, device: torch.device) -> dict[str,
     return batch
 
 
-def measure(models: Mapping[str, VadModel], load: Load, device: torch.device,
-            on_round: Callable[[], None] = lambda: None) -> dict[str, Timing]:
+def measure(
+    models: Mapping[str, VadModel], load: Load, device: torch.device, on_round: Callable[[], None] = lambda: None
+) -> dict[str, Timing]:
     """Return the timing of every model. Memory on the CPU is measured apart, see ``peak_memory``."""
     times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in models}
     memory: dict[str, float | None] = dict.fromkeys(models)

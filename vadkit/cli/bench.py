@@ -8,9 +8,12 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_subparsers(dest="what", required=True, metavar="swap")
-    swap = what.add_parser("swap", help="swap components of a node, or compare the rows of a spec file",
-                           description="Train and score each variant with several seeds, time them side by side, "
-                           "and write a table (CSV, Markdown, HTML). Started again, it skips what is finished.")
+    swap = what.add_parser(
+        "swap",
+        help="swap components of a node, or compare the rows of a spec file",
+        description="Train and score each variant with several seeds, time them side by side, "
+        "and write a table (CSV, Markdown, HTML). Started again, it skips what is finished.",
+    )
     swap.add_argument("config", metavar="CONFIG", nargs="?", help="name of a graph, or path of a YAML file")
     swap.add_argument("--node", help="the node whose component is swapped")
     swap.add_argument("--with", dest="components", metavar="A,B,...", help="the components to try")
@@ -63,8 +66,10 @@ def _suite(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # Suite i
             fail("--spec stands alone: leave out CONFIG, --node and --with", "or leave out --spec")
         return from_file(args.spec, args.set, args.seeds)
     if not (args.config and args.node and args.components):
-        fail("give CONFIG --node NODE --with A,B,..., or --spec FILE.yaml",
-             "for example vadkit bench swap demo_rgb --node context --with tca,gl_mhsa")
+        fail(
+            "give CONFIG --node NODE --with A,B,..., or --spec FILE.yaml",
+            "for example vadkit bench swap demo_rgb --node context --with tca,gl_mhsa",
+        )
     return swap(args.config, args.node, args.components.split(","), args.set, args.seeds or 3)
 
 

@@ -11,14 +11,20 @@ from typing import Any
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="name of a graph, or path of a YAML file")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                        help="change the file, e.g. nodes.context.use=gl_mhsa")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the file, e.g. nodes.context.use=gl_mhsa",
+    )
     parser.add_argument("--without", action="append", default=[], metavar="PLUGIN", help="leave a plugin out")
     parser.add_argument("--resolved", action="store_true", help="print the file with every default and size")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
     parser.add_argument("--diagram", type=Path, metavar="FILE.svg", help="draw the graph")
-    parser.add_argument("-o", "--out", type=Path, metavar="MODEL.safetensors",
-                        help="write the model with fresh weights")
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="MODEL.safetensors", help="write the model with fresh weights"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the fresh weights")
     parser.add_argument("--snippets", type=int, default=200, help="snippets for which operations are counted")
 
@@ -77,19 +83,28 @@ def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
     ]
     losses = [
         {
-            "name": loss.name, "component": loss.component.name, "plugin": owners[loss.component],
-            "from": [str(ref) for ref in loss.refs if not ref.batch], "weight": loss.weight,
+            "name": loss.name,
+            "component": loss.component.name,
+            "plugin": owners[loss.component],
+            "from": [str(ref) for ref in loss.refs if not ref.batch],
+            "weight": loss.weight,
             "parameters": sum(p.numel() for p in model.losses[loss.name].parameters()),
         }
         for loss in model.plan.losses
     ]
     flops = [node["flops"] for node in nodes]
     return {
-        "config": str(args.config), "about": model.spec.get("about"),
+        "config": str(args.config),
+        "about": model.spec.get("about"),
         "inputs": {name: str(pattern) for name, pattern in model.plan.inputs.items()},
-        "nodes": nodes, "losses": losses, "output": str(model.plan.output),
-        "output_range": model.output_range, "parameters": parameters(model), "snippets": args.snippets,
-        "flops": None if None in flops else sum(flops), "lookahead": model.lookahead,
+        "nodes": nodes,
+        "losses": losses,
+        "output": str(model.plan.output),
+        "output_range": model.output_range,
+        "parameters": parameters(model),
+        "snippets": args.snippets,
+        "flops": None if None in flops else sum(flops),
+        "lookahead": model.lookahead,
     }
 
 
@@ -100,20 +115,40 @@ def _print(summary: dict[str, Any], args: argparse.Namespace) -> None:
     main = {f"{node['name']}.{next(iter(node['outputs']))}": node["name"] for node in summary["nodes"]}
     rows = [[name, "input", "", "", pattern, "", ""] for name, pattern in summary["inputs"].items()]
     for node in summary["nodes"]:
-        rows.append([node["name"], node["component"], node["plugin"], _from(node, main),
-                     next(iter(node["outputs"].values())), f"{node['parameters']:,}", _gflop(node["flops"], 3)])
+        rows.append(
+            [
+                node["name"],
+                node["component"],
+                node["plugin"],
+                _from(node, main),
+                next(iter(node["outputs"].values())),
+                f"{node['parameters']:,}",
+                _gflop(node["flops"], 3),
+            ]
+        )
     for loss in summary["losses"]:
-        rows.append([f"loss {loss['name']}", loss["component"], loss["plugin"], _from(loss, main),
-                     f"x {loss['weight']:g}", f"{loss['parameters']:,}", ""])
+        rows.append(
+            [
+                f"loss {loss['name']}",
+                loss["component"],
+                loss["plugin"],
+                _from(loss, main),
+                f"x {loss['weight']:g}",
+                f"{loss['parameters']:,}",
+                "",
+            ]
+        )
     columns = ["node", "component", "plugin", "from", "output", "parameters", "GFLOP"]
     # A terminal is narrow, and most plugins are called as their component.
     if sys.stdout.isatty() and all(row[2] in ("", row[1]) for row in rows):
         columns, rows = _without_plugins(columns), [_without_plugins(row) for row in rows]
     print_table(columns, rows, right=("parameters", "GFLOP"))
     ahead = "the whole video" if summary["lookahead"] == "all" else f"{summary['lookahead']} snippets"
-    print(f"\n{summary['parameters']:,} parameters\n{_gflop(summary['flops'])} GFLOP for one bag of "
-          f"{summary['snippets']} snippets\na score looks ahead over {ahead}\n"
-          f"output {summary['output']} ({summary['output_range']})")
+    print(
+        f"\n{summary['parameters']:,} parameters\n{_gflop(summary['flops'])} GFLOP for one bag of "
+        f"{summary['snippets']} snippets\na score looks ahead over {ahead}\n"
+        f"output {summary['output']} ({summary['output_range']})"
+    )
     for path in filter(None, (args.diagram, args.out)):
         print(f"wrote {path}")
 

@@ -24,10 +24,17 @@ DATA_SETS = ("xd_violence", "ucf_crime", "shanghaitech")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("store", type=Path, metavar="STORE", help="a store, or the index of an import")
     parser.add_argument("--data-set", choices=DATA_SETS, help="which one it should be (what the store says)")
-    parser.add_argument("--legacy-truth", type=Path, metavar="FILE",
-                        help="a flat .npy of frame labels, as published code has it")
-    parser.add_argument("--legacy-list", type=Path, action="append", default=[], metavar="FILE",
-                        help="a list file; that of test videos gives the order of --legacy-truth")
+    parser.add_argument(
+        "--legacy-truth", type=Path, metavar="FILE", help="a flat .npy of frame labels, as published code has it"
+    )
+    parser.add_argument(
+        "--legacy-list",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a list file; that of test videos gives the order of --legacy-truth",
+    )
     parser.add_argument("--legacy-intervals", type=Path, metavar="FILE", help="a text file of intervals")
     parser.add_argument("--quick", action="store_true", help="read headers only: no NaN, constant rows, duplicates")
     parser.add_argument("--show", type=int, default=5, metavar="N", help="findings of a kind to show (5; 0 is all)")
@@ -40,9 +47,14 @@ def run(args: argparse.Namespace) -> int:
 
     with bar() as progress:
         found = audit(
-            args.store, data_set=args.data_set, content=not args.quick, legacy_truth=args.legacy_truth,
-            legacy_lists=args.legacy_list, legacy_intervals=args.legacy_intervals, progress=progress,
-        )  # fmt: skip
+            args.store,
+            data_set=args.data_set,
+            content=not args.quick,
+            legacy_truth=args.legacy_truth,
+            legacy_lists=args.legacy_list,
+            legacy_intervals=args.legacy_intervals,
+            progress=progress,
+        )
     if args.json:
         print(json.dumps(found.plain(), indent=1))
     else:
@@ -80,11 +92,16 @@ def _row(finding: Finding) -> tuple[str, ...]:
 def _tell_streams(found: Audit) -> None:
     rows = [
         (
-            row["split"], row["stream"], _of(row["videos"], row["of"]), str(row["files"]), str(row["snippets"]),
-            f"{row['shortest']}-{row['longest']}", str(row["width"]),
+            row["split"],
+            row["stream"],
+            _of(row["videos"], row["of"]),
+            str(row["files"]),
+            str(row["snippets"]),
+            f"{row['shortest']}-{row['longest']}",
+            str(row["width"]),
         )
         for row in found.snippets
-    ]  # fmt: skip
+    ]
     print_table(("split", "stream", "videos", "files", "snippets", "lengths", "width"), rows)
 
 

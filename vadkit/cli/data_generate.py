@@ -17,9 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--streams", nargs="+", default=[], metavar="NAME", help="only these, e.g. rgb audio")
     parser.add_argument("--width", type=int, metavar="N", help="numbers per snippet, not the published 1024 or 128")
     parser.add_argument(
-        "--linked-crops", action="store_true",
+        "--linked-crops",
+        action="store_true",
         help="crops are hard links to crop 0: a fifth or tenth of the disk, but no good for timing",
-    )  # fmt: skip
+    )
     parser.add_argument("--threads", type=int, default=2, help="that write (default 2)")
 
 
@@ -40,8 +41,13 @@ def run(args: argparse.Namespace) -> int:
         f"{len(stand_in.videos)} videos; {len(missing)} files are to be written, {stand_in.room(missing) / 1e9:.1f} GB",
         highlight=False,
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-               TimeRemainingColumn())  # fmt: skip
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("writing", total=sum(file.size for file in missing))
         stand_in.write(lambda size: bar.advance(task, size), args.threads)

@@ -29,22 +29,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     there = parser.add_mutually_exclusive_group()
     there.add_argument("--merge", action="store_true", help="add the streams found to the store that is there")
     there.add_argument("--replace", action="store_true", help="write the index that is there anew")
-    parser.add_argument("--stream", action="append", default=[], metavar="NAME=FOLDER",
-                        help="a stream's folder, where folder names do not tell; then only such folders are read")
-    parser.add_argument("--list", action="append", default=[], type=Path, metavar="FILE", dest="lists",
-                        help="take only what a list file names, whatever its paths begin with")
-    parser.add_argument("--axes", action="append", default=[], metavar="NAME=ORDER",
-                        help="crops_first or snippets_first, where a file holds all crops and shapes do not tell")
-    parser.add_argument("--intervals", choices=("half_open", "closed", "umil"), default="half_open",
-                        help="how intervals are read: without their last frame (half_open, as annotated), with it "
-                        "(closed, as RTFM), or as the authors of UMIL changed 14 videos of UCF-Crime")
-    parser.add_argument("--segments", type=int, metavar="N",
-                        help="features are of N equal parts of each video (found out where it can be)")
+    parser.add_argument(
+        "--stream",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="a stream's folder, where folder names do not tell; then only such folders are read",
+    )
+    parser.add_argument(
+        "--list",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        dest="lists",
+        help="take only what a list file names, whatever its paths begin with",
+    )
+    parser.add_argument(
+        "--axes",
+        action="append",
+        default=[],
+        metavar="NAME=ORDER",
+        help="crops_first or snippets_first, where a file holds all crops and shapes do not tell",
+    )
+    parser.add_argument(
+        "--intervals",
+        choices=("half_open", "closed", "umil"),
+        default="half_open",
+        help="how intervals are read: without their last frame (half_open, as annotated), with it "
+        "(closed, as RTFM), or as the authors of UMIL changed 14 videos of UCF-Crime",
+    )
+    parser.add_argument(
+        "--segments",
+        type=int,
+        metavar="N",
+        help="features are of N equal parts of each video (found out where it can be)",
+    )
     parser.add_argument("--complete", action="store_true", help="leave out videos that lack a stream")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="own: CSV with video, label[, split, classes, "
-                        "intervals, frames, fps]")
-    parser.add_argument("--test-share", type=float, metavar="SHARE",
-                        help="own: make this share of the videos the test split")
+    parser.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="own: CSV with video, label[, split, classes, intervals, frames, fps]",
+    )
+    parser.add_argument(
+        "--test-share", type=float, metavar="SHARE", help="own: make this share of the videos the test split"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

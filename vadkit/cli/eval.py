@@ -20,8 +20,17 @@ if TYPE_CHECKING:
 
 # What the table shows, in this order; results.json has all.
 SHOWN = (
-    "ap", "ap_trapezoid", "auc", "ap_abnormal", "auc_abnormal", "gain_ap", "gain_auc", "far", "video_ap", "video_auc",
-)  # fmt: skip
+    "ap",
+    "ap_trapezoid",
+    "auc",
+    "ap_abnormal",
+    "auc_abnormal",
+    "gain_ap",
+    "gain_auc",
+    "far",
+    "video_ap",
+    "video_auc",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -33,33 +33,60 @@ SHOWN = 5  # videos that are told of each kind
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("videos", nargs="*", metavar="VIDEO", help="video files, or folders with videos")
-    parser.add_argument("--list", type=Path, metavar="FILE", dest="listed",
-                        help="a list of videos instead: a path per line, or CSV with the column 'file'")
+    parser.add_argument(
+        "--list",
+        type=Path,
+        metavar="FILE",
+        dest="listed",
+        help="a list of videos instead: a path per line, or CSV with the column 'file'",
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--config", metavar="GRAPH", help="a graph whose inputs name their backbones")
-    what.add_argument("--stream", action="append", default=[], metavar="NAME=BACKBONE[,ARG=VALUE...]",
-                      help="a stream and its backbone, as rgb=i3d_rgb,weights=FILE; once per stream")
+    what.add_argument(
+        "--stream",
+        action="append",
+        default=[],
+        metavar="NAME=BACKBONE[,ARG=VALUE...]",
+        help="a stream and its backbone, as rgb=i3d_rgb,weights=FILE; once per stream",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="STORE", help="folder of the store")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the graph")
-    parser.add_argument("--labels", metavar="WHAT",
-                        help="xd_violence, ucf_crime, shanghaitech, or a CSV file with video, label[, split, ...]")
+    parser.add_argument(
+        "--labels",
+        metavar="WHAT",
+        help="xd_violence, ucf_crime, shanghaitech, or a CSV file with video, label[, split, ...]",
+    )
     clock = parser.add_argument_group("how videos are cut")
     clock.add_argument("--fps", type=float, metavar="F", help="frames a second, picked by time (the video's own)")
     clock.add_argument("--snippet", type=int, default=16, metavar="N", help="frames of a snippet (16)")
-    clock.add_argument("--tail", default="repeat", metavar="RULE",
-                       help="of the last frames: repeat (as UR-DMU), drop (as RTFM) or xd_violence")
-    clock.add_argument("--crops", metavar="ORDER",
-                       help="centre, 5, 10, five_ur_dmu, ten_ur_dmu, for every backbone that takes crops")
+    clock.add_argument(
+        "--tail",
+        default="repeat",
+        metavar="RULE",
+        help="of the last frames: repeat (as UR-DMU), drop (as RTFM) or xd_violence",
+    )
+    clock.add_argument(
+        "--crops", metavar="ORDER", help="centre, 5, 10, five_ur_dmu, ten_ur_dmu, for every backbone that takes crops"
+    )
     how = parser.add_argument_group("how it is done")
     how.add_argument("--precision", choices=("fp32", "bf16", "auto"), help="of every backbone that can choose")
     how.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, ... for every backbone that takes one")
-    how.add_argument("--random-weights", action="store_true",
-                     help="let backbones without a weight file run; marks the store for ever")
+    how.add_argument(
+        "--random-weights",
+        action="store_true",
+        help="let backbones without a weight file run; marks the store for ever",
+    )
     how.add_argument("--executor", default="local", metavar="WHERE", help="local or ray (local)")
-    how.add_argument("--workers", type=int, metavar="N",
-                     help="processes, each with its networks (one per core; 4 on a GPU)")
-    how.add_argument("--threads", type=int, default=1, metavar="N",
-                     help="threads in each process (1); another number changes last digits")
+    how.add_argument(
+        "--workers", type=int, metavar="N", help="processes, each with its networks (one per core; 4 on a GPU)"
+    )
+    how.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="threads in each process (1); another number changes last digits",
+    )
     how.add_argument("--shard", metavar="I/N", help="do part I of N; whoever ends last puts the store in order")
     how.add_argument("--timeout", type=float, metavar="S", help="give up a video that takes longer, twice")
     how.add_argument("--retry-broken", action="store_true", help="try again what could not be used")

@@ -35,14 +35,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("a", metavar="A", help="a store, a folder of .npy or .txt files, or one such file")
     parser.add_argument("b", metavar="B", help="what to compare with it")
-    parser.add_argument("--stream", action="append", default=[], metavar="NAME[:NAME]",
-                        help="compare this stream only; A's name and B's where they differ")  # fmt: skip
+    parser.add_argument(
+        "--stream",
+        action="append",
+        default=[],
+        metavar="NAME[:NAME]",
+        help="compare this stream only; A's name and B's where they differ",
+    )
     parser.add_argument("--video", metavar="FILE", help="try causes on this video; A or B must be a store")
     parser.add_argument("--name", help="the video's name in A and B, if its file is called otherwise")
-    parser.add_argument("--weights", action="append", default=[], metavar="[STREAM=]FILE",
-                        help="weight file of a stream's backbone, if it needs one")  # fmt: skip
-    parser.add_argument("--from", type=int, default=0, dest="first", metavar="ROW",
-                        help="first row to try; later ones tell more if a video begins with a still")  # fmt: skip
+    parser.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="[STREAM=]FILE",
+        help="weight file of a stream's backbone, if it needs one",
+    )
+    parser.add_argument(
+        "--from",
+        type=int,
+        default=0,
+        dest="first",
+        metavar="ROW",
+        help="first row to try; later ones tell more if a video begins with a still",
+    )
     parser.add_argument("--device", default="cpu", help="where networks run: cpu, cuda, auto (cpu)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 

@@ -64,10 +64,14 @@ def _videos(summary: Summary) -> str:
 def _row(name: str, stream: Stream) -> tuple[str, ...]:
     lacking = f" ({stream.unreadable} unreadable)" if stream.unreadable else ""
     return (
-        name, str(stream.recipe.get("backbone", "not told")), str(stream.dim),
-        "?" if stream.crops is None else str(stream.crops), _weights(stream), f"{stream.rows}{lacking}",
+        name,
+        str(stream.recipe.get("backbone", "not told")),
+        str(stream.dim),
+        "?" if stream.crops is None else str(stream.crops),
+        _weights(stream),
+        f"{stream.rows}{lacking}",
         f"{stream.bytes / 2**20:.4g} MiB",
-    )  # fmt: skip
+    )
 
 
 def _weights(stream: Stream) -> str:

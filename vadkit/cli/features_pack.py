@@ -14,9 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("store", type=Path, metavar="STORE", help="folder of the store")
     parser.add_argument("--streams", nargs="+", default=[], metavar="NAME", help="only these (default all)")
     parser.add_argument(
-        "--dtype", choices=("float32", "float16"), default="float32",
+        "--dtype",
+        choices=("float32", "float16"),
+        default="float32",
         help="float16 takes half the room and rounds to 11 bits (default float32)",
-    )  # fmt: skip
+    )
     parser.add_argument("--remove", action="store_true", help="delete the packed files instead")
 
 
@@ -31,9 +33,11 @@ def run(args: argparse.Namespace) -> int:
         return 0
     with bar() as progress:
         results = pack(
-            args.store, args.dtype, args.streams,
+            args.store,
+            args.dtype,
+            args.streams,
             lambda stream, done, total: progress(f"packing {stream}, MB", done // 10**6, total // 10**6),
-        )  # fmt: skip
+        )
     rows = [
         (r.stream, str(r.videos), f"{r.size / 1e9:.2f}", "written" if r.is_new else "up to date", r.path.name)
         for r in results

@@ -14,8 +14,11 @@ SHOWN = 40  # findings that are listed
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("store", metavar="STORE", help="the store's folder")
-    parser.add_argument("--videos", action="store_true",
-                        help="also look whether the video files are those that the features were made of")  # fmt: skip
+    parser.add_argument(
+        "--videos",
+        action="store_true",
+        help="also look whether the video files are those that the features were made of",
+    )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 

@@ -87,8 +87,13 @@ def _arguments(component: type[Any]) -> list[dict[str, Any]]:
 
     words = {word.strip("*?") for text in getattr(component, "inputs", {}).values() for word in text.split()}
     return [
-        {"name": a.name, "type": describe(a.type), "required": a.required, "default": a.default,
-         "inferred": a.name in words}
+        {
+            "name": a.name,
+            "type": describe(a.type),
+            "required": a.required,
+            "default": a.default,
+            "inferred": a.name in words,
+        }
         for a in arguments(component).values()
     ]
 
@@ -101,8 +106,7 @@ def _print(facts: dict[str, Any]) -> None:
             print_table([side, "shape"], [[port, shape or "a number"] for port, shape in facts[side].items()])
             print()
     if facts["arguments"]:
-        print_table(["argument", "default", "type"],
-                    [[a["name"], _default(a), a["type"]] for a in facts["arguments"]])
+        print_table(["argument", "default", "type"], [[a["name"], _default(a), a["type"]] for a in facts["arguments"]])
         print()
     for name in ("lookahead", "range", "needs", "mask_switch", "modality", "dim", "paper", "fidelity", "source"):
         if facts.get(name) not in (None, ""):

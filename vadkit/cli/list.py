@@ -18,8 +18,13 @@ Entry = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", nargs="?", default="all", metavar="WHAT",
-                        help="'plugins', 'configs', or a kind such as 'temporal'; without it, every component")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        default="all",
+        metavar="WHAT",
+        help="'plugins', 'configs', or a kind such as 'temporal'; without it, every component",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--without", action="append", default=[], metavar="PLUGIN", help="leave a plugin out")
 
@@ -51,8 +56,14 @@ def _plugins_unloaded(without: list[str]) -> list[Entry]:
 
 def _plugin(plugin: Plugin) -> Entry:
     state = "blocked" if plugin.blocked else "broken" if plugin.error else ""
-    return {"name": plugin.name, "package": plugin.package, "version": plugin.version, "module": plugin.module,
-            "state": state, "error": plugin.error}
+    return {
+        "name": plugin.name,
+        "package": plugin.package,
+        "version": plugin.version,
+        "module": plugin.module,
+        "state": state,
+        "error": plugin.error,
+    }
 
 
 def _components(what: str, without: list[str]) -> dict[str, list[Entry]]:
@@ -74,8 +85,15 @@ def _component(plugins: Plugins, kind: str, name: str) -> Entry:
     assert component is not None
     plugin = next(p for p in plugins.plugins if p.name == plugins.components.owners[component])
     summary = (component.__doc__ or "").strip().partition("\n")[0]
-    return {"kind": kind, "name": name, "summary": summary, "plugin": plugin.name, "package": plugin.package,
-            "version": plugin.version, "fidelity": component.fidelity}
+    return {
+        "kind": kind,
+        "name": name,
+        "summary": summary,
+        "plugin": plugin.name,
+        "package": plugin.package,
+        "version": plugin.version,
+        "fidelity": component.fidelity,
+    }
 
 
 def _configs(without: list[str]) -> list[Entry]:
@@ -104,13 +122,16 @@ def _print(found: dict[str, list[Entry]]) -> None:
     if "configs" in found:
         print_table(["name", "about"], [[c["name"], c["about"]] for c in found["configs"]])
     elif "components" in found:
-        print_table(["kind", "name", "what", "plugin", "fidelity"],
-                    [[c["kind"], c["name"], unmarked(c["summary"]), _origin(c), c["fidelity"]]
-                     for c in found["components"]])
+        print_table(
+            ["kind", "name", "what", "plugin", "fidelity"],
+            [[c["kind"], c["name"], unmarked(c["summary"]), _origin(c), c["fidelity"]] for c in found["components"]],
+        )
         _print_lost(found["plugins"])
     else:
-        print_table(["name", "package", "version", "module", "state"],
-                    [[p["name"], p["package"], p["version"], p["module"], p["state"]] for p in found["plugins"]])
+        print_table(
+            ["name", "package", "version", "module", "state"],
+            [[p["name"], p["package"], p["version"], p["module"], p["state"]] for p in found["plugins"]],
+        )
 
 
 def _origin(component: Entry) -> str:

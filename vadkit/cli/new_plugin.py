@@ -42,14 +42,18 @@ def run(args: argparse.Namespace) -> int:
 def check_name(name: str) -> None:
     """Raise VadkitError for a name that no component can have, or that is taken."""
     if name.startswith("vadkit_"):
-        fail(f"leave 'vadkit_' out of '{name}': the module gets it by itself",
-             hint=f"try '{name.removeprefix('vadkit_')}'")
+        fail(
+            f"leave 'vadkit_' out of '{name}': the module gets it by itself",
+            hint=f"try '{name.removeprefix('vadkit_')}'",
+        )
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or len(name) > LONGEST or name in YAML_WORDS:
         close = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
         usable = close != name and re.fullmatch(r"[a-z][a-z0-9_]*", close) and close not in YAML_WORDS
-        fail(f"'{name}' cannot be the name of a component: small letters, digits and single underscores, a letter "
-             f"first, at most {LONGEST} long, and no word that YAML reads as something else",
-             hint=f"try '{close[:LONGEST].strip('_')}'" if usable else None)
+        fail(
+            f"'{name}' cannot be the name of a component: small letters, digits and single underscores, a letter "
+            f"first, at most {LONGEST} long, and no word that YAML reads as something else",
+            hint=f"try '{close[:LONGEST].strip('_')}'" if usable else None,
+        )
     _refuse_taken(name)
 
 

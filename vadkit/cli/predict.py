@@ -19,8 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", required=True, help="folder for the results")
     parser.add_argument("--threshold", type=_number, metavar="X", help="events score at least this (the model's)")
     parser.add_argument("--embed", action="store_true", help="put the videos into the pages")
-    parser.add_argument("--weights", action="append", default=[], metavar="INPUT=FILE",
-                        help="weight file of an input's backbone, if it is not where it was in training")
+    parser.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="INPUT=FILE",
+        help="weight file of an input's backbone, if it is not where it was in training",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
 
 
@@ -56,9 +61,15 @@ def run(args: argparse.Namespace) -> int:
             bar.update(task, description=name, completed=done, total=total)
 
         outcomes = predict(
-            args.videos, args.model, args.out, threshold=args.threshold, embed=args.embed, device=args.device,
-            weights=weights, progress=progress,
-        )  # fmt: skip
+            args.videos,
+            args.model,
+            args.out,
+            threshold=args.threshold,
+            embed=args.embed,
+            device=args.device,
+            weights=weights,
+            progress=progress,
+        )
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     _tell(outcomes, Path(args.out))
     return 0 if not failed else 2 if len(failed) == len(outcomes) else 1

@@ -16,8 +16,9 @@ from typing import Any
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="CONFIG", help="name of a graph, or path of a YAML file")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                        help="change the file, e.g. train.optimizer.lr=1e-4")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the file, e.g. train.optimizer.lr=1e-4"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on with the run in OUT, or begin it")
     parser.add_argument("--overwrite", action="store_true", help="delete the run in OUT and begin again")
@@ -43,8 +44,15 @@ def run(args: argparse.Namespace) -> int:
     resume = _resume_words(args)
     try:
         result = train(
-            args.config, args.set, args.out, args.resume, args.overwrite, args.device, args.seed,
-            RichProgress(console), args.without,
+            args.config,
+            args.set,
+            args.out,
+            args.resume,
+            args.overwrite,
+            args.device,
+            args.seed,
+            RichProgress(console),
+            args.without,
         )
     except KeyboardInterrupt:
         say(f"stopped at once; go on with: {resume}")

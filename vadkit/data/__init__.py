@@ -29,8 +29,15 @@ if TYPE_CHECKING:
     from vadkit.data.video import Video, VideoDataset
 
 __all__ = [
-    "StoredFeatures", "TrainBatches", "Video", "VideoDataset", "iterate", "open_dataset", "open_features", "read_store",
-]  # fmt: skip
+    "StoredFeatures",
+    "TrainBatches",
+    "Video",
+    "VideoDataset",
+    "iterate",
+    "open_dataset",
+    "open_features",
+    "read_store",
+]
 
 
 def __getattr__(name: str) -> Any:

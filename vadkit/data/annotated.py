@@ -106,12 +106,16 @@ def read_annotations(data_set: str) -> Annotations:
 def _video(data_set: str, cell: dict[str, str]) -> Annotated:
     words = {code: word for code, word in zip(CLASSES[data_set], class_words(data_set))}
     return Annotated(
-        cell["name"], cell["split"], int(cell["label"]),
+        cell["name"],
+        cell["split"],
+        int(cell["label"]),
         tuple(words[code] for code in cell["classes"].split(",") if code),
-        _number(cell["frames"]), _number(cell.get("snippets", "")), _spans(cell["spans"].split()),
+        _number(cell["frames"]),
+        _number(cell.get("snippets", "")),
+        _spans(cell["spans"].split()),
         tuple((words[c], *s) for c, s in map(_class_span, cell.get("class_spans", "").split())),
         _spans(cell["spans_umil"].split()) if cell.get("spans_umil") else None,
-    )  # fmt: skip
+    )
 
 
 def _number(text: str) -> int | None:

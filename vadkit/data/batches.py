@@ -221,8 +221,11 @@ class TrainBatches:
         self, step: int, bags: list[tuple[int, Bag]], buffer: dict[str, Tensor]
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Return the streams (b, t, dim), which lie in ``buffer``, and the lengths (b)."""
-        places = [(n * self.crops + i, row, bag, crop) for n, (row, bag) in enumerate(bags)
-                  for i, crop in enumerate(bag.crops)]  # fmt: skip
+        places = [
+            (n * self.crops + i, row, bag, crop)
+            for n, (row, bag) in enumerate(bags)
+            for i, crop in enumerate(bag.crops)
+        ]
         lengths = torch.zeros(len(places), dtype=torch.long)
         lengths[0] = self._first(buffer, step, len(places), places[0])  # its shapes size the buffer
         arrays = {name: buffer[name].numpy() for name in self.streams}

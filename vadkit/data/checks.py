@@ -42,14 +42,11 @@ def check_videos(
     return crops
 
 
-def check_shapes(
-    name: str, shapes: Mapping[str, tuple[int, int, int]], sizes: Mapping[str, int]
-) -> list[Problem]:
+def check_shapes(name: str, shapes: Mapping[str, tuple[int, int, int]], sizes: Mapping[str, int]) -> list[Problem]:
     """Return what is wrong with the shapes (crops, t, dim) of one video's streams."""
     problems = [
         Problem(
-            f"input '{stream}' of the graph is {sizes[stream]} wide, but its features are {dim} wide "
-            f"(video '{name}')",
+            f"input '{stream}' of the graph is {sizes[stream]} wide, but its features are {dim} wide (video '{name}')",
             hint=f"change the graph's inputs, or data.streams.{stream} to a stream of that width",
         )
         for stream, (_, _, dim) in shapes.items()

@@ -135,9 +135,12 @@ class _Pack:
                 if self.progress is not None:
                     self.progress(self.stream, done, self.size)
         about = {
-            "vadkit_pack": VERSION, "dim": self.dim, "recipe": self.store.recipes[self.stream],
-            "videos": self.index, "sources": sources,
-        }  # fmt: skip
+            "vadkit_pack": VERSION,
+            "dim": self.dim,
+            "recipe": self.store.recipes[self.stream],
+            "videos": self.index,
+            "sources": sources,
+        }
         write_text_atomic(self.path.with_suffix(".json"), json.dumps(about) + "\n")
 
     def _write_video(self, file: BinaryIO, video: Video) -> int:

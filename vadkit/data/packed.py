@@ -132,6 +132,10 @@ def _read_index(path: Path, dim: int) -> dict[str, Any]:
 
 def _is_place(place: Any) -> bool:
     return (
-        isinstance(place, list) and len(place) == 3 and all(type(number) is int for number in place)
-        and place[0] >= 0 and place[1] >= 1 and place[2] >= 1
-    )  # fmt: skip
+        isinstance(place, list)
+        and len(place) == 3
+        and all(type(number) is int for number in place)
+        and place[0] >= 0
+        and place[1] >= 1
+        and place[2] >= 1
+    )

@@ -27,14 +27,38 @@ T = TypeVar("T")
 CLASSES: dict[str, tuple[str, ...]] = {
     "xd_violence": ("A", "B5", "B6", "G", "B1", "B4", "B2"),
     "ucf_crime": (
-        "Normal", "Abuse", "Arrest", "Arson", "Assault", "Burglary", "Explosion", "Fighting",
-        "RoadAccidents", "Robbery", "Shooting", "Shoplifting", "Stealing", "Vandalism",
+        "Normal",
+        "Abuse",
+        "Arrest",
+        "Arson",
+        "Assault",
+        "Burglary",
+        "Explosion",
+        "Fighting",
+        "RoadAccidents",
+        "Robbery",
+        "Shooting",
+        "Shoplifting",
+        "Stealing",
+        "Vandalism",
     ),
     "shanghaitech": (
-        "normal", "cycling", "chasing", "handcart", "fighting", "skateboarding", "vehicle", "running",
-        "jumping", "wandering", "lifting", "robbery", "climbing_over", "throwing",
+        "normal",
+        "cycling",
+        "chasing",
+        "handcart",
+        "fighting",
+        "skateboarding",
+        "vehicle",
+        "running",
+        "jumping",
+        "wandering",
+        "lifting",
+        "robbery",
+        "climbing_over",
+        "throwing",
     ),
-}  # fmt: skip
+}
 # The letters of XD-Violence's file names in words.
 XD_WORDS = {
     "A": "normal",
@@ -140,9 +164,7 @@ PARSERS: dict[str, Callable[[str], Entry]] = {
 }
 
 
-def read_list(
-    path: str | Path, dataset: str, classes: Mapping[str, Sequence[str]] | None = None
-) -> list[Entry]:
+def read_list(path: str | Path, dataset: str, classes: Mapping[str, Sequence[str]] | None = None) -> list[Entry]:
     """Return the entries of a list file, in its order.
 
     Args:

@@ -80,13 +80,20 @@ def read_store(root: Path | str) -> Store:
     videos, warnings = _Videos(root / VIDEOS, classes, dims, head.get("segments")).read(listed)
     about = head["streams"]
     return Store(
-        root, snippet_frames, dims, recipes, classes, videos, warnings,
+        root,
+        snippet_frames,
+        dims,
+        recipes,
+        classes,
+        videos,
+        warnings,
         base=root / head.get("root", ""),
         axes={name: _by_split(about[name]["axes"]) for name in dims if "axes" in about[name]},
         packed={name: about[name]["packed"] for name in dims if "packed" in about[name]},
-        data_set=head.get("data_set"), intervals=head.get("intervals", "half_open"),
+        data_set=head.get("data_set"),
+        intervals=head.get("intervals", "half_open"),
         segments=head.get("segments"),
-    )  # fmt: skip
+    )
 
 
 def _by_split(axes: str | Mapping[str, str]) -> Mapping[str, str]:
@@ -194,9 +201,7 @@ def _is_whole(value: object, least: int) -> bool:
 class _Videos:
     """Checks the entries of videos.json one by one and collects what is wrong."""
 
-    def __init__(
-        self, path: Path, classes: Iterable[str], streams: Iterable[str], segments: int | None = None
-    ) -> None:
+    def __init__(self, path: Path, classes: Iterable[str], streams: Iterable[str], segments: int | None = None) -> None:
         self.path, self.classes, self.streams, self.segments = path, tuple(classes), tuple(streams), segments
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
@@ -245,9 +250,7 @@ class _Videos:
         self._together(split, label, spans)
         if len(self.problems) > before:
             return None
-        return Video(
-            str(name), split, label, classes, num_frames, fps, spans, file, tags, files, self.segments
-        )
+        return Video(str(name), split, label, classes, num_frames, fps, spans, file, tags, files, self.segments)
 
     def _keys(self, entry: Mapping[str, Any]) -> None:
         for key in entry:

@@ -17,9 +17,19 @@ from vadkit.demo.script import FPS
 Colour = tuple[int, int, int]
 # Clothes are as bright, and as often orange, as a fire is: colour alone must not give it away.
 CLOTHES: tuple[Colour, ...] = (
-    (226, 116, 34), (196, 44, 40), (232, 196, 60), (36, 92, 180), (40, 140, 84), (236, 236, 232),
-    (44, 44, 52), (130, 60, 140), (108, 84, 62), (90, 130, 150), (220, 120, 160), (70, 76, 66),
-)  # fmt: skip
+    (226, 116, 34),
+    (196, 44, 40),
+    (232, 196, 60),
+    (36, 92, 180),
+    (40, 140, 84),
+    (236, 236, 232),
+    (44, 44, 52),
+    (130, 60, 140),
+    (108, 84, 62),
+    (90, 130, 150),
+    (220, 120, 160),
+    (70, 76, 66),
+)
 SKIN: tuple[Colour, ...] = ((224, 182, 152), (182, 132, 98), (112, 76, 56))
 _SHIFT = 4  # fractional bits of drawn coordinates, so that slow motion is smooth
 

@@ -99,9 +99,13 @@ def _curves(study: dict[str, Any], clip: dict[str, Any]) -> Html:
         lines.append(Line(system["title"], times.tolist(), runs.mean(0).tolist()))
     spans = [(clip["span"][0] / FPS, clip["span"][1] / FPS)] if clip["span"] else []
     return line_chart(
-        lines, x_label="seconds", y_label="score, mean over seeds", title=f"{clip['kind']} ({clip['name']})",
-        y_bounds=(0.0, 1.0), spans=spans,
-    )  # fmt: skip
+        lines,
+        x_label="seconds",
+        y_label="score, mean over seeds",
+        title=f"{clip['kind']} ({clip['name']})",
+        y_bounds=(0.0, 1.0),
+        spans=spans,
+    )
 
 
 def _method(study: dict[str, Any]) -> str:

@@ -22,8 +22,11 @@ import numpy as np
 Kind = Literal["normal", "fire", "fight", "gunshots", "explosion"]
 KINDS: tuple[Kind, ...] = ("normal", "fire", "fight", "gunshots", "explosion")
 SHOWS_IN: dict[Kind, str] = {
-    "fire": "appearance", "fight": "motion", "gunshots": "sound", "explosion": "all three",
-}  # fmt: skip
+    "fire": "appearance",
+    "fight": "motion",
+    "gunshots": "sound",
+    "explosion": "all three",
+}
 
 FPS, SNIPPET = 12, 8  # a snippet lasts 0.667 s, as 16 frames do at 24 a second
 CAMERAS = 4
@@ -45,9 +48,7 @@ class Clip:
     seed: tuple[int, int]
 
 
-def write_script(
-    seed: int = SEED, train: tuple[int, int] = (48, 16), test: tuple[int, int] = (16, 5)
-) -> list[Clip]:
+def write_script(seed: int = SEED, train: tuple[int, int] = (48, 16), test: tuple[int, int] = (16, 5)) -> list[Clip]:
     """Return all clips. ``train`` and ``test`` count the normal clips and those of each anomaly."""
     rng = np.random.default_rng(seed)
     clips: list[Clip] = []
@@ -60,9 +61,13 @@ def write_script(
 
 
 def _clip(
-    rng: np.random.Generator, name: str, split: Literal["train", "test"], kind: Kind, camera: int,
+    rng: np.random.Generator,
+    name: str,
+    split: Literal["train", "test"],
+    kind: Kind,
+    camera: int,
     seed: tuple[int, int],
-) -> Clip:  # fmt: skip
+) -> Clip:
     frames = round(rng.uniform(*SECONDS) * FPS)
     length = round(rng.uniform(*ANOMALY) * FPS)
     start = int(rng.integers(FPS, frames - length - FPS // 2))

@@ -47,7 +47,7 @@ def fire(rng: np.random.Generator, frames: int, start: int, end: int, level: flo
     """Return flames with smoke above them, somewhere on the ground."""
     column, foot, h = place(rng.uniform(0.15, 0.85), rng.uniform(0.25, 0.85), level)
     height, width = round(rng.uniform(1.4, 1.9) * h) + 8, round(rng.uniform(1.0, 1.4) * h) + 8
-    y, across = np.mgrid[0:1:height * 1j, -1:1:width * 1j].astype(np.float32)
+    y, across = np.mgrid[0 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     ragged = cv2.resize(rng.standard_normal((6, 7)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     flame = np.clip(1.35 * y - 0.35 - np.abs(across) * (1.3 - 0.4 * y) + 0.16 * ragged, 0, 1)
     smoke = np.clip(0.75 - np.abs(across) * 1.1 - np.abs(y - 0.3) * 1.1 + 0.16 * ragged, 0, 1)

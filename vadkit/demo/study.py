@@ -109,10 +109,15 @@ class _Renderer:
 def _extract_all(clips: Sequence[Clip], backbones: dict[str, Backbone], out: Path, progress: Progress) -> None:
     """Extract what the three-stream graph's inputs name; the smaller systems take the same streams."""
     result = extract_store(
-        [_entry(clip, out) for clip in clips], backbones, out / "features",
-        fps=float(FPS), snippet_frames=SNIPPET, classes=KINDS, workers=WORKERS,
+        [_entry(clip, out) for clip in clips],
+        backbones,
+        out / "features",
+        fps=float(FPS),
+        snippet_frames=SNIPPET,
+        classes=KINDS,
+        workers=WORKERS,
         progress=lambda _, done, total: progress("extract", done, total),
-    )  # fmt: skip
+    )
     if result.failed:
         name, cause = next(iter(result.failed.items()))
         fail(f"{name}: {cause}", "remove the file; it is rendered again")

@@ -18,9 +18,15 @@ FOLDERS = ("checkpoints", "tensorboard")
 # A run may go on with these changed: they decide how long it runs and what is reported, not what a
 # step computes. Whether the data are the same is checked by their content, not by their path.
 FREE = (
-    "about", "train.epochs", "train.steps", "train.log", "data.workers", "data.args.root", "data.prompts",
+    "about",
+    "train.epochs",
+    "train.steps",
+    "train.log",
+    "data.workers",
+    "data.args.root",
+    "data.prompts",
     "train.warm_start.file",
-)  # fmt: skip
+)
 
 
 @contextmanager

@@ -85,9 +85,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
             batch = self.dataloader.batch(number)
             self.waited += perf_counter() - start
             outputs.append(self.runner.model.train_step(batch, self.runner.optim_wrapper))
-        self.runner.call_hook(
-            "after_train_iter", batch_idx=self.iter, data_batch=None, outputs=_mean(outputs)
-        )
+        self.runner.call_hook("after_train_iter", batch_idx=self.iter, data_batch=None, outputs=_mean(outputs))
         self.iter += 1
 
     def _evaluate_if_due(self) -> None:

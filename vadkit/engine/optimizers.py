@@ -64,9 +64,7 @@ def parameter_groups(
     return result
 
 
-def _claim(
-    model: nn.Module, nodes: Sequence[str], what: str, taken: dict[nn.Parameter, str]
-) -> list[nn.Parameter]:
+def _claim(model: nn.Module, nodes: Sequence[str], what: str, taken: dict[nn.Parameter, str]) -> list[nn.Parameter]:
     own: dict[nn.Parameter, None] = {}
     for node in nodes:
         for parameter in find_node(model, node, what).parameters():

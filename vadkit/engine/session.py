@@ -117,9 +117,7 @@ class Session:
         self.records = RecordHook(self.log, every, self.device, lambda: self.keeper.last_good())
         self.ema = None if train["ema"] is None else EMAHook(momentum=1 - train["ema"], strict_load=True)
         self.snapshot = Snapshot(self.records, self.selection, schedule, self.ema)
-        self.keeper = KeepHook(
-            self.folder, self.snapshot.take, self.about, self.checkpoint_seconds, self.device
-        )
+        self.keeper = KeepHook(self.folder, self.snapshot.take, self.about, self.checkpoint_seconds, self.device)
         hooks = [self.ema, self.records, ParamSchedulerHook(), self.keeper]
         self.runner = QuietRunner(
             GraphAdapter(self.model),

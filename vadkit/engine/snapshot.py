@@ -29,9 +29,7 @@ class Snapshot:
         schedule: set to the step at hand.
     """
 
-    def __init__(
-        self, records: RecordHook, selection: Selection, schedule: Schedule, ema: EMAHook | None
-    ) -> None:
+    def __init__(self, records: RecordHook, selection: Selection, schedule: Schedule, ema: EMAHook | None) -> None:
         self.records, self.selection, self.schedule, self.ema = records, selection, schedule, ema
 
     def take(self, runner: Any) -> dict[str, Any]:

@@ -104,9 +104,7 @@ def _held(out: Path, resume: bool, overwrite: bool) -> Iterator[None]:
 class _Run:
     """One run and its folder."""
 
-    def __init__(
-        self, model: VadModel, plugins: Plugins, out: Path, device: torch.device, progress: Progress
-    ) -> None:
+    def __init__(self, model: VadModel, plugins: Plugins, out: Path, device: torch.device, progress: Progress) -> None:
         self.model, self.plugins, self.out, self.device, self.progress = model, plugins, out, device, progress
         self.spec = model.spec
         self.select = self.spec["train"]["select"]

@@ -35,10 +35,14 @@ class Entries:
 
     def add(self, scores: np.ndarray, positives: np.ndarray, frames: np.ndarray, group: int) -> None:
         """Take the snippets of one video, (t,) each."""
-        self._chunks.append((
-            scores.astype(np.float64), positives.astype(np.int64), frames.astype(np.int64),
-            np.full(len(scores), group, np.int32),
-        ))  # fmt: skip
+        self._chunks.append(
+            (
+                scores.astype(np.float64),
+                positives.astype(np.int64),
+                frames.astype(np.int64),
+                np.full(len(scores), group, np.int32),
+            )
+        )
         self._count += len(scores)
         if self._count > self.limit:
             self._settle(self.limit // 2)

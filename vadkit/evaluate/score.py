@@ -38,9 +38,14 @@ class Book(Protocol):
     """What a component of kind metric has to offer."""
 
     def add(
-        self, name: str, scores: np.ndarray, positives: np.ndarray | None, frames: np.ndarray, label: int,
+        self,
+        name: str,
+        scores: np.ndarray,
+        positives: np.ndarray | None,
+        frames: np.ndarray,
+        label: int,
         group: Sequence[str],
-    ) -> None: ...  # fmt: skip
+    ) -> None: ...
 
     def figures(self, threshold: float) -> dict[str, Any]: ...
 
@@ -127,9 +132,7 @@ def evaluate_as_configured(
 def build_post(section: Mapping[str, Any], plugins: Plugins | None = None) -> list[Postprocess]:
     """Return the postprocess components of an ``eval`` section. Raises VadkitError for bad arguments."""
     return [
-        build_component(
-            find_component(step["use"], "postprocess", plugins), step.get("args") or {}, f"eval.post[{i}]"
-        )
+        build_component(find_component(step["use"], "postprocess", plugins), step.get("args") or {}, f"eval.post[{i}]")
         for i, step in enumerate(section.get("post") or [])
     ]
 
@@ -173,9 +176,7 @@ def _post(scores: np.ndarray, post: Sequence[Postprocess], video: Video) -> np.n
     for step in post:
         changed = np.asarray(step(scores))
         if changed.shape != scores.shape:
-            raise ValueError(
-                f"{step.name} made {changed.shape} scores of {scores.shape} for video '{video.name}'"
-            )
+            raise ValueError(f"{step.name} made {changed.shape} scores of {scores.shape} for video '{video.name}'")
         scores = changed
     return scores
 
@@ -198,9 +199,16 @@ def _warnings(dataset: VideoDataset, details: Sequence[Scored]) -> list[str]:
 
 
 def _protocol(
-    model: nn.Module, dataset: VideoDataset, split: str, streams: Sequence[str], post: Sequence[Postprocess],
-    device: torch.device, crops: str, threshold: float, tail: Tail,
-) -> dict[str, Any]:  # fmt: skip
+    model: nn.Module,
+    dataset: VideoDataset,
+    split: str,
+    streams: Sequence[str],
+    post: Sequence[Postprocess],
+    device: torch.device,
+    crops: str,
+    threshold: float,
+    tail: Tail,
+) -> dict[str, Any]:
     """Return every choice that the figures depend on, as plain data."""
     spec: Any = getattr(model, "spec", None)
     train = (spec.get("train") or {}) if isinstance(spec, dict) else {}

@@ -165,9 +165,7 @@ class _Figures:
             scores, positives, frames = scores[keep], positives[keep], frames[keep]
         return ranking(scores, positives, frames - positives)
 
-    def _value(
-        self, key: str, figure: Figure, r: Ranking, who: str = "there is", merged: bool = True
-    ) -> float | None:
+    def _value(self, key: str, figure: Figure, r: Ranking, who: str = "there is", merged: bool = True) -> float | None:
         """Return a figure, or None with the reason noted. Its bound is noted where scores were ``merged``."""
         weights = {"positive": r.positives, "negative": r.negatives}
         lacks = [word for word in figure.needs if weights[word] == 0]

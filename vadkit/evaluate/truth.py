@@ -20,9 +20,7 @@ from vadkit.problems import fail
 Tail = Literal["real", "full"]
 
 
-def snippet_truth(
-    video: Video, t: int, snippet_frames: int, tail: Tail = "real"
-) -> tuple[np.ndarray, np.ndarray]:
+def snippet_truth(video: Video, t: int, snippet_frames: int, tail: Tail = "real") -> tuple[np.ndarray, np.ndarray]:
     """Return (positive frames (t,), frames (t,)) as whole numbers, per snippet.
 
     Snippet i covers the frames [i * snippet_frames, (i + 1) * snippet_frames); where features are of equal parts

@@ -27,9 +27,14 @@ from vadkit.problems import fail, nearest
 Tail = Literal["repeat", "drop", "xd_violence"]
 # The same under the names of those who use them. UR-DMU counts its ground truth by floor(N / n) all the same.
 TAILS: dict[str, Tail] = {
-    "repeat": "repeat", "drop": "drop", "xd_violence": "xd_violence",
-    "ur_dmu": "repeat", "rtfm": "drop", "wsv_gst": "drop", "video_features": "xd_violence",
-}  # fmt: skip
+    "repeat": "repeat",
+    "drop": "drop",
+    "xd_violence": "xd_violence",
+    "ur_dmu": "repeat",
+    "rtfm": "drop",
+    "wsv_gst": "drop",
+    "video_features": "xd_violence",
+}
 Progress = Callable[[float, float | None], None]  # seconds done, seconds in all if known
 
 BATCH = 16  # snippets given to a backbone at once ...
@@ -196,9 +201,14 @@ class _Extraction:
     """The state of one pass over one file."""
 
     def __init__(
-        self, media: Media, backbones: Mapping[str, Backbone], fps: float, n: int, tail: Tail,
+        self,
+        media: Media,
+        backbones: Mapping[str, Backbone],
+        fps: float,
+        n: int,
+        tail: Tail,
         folder: Path | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.media, self.fps, self.n = media, fps, n
         self.ticks, self.snippets = Ticks(media, fps), _Snippets(n, tail)
         self.line, self.envelope = Line(), Envelope()
@@ -259,10 +269,18 @@ class _Extraction:
         self._say_what_was_odd(duration, has_sound)
         assert self.ticks.size is not None
         return Extracted(
-            {name: feed.result(count) for name, feed in self.stream_feed.items()}, times, self.fps, self.media.fps,
-            frames, duration, self.ticks.size, self.media.warnings, np.asarray(self.envelope.peaks, np.float32),
-            ENVELOPE_RATE, has_sound,
-        )  # fmt: skip
+            {name: feed.result(count) for name, feed in self.stream_feed.items()},
+            times,
+            self.fps,
+            self.media.fps,
+            frames,
+            duration,
+            self.ticks.size,
+            self.media.warnings,
+            np.asarray(self.envelope.peaks, np.float32),
+            ENVELOPE_RATE,
+            has_sound,
+        )
 
     def _say_what_was_odd(self, duration: float, has_sound: bool) -> None:
         say = self.media.warnings.append

@@ -53,8 +53,9 @@ def _block(padded: Floats, table: Floats, times: Floats, scale: float, reach: in
     return past + _wing(padded, table, whole + reach + 1, 1, scale - ahead, scale, reach)
 
 
-def _wing(padded: Floats, table: Floats, first: NDArray[np.int64], way: int, ahead: Floats, scale: float,
-          reach: int) -> Floats:  # fmt: skip
+def _wing(
+    padded: Floats, table: Floats, first: NDArray[np.int64], way: int, ahead: Floats, scale: float, reach: int
+) -> Floats:
     """Return the weighted sum of the samples from ``first`` on, in the direction ``way``."""
     step = int(scale * TABLE)  # cut to a whole number, as the original does
     start, between = np.divmod(ahead * TABLE, 1.0)

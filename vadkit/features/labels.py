@@ -60,9 +60,12 @@ def label(entries: Sequence[VideoEntry], labels: Labels) -> tuple[list[VideoEntr
 
 def _labelled(entry: VideoEntry, video: Video) -> VideoEntry:
     told: VideoEntry = {
-        **entry, "split": video.split, "label": video.label, "classes": list(video.classes),
+        **entry,
+        "split": video.split,
+        "label": video.label,
+        "classes": list(video.classes),
         "spans": [list(span) for span in video.spans],
-    }  # fmt: skip
+    }
     return told if video.fps is None else {**told, "fps": video.fps}
 
 

@@ -90,9 +90,7 @@ def write_listing(root: Path, videos: Sequence[VideoEntry], lines: Mapping[str, 
     return notes
 
 
-def _entry(
-    root: Path, video: VideoEntry, line: Line, old: Mapping[str, Any], notes: list[str]
-) -> dict[str, Any]:
+def _entry(root: Path, video: VideoEntry, line: Line, old: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
     """Lay what is given over what was there, and that over what is usual."""
     clock: dict[str, Any] = {"num_frames": line["num_frames"], "fps": line["fps"]}
     entry = {**UNKNOWN, **old, **clock, **video}

@@ -117,17 +117,22 @@ def _parse(text: bytes) -> Line | None:
         return found if isinstance(found.get("cause"), str) else None  # type: ignore[return-value]
     arrays = found.get("arrays")
     whole = (
-        found.get("state") == "done" and isinstance(arrays, dict) and all(map(_is_array, arrays.values()))
-        and isinstance(found.get("num_frames"), int) and isinstance(found.get("fps"), int | float)
-    )  # fmt: skip
+        found.get("state") == "done"
+        and isinstance(arrays, dict)
+        and all(map(_is_array, arrays.values()))
+        and isinstance(found.get("num_frames"), int)
+        and isinstance(found.get("fps"), int | float)
+    )
     return found if whole else None  # type: ignore[return-value]
 
 
 def _is_array(told: Any) -> bool:
     return (
-        isinstance(told, dict) and isinstance(told.get("shape"), list)
-        and isinstance(told.get("bytes"), int) and isinstance(told.get("sha256"), str)
-    )  # fmt: skip
+        isinstance(told, dict)
+        and isinstance(told.get("shape"), list)
+        and isinstance(told.get("bytes"), int)
+        and isinstance(told.get("sha256"), str)
+    )
 
 
 def _as_text(line: Mapping[str, Any]) -> bytes:

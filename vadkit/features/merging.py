@@ -63,8 +63,9 @@ def merge(roots: Sequence[Path | str], out: Path | str, link: bool = False, prog
     lines = [part.lines[name] for name, part in owners.items()]
     jobs = [
         (part.root / stream / f"{name}.npy", out / stream / f"{name}.npy", array["sha256"])
-        for name, part in owners.items() for stream, array in part.lines[name].get("arrays", {}).items()
-    ]  # fmt: skip
+        for name, part in owners.items()
+        for stream, array in part.lines[name].get("arrays", {}).items()
+    ]
     for number, job in enumerate(jobs, 1):
         _bring(*job, link)
         if progress:
@@ -156,8 +157,11 @@ def _notes(parts: Sequence[_Part]) -> list[str]:
     first = made[parts[0].root]
     notes = []
     for root, versions in made.items():
-        changed = [f"{name} {versions.get(name)}, not {number}" for name, number in first.items()
-                   if versions.get(name) != number]  # fmt: skip
+        changed = [
+            f"{name} {versions.get(name)}, not {number}"
+            for name, number in first.items()
+            if versions.get(name) != number
+        ]
         if changed:
             notes.append(f"{root} was made with {'; '.join(changed)}: last digits may differ")
     return notes

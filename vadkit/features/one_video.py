@@ -76,10 +76,14 @@ class Extractor:
         source = source_of(task.file)
         try:
             found = extract_video(
-                task.file, {s: self.job.backbones[s] for s in task.streams}, fps=self.job.fps,
-                snippet_frames=self.job.snippet_frames, tail=self.job.tail, folder=self.job.out,
+                task.file,
+                {s: self.job.backbones[s] for s in task.streams},
+                fps=self.job.fps,
+                snippet_frames=self.job.snippet_frames,
+                tail=self.job.tail,
+                folder=self.job.out,
                 progress=partial(self.within, task.name) if self.within else None,
-            )  # fmt: skip
+            )
         except CannotWrite:
             raise
         except VadkitError as error:
@@ -102,11 +106,21 @@ def broken(task: Task, source: Source | None, cause: str) -> Line:
 
 def _line(task: Task, source: Source | None, found: Extracted, arrays: dict[str, Array], frames: int) -> Line:
     return {
-        "name": task.name, "state": "done", "source": source, "fps": found.fps, "native_fps": found.native_fps,
-        "num_frames": found.num_frames, "duration": round(found.duration, 6), "size": list(found.size),
-        "has_sound": found.has_sound, "snippets": len(found.snippet_times), "clip_start": 0.0,
-        "clip_step": frames / found.fps, "arrays": arrays, "warnings": found.warnings,
-    }  # fmt: skip
+        "name": task.name,
+        "state": "done",
+        "source": source,
+        "fps": found.fps,
+        "native_fps": found.native_fps,
+        "num_frames": found.num_frames,
+        "duration": round(found.duration, 6),
+        "size": list(found.size),
+        "has_sound": found.has_sound,
+        "snippets": len(found.snippet_times),
+        "clip_start": 0.0,
+        "clip_step": frames / found.fps,
+        "arrays": arrays,
+        "warnings": found.warnings,
+    }
 
 
 def _try_out(stream: str, backbone: Backbone, frames: int) -> None:
@@ -149,4 +163,3 @@ def _write(path: Path, features: np.ndarray) -> Array:
             for start in range(0, len(block), BLOCK):
                 hashing.write(np.ascontiguousarray(block[start : start + BLOCK], "<f4").tobytes())
     return {"shape": list(features.shape), "bytes": hashing.bytes, "sha256": hashing.hash.hexdigest()}
-

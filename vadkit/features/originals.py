@@ -13,9 +13,10 @@ def without_originals(store: Store) -> set[str]:
     """Return the packed streams whose original files are gone: the pack is all there is."""
     plain = StoredFeatures(replace(store, packed={}))
     return {
-        stream for stream in store.packed
+        stream
+        for stream in store.packed
         if all(not path.exists() for video in store.videos for path in plain.paths(video, stream))
-    }  # fmt: skip
+    }
 
 
 def originals(store: Store, only_packed: Iterable[str] | None = None) -> StoredFeatures:

@@ -33,9 +33,10 @@ class Share:
         order = sorted(items, key=lambda item: hashlib.sha256(name(item).encode(errors="surrogatepass")).digest())
         # By the middle of the item's place: see ``lock``, whose ranges are cut by the same rule.
         mine = {
-            name(item) for rank, item in enumerate(order)
+            name(item)
+            for rank, item in enumerate(order)
             if self.of * (2 * rank + 1) // (2 * len(order)) == self.number - 1
-        }  # fmt: skip
+        }
         return [item for item in items if name(item) in mine]
 
 

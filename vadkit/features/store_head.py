@@ -35,9 +35,13 @@ def start_store(job: Job, classes: Sequence[str]) -> list[str]:
         streams.setdefault(stream, {"dim": backbone.dim, "recipe": told, **licence})
     made_with = versions()
     wanted = {
-        **there, "vadkit_store": VERSION, "snippet_frames": job.snippet_frames, "streams": streams,
-        "classes": [*classes] or there.get("classes") or ["normal"], "made_with": there.get("made_with", made_with),
-    }  # fmt: skip
+        **there,
+        "vadkit_store": VERSION,
+        "snippet_frames": job.snippet_frames,
+        "streams": streams,
+        "classes": [*classes] or there.get("classes") or ["normal"],
+        "made_with": there.get("made_with", made_with),
+    }
     if wanted != there:
         write_json(path, wanted)
     return _other_versions(path, wanted["made_with"], made_with)
@@ -94,8 +98,13 @@ def versions() -> dict[str, str]:
     import av
 
     codec = ".".join(map(str, av.library_versions["libavcodec"]))
-    return {"vadkit": version("vadkit"), "av": av.__version__, "libavcodec": codec,
-            "torch": version("torch"), "numpy": version("numpy")}  # fmt: skip
+    return {
+        "vadkit": version("vadkit"),
+        "av": av.__version__,
+        "libavcodec": codec,
+        "torch": version("torch"),
+        "numpy": version("numpy"),
+    }
 
 
 def _other_versions(path: Path, then: Any, now: Mapping[str, str]) -> list[str]:

@@ -87,8 +87,9 @@ def _setting(word: str, setting: str, problems: list[Problem]) -> tuple[str, Any
     return key.strip(), None if reading.tree is None else reading.tree.plain()
 
 
-def build_backbones(told: Mapping[str, tuple[str, Mapping[str, Any]]], plugins: Plugins,
-                    common: Mapping[str, Any]) -> dict[str, Backbone]:  # fmt: skip
+def build_backbones(
+    told: Mapping[str, tuple[str, Mapping[str, Any]]], plugins: Plugins, common: Mapping[str, Any]
+) -> dict[str, Backbone]:
     """Return the backbones by stream, each with those of the ``common`` arguments that it takes and was not given.
 
     ``random_weights`` goes to those without weights only. Raises VadkitError for an unknown component or bad

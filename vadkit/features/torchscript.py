@@ -18,11 +18,17 @@ import torch
 from torch import Tensor
 
 _TYPES = {
-    "FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
-    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8,
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -123,9 +129,13 @@ class _Machine:
 
 _IGNORED = {"PROTO"}
 _CONSTANTS: dict[str, Callable[[], Any]] = {
-    "EMPTY_TUPLE": tuple, "EMPTY_LIST": list, "EMPTY_DICT": dict,
-    "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "NONE": lambda: None,
-}  # fmt: skip
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "NONE": lambda: None,
+}
 
 
 def _view(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:

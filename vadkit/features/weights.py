@@ -92,8 +92,17 @@ def read_weights(path: str | Path) -> State:
     _refuse_pages(path, head)
     try:
         found = _read(path, head)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, EOFError, OSError,
-            zipfile.BadZipFile) as error:  # fmt: skip
+    except (
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        zipfile.BadZipFile,
+    ) as error:
         fail(f"the weights {path} are damaged or of no known form: {_first_line(error)}", _FORMS)
     state = {name: tensor for name, value in _unwrapped(found).items() if (tensor := _as_tensor(value)) is not None}
     if not state:

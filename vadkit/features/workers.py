@@ -114,9 +114,13 @@ class _Worker:
 
 class _Pool(Generic[Item, Result]):
     def __init__(
-        self, make: Callable[[], Work[Item, Result]], waiting: deque[_Task[Item]],
-        lost: Lost[Item, Result] | None, timeout: float | None, threads: int,
-    ) -> None:  # fmt: skip
+        self,
+        make: Callable[[], Work[Item, Result]],
+        waiting: deque[_Task[Item]],
+        lost: Lost[Item, Result] | None,
+        timeout: float | None,
+        threads: int,
+    ) -> None:
         self.make, self.waiting, self.lost, self.timeout, self.threads = make, waiting, lost, timeout, threads
         self.workers: list[_Worker] = []
         self.failed_starts = 0

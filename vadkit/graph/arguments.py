@@ -45,9 +45,7 @@ def _arguments(component: type) -> dict[str, Argument]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         required = parameter.default is parameter.empty
-        found[name] = Argument(
-            name, hints.get(name, Any), None if required else parameter.default, required
-        )
+        found[name] = Argument(name, hints.get(name, Any), None if required else parameter.default, required)
     return found
 
 

@@ -56,12 +56,17 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
     try:  # how it was trained need not be possible here, e.g. with a data set of a plugin
         model = compile_config(load_config(graph), load_plugins())
     except VadkitError as error:
-        fail(f"{path}: the graph inside cannot be built here: {error.problems[0].message}",
-             error.problems[0].hint or "install the plugins it was trained with", notes=error.problems[0].notes)
+        fail(
+            f"{path}: the graph inside cannot be built here: {error.problems[0].message}",
+            error.problems[0].hint or "install the plugins it was trained with",
+            notes=error.problems[0].notes,
+        )
     missing = sorted(set(model.state_dict()) ^ set(state))
     if missing:
-        fail(f"{path}: the weights do not fit the graph inside (first: {missing[0]})",
-             "a plugin has changed since the model was trained; install its old version")
+        fail(
+            f"{path}: the weights do not fit the graph inside (first: {missing[0]})",
+            "a plugin has changed since the model was trained; install its old version",
+        )
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -107,8 +112,10 @@ def _not_a_model(path: Path, error: Exception) -> None:
     except OSError as cause:
         fail(f"cannot read {path}: {cause.strerror}")
     if head[:2] == b"PK" or head[:1] == b"\x80":
-        fail(f"{path} is a pickled checkpoint; vadkit loads no pickle, because loading one runs its code",
-             "vadkit models are .safetensors files")
+        fail(
+            f"{path} is a pickled checkpoint; vadkit loads no pickle, because loading one runs its code",
+            "vadkit models are .safetensors files",
+        )
     if path.suffix.lower() in (".yaml", ".yml", ".json"):
         fail(f"{path} is not a model file", "vadkit train makes a .safetensors file of a config")
     fail(f"{path} is not a sound .safetensors file: {error}", "it may be cut off; copy or train it again")

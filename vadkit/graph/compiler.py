@@ -81,8 +81,14 @@ class _Compiler:
         if self.problems:
             raise VadkitError(dict.fromkeys(self.problems))
 
-    def _tell(self, message: str, path: tuple[Any, ...], hint: str | None = None,
-              notes: tuple[Note, ...] = (), key: bool = False) -> None:
+    def _tell(
+        self,
+        message: str,
+        path: tuple[Any, ...],
+        hint: str | None = None,
+        notes: tuple[Note, ...] = (),
+        key: bool = False,
+    ) -> None:
         self.problems.append(Problem(message, self.source.place(path, key), hint, notes))
 
     # -- inputs ----------------------------------------------------------------------------------
@@ -177,8 +183,7 @@ class _Compiler:
                 self._tell(f"{item.title} has no 'in'; it takes {_say_ports(item.component)}", item.path, key=True)
                 item.component, item.inputs = None, None
         elif not isinstance(wired, str | list | dict):
-            self._tell(f"{item.name}.in must be a source, a list or a mapping, got {say(wired)}",
-                       (*item.path, "in"))
+            self._tell(f"{item.name}.in must be a source, a list or a mapping, got {say(wired)}", (*item.path, "in"))
             item.component, item.inputs = None, None
 
     def _read_rest(self, item: Written, value: dict[str, Any]) -> None:
@@ -211,8 +216,9 @@ class _Compiler:
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
             self._tell(f"{what} name '{name}' must be a word of letters, digits and _", path, key=True)
         elif what != "loss" and (name in RESERVED or name in BATCH_PORTS or name in COUNTS):
-            self._tell(f"{what} cannot be called '{name}': the name is taken", path,
-                       f"for example {name}_{what}", key=True)
+            self._tell(
+                f"{what} cannot be called '{name}': the name is taken", path, f"for example {name}_{what}", key=True
+            )
         elif what == "node" and name in self._input_names():
             self._tell(f"'{name}' is both an input and a node", path, key=True)
         else:
@@ -258,8 +264,9 @@ class _Compiler:
             if isinstance(entry, dict):
                 self._section_component(entry, ("postprocess",), ("eval", "post", i), f"eval.post.{i}")
 
-    def _section_component(self, value: dict[str, Any], kinds: tuple[str, ...], path: tuple[Any, ...],
-                           what: str) -> None:
+    def _section_component(
+        self, value: dict[str, Any], kinds: tuple[str, ...], path: tuple[Any, ...], what: str
+    ) -> None:
         if not isinstance(value.get("use"), str):  # told with the section's other keys
             return
         component = self._component(value["use"], kinds, path, what)
@@ -305,8 +312,9 @@ class _Compiler:
                 self._tell(f"output: node '{item.name}' is there in training only", ("output",))
 
     # -- the plan --------------------------------------------------------------------------------
-    def _plan(self, inputs: dict[str, Pattern | None], order: list[Written], losses: list[Written],
-              output: str | None) -> Plan:
+    def _plan(
+        self, inputs: dict[str, Pattern | None], order: list[Written], losses: list[Written], output: str | None
+    ) -> Plan:
         assert output is not None
         steps, owners = [], {}  # type: ignore[var-annotated]
         for item in order:
@@ -319,8 +327,7 @@ class _Compiler:
         head = next(step for step in steps if step.name == out.name)
         score_range = getattr(head.component, "range", "unbounded")
         final = Ref(out.name, out.port, probability=score_range == "logit")
-        plan = Plan(known, steps, loss_steps, final,
-                    "probability" if score_range == "logit" else score_range, 0)
+        plan = Plan(known, steps, loss_steps, final, "probability" if score_range == "logit" else score_range, 0)
         self._train_only(plan)
         plan.lookahead = self._lookahead(plan)
         plan.spec = self._spec(plan)
@@ -331,9 +338,12 @@ class _Compiler:
             return
         mine, other = (self.sizes.full_args[f"nodes.{i.name}"] for i in (item, owner))
         if item.component is not owner.component or mine != other:
-            self._tell(f"{item.name} and {owner.name} share '{item.share}' but are not built alike",
-                       (*item.path, "share"), "give both the same use, args and sizes",
-                       (Note(f"{owner.name} is the first", self.source.place(owner.path, True)),))
+            self._tell(
+                f"{item.name} and {owner.name} share '{item.share}' but are not built alike",
+                (*item.path, "share"),
+                "give both the same use, args and sizes",
+                (Note(f"{owner.name} is the first", self.source.place(owner.path, True)),),
+            )
 
     def _ref(self, source: str) -> Ref:
         full = self.sizes.first.get(source, source)
@@ -376,8 +386,16 @@ class _Compiler:
             pattern = self.sizes.values[f"{item.name}.{port}"].pattern
             assert pattern is not None
             outputs[port] = pattern
-        return Step(item.name, item.component, owner.name, self._wires(item), outputs,
-                    self._full_args(item), item.detach, item.train_only)
+        return Step(
+            item.name,
+            item.component,
+            owner.name,
+            self._wires(item),
+            outputs,
+            self._full_args(item),
+            item.detach,
+            item.train_only,
+        )
 
     def _loss(self, item: Written) -> LossStep:
         assert item.component is not None
@@ -401,13 +419,17 @@ class _Compiler:
         for name in needed:
             step = steps[name]
             if step.train_only:
-                self._tell(f"the output depends on node '{name}', which is there in training only",
-                           ("nodes", name, "when"))
+                self._tell(
+                    f"the output depends on node '{name}', which is there in training only", ("nodes", name, "when")
+                )
             for port, wire in step.wires.items():
                 batch = isinstance(wire, Ref) and wire.batch and wire.name in ("labels", "classes", "prompts")
                 if batch and not ports_of(step.component)[port].optional:
-                    self._tell(f"the output depends on node '{name}', which needs {port}: only training has them",
-                               ("nodes", name), key=True)
+                    self._tell(
+                        f"the output depends on node '{name}', which needs {port}: only training has them",
+                        ("nodes", name),
+                        key=True,
+                    )
 
     def _lookahead(self, plan: Plan) -> int | str:
         """Sum how far each node looks ahead along the longest way to the output."""
@@ -434,7 +456,6 @@ class _Compiler:
             spec["losses"][loss.name]["args"] = dict(loss.args)
         return spec
 
-
     def _beside(self, spec: dict[str, Any], path: tuple[str, ...]) -> None:
         """Let a relative file name mean the file beside the YAML that names it, if the current folder has none."""
         parent: Any = spec
@@ -458,5 +479,6 @@ def _say_kinds(kinds: tuple[str, ...]) -> str:
 
 
 def _say_ports(component: type[ModuleComponent]) -> str:
-    return ", ".join(f"{name} ({port.pattern})" for name, port in ports_of(component).items()
-                     if name not in BATCH_PORTS)
+    return ", ".join(
+        f"{name} ({port.pattern})" for name, port in ports_of(component).items() if name not in BATCH_PORTS
+    )

@@ -55,6 +55,7 @@ def _columns(boxes: dict[str, tuple[str, str, str]], edges: list[tuple[str, str,
         columns[depth[name]].append(name)
     rank = {name: float(i) for column in columns for i, name in enumerate(column)}
     for column in columns[1:]:
+
         def middle(name: str) -> float:
             feeding = [rank[a] for a, b, _ in edges if b == name]
             return sum(feeding) / len(feeding)

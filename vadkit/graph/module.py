@@ -51,8 +51,9 @@ class VadModel(nn.Module):
         """
         return self._graph({"scores": self.plan.output}, _AT_TEST, single=True)
 
-    def forward(self, *streams: Tensor, mask: Tensor | None = None, crops: int | None = None,
-                **named: Tensor) -> Tensor:
+    def forward(
+        self, *streams: Tensor, mask: Tensor | None = None, crops: int | None = None, **named: Tensor
+    ) -> Tensor:
         """Return scores (b, t) for streams (b, t, size)."""
         graph = self.inference
         given = {**dict(zip(self.input_sizes, streams)), **named}
@@ -134,8 +135,9 @@ class VadModel(nn.Module):
             fail(f"the graph has no input '{unknown[0]}'", f"it takes {', '.join(self.input_sizes)}")
         return feed
 
-    def _loss_feed(self, wires: Mapping[str, Any], values: Mapping[str, Tensor],
-                   batch: Mapping[str, Any]) -> dict[str, Any]:
+    def _loss_feed(
+        self, wires: Mapping[str, Any], values: Mapping[str, Tensor], batch: Mapping[str, Any]
+    ) -> dict[str, Any]:
         feed: dict[str, Any] = {}
         for port, wire in wires.items():
             if isinstance(wire, list):

@@ -116,16 +116,26 @@ class Sizes:
             if key not in known:
                 close = nearest(str(key), known)
                 takes = f"it takes {', '.join(known)}" if known else "it takes no arguments"
-                self._tell(f"{name} takes no '{key}'", (*path, key),
-                           f"did you mean '{close}'? {takes}" if close else takes, key=True)
+                self._tell(
+                    f"{name} takes no '{key}'",
+                    (*path, key),
+                    f"did you mean '{close}'? {takes}" if close else takes,
+                    key=True,
+                )
             else:
                 wrong = misfit(value, known[key].type) or _no_size(item, key, value)
                 if wrong:
                     self._tell(f"{item.name}.{key} {wrong}", (*path, key))
         return len(self.problems) > before
 
-    def _tell(self, message: str, path: tuple[Any, ...], hint: str | None = None,
-              notes: tuple[Note, ...] = (), key: bool = False) -> None:
+    def _tell(
+        self,
+        message: str,
+        path: tuple[Any, ...],
+        hint: str | None = None,
+        notes: tuple[Note, ...] = (),
+        key: bool = False,
+    ) -> None:
         self.problems.append(Problem(message, self.place(path, key), hint, notes))
 
     def _arrive(self, item: Written) -> dict[str, list[tuple[str, Value]]] | None:
@@ -140,8 +150,12 @@ class Sizes:
                 sound = False
             elif not _same_counts(ports[port].pattern, value.pattern):
                 same_rank = len(ports[port].pattern.tokens) == len(value.pattern.tokens)
-                self._tell(f"{item.name} takes '{ports[port].pattern}' as {port}; {source} gives "
-                           f"'{str(value.pattern)}'", path, None, _notes(source, value.origin) if same_rank else ())
+                self._tell(
+                    f"{item.name} takes '{ports[port].pattern}' as {port}; {source} gives '{str(value.pattern)}'",
+                    path,
+                    None,
+                    _notes(source, value.origin) if same_rank else (),
+                )
                 sound = False
         return arriving if sound else None
 
@@ -178,14 +192,20 @@ class Sizes:
         given = args.get(word)
         if given is None or given == arrives:
             return True
-        self._tell(f"{item.title} has args.{word}={given} but {size.source} gives {arrives}",
-                   (*item.path, "args", word), f"leave {word} out; it is inferred", size.notes)
+        self._tell(
+            f"{item.title} has args.{word}={given} but {size.source} gives {arrives}",
+            (*item.path, "args", word),
+            f"leave {word} out; it is inferred",
+            size.notes,
+        )
         return False
 
     def _clash(self, item: Written, word: str, one: Arriving, other: Arriving) -> None:
         self._tell(
             f"{item.title} needs {word}={one.size}, as {one.source} gives it, but {other.source} gives "
-            f"{other.size} ({str(other.pattern)})", (*item.path, "in"), None,
+            f"{other.size} ({str(other.pattern)})",
+            (*item.path, "in"),
+            None,
             one.notes + other.notes,
         )
 
@@ -201,13 +221,18 @@ class Sizes:
             return None
         count = sum(p.numel() for p in (*module.parameters(), *module.buffers()))
         if count > MOST_PARAMETERS:
-            self._tell(f"{item.title} would have {count:,} numbers to store", item.path,
-                       "look for a size with too many digits", key=True)
+            self._tell(
+                f"{item.title} would have {count:,} numbers to store",
+                item.path,
+                "look for a size with too many digits",
+                key=True,
+            )
             return None
         return module
 
-    def _attributes_agree(self, item: Written, arriving: dict[str, list[tuple[str, Value]]],
-                          module: ModuleComponent) -> bool:
+    def _attributes_agree(
+        self, item: Written, arriving: dict[str, list[tuple[str, Value]]], module: ModuleComponent
+    ) -> bool:
         """Compare words that are attributes, not arguments, with what arrives."""
         assert item.component is not None
         known, ports, sound = arguments(item.component), ports_of(item.component), True
@@ -216,29 +241,40 @@ class Sizes:
                 has = getattr(module, word, None)
                 for size in sizes:
                     if word not in known and isinstance(has, int) and has != size.size:
-                        self._tell(f"{item.title} needs {word}={has} but {size.source} gives {size.size} "
-                                   f"({str(size.pattern)})", (*item.path, "in"), None, size.notes)
+                        self._tell(
+                            f"{item.title} needs {word}={has} but {size.source} gives {size.size} "
+                            f"({str(size.pattern)})",
+                            (*item.path, "in"),
+                            None,
+                            size.notes,
+                        )
                         sound = False
         return sound
 
-    def _output_patterns(self, item: Written, module: ModuleComponent,
-                         arriving: dict[str, list[tuple[str, Value]]]) -> dict[str, Value]:
+    def _output_patterns(
+        self, item: Written, module: ModuleComponent, arriving: dict[str, list[tuple[str, Value]]]
+    ) -> dict[str, Value]:
         assert item.component is not None
         result = {}
         for name, port in parse_ports(item.component.outputs).items():
             sizes = {w: getattr(module, w, None) for w in port.pattern.words}
             unknown = [w for w, s in sizes.items() if not isinstance(s, int)]
             if unknown:
-                self._tell(f"plugin component '{item.component.name}' declares {name}: {port.pattern} but has "
-                           f"no whole number '{unknown[0]}'", item.path, key=True)
+                self._tell(
+                    f"plugin component '{item.component.name}' declares {name}: {port.pattern} but has "
+                    f"no whole number '{unknown[0]}'",
+                    item.path,
+                    key=True,
+                )
                 continue
             last = sizes[port.pattern.words[-1]] if sizes else None
             origin = self._origin(item, last, port.pattern.words, arriving)
             result[name] = Value(port.pattern.fill(sizes), origin)
         return result
 
-    def _origin(self, item: Written, size: object, words: list[str],
-                arriving: dict[str, list[tuple[str, Value]]]) -> Origin:
+    def _origin(
+        self, item: Written, size: object, words: list[str], arriving: dict[str, list[tuple[str, Value]]]
+    ) -> Origin:
         """Return where an output's size came from: an argument, what arrived, or the component."""
         assert item.component is not None
         for word in words:

@@ -156,9 +156,7 @@ class _Loader:
             self.layers[real] = self._layers(reading, name, path.parent, (*chain, real))
         return self.layers[real]
 
-    def _layers(
-        self, reading: Reading, name: str, beside: Path, chain: tuple[str, ...]
-    ) -> list[tuple[str, Tree]]:
+    def _layers(self, reading: Reading, name: str, beside: Path, chain: tuple[str, ...]) -> list[tuple[str, Tree]]:
         """Return what was read and, before it, what it extends: every file once, at its first place.
 
         So two files that extend the same third can be extended together: the third goes below both

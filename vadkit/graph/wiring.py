@@ -73,8 +73,15 @@ class Wiring:
             for _, source, path in item.sources:
                 self._source(item, source, path)
 
-    def _tell(self, item: Written, message: str, path: Path, hint: str | None = None,
-              key: bool = False, notes: tuple[Note, ...] = ()) -> None:
+    def _tell(
+        self,
+        item: Written,
+        message: str,
+        path: Path,
+        hint: str | None = None,
+        key: bool = False,
+        notes: tuple[Note, ...] = (),
+    ) -> None:
         self.broken.add(id(item))
         self.problems.append(Problem(message, self.place(path, key), hint, notes))
 
@@ -99,13 +106,15 @@ class Wiring:
     def _lacking(self, item: Written, ports: dict[str, Port]) -> None:
         got = {port for port, _, _ in item.sources}
         lacking = [
-            f"'{port.name}' ({port.pattern})" for port in ports.values()
+            f"'{port.name}' ({port.pattern})"
+            for port in ports.values()
             if port.name not in got and not port.optional and port.name not in BATCH_PORTS
         ]
         if lacking:
             them = "it" if len(lacking) == 1 else "them"
-            self._tell(item, f"{item.title} needs {', '.join(lacking)} and nothing is wired to {them}",
-                       item.path, key=True)
+            self._tell(
+                item, f"{item.title} needs {', '.join(lacking)} and nothing is wired to {them}", item.path, key=True
+            )
 
     def _named(self, item: Written, ports: dict[str, Port], wired: dict[str, Any], path: Path) -> None:
         assert item.component is not None
@@ -114,8 +123,11 @@ class Wiring:
                 known = ", ".join(ports)
                 close = nearest(str(name), ports)
                 self._tell(
-                    item, f"{item.component.name} has no port '{name}'; it has {known}", (*path, name),
-                    close and f"did you mean '{close}'?", key=True,
+                    item,
+                    f"{item.component.name} has no port '{name}'; it has {known}",
+                    (*path, name),
+                    close and f"did you mean '{close}'?",
+                    key=True,
                 )
             elif isinstance(source, list) and ports[name].variadic:
                 item.sources += [(name, s, (*path, name, i)) for i, s in enumerate(source)]
@@ -139,8 +151,13 @@ class Wiring:
             self.lost |= close is None
             deleted = self.deleted.get(("nodes", name)) or self.deleted.get(("inputs", name))
             notes = (Note(f"'{name}' is deleted here", deleted),) if deleted else ()
-            self._tell(item, f"'{name}' is neither an input nor a node", path,
-                       close and f"did you mean '{close}'?", notes=notes)
+            self._tell(
+                item,
+                f"'{name}' is neither an input nor a node",
+                path,
+                close and f"did you mean '{close}'?",
+                notes=notes,
+            )
         elif port and name in self.nodes:
             component = self.nodes[name].component
             outputs = parse_ports(component.outputs) if component else {port: None}
@@ -190,12 +207,15 @@ class Wiring:
         # The chain runs from a node to what feeds it; told the way the data would flow.
         flow = [names[0], *reversed(names[1:]), names[0]]
         notes = tuple(
-            Note(f"{b} takes {a}", self.place((*self.nodes[b].path, "in"), False))
-            for a, b in zip(flow, flow[1:])
+            Note(f"{b} takes {a}", self.place((*self.nodes[b].path, "in"), False)) for a, b in zip(flow, flow[1:])
         )
         self.problems.append(
-            Problem(f"cycle: {' -> '.join(flow)}", self.place(("nodes", flow[0]), True),
-                    "a node may only use what comes before it", notes)
+            Problem(
+                f"cycle: {' -> '.join(flow)}",
+                self.place(("nodes", flow[0]), True),
+                "a node may only use what comes before it",
+                notes,
+            )
         )
 
     def unused(self, roots: Iterable[str]) -> None:
@@ -221,10 +241,11 @@ class Wiring:
                 if name not in used and name not in behind:
                     what = "node" if section == "nodes" else "input"
                     self.problems.append(
-                        Problem(f"{what} '{name}' feeds neither the output nor a loss",
-                                self.place((section, name), True),
-                                "wire it, or remove it (in a file that extends: "
-                                f"{name}: null)")
+                        Problem(
+                            f"{what} '{name}' feeds neither the output nor a loss",
+                            self.place((section, name), True),
+                            f"wire it, or remove it (in a file that extends: {name}: null)",
+                        )
                     )
 
 

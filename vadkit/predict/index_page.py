@@ -28,10 +28,12 @@ def index_page(outcomes: Sequence[Outcome], model: str, threshold: float) -> str
         body.append(section("Could not be used", table(rows)))
     count = f"{len(done)} of {len(outcomes)} videos" if failed else f"{len(done)} video{'s' * (len(done) != 1)}"
     return page(
-        f"Videos scored by {model}", body,
+        f"Videos scored by {model}",
+        body,
         subtitle=f"{count} scored; events are stretches with a score of {threshold:g} or more.",
-        footer=f"Made by vadkit {__version__}.", style=STYLE,
-    )  # fmt: skip
+        footer=f"Made by vadkit {__version__}.",
+        style=STYLE,
+    )
 
 
 def _row(summary: Summary, bounds: tuple[float, float], threshold: float) -> dict[str, object]:

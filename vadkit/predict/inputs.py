@@ -8,10 +8,29 @@ from pathlib import Path
 
 from vadkit.problems import Problem, VadkitError
 
-SUFFIXES = frozenset({
-    ".3gp", ".asf", ".avi", ".dav", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts",
-    ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv",
-})  # fmt: skip
+SUFFIXES = frozenset(
+    {
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".dav",
+        ".flv",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+    }
+)
 PREVIEW = ".preview.mp4"  # how a transcoded copy beside a page ends
 LONGEST = 180  # bytes of a name: with what is added, most file systems take no more than 255
 

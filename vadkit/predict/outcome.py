@@ -41,6 +41,12 @@ def summary(result: Result) -> Summary:
     share = -(-len(scores) // POINTS)
     curve = tuple(max(scores[i : i + share]) for i in range(0, len(scores), share))
     return Summary(
-        result.video.name, result.name, result.extracted.duration, scores[top],
-        (edges[top] + edges[top + 1]) / 2, tuple(result.events), curve, tuple(result.warnings),
-    )  # fmt: skip
+        result.video.name,
+        result.name,
+        result.extracted.duration,
+        scores[top],
+        (edges[top] + edges[top + 1]) / 2,
+        tuple(result.events),
+        curve,
+        tuple(result.warnings),
+    )

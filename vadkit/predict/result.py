@@ -55,14 +55,19 @@ def score_video(system: System, video: Path, name: str, progress: Any = None) ->
     scores = system.score(found.streams)
     moved = system.contributions(found.streams, scores)
     if len(scores) == 1:
-        warnings.append(
-            "There is only one snippet: a stream's mean is the stream, so no contribution can be told."
-        )
+        warnings.append("There is only one snippet: a stream's mean is the stream, so no contribution can be told.")
     edges = [*found.snippet_times[:, 0].tolist(), float(found.snippet_times[-1, 1])]
     return Result(
-        video, name, system, packing, found, [round(t, 3) for t in edges], _rounded(scores),
-        {stream: _rounded(values) for stream, values in moved.items()}, warnings,
-    )  # fmt: skip
+        video,
+        name,
+        system,
+        packing,
+        found,
+        [round(t, 3) for t in edges],
+        _rounded(scores),
+        {stream: _rounded(values) for stream, values in moved.items()},
+        warnings,
+    )
 
 
 def _sentence(text: str) -> str:
@@ -93,9 +98,14 @@ def as_data(result: Result) -> dict[str, Any]:
     return {
         "vadkit_predict": FORMAT,
         "video": {
-            "file": str(result.video), "duration": round(found.duration, 3), "fps": round(found.fps, 6),
-            "num_frames": found.num_frames, "height": found.size[0], "width": found.size[1],
-            "video_codec": result.packing.video, "audio_codec": result.packing.sound,
+            "file": str(result.video),
+            "duration": round(found.duration, 3),
+            "fps": round(found.fps, 6),
+            "num_frames": found.num_frames,
+            "height": found.size[0],
+            "width": found.size[1],
+            "video_codec": result.packing.video,
+            "audio_codec": result.packing.sound,
             "audio": _say_sound(result),
         },
         "warnings": result.warnings,
@@ -107,17 +117,24 @@ def as_data(result: Result) -> dict[str, Any]:
             for i, ((start, end), score) in enumerate(zip(spans, result.scores))
         ],
         "model": {
-            "file": str(system.path), "sha256": system.sha256, "about": spec.get("about"),
-            "output_range": system.model.output_range, "lookahead": system.model.lookahead,
-            "post": (spec.get("eval") or {}).get("post") or [], "trained": extra,
+            "file": str(system.path),
+            "sha256": system.sha256,
+            "about": spec.get("about"),
+            "output_range": system.model.output_range,
+            "lookahead": system.model.lookahead,
+            "post": (spec.get("eval") or {}).get("post") or [],
+            "trained": extra,
         },
         "recipe": system.recipes,
         "device": str(system.device),
         "versions": {
-            "vadkit": __version__, "torch": str(torch.__version__), "av": av.__version__,
-            "numpy": np.__version__, "python": platform.python_version(),
+            "vadkit": __version__,
+            "torch": str(torch.__version__),
+            "av": av.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
         },
-    }  # fmt: skip
+    }
 
 
 def _say_sound(result: Result) -> str:

@@ -80,9 +80,13 @@ def _told(
 
 
 def _one(
-    system: System, video: Path, name: str, out: Path, embed: bool,
+    system: System,
+    video: Path,
+    name: str,
+    out: Path,
+    embed: bool,
     progress: Callable[[float, float | None], None] | None,
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     try:
         _keep_others_work(out / f"{name}.json")
         result = score_video(system, video, name, progress)
@@ -113,8 +117,10 @@ def write_result(result: Result, out: Path, embed: bool) -> None:
     with ExitStack() as stack:
         source = _source(result, out, embed, stack)
         for suffix, text in (
-            ("json", as_json(result)), ("csv", as_csv(result)), ("html", video_page(result, source)),
-        ):  # fmt: skip
+            ("json", as_json(result)),
+            ("csv", as_csv(result)),
+            ("html", video_page(result, source)),
+        ):
             temporary = stack.enter_context(replacing(out / f"{result.name}.{suffix}"))
             temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
 

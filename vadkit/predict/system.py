@@ -112,9 +112,18 @@ def load_system(
     warnings += other_recipes(stored, recipes, MAY_DIFFER)
     warnings += of_random_weights({**recipes, **stored}, "input")
     return System(
-        path, _sha256(path), model, header, backbones, clock, recipes, build_post(evaluation), float(chosen),
-        place, warnings,
-    )  # fmt: skip
+        path,
+        _sha256(path),
+        model,
+        header,
+        backbones,
+        clock,
+        recipes,
+        build_post(evaluation),
+        float(chosen),
+        place,
+        warnings,
+    )
 
 
 def _with_weights(
@@ -172,9 +181,7 @@ def _stored_recipes(header: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: told for name, told in found.items() if told}
 
 
-def _clock(
-    stored: Mapping[str, Mapping[str, Any]], snippet_frames: int | None, warnings: list[str]
-) -> dict[str, Any]:
+def _clock(stored: Mapping[str, Mapping[str, Any]], snippet_frames: int | None, warnings: list[str]) -> dict[str, Any]:
     """Return snippet_frames, fps and tail as in training."""
     clocks = [{key: told.get(key, usual) for key, usual in USUAL.items()} for told in stored.values()]
     if not clocks:

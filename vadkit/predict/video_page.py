@@ -94,11 +94,17 @@ def _score(result: Result, events: list[Event]) -> Html:
     bounds = _score_bounds(result)
     chart = line_chart(
         [Line("score", result.edges, scores, step=True)],
-        x_label=time_label(end), y_label="score", x_bounds=(0.0, end), y_bounds=bounds, time=True,
-        spans=_spans(events), levels=[(threshold, f"threshold {threshold:.2f}")], left=LEFT,
+        x_label=time_label(end),
+        y_label="score",
+        x_bounds=(0.0, end),
+        y_bounds=bounds,
+        time=True,
+        spans=_spans(events),
+        levels=[(threshold, f"threshold {threshold:.2f}")],
+        left=LEFT,
         data=' id="score" data-timeline',
         description=f"Score over time, from {min(scores):.3f} to {max(scores):.3f}. {_summary(result, events)}",
-    )  # fmt: skip
+    )
     slider = (
         '<p class="control needs-script" hidden><label for="threshold">Threshold</label>'
         f'<input id="threshold" type="range" min="{bounds[0]!r}" max="{bounds[1]!r}" step="any" '
@@ -116,9 +122,7 @@ def _score_bounds(result: Result) -> tuple[float, float]:
 
 
 def _events(result: Result, events: list[Event], source: str | None) -> Html:
-    rows = [
-        [_link(e.start, source), moment(e.end), _link(e.peak_time, source), f"{e.peak:.3f}"] for e in events
-    ]
+    rows = [[_link(e.start, source), moment(e.end), _link(e.peak_time, source), f"{e.peak:.3f}"] for e in events]
     shown = table(rows, ["start", "end", "peak at", "peak score"], caption="Stretches at or above the threshold")
     none = "No score reaches the threshold."
     return section(
@@ -149,10 +153,15 @@ def _sound(result: Result, events: list[Event]) -> Html:
         silent = "silent" if result.packing.sound else "missing"
         return section("Sound", f"The sound of this video is {silent}, so there is nothing to draw.")
     chart = wave_chart(
-        result.extracted.envelope, result.extracted.envelope_rate, end,
-        x_label=time_label(end), spans=_spans(events), left=LEFT, data=" data-timeline",
+        result.extracted.envelope,
+        result.extracted.envelope_rate,
+        end,
+        x_label=time_label(end),
+        spans=_spans(events),
+        left=LEFT,
+        data=" data-timeline",
         description="Loudness of the sound over time",
-    )  # fmt: skip
+    )
     return section("Sound", chart)
 
 
@@ -160,10 +169,16 @@ def _contributions(result: Result, events: list[Event]) -> Html:
     end = result.edges[-1]
     chart = line_chart(
         [Line(name, result.edges, values, step=True) for name, values in result.contributions.items()],
-        x_label=time_label(end), y_label="change of the score", x_bounds=(0.0, end), time=True,
-        spans=_spans(events), left=LEFT, height=180, data=" data-timeline",
+        x_label=time_label(end),
+        y_label="change of the score",
+        x_bounds=(0.0, end),
+        time=True,
+        spans=_spans(events),
+        left=LEFT,
+        height=180,
+        data=" data-timeline",
         description="Change of the score by each stream over time: " + ", ".join(result.contributions),
-    )  # fmt: skip
+    )
     names = ", ".join(result.contributions)
     only = len(result.contributions) == 1
     return section(

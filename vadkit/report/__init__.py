@@ -20,7 +20,21 @@ from vadkit.report.tables import table
 from vadkit.report.wave_chart import wave_chart
 
 __all__ = [
-    "Bar", "Html", "Line", "Point", "bar_chart", "escape", "line_chart", "link", "page", "replacing",
-    "scatter", "script_json", "section", "table", "warning_box", "wave_chart",
+    "Bar",
+    "Html",
+    "Line",
+    "Point",
+    "bar_chart",
+    "escape",
+    "line_chart",
+    "link",
+    "page",
+    "replacing",
+    "scatter",
+    "script_json",
+    "section",
+    "table",
+    "warning_box",
+    "wave_chart",
     "write_text_atomic",
 ]

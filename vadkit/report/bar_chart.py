@@ -63,9 +63,7 @@ def bar_chart(
         y += TEXT + BAR + GAP
     content = x_axis(axis, y, x_label) + "".join(parts)
     told = ", ".join(f"{bar.group} {bar.name} {_value_text(bar)}".strip() for bar in bars)
-    return figure(
-        content, height=y, description=description or f"{title or x_label}: {told}", title=title, left=14
-    )
+    return figure(content, height=y, description=description or f"{title or x_label}: {told}", title=title, left=14)
 
 
 def _reach(bar: Bar) -> list[float]:

@@ -106,9 +106,7 @@ def _apart(a: Box, b: Box) -> bool:
     return a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
 
 
-def _sides(
-    points: Sequence[Point], x: Axis, y: Axis, height: float
-) -> list[tuple[int, int, float] | None]:
+def _sides(points: Sequence[Point], x: Axis, y: Axis, height: float) -> list[tuple[int, int, float] | None]:
     """Return for each point the side its name stands on, or None if no side is free."""
     taken = {w: [_dot_box(p, x, y, w, height) for p in points] for w in WIDTHS}
     whiskers = {w: [_whisker_box(p, x, y, w, height) for p in points] for w in WIDTHS}
@@ -118,7 +116,10 @@ def _sides(
         for side in SIDES:
             boxes = {w: _box(point, side, x, y, w, height) for w in WIDTHS}
             if all(
-                box[0] >= -4 and box[2] <= w + 12 and box[1] >= -8 and box[3] <= height + 4
+                box[0] >= -4
+                and box[2] <= w + 12
+                and box[1] >= -8
+                and box[3] <= height + 4
                 and all(_apart(box, other) for j, other in enumerate(taken[w]) if j != i)
                 and all(_apart(box, other) for other in whiskers[w])
                 for w, box in boxes.items()
@@ -131,9 +132,7 @@ def _sides(
     return chosen
 
 
-def _dot(
-    p: Point, x: Axis, y: Axis, height: float, side: tuple[int, int, float] | None, number: int | None
-) -> str:
+def _dot(p: Point, x: Axis, y: Axis, height: float, side: tuple[int, int, float] | None, number: int | None) -> str:
     cx, cy = percent(x.place(p.x)), height * (1 - y.place(p.y))
     parts = [f"<g><title>{escape(f'{p.name}: {p.y:.4g} at {p.x:.4g}')}</title>", _errors(p, x, y, height)]
     radius = 5.5 if number is None else 8

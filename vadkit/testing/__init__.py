@@ -35,14 +35,24 @@ __all__ = ["ComponentError", "Report", "check_component"]
 
 Check = Callable[[Subject], None]
 
-_NODE: list[Check] = [*declarations.MODULE, declarations.declares_its_mask_switch, *nodes.NODE,
-                      machines.exports, machines.runs_on_cuda]
+_NODE: list[Check] = [
+    *declarations.MODULE,
+    declarations.declares_its_mask_switch,
+    *nodes.NODE,
+    machines.exports,
+    machines.runs_on_cuda,
+]
 CHECKS: dict[str, list[Check]] = {
     "temporal": [*_NODE, nodes.keeps_width],
     "fusion": [*_NODE, nodes.takes_any_number_of_streams],
     "head": [*_NODE, declarations.declares_its_range, nodes.stays_in_its_range],
-    "loss": [*declarations.MODULE, declarations.needs_are_ports, declarations.declares_its_mask_switch, *losses.LOSS,
-             losses.runs_on_cuda],
+    "loss": [
+        *declarations.MODULE,
+        declarations.needs_are_ports,
+        declarations.declares_its_mask_switch,
+        *losses.LOSS,
+        losses.runs_on_cuda,
+    ],
     "sampler": list(arrays.SAMPLER),
     "postprocess": list(arrays.POSTPROCESS),
     "backbone": list(arrays.BACKBONE),

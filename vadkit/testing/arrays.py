@@ -183,8 +183,14 @@ def _scored_video(video: int) -> dict[str, Any]:
     t, abnormal = 5 + video, video % 2
     positives = np.zeros(t, dtype=np.int64)
     positives[2:4] = 16 * abnormal
-    return {"name": f"video{video}", "scores": np.random.default_rng(video).random(t), "positives": positives,
-            "frames": np.full(t, 16), "label": abnormal, "group": ("fight",) if abnormal else ()}
+    return {
+        "name": f"video{video}",
+        "scores": np.random.default_rng(video).random(t),
+        "positives": positives,
+        "frames": np.full(t, 16),
+        "label": abnormal,
+        "group": ("fight",) if abnormal else (),
+    }
 
 
 def _alike(a: Any, b: Any) -> bool:
@@ -195,14 +201,16 @@ def _alike(a: Any, b: Any) -> bool:
 
 def builds_without_arguments(subject: Subject) -> None:
     """it can be built without arguments, or has an example"""
-    needed = [p.name for p in list(inspect.signature(subject.cls.__init__).parameters.values())[1:]
-              if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in subject.args]
+    needed = [
+        p.name
+        for p in list(inspect.signature(subject.cls.__init__).parameters.values())[1:]
+        if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in subject.args
+    ]
     if needed:
         raise Broken(f"{', '.join(needed)} must be given; set 'example'")
 
 
-SAMPLER = [builds_without_arguments, brings_to_one_length, draws_from_its_generator, samples_in_place,
-           finishes_a_batch]
+SAMPLER = [builds_without_arguments, brings_to_one_length, draws_from_its_generator, samples_in_place, finishes_a_batch]
 POSTPROCESS = [builds_without_arguments, keeps_the_length]
 METRIC = [builds_without_arguments, counts_videos]
 BACKBONE = [says_what_it_is_fed, writes_a_recipe, extracts]

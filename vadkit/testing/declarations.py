@@ -79,12 +79,15 @@ def declares_ports(subject: Subject) -> None:
                 raise Broken(f"{side} lacks the port '{needed}', which every {subject.cls.kind} has")
     for name in inputs.keys() & BATCH_PORTS.keys():
         if not _same_form(inputs[name].pattern, parse_pattern(BATCH_PORTS[name])):
-            raise Broken(f"port '{name}' comes from the batch as '{BATCH_PORTS[name] or 'a number'}', "
-                         f"not '{inputs[name].pattern}'")
+            raise Broken(
+                f"port '{name}' comes from the batch as '{BATCH_PORTS[name] or 'a number'}', "
+                f"not '{inputs[name].pattern}'"
+            )
 
 
 def _same_form(found: Pattern, wanted: Pattern) -> bool:
     """Tell whether two patterns differ in nothing but the names of sizes."""
+
     def form(pattern: Pattern) -> list[Any]:
         return ["size" if token in pattern.words else token for token in pattern.tokens]
 
@@ -187,5 +190,11 @@ def has_methods(*names: str) -> Any:
 
 
 EVERY = [has_a_name, has_a_docstring, says_its_fidelity, is_a_plain_class, takes_flat_arguments, defaults_fit]
-MODULE = [declares_ports, forward_takes_its_ports, builds, sizes_are_attributes, needs_only_sizes,
-          builds_without_memory]
+MODULE = [
+    declares_ports,
+    forward_takes_its_ports,
+    builds,
+    sizes_are_attributes,
+    needs_only_sizes,
+    builds_without_memory,
+]

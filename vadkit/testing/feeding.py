@@ -68,8 +68,9 @@ def shape_of(module: Any, pattern: Pattern, counts: Mapping[str, int], stream: i
             size = token
         size = size[stream] if isinstance(size, list | tuple) else size
         if not isinstance(size, int):
-            raise Broken(f"'{token}' of the pattern '{pattern}' is no whole number on the built module: "
-                         f"self.{token} is {size!r}")
+            raise Broken(
+                f"'{token}' of the pattern '{pattern}' is no whole number on the built module: self.{token} is {size!r}"
+            )
         shape.append(size)
     return shape
 
@@ -168,8 +169,10 @@ def call(module: nn.Module, inputs: Inputs) -> dict[str, Tensor]:
     if isinstance(result, Tensor):
         result = {declared[0]: result} if len(declared) == 1 else result
     if not isinstance(result, dict):
-        raise Broken(f"it declares the outputs {', '.join(declared)} but returned {type(result).__name__}; "
-                     "return a tensor for one output, a dict for several")
+        raise Broken(
+            f"it declares the outputs {', '.join(declared)} but returned {type(result).__name__}; "
+            "return a tensor for one output, a dict for several"
+        )
     if sorted(result) != sorted(declared):
         raise Broken(f"it declares the outputs {', '.join(declared)} but returned {', '.join(map(str, result))}")
     return {name: result[name] for name in declared}

@@ -114,8 +114,11 @@ def teaches_something(subject: Subject) -> None:
     if not any(x.grad is not None and x.grad.abs().sum() > 0 for f in fed for _, x in each_tensor(f)):
         raise Broken("no input gets a gradient other than zero")
     allowed = subject.cls.no_gradient
-    missed = [n for n, p in loss.named_parameters()
-              if p.requires_grad and n not in allowed and (p.grad is None or not p.grad.abs().sum() > 0)]
+    missed = [
+        n
+        for n, p in loss.named_parameters()
+        if p.requires_grad and n not in allowed and (p.grad is None or not p.grad.abs().sum() > 0)
+    ]
     if missed:
         raise Broken(f"none reaches {', '.join(missed)}")
 
@@ -125,8 +128,7 @@ def order_does_not_matter(subject: Subject) -> None:
     loss, batch = subject.build(), Batch(6, 20, crops=2)
     inputs = make_inputs(loss, batch)
     # The n-th abnormal video still meets the n-th normal one in the first order, not in the second.
-    orders = [[1, 3, 5, 0, 2, 4], [1, 0, 3, 2, 5, 4]] + ([] if subject.cls.pairs_bags else [
-        [5, 2, 1, 4, 3, 0]])
+    orders = [[1, 3, 5, 0, 2, 4], [1, 0, 3, 2, 5, 4]] + ([] if subject.cls.pairs_bags else [[5, 2, 1, 4, 3, 0]])
     with torch.no_grad():
         wanted = total(loss, inputs)
         for order in orders:
@@ -154,8 +156,11 @@ def honours_the_mask(subject: Subject) -> None:
     inputs["mask"][:, real:] = False
 
     def change(name: str, x: Tensor) -> Tensor:
-        return torch.where(inputs["mask"].view(*inputs["mask"].shape, *[1] * (x.dim() - 2)), x, 1 - x) \
-            if x.is_floating_point() and has_time(loss, name) else x
+        return (
+            torch.where(inputs["mask"].view(*inputs["mask"].shape, *[1] * (x.dim() - 2)), x, 1 - x)
+            if x.is_floating_point() and has_time(loss, name)
+            else x
+        )
 
     with torch.no_grad():
         wanted, found = total(loss, inputs), total(loss, map_tensors(inputs, change))
@@ -205,5 +210,14 @@ def runs_on_cuda(subject: Subject) -> None:
         raise Broken(f"it is {wanted:.6g}, and {found:.6g} on CUDA")
 
 
-LOSS = [is_a_finite_number, can_be_differentiated, survives_saturation, teaches_something, order_does_not_matter,
-        optional_ports_are_optional, honours_the_mask, is_deterministic, runs_in_bfloat16]
+LOSS = [
+    is_a_finite_number,
+    can_be_differentiated,
+    survives_saturation,
+    teaches_something,
+    order_does_not_matter,
+    optional_ports_are_optional,
+    honours_the_mask,
+    is_deterministic,
+    runs_in_bfloat16,
+]

@@ -42,8 +42,9 @@ def _shapes_hold(module: Any, inputs: Inputs, batch: Batch, when: str) -> None:
     for name, port in parse_ports(module.outputs).items():
         wanted = shape_of(module, port.pattern, batch.counts)
         if list(outputs[name].shape) != wanted:
-            raise Broken(f"output {name} is declared '{port.pattern}' = {wanted} and came as "
-                         f"{list(outputs[name].shape)} {when}")
+            raise Broken(
+                f"output {name} is declared '{port.pattern}' = {wanted} and came as {list(outputs[name].shape)} {when}"
+            )
     all_finite(outputs, when)
 
 
@@ -231,8 +232,12 @@ def _look_ahead(module: Any) -> None:
         outputs = call(module, inputs)
         for now in (0, 3, 10):
             found = call(module, _rewrite(module, inputs, now + ahead + 1))
-            compare(_until(module, found, now), _until(module, outputs, now), ROUNDING,
-                    f"changes at snippet {now} with snippets from {now + ahead + 1} on")
+            compare(
+                _until(module, found, now),
+                _until(module, outputs, now),
+                ROUNDING,
+                f"changes at snippet {now} with snippets from {now + ahead + 1} on",
+            )
 
 
 def _rewrite(module: Any, inputs: Inputs, start: int, scale: float = 3.0) -> Inputs:
@@ -268,11 +273,19 @@ def _hide_padding(module: Any, real: int = 5) -> None:
     with torch.no_grad():
         outputs = call(module, inputs)
         found = call(module, _rewrite(module, inputs, real, 30.0))
-        compare(_until(module, found, real - 1), _until(module, outputs, real - 1), ROUNDING,
-                "changes with what lies in the padding")
+        compare(
+            _until(module, found, real - 1),
+            _until(module, outputs, real - 1),
+            ROUNDING,
+            "changes with what lies in the padding",
+        )
         shorter = call(module, map_tensors(inputs, lambda k, x: x[:, :7] if has_time(module, k) else x))
-        compare(_until(module, shorter, real - 1), _until(module, outputs, real - 1), ROUNDING,
-                "changes with the amount of padding")
+        compare(
+            _until(module, shorter, real - 1),
+            _until(module, outputs, real - 1),
+            ROUNDING,
+            "changes with the amount of padding",
+        )
 
 
 def takes_any_number_of_streams(subject: Subject) -> None:
@@ -297,8 +310,10 @@ def stays_in_its_range(subject: Subject) -> None:
     if module.range == "probability" and not inside:
         raise Broken(f"range is 'probability' but scores run from {scores.min():.3g} to {scores.max():.3g}")
     if module.range == "logit" and inside:
-        raise Broken("range is 'logit' but even for huge inputs every score lies between 0 and 1; "
-                     "the graph would apply a second sigmoid")
+        raise Broken(
+            "range is 'logit' but even for huge inputs every score lies between 0 and 1; "
+            "the graph would apply a second sigmoid"
+        )
 
 
 def every_choice_runs(subject: Subject) -> None:
@@ -347,6 +362,19 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     return tuple(choice for inner in typing.get_args(annotation) for choice in _choices(inner))
 
 
-NODE = [shapes_are_declared, optional_ports_are_optional, takes_crops, trains, gradients_arrive, bags_permute,
-        is_deterministic, leaves_alone, state_comes_back, runs_in_bfloat16, looks_no_further, honours_the_mask,
-        every_choice_runs, every_choice_is_true]
+NODE = [
+    shapes_are_declared,
+    optional_ports_are_optional,
+    takes_crops,
+    trains,
+    gradients_arrive,
+    bags_permute,
+    is_deterministic,
+    leaves_alone,
+    state_comes_back,
+    runs_in_bfloat16,
+    looks_no_further,
+    honours_the_mask,
+    every_choice_runs,
+    every_choice_is_true,
+]

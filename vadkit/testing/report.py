@@ -24,8 +24,10 @@ class Report:
     not_run: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        lines = [f"{self.component} ({self.kind}): {len(self.kept)} promises kept, "
-                 f"{len(self.broken)} broken, {len(self.not_run)} not run"]
+        lines = [
+            f"{self.component} ({self.kind}): {len(self.kept)} promises kept, "
+            f"{len(self.broken)} broken, {len(self.not_run)} not run"
+        ]
         lines += [f"  broken: {promise}\n      {how}" for promise, how in self.broken.items()]
         lines += [f"  not run: {promise}\n      {why}" for promise, why in self.not_run.items()]
         return "\n".join(lines)

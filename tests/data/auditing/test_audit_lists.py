@@ -97,8 +97,9 @@ def intervals(tmp_path: Path, rows: list[str], data_set: str = "xd_violence") ->
 def xd_rows(suffix: Callable[[str], str] = lambda name: "") -> list[str]:
     return [
         f"{v.name}{suffix(v.name)} " + " ".join(f"{start} {end}" for start, end in v.spans)
-        for v in XD.of("test") if v.label
-    ]  # fmt: skip
+        for v in XD.of("test")
+        if v.label
+    ]
 
 
 def test_a_sound_file_of_intervals(tmp_path: Path) -> None:

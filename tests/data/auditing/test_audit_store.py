@@ -190,9 +190,13 @@ def test_the_words_of_a_finding(spoiled: Spoiled, audit: Audit) -> None:
     plant_nan(spoiled)
     (finding,) = audit(spoiled.index)
     assert finding == {
-        "kind": "nan", "video": TEST, "file": str(spoiled.index / ".." / "flow" / f"{TEST}.npy"), "fault": True,
-        "what": "stream 'flow': NaN in 2 of 28 rows, the first is 3", "todo": "make the file again, or get it again",
-    }  # fmt: skip
+        "kind": "nan",
+        "video": TEST,
+        "file": str(spoiled.index / ".." / "flow" / f"{TEST}.npy"),
+        "fault": True,
+        "what": "stream 'flow': NaN in 2 of 28 rows, the first is 3",
+        "todo": "make the file again, or get it again",
+    }
 
 
 def test_many_faults_at_once_and_the_table(spoiled: Spoiled, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,9 +53,12 @@ def check(tmp_path: Path) -> Callable[..., list[Finding]]:
     """Check labels against the features of Wu et al., or such as ``frames`` says."""
 
     def check(
-        labels: np.ndarray, data_set: str, rule: Intervals = "half_open", frames: Frames = published,
+        labels: np.ndarray,
+        data_set: str,
+        rule: Intervals = "half_open",
+        frames: Frames = published,
         listed: list[str] | None = None,
-    ) -> list[Finding]:  # fmt: skip
+    ) -> list[Finding]:
         np.save(tmp_path / "gt.npy", labels)
         videos = videos_of(data_set)
         snippets = {video.name: frames(video) // 16 for video in videos}

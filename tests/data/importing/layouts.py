@@ -15,9 +15,11 @@ from vadkit.data.stored import StoredFeatures
 
 # One normal and one abnormal video of each split, and names with '#', '=' and dots.
 XD = (
-    "Bad.Boys.1995__#00-26-51_00-27-53_label_B2-0-0", "v=8cTqh9tMz_I__#1_label_A",
-    "v=wVey5JDRf_g__#00-01-30_00-02-41_label_B6-0-0", "A.Beautiful.Mind.2001__#00-25-20_00-29-20_label_A",
-)  # fmt: skip
+    "Bad.Boys.1995__#00-26-51_00-27-53_label_B2-0-0",
+    "v=8cTqh9tMz_I__#1_label_A",
+    "v=wVey5JDRf_g__#00-01-30_00-02-41_label_B6-0-0",
+    "A.Beautiful.Mind.2001__#00-25-20_00-29-20_label_A",
+)
 UCF = ("Abuse001_x264", "Normal_Videos001_x264", "Abuse028_x264", "Normal_Videos_003_x264")
 SHANGHAI = ("01_0014", "05_001", "01_0015", "01_001")
 

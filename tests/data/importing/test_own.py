@@ -27,8 +27,10 @@ def test_two_folders(root: Path, run: Run, opened: Open) -> None:
     put(root, "normal/car_park", "normal/x=1 #2.b", "abnormal/lift")
     told = run("own")
     assert {name: (v.label, v.split) for name, v in opened().videos.items()} == {
-        "lift": (1, "train"), "car_park": (0, "train"), "x=1 #2.b": (0, "train"),
-    }  # fmt: skip
+        "lift": (1, "train"),
+        "car_park": (0, "train"),
+        "x=1 #2.b": (0, "train"),
+    }
     assert told["notes"] == ["there is no test video: put them below a folder called test, or take --test-share 0.2"]
 
 
@@ -39,8 +41,10 @@ def test_folders_for_splits_streams_and_crops_in_any_order(root: Path, run: Run,
     run("own")
     videos = opened().videos
     assert {name: (v.label, v.split, len(v.files["rgb"])) for name, v in videos.items()} == {
-        "a": (0, "train", 3), "b": (1, "train", 3), "c": (1, "test", 3),
-    }  # fmt: skip
+        "a": (0, "train", 3),
+        "b": (1, "train", 3),
+        "c": (1, "test", 3),
+    }
     assert all(len(video.files["audio"]) == 1 for video in videos.values())
 
 
@@ -118,7 +122,8 @@ def test_other_separators_and_a_byte_order_mark(tmp_path: Path, between: str) ->
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("", "is empty"), ("name;split\na;train", "names no column 'label'"),
+        ("", "is empty"),
+        ("name;split\na;train", "names no column 'label'"),
         ("video,lable\na,1", "own.csv:1:1: there is no column 'lable'"),
         ("video,label", "names no video"),
         ("video,label\n,1", "own.csv:2:1: the line names no video"),

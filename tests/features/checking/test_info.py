@@ -33,9 +33,13 @@ def test_table(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["features", "info", str(whole)]) == 0
     out = capsys.readouterr().out
     for words in (
-        "3 videos (test 3 normal)", "RANDOM: means nothing", "fps: each video's own", "tail: repeat",
-        "snippets of 16 frames, from 0 s on, every 0.6667 s", "made with vadkit",
-    ):  # fmt: skip
+        "3 videos (test 3 normal)",
+        "RANDOM: means nothing",
+        "fps: each video's own",
+        "tail: repeat",
+        "snippets of 16 frames, from 0 s on, every 0.6667 s",
+        "made with vadkit",
+    ):
         assert words in out, words
 
 

@@ -80,74 +80,98 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a stranger": (lambda s: shutil.copy(s / RGB, s / "rgb" / "zoo.npy"), "rgb/zoo.npy", "nobody knows how"),
     "manifest cut in half": (
         lambda s: edit_bytes(s, "manifest.jsonl", lambda d: d.__delitem__(slice(len(d) // 2, None))),
-        "manifest.jsonl", "is cut off or damaged",
+        "manifest.jsonl",
+        "is cut off or damaged",
     ),
     "manifest removed": (lambda s: (s / "manifest.jsonl").unlink(), "manifest.jsonl", "is missing"),
     "manifest: snippets": (
-        lambda s: edit_line(s, "market", lambda d: d.update(snippets=9)), "manifest.jsonl", "9 snippets",
+        lambda s: edit_line(s, "market", lambda d: d.update(snippets=9)),
+        "manifest.jsonl",
+        "9 snippets",
     ),
     "manifest: frames": (
-        lambda s: edit_line(s, "market", lambda d: d.update(num_frames=99)), "manifest.jsonl", "99 frames",
+        lambda s: edit_line(s, "market", lambda d: d.update(num_frames=99)),
+        "manifest.jsonl",
+        "99 frames",
     ),
     "manifest: shape": (
-        lambda s: edit_line(s, "market", lambda d: d["arrays"]["rgb"].update(shape=[2, 4, 5])), "manifest.jsonl",
+        lambda s: edit_line(s, "market", lambda d: d["arrays"]["rgb"].update(shape=[2, 4, 5])),
+        "manifest.jsonl",
         "shape [2, 4, 5], by store.json it is 3 wide",
     ),
     "manifest: hash": (
-        lambda s: edit_line(s, "market", lambda d: d["arrays"]["rgb"].update(sha256="0" * 64)), RGB, "was changed",
+        lambda s: edit_line(s, "market", lambda d: d["arrays"]["rgb"].update(sha256="0" * 64)),
+        RGB,
+        "was changed",
     ),
     "manifest: a stream missing": (
-        lambda s: edit_line(s, "market", lambda d: d["arrays"].pop("sound")), "manifest.jsonl",
+        lambda s: edit_line(s, "market", lambda d: d["arrays"].pop("sound")),
+        "manifest.jsonl",
         "no features of stream 'sound'",
     ),
     "manifest: a stream too many": (
-        lambda s: edit_line(s, "market", lambda d: d["arrays"].update(flow=d["arrays"]["rgb"])), "manifest.jsonl",
+        lambda s: edit_line(s, "market", lambda d: d["arrays"].update(flow=d["arrays"]["rgb"])),
+        "manifest.jsonl",
         "which store.json does not know",
     ),
     "store.json cut": (
-        lambda s: edit_bytes(s, "store.json", lambda d: d.__delitem__(slice(40, None))), "store.json", "cut off",
+        lambda s: edit_bytes(s, "store.json", lambda d: d.__delitem__(slice(40, None))),
+        "store.json",
+        "cut off",
     ),
     "store.json removed": (lambda s: (s / "store.json").unlink(), "store.json", "cannot be read"),
     "store.json: width": (
-        lambda s: edit_json(s, "store.json", lambda d: d["streams"]["rgb"].update(dim=4)), "manifest.jsonl",
+        lambda s: edit_json(s, "store.json", lambda d: d["streams"]["rgb"].update(dim=4)),
+        "manifest.jsonl",
         "by store.json it is 4 wide",
     ),
     "store.json: snippet": (
-        lambda s: edit_json(s, "store.json", lambda d: d.update(snippet_frames=8)), "store.json",
+        lambda s: edit_json(s, "store.json", lambda d: d.update(snippet_frames=8)),
+        "store.json",
         "snippets of 16 frames",
     ),
     "store.json: random weights disguised": (
         lambda s: edit_json(s, "store.json", lambda d: d["streams"]["sound"]["recipe"].update(weights="kinetics")),
-        "store.json", "which is no SHA-256",
+        "store.json",
+        "which is no SHA-256",
     ),
     "store.json: random and pretrained": (
         lambda s: edit_json(s, "store.json", lambda d: d["streams"]["sound"]["recipe"].update(pretrained=True)),
-        "store.json", "of pretrained weights and of random ones",
+        "store.json",
+        "of pretrained weights and of random ones",
     ),
     "store.json: two clocks": (
         lambda s: edit_json(s, "store.json", lambda d: d["streams"]["sound"]["recipe"].update(fps=25.0)),
-        "store.json", "'sound' has fps 25.0, but 'rgb' None",
+        "store.json",
+        "'sound' has fps 25.0, but 'rgb' None",
     ),
     "videos.json cut": (
-        lambda s: edit_bytes(s, "videos.json", lambda d: d.__delitem__(slice(100, None))), "videos.json", "cut off",
+        lambda s: edit_bytes(s, "videos.json", lambda d: d.__delitem__(slice(100, None))),
+        "videos.json",
+        "cut off",
     ),
     "videos.json removed": (lambda s: (s / "videos.json").unlink(), "videos.json", "stopped before it ended"),
     "videos.json: a video missing": (
-        lambda s: edit_json(s, "videos.json", lambda d: d.pop(1)), "videos.json", "lacks video 'market'",
+        lambda s: edit_json(s, "videos.json", lambda d: d.pop(1)),
+        "videos.json",
+        "lacks video 'market'",
     ),
     "videos.json: a video too many": (
-        lambda s: edit_json(s, "videos.json", lambda d: d.append({**d[0], "name": "zoo"})), "videos.json",
+        lambda s: edit_json(s, "videos.json", lambda d: d.append({**d[0], "name": "zoo"})),
+        "videos.json",
         "names video 'zoo', but the manifest does not know it",
     ),
     "videos.json: frames": (
-        lambda s: edit_json(s, "videos.json", lambda d: d[1].update(num_frames=9)), "videos.json",
+        lambda s: edit_json(s, "videos.json", lambda d: d[1].update(num_frames=9)),
+        "videos.json",
         "has 9 frames, 60 by the manifest",
     ),
     "videos.json: rate": (
-        lambda s: edit_json(s, "videos.json", lambda d: d[1].update(fps=30)), "videos.json",
+        lambda s: edit_json(s, "videos.json", lambda d: d[1].update(fps=30)),
+        "videos.json",
         "30 frames a second, 24 by",
     ),
-}  # fmt: skip
+}
 
 
 def swap(store: Path) -> None:

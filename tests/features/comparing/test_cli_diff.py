@@ -34,14 +34,19 @@ def test_different(stores: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
     assert main(["features", "diff", *map(str, stores)]) == 1
     out = capsys.readouterr().out
     assert "equal" not in out
-    for word in ("3 videos in both; 3 differ", "cosine 0.", "scale ", "time shift +0", "possible: BGR for RGB",
-                 "likely: the recipes are the same", "the numbers alone leave more than one cause"):  # fmt: skip
+    for word in (
+        "3 videos in both; 3 differ",
+        "cosine 0.",
+        "scale ",
+        "time shift +0",
+        "possible: BGR for RGB",
+        "likely: the recipes are the same",
+        "the numbers alone leave more than one cause",
+    ):
         assert word in out, word
 
 
-def test_with_the_video(
-    stores: tuple[Path, Path], videos: dict[str, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_with_the_video(stores: tuple[Path, Path], videos: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["features", "diff", *map(str, stores), "--video", str(videos["street"])]) == 1
     out = capsys.readouterr().out
     assert "tried on 'street', rows 0 to 5, by A's recipe" in out

@@ -69,7 +69,7 @@ PROVEN: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str, str]] = {
     "channels shuffled": (lambda x: x[..., np.random.default_rng(1).permutation(96)], "dims", "another order"),
     "half of the dimensions": (lambda x: x[..., :48], "width", "columns 0 to 48"),
     "not finite": (lambda x: np.where(x == x.max(), np.nan, x), "not_finite", "NaN"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", PROVEN)
@@ -113,9 +113,10 @@ def test_ten_crops_without_the_mirrored_ones(make: Make, backbone: Build, tmp_pa
     copied = rewritten(ten, tmp_path / "copied", lambda x: x[[0, 1, 2, 3, 4] * 2])
     assert "missing" in causes(ten, five)["mirrored"].tell
     assert "not mirrored" in causes(ten, copied)["mirrored"].tell
-    assert "'ten' to 'ten_ur_dmu'" in causes(
-        ten, rewritten(ten, tmp_path / "other", lambda x: x[[0, 1, 4, 2, 3, 5, 6, 9, 7, 8]])
-    )["crops"].tell  # fmt: skip
+    assert (
+        "'ten' to 'ten_ur_dmu'"
+        in causes(ten, rewritten(ten, tmp_path / "other", lambda x: x[[0, 1, 4, 2, 3, 5, 6, 9, 7, 8]]))["crops"].tell
+    )
 
 
 # -- what recipes tell, and the numbers bear out -----------------------------------------------------
@@ -126,10 +127,14 @@ def test_the_field_to_blame(base: Path, make: Make, backbone: Build) -> None:
     imagenet = planted(probe(), {"normalise": "ImageNet"}, normalised=lambda _, x: _imagenet(x))
     bgr = planted(probe(), {"colour": "BGR"}, **pictures(lambda x: x[..., ::-1]))
     stores = {
-        "normalise": make(rgb=imagenet), "colour": make(rgb=bgr), "crops": make(rgb=probe(crops="five_ur_dmu")),
-        "fps": make(rgb=probe(), fps=30.0), "tail": make(rgb=probe(), tail="drop"), "seed": make(rgb=probe(seed=1)),
+        "normalise": make(rgb=imagenet),
+        "colour": make(rgb=bgr),
+        "crops": make(rgb=probe(crops="five_ur_dmu")),
+        "fps": make(rgb=probe(), fps=30.0),
+        "tail": make(rgb=probe(), tail="drop"),
+        "seed": make(rgb=probe(seed=1)),
         "snippet_frames": make(rgb=probe(), snippet_frames=8),
-    }  # fmt: skip
+    }
     for field, store in stores.items():
         comparison, _, _ = compare(base, store, ["rgb"])
         (stream,) = comparison.streams

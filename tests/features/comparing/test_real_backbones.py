@@ -31,14 +31,20 @@ def imagenet(true: Any, images: torch.Tensor) -> torch.Tensor:
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
     "efficientnet_lite0, ImageNet": ("efficientnet_lite0", {"short_side": 64}, {"_maps": imagenet}, "normalise"),
     "efficientnet_lite0, BGR": (
-        "efficientnet_lite0", {"short_side": 64}, pictures(lambda x: x[..., ::-1]), "colour",
+        "efficientnet_lite0",
+        {"short_side": 64},
+        pictures(lambda x: x[..., ::-1]),
+        "colour",
     ),
     "i3d_rgb, BGR": ("i3d_rgb", SMALL, pictures(lambda x: x[..., ::-1]), "colour"),
     "i3d_flow, sign": ("i3d_flow", {**SMALL, "flow": "dis"}, {"_flow": lambda flow, x: -flow(x)}, "flow_sign"),
     "clip_vit, mirrored": (
-        "clip_vit", {"random_weights": True, "model": "b32"}, pictures(lambda x: x[:, :, ::-1]), "mirrored",
+        "clip_vit",
+        {"random_weights": True, "model": "b32"},
+        pictures(lambda x: x[:, :, ::-1]),
+        "mirrored",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)

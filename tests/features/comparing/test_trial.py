@@ -64,26 +64,29 @@ def shifted(frames: int) -> dict[str, Callable[..., Any]]:
 PLANTED: dict[str, tuple[str, dict[str, Callable[..., Any]], str, str]] = {
     "BGR": ("probe_rgb", pictures(lambda x: x[..., ::-1]), "colour", "BGR for RGB"),
     "ImageNet's mean": (
-        "probe_rgb", {"normalised": lambda _, x: (x / 255 - MEAN.view(3, 1, 1)) / DEVIATION.view(3, 1, 1)},
-        "normalise", "ImageNet's mean and deviation",
+        "probe_rgb",
+        {"normalised": lambda _, x: (x / 255 - MEAN.view(3, 1, 1)) / DEVIATION.view(3, 1, 1)},
+        "normalise",
+        "ImageNet's mean and deviation",
     ),
     "0 to 1": ("probe_rgb", {"normalised": lambda _, x: x / 255}, "normalise", "[0, 1]"),
     "mirrored": ("probe_rgb", pictures(lambda x: x[:, :, ::-1]), "mirrored", "left to right"),
     "one frame later": ("probe_rgb", shifted(1), "start", "1 frame later"),
     "five frames later": ("probe_rgb", shifted(5), "start", "5 frames later"),
     "BGR and 0 to 1": (
-        "probe_rgb", {**pictures(lambda x: x[..., ::-1]), "normalised": lambda _, x: x / 255}, "and", "BGR for RGB",
+        "probe_rgb",
+        {**pictures(lambda x: x[..., ::-1]), "normalised": lambda _, x: x / 255},
+        "and",
+        "BGR for RGB",
     ),
     "flow of the other sign": ("probe_flow", {"flow": lambda flow, grey: -flow(grey)}, "flow_sign", "other sign"),
     "x for y": ("probe_flow", {"flow": lambda flow, grey: flow(grey)[..., ::-1].copy()}, "flow_axes", "swapped"),
     "sound at half its level": ("logmel_stats", pictures(lambda x: x / 2), "gain", "half"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", PLANTED)
-def test_what_was_done_is_named(
-    case: str, base: Path, make: Make, backbone: Build, videos: dict[str, Path]
-) -> None:
+def test_what_was_done_is_named(case: str, base: Path, make: Make, backbone: Build, videos: dict[str, Path]) -> None:
     name, methods, field, word = PLANTED[case]
     stream = {"probe_rgb": "rgb", "probe_flow": "flow", "logmel_stats": "audio"}[name]
     trial = tried(base, make(**{stream: planted(backbone(name), **methods)}), stream, videos["fair"])
@@ -96,9 +99,15 @@ def test_what_was_done_is_named(
     ("clock", "field", "word"), [({"fps": 25.0}, "fps", "25 frames"), ({"fps": 12.0}, "fps", "12 frames")]
 )
 def test_another_clock_is_named_though_b_tells_nothing(
-    clock: dict[str, float], field: str, word: str, base: Path, make: Make, backbone: Build, videos: dict[str, Path],
+    clock: dict[str, float],
+    field: str,
+    word: str,
+    base: Path,
+    make: Make,
+    backbone: Build,
+    videos: dict[str, Path],
     tmp_path: Path,
-) -> None:  # fmt: skip
+) -> None:
     other = make(rgb=backbone("probe_rgb"), **clock)
     trial = tried(base, other / "rgb" / "fair.npy", "rgb", videos["fair"])
     assert trial.outcomes[0].exact and trial.outcomes[0].field == field and word in trial.outcomes[0].tell
@@ -155,7 +164,7 @@ def test_a_backbone_is_built_again_by_its_recipe(backbone: Build) -> None:
         "i3d_resnet50": {"random_weights": True, "non_local": True, "short_side": 64},
         "efficientnet_lite0": {"short_side": 96, "frames": 3},
         "probe_rgb": {"seed": 4, "crops": "ten"},
-    }.items():  # fmt: skip
+    }.items():
         recipe = {"backbone": name, **backbone(name, **args).recipe()}
         again, found = rebuild(recipe)
         assert again.recipe().items() <= recipe.items()

@@ -53,8 +53,13 @@ def i3d(case: Case) -> dict[str, Any]:
         vector = network(clips(case.inputs["frames"]))
     last = seen["Mixed_5c"]
     pool = vadkit_i3d.pooled(last)
-    return {**probes(case, {**seen, **pools(seen)}), "feature_vector": numpy(vector), "mixed_5c": numpy(last),
-            "features": numpy(pool), **classes(case, state, pool)}
+    return {
+        **probes(case, {**seen, **pools(seen)}),
+        "feature_vector": numpy(vector),
+        "mixed_5c": numpy(last),
+        "features": numpy(pool),
+        **classes(case, state, pool),
+    }
 
 
 def clips(x: np.ndarray) -> Tensor:
@@ -66,10 +71,19 @@ def clips(x: np.ndarray) -> Tensor:
 
 def pools(seen: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the max pools under the original's names, each made again from the layer ahead of it."""
-    names, order = {"Conv3d_2b_1x1": "MaxPool3d_2a_3x3", "Mixed_3b": "MaxPool3d_3a_3x3",
-                    "Mixed_4b": "MaxPool3d_4a_3x3", "Mixed_5b": "MaxPool3d_5a_2x2"}, list(seen)  # fmt: skip
-    return {names[layer]: vadkit_i3d.max_pool(seen[order[order.index(layer) - 1]], *pool)
-            for layer, pool in vadkit_i3d.POOLS.items()}
+    names, order = (
+        {
+            "Conv3d_2b_1x1": "MaxPool3d_2a_3x3",
+            "Mixed_3b": "MaxPool3d_3a_3x3",
+            "Mixed_4b": "MaxPool3d_4a_3x3",
+            "Mixed_5b": "MaxPool3d_5a_2x2",
+        },
+        list(seen),
+    )
+    return {
+        names[layer]: vadkit_i3d.max_pool(seen[order[order.index(layer) - 1]], *pool)
+        for layer, pool in vadkit_i3d.POOLS.items()
+    }
 
 
 def classes(case: Case, state: Mapping[str, Tensor], pool: Tensor) -> dict[str, Any]:
@@ -84,10 +98,15 @@ def classes(case: Case, state: Mapping[str, Tensor], pool: Tensor) -> dict[str, 
 
 def quantise(case: Case) -> dict[str, Any]:
     flow = tensor(case.inputs["flow"])
-    scaled = {f"{name}_scaled": numpy(vadkit_i3d.QUANTISE[ours](flow))
-              for name, ours in (("bound20", "bound20"), ("video_features", "video_features"), ("float", "clamp"))}
-    return {**scaled, "bound20_levels": numpy(vadkit_i3d.bound20_levels(flow)),
-            "video_features_levels": numpy(vadkit_i3d.video_features_levels(flow))}
+    scaled = {
+        f"{name}_scaled": numpy(vadkit_i3d.QUANTISE[ours](flow))
+        for name, ours in (("bound20", "bound20"), ("video_features", "video_features"), ("float", "clamp"))
+    }
+    return {
+        **scaled,
+        "bound20_levels": numpy(vadkit_i3d.bound20_levels(flow)),
+        "video_features_levels": numpy(vadkit_i3d.video_features_levels(flow)),
+    }
 
 
 # -- I3D ResNet-50 ---------------------------------------------------------------------------------
@@ -146,5 +165,10 @@ def _log_mel(case: Case) -> dict[str, Any]:
     samples = mono if rate == vadkit_vggish.RATE else resample(mono, rate, vadkit_vggish.RATE)
     log_mel = vadkit_vggish.log_mel(samples)
     examples = log_mel[: len(log_mel) // 96 * 96].reshape(-1, 96, 64)
-    return {"log_mel": log_mel, "examples": examples, "examples_shape": examples.shape,
-            "resampled_head": samples[:64], "resampled_len": len(samples)}
+    return {
+        "log_mel": log_mel,
+        "examples": examples,
+        "examples_shape": examples.shape,
+        "resampled_head": samples[:64],
+        "resampled_len": len(samples),
+    }

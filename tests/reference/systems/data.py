@@ -16,9 +16,15 @@ from vadkit.data import published
 
 # Streams of a modality, in the order in which the authors join them.
 STREAMS = {
-    "RGB": ("rgb",), "FLOW": ("flow",), "AUDIO": ("audio",), "MIX": ("rgb", "flow"), "MIX1": ("rgb", "flow"),
-    "MIX2": ("rgb", "audio"), "MIX3": ("flow", "audio"), "MIX_ALL": ("rgb", "flow", "audio"),
-}  # fmt: skip
+    "RGB": ("rgb",),
+    "FLOW": ("flow",),
+    "AUDIO": ("audio",),
+    "MIX": ("rgb", "flow"),
+    "MIX1": ("rgb", "flow"),
+    "MIX2": ("rgb", "audio"),
+    "MIX3": ("flow", "audio"),
+    "MIX_ALL": ("rgb", "flow", "audio"),
+}
 RNG = np.random.default_rng(0)
 
 
@@ -69,8 +75,9 @@ def _parts(case: Case) -> dict[str, Any]:
     sampler = component("consecutive_parts")(parts=case.config["part_num"], run=case.config["part_len"])
     return {
         f"index_{name}.{t}": sampler.rows(t, _Extreme(name == "high"))
-        for t in case.given["lengths"] for name in ("low", "high")
-    }  # fmt: skip
+        for t in case.given["lengths"]
+        for name in ("low", "high")
+    }
 
 
 def _joined_streams(case: Case) -> dict[str, Any]:

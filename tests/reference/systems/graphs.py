@@ -99,8 +99,12 @@ def steps(g: Graph, batch: Callable[[int], dict[str, Any]], columns: Mapping[str
     g.model.eval().float()
     changed = [float((after[n] - before[n]).double().norm()) for n in given["param_names"]]
     norms = [float(after[n].double().norm()) for n in given["param_names"]]
-    return {"losses": np.array(rows), "lr": np.array(used), "param_change": np.array(changed),
-            "param_norm": np.array(norms)}
+    return {
+        "losses": np.array(rows),
+        "lr": np.array(used),
+        "param_change": np.array(changed),
+        "param_norm": np.array(norms),
+    }
 
 
 def for_steps(value: Any) -> Any:

@@ -37,8 +37,12 @@ def figures(case: Case, scores: Sequence[np.ndarray]) -> dict[str, float]:
     for index, (s, (positives, frames)) in enumerate(zip(scores, truth(case))):
         book.add(str(index), s, positives, frames, int(positives.any()))
     found = book.figures(0.5)
-    return {"auc": found["auc"], "ap": found["ap_trapezoid"], "far": found["far"],
-            "anomaly_auc": by_position(case, scores)}
+    return {
+        "auc": found["auc"],
+        "ap": found["ap_trapezoid"],
+        "far": found["far"],
+        "anomaly_auc": by_position(case, scores),
+    }
 
 
 def by_position(case: Case, scores: Sequence[np.ndarray]) -> float:

@@ -49,8 +49,14 @@ def run(case: Case) -> dict[str, Any]:
     if case.kind == "data-processing":
         return functions.lengths(case)
     mode = case.config["mode"]
-    runners = {"eval": _eval, "train": _train, "train-steps": _steps, "protocol": _protocol,
-               "function": _function, "module": _module}
+    runners = {
+        "eval": _eval,
+        "train": _train,
+        "train-steps": _steps,
+        "protocol": _protocol,
+        "function": _function,
+        "module": _module,
+    }
     if mode not in runners:
         raise NotSupported(f"a seed case of mode {mode}")
     return runners[mode](case)
@@ -138,8 +144,13 @@ def _nominator_slopes(case: Case, nominator: Any, ours: Mapping[str, str], suffi
     for value in (out["gate"], scores):
         value.retain_grad()
     (out["x"] * tensor(case.inputs["grad_output"])).sum().backward()
-    results = {"scores": scores, "gate": out["gate"], "x_t": out["x"], "grad_gate": out["gate"].grad,
-               f"grad_scores_{suffix}": scores.grad}
+    results = {
+        "scores": scores,
+        "gate": out["gate"],
+        "x_t": out["x"],
+        "grad_gate": out["gate"].grad,
+        f"grad_scores_{suffix}": scores.grad,
+    }
     if suffix != "official":
         return {f"grad_scores_{suffix}": numpy(scores.grad)}
     own = dict(nominator.named_parameters())
@@ -189,8 +200,11 @@ def _settings(case: Case) -> dict[str, Any]:
 
 def _encoder(case: Case) -> dict[str, Any]:
     config = case.config
-    memory = {"abnormal_slots": config["a_nums"], "normal_slots": config["n_nums"],
-              "activation": "relu" if encoder_relu(case) else "none"}
+    memory = {
+        "abnormal_slots": config["a_nums"],
+        "normal_slots": config["n_nums"],
+        "activation": "relu" if encoder_relu(case) else "none",
+    }
     return {
         "nodes": {
             "nominator": {"args": {**_nominator_args(case), "eval_noise": "on"}},
@@ -232,25 +246,36 @@ def _losses(case: Case, pel_encoder: bool) -> dict[str, Any]:
     config = case.config
     weights = case.given.get("loss_weights", {})
     multimodal = any(name.startswith("gated_fusion.") for name in case.state)
-    contrast: dict[str, Any] = {"args": {"k": config.get("k", 20), "margin": float(config.get("margin", 100)),
-                                         "single_pair": "authors"}}
+    contrast: dict[str, Any] = {
+        "args": {"k": config.get("k", 20), "margin": float(config.get("margin", 100)), "single_pair": "authors"}
+    }
     losses: dict[str, Any] = {"mc": contrast}
     if "L_MC" in weights:
         contrast["weight"] = weights["L_MC"]
     if "logit_scale" in case.state:
         # The flow version computes L_PEL and then puts 0 in its place.
         weight = weights.get("L_PEL", 0.0 if multimodal else config.get("lamda", 0.0))
-        losses["prompt"] = {"use": "prompt_alignment", "in": {"x": "h", "scores": "score"}, "weight": weight,
-                            "args": {"temperature": config["temp"]}}
+        losses["prompt"] = {
+            "use": "prompt_alignment",
+            "in": {"x": "h", "scores": "score"},
+            "weight": weight,
+            "args": {"temperature": config["temp"]},
+        }
     if _wants_memory_loss(case) and not pel_encoder:
         inside = weights.get("inside L_UR", {})
         args = {"form": "wsv_gst", "cos_weight": inside.get("cos_loss", 0.5)}
         if encoder_relu(case):
             args["pool_k"] = 20  # that file of the authors takes as many for its triplets
-        wires = {"x": "attention", **{p: f"memory.{p}" for p in (
-            "abnormal_score", "normal_score", "abnormal_read", "latent", "mu", "logvar")}}
-        losses["memory"] = {"use": "dual_memory_loss", "in": wires, "args": args,
-                            "weight": weights.get("L_UR", config.get("alpha", 0.0))}
+        wires = {
+            "x": "attention",
+            **{p: f"memory.{p}" for p in ("abnormal_score", "normal_score", "abnormal_read", "latent", "mu", "logvar")},
+        }
+        losses["memory"] = {
+            "use": "dual_memory_loss",
+            "in": wires,
+            "args": args,
+            "weight": weights.get("L_UR", config.get("alpha", 0.0)),
+        }
     return {"losses": losses}
 
 
@@ -292,8 +317,11 @@ def _eval(case: Case) -> dict[str, Any]:
     results["scorer"] = numpy(g.parts["nominator"].scores(tensor(streams["clip"])))[..., None]
     with watch(nominator=g.parts["nominator"]) as seen:
         silent = scores(g, streams, None)
-    return {**results, "logits_zero_noise": numpy(silent)[..., None],
-            "gate_zero_noise": numpy(seen["nominator"]["gate"])}
+    return {
+        **results,
+        "logits_zero_noise": numpy(silent)[..., None],
+        "gate_zero_noise": numpy(seen["nominator"]["gate"]),
+    }
 
 
 def _smooth(case: Case, raw: np.ndarray) -> np.ndarray:
@@ -302,9 +330,19 @@ def _smooth(case: Case, raw: np.ndarray) -> np.ndarray:
 
 def _taps(g: Graph, seen: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the nodes gave, under the official names and in the official layout."""
-    plain = {"x_cnn": "cnn", "embedding": "embedding", "gl_mhsa": "attention", "f_urdmu": "urdmu", "stage2": "stage2",
-             "normed": "stage2", "f_flow": "flow_attention", "z1": "flow_fusion", "f_audio": "audio_attention",
-             "z2": "audio_fusion", "tca": "tca"}
+    plain = {
+        "x_cnn": "cnn",
+        "embedding": "embedding",
+        "gl_mhsa": "attention",
+        "f_urdmu": "urdmu",
+        "stage2": "stage2",
+        "normed": "stage2",
+        "f_flow": "flow_attention",
+        "z1": "flow_fusion",
+        "f_audio": "audio_attention",
+        "z2": "audio_fusion",
+        "tca": "tca",
+    }
     across = {"h": "h", "stage3": "stage3", "x_v": "h", "x_e": "stage3"}
     results = {name: numpy(seen[node]) for name, node in plain.items() if node in seen}
     results |= {name: swap(seen[node]) for name, node in across.items() if node in seen}

@@ -15,10 +15,17 @@ from vadkit.features.flow.tvl1_numba import tvl1_numba
 from vadkit.features.flow.tvl1_torch import tvl1_torch
 
 NAMES = {  # OpenCV's name: ours
-    "Tau": "tau", "Lambda": "weight", "Theta": "theta", "ScalesNumber": "scales", "WarpingsNumber": "warps",
-    "Epsilon": "epsilon", "InnerIterations": "inner", "OuterIterations": "outer", "ScaleStep": "step",
+    "Tau": "tau",
+    "Lambda": "weight",
+    "Theta": "theta",
+    "ScalesNumber": "scales",
+    "WarpingsNumber": "warps",
+    "Epsilon": "epsilon",
+    "InnerIterations": "inner",
+    "OuterIterations": "outer",
+    "ScaleStep": "step",
     "MedianFiltering": "median",
-}  # fmt: skip
+}
 
 
 def run(case: Case) -> dict[str, Any]:

@@ -40,8 +40,12 @@ def run(case: Case) -> dict[str, Any]:
 def build(case: Case) -> Graph:
     """Return the model with every value of the case's config set."""
     config, transformer = case.config, case.config["transformer"]
-    attention = {"depth": transformer["depth"], "heads": transformer["heads"], "head_dim": transformer["dim_head"],
-                 "ff_dim": transformer["mlp_dim"]}
+    attention = {
+        "depth": transformer["depth"],
+        "heads": transformer["heads"],
+        "head_dim": transformer["dim_head"],
+        "ff_dim": transformer["mlp_dim"],
+    }
     nodes = {
         "embedding": {"args": {"dim": transformer["dim"]}},
         "attention": {"args": attention},

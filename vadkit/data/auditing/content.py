@@ -33,10 +33,12 @@ def _duplicates(looked: Sequence[Looked]) -> Iterator[Finding]:
             yield Finding(
                 "duplicate-split" if across else "duplicate",
                 f"stream '{stream}' is that of {splits[0]} video {first.video.name} ({first.paths[0]})",
-                "one is a copy under another name: get it again; what was trained on cannot be tested on" if across
+                "one is a copy under another name: get it again; what was trained on cannot be tested on"
+                if across
                 else "one is a copy under another name: get it again",
-                second.video.name, str(second.paths[0]),
-            )  # fmt: skip
+                second.video.name,
+                str(second.paths[0]),
+            )
 
 
 def _same_crops(looked: Sequence[Looked]) -> Iterator[Finding]:
@@ -45,6 +47,10 @@ def _same_crops(looked: Sequence[Looked]) -> Iterator[Finding]:
         if copies:
             copy, first = copies[0]
             yield Finding(
-                "crops-same", f"stream '{one.stream}': crop {copy} is the same as crop {first}",
-                "were the crops really made?", one.video.name, str(one.paths[min(copy, len(one.paths) - 1)]), False,
-            )  # fmt: skip
+                "crops-same",
+                f"stream '{one.stream}': crop {copy} is the same as crop {first}",
+                "were the crops really made?",
+                one.video.name,
+                str(one.paths[min(copy, len(one.paths) - 1)]),
+                False,
+            )

@@ -34,9 +34,11 @@ def _against(store: Store, annotations: Annotations) -> Iterator[Finding]:
         missing = [video.name for video in known if video.name not in there]
         for name in missing:
             yield Finding(
-                "video-missing", f"{len(missing)} of {len(known)} {split} videos are missing, this is one",
-                "get its feature files and import again; figures of fewer videos are not the published ones", name,
-            )  # fmt: skip
+                "video-missing",
+                f"{len(missing)} of {len(known)} {split} videos are missing, this is one",
+                "get its feature files and import again; figures of fewer videos are not the published ones",
+                name,
+            )
         yield from _share(split, there, known)
     for name, video in there.items():
         if name not in named:
@@ -59,14 +61,22 @@ def _one(video: Video, known: Annotated, rule: str) -> Iterator[Finding]:
     ):
         if own != annotated and not (kind == "intervals" and split == "train"):
             yield Finding(
-                kind, f"the store says {_say(own)}, the annotation ({rule}) {_say(annotated)}" if kind == "intervals"
-                else f"the store says {_say(own)}, the annotation {_say(annotated)}", IMPORT, video.name, "videos.json",
-            )  # fmt: skip
+                kind,
+                f"the store says {_say(own)}, the annotation ({rule}) {_say(annotated)}"
+                if kind == "intervals"
+                else f"the store says {_say(own)}, the annotation {_say(annotated)}",
+                IMPORT,
+                video.name,
+                "videos.json",
+            )
     if split == "train" and video.spans:
         yield Finding(
-            "intervals", f"a training video with intervals {_say(sorted(video.spans))}",
-            "take them out: weak supervision must not see them", video.name, "videos.json",
-        )  # fmt: skip
+            "intervals",
+            f"a training video with intervals {_say(sorted(video.spans))}",
+            "take them out: weak supervision must not see them",
+            video.name,
+            "videos.json",
+        )
 
 
 def _say(value: object) -> str:
@@ -102,9 +112,11 @@ def _balance(videos: Sequence[Video]) -> Iterator[Finding]:
                 yield Finding("balance", f"none of the {len(own)} {split} videos is {word}", why)
             elif own and split == "train" and count < FEW * len(own):
                 yield Finding(
-                    "balance", f"only {count} of the {len(own)} {split} videos are {word}",
-                    "paired batches repeat them: collect more", fault=False,
-                )  # fmt: skip
+                    "balance",
+                    f"only {count} of the {len(own)} {split} videos are {word}",
+                    "paired batches repeat them: collect more",
+                    fault=False,
+                )
     if not any(video.split == "train" for video in videos):
         yield Finding("balance", "there is no training video", "nothing can be trained on this store", fault=False)
     yield from _classes(videos)
@@ -116,9 +128,11 @@ def _classes(videos: Sequence[Video]) -> Iterator[Finding]:
     asked = {name for video in videos if video.split == "test" for name in video.classes}
     for name in sorted(asked - seen) if seen else ():
         yield Finding(
-            "balance", f"class '{name}' has test videos, but no training video", "its class can never be told",
+            "balance",
+            f"class '{name}' has test videos, but no training video",
+            "its class can never be told",
             fault=False,
-        )  # fmt: skip
+        )
 
 
 def _own_intervals(videos: Sequence[Video]) -> Iterator[Finding]:
@@ -127,9 +141,13 @@ def _own_intervals(videos: Sequence[Video]) -> Iterator[Finding]:
     for video in without:
         # Somebody who has no intervals at all measures whole videos, knowingly.
         yield Finding(
-            "intervals-none", "an abnormal test video without intervals: frame figures leave it out",
-            "add its intervals, [start, end) in frames", video.name, "videos.json", len(without) < len(abnormal),
-        )  # fmt: skip
+            "intervals-none",
+            "an abnormal test video without intervals: frame figures leave it out",
+            "add its intervals, [start, end) in frames",
+            video.name,
+            "videos.json",
+            len(without) < len(abnormal),
+        )
 
 
 def count_table(store: Store, annotations: Annotations | None) -> list[dict[str, object]]:
@@ -142,10 +160,14 @@ def count_table(store: Store, annotations: Annotations | None) -> list[dict[str,
             normal = name == store.classes[0]
             counts = [_of_class(videos, name, normal) for videos in (own, known)]
             if any(counts):
-                rows.append({
-                    "split": split, "class": name, "videos": counts[0],
-                    "published": counts[1] if annotations is not None and split != "val" else None,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "split": split,
+                        "class": name,
+                        "videos": counts[0],
+                        "published": counts[1] if annotations is not None and split != "val" else None,
+                    }
+                )
     return rows
 
 
@@ -154,5 +176,3 @@ def _of_class(videos: Sequence[Video] | Sequence[Annotated], name: str, normal: 
     if normal:
         return sum(video.label == 0 for video in videos)
     return sum(video.label == 1 and (video.classes or (UNKNOWN,))[0] == name for video in videos)
-
-

@@ -55,8 +55,11 @@ def _extra(store: Store, looked: Sequence[Looked], known: Container[str]) -> Ite
 
 def _listed(folder: Path) -> list[Path]:
     try:
-        return [folder / entry.name for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)
-                if not entry.name.startswith(".") and not entry.is_dir()]  # fmt: skip
+        return [
+            folder / entry.name
+            for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)
+            if not entry.name.startswith(".") and not entry.is_dir()
+        ]
     except OSError:
         return []  # each of its files is told already
 
@@ -73,17 +76,22 @@ def _crops(looked: Sequence[Looked]) -> Iterator[Finding]:
             crop = one.lengths.index(other)
             path = one.paths[min(crop, len(one.paths) - 1)]
             yield Finding(
-                "length-crops", f"stream '{one.stream}': crop {crop} has {other} snippets, crop 0 has {first}",
-                "one of them is of another video, or was made in another way", one.video.name, str(path),
-            )  # fmt: skip
+                "length-crops",
+                f"stream '{one.stream}': crop {crop} has {other} snippets, crop 0 has {first}",
+                "one of them is of another video, or was made in another way",
+                one.video.name,
+                str(path),
+            )
         count = len(one.lengths) + len(one.missing) + len(one.broken)
         usual = counts[one.video.split, one.stream].most_common(1)
         if one.lengths and count != usual[0][0]:
             yield Finding(
-                "crops", f"stream '{one.stream}' has {count} crops, but {usual[0][0]} in most {one.video.split} videos",
-                "get the missing crops, or take the left-over ones away, and import again", one.video.name,
+                "crops",
+                f"stream '{one.stream}' has {count} crops, but {usual[0][0]} in most {one.video.split} videos",
+                "get the missing crops, or take the left-over ones away, and import again",
+                one.video.name,
                 str(one.paths[0]),
-            )  # fmt: skip
+            )
 
 
 def check_lengths(store: Store, looked: Sequence[Looked], annotations: Annotations | None) -> list[Finding]:
@@ -104,11 +112,13 @@ def check_lengths(store: Store, looked: Sequence[Looked], annotations: Annotatio
         found += _behind(store, plain[:1])
     found += [
         Finding(
-            "length-streams", f"'{a}' is one snippet longer than '{b}' in {count} videos, as published files are",
-            "nothing: the longer one is cut", fault=False,
+            "length-streams",
+            f"'{a}' is one snippet longer than '{b}' in {count} videos, as published files are",
+            "nothing: the longer one is cut",
+            fault=False,
         )
         for (a, b), count in longer.items()
-    ]  # fmt: skip
+    ]
     return found + _total(store, looked)
 
 
@@ -130,16 +140,20 @@ def _against_frames(store: Store, streams: Sequence[Looked], frames: int | None)
         if store.segments is not None:
             if t != store.segments:
                 yield Finding(
-                    "length-frames", f"stream '{one.stream}' has {t} rows, not {store.segments} segments",
-                    "make it again", one.video.name, str(one.paths[0]),
-                )  # fmt: skip
+                    "length-frames",
+                    f"stream '{one.stream}' has {t} rows, not {store.segments} segments",
+                    "make it again",
+                    one.video.name,
+                    str(one.paths[0]),
+                )
         elif frames is not None and not frames // 16 - NEAR <= t * store.snippet_frames / 16 <= -(-frames // 16) + NEAR:
             yield Finding(
-                "length-frames", f"stream '{one.stream}' has {t} snippets, but {frames} frames make "
-                f"{frames // store.snippet_frames}",
-                "it is of another video, was cut off, or was made at another frame rate or stride", one.video.name,
+                "length-frames",
+                f"stream '{one.stream}' has {t} snippets, but {frames} frames make {frames // store.snippet_frames}",
+                "it is of another video, was cut off, or was made at another frame rate or stride",
+                one.video.name,
                 str(one.paths[0]),
-            )  # fmt: skip
+            )
 
 
 def _between(streams: Sequence[Looked], longer: Counter[tuple[str, str]]) -> Iterator[Finding]:
@@ -147,10 +161,12 @@ def _between(streams: Sequence[Looked], longer: Counter[tuple[str, str]]) -> Ite
         first, t, own = streams[0], streams[0].t or 0, one.t or 0
         if abs(t - own) > NEAR:
             yield Finding(
-                "length-streams", f"stream '{one.stream}' has {own} snippets, '{first.stream}' {t}",
-                "one of them is of another video, was cut off, or has another stride", one.video.name,
+                "length-streams",
+                f"stream '{one.stream}' has {own} snippets, '{first.stream}' {t}",
+                "one of them is of another video, was cut off, or has another stride",
+                one.video.name,
                 str(one.paths[0]),
-            )  # fmt: skip
+            )
         elif own != t:
             pair = (first.stream, one.stream) if t > own else (one.stream, first.stream)
             longer[pair] += 1
@@ -162,10 +178,12 @@ def _behind(store: Store, streams: Sequence[Looked]) -> Iterator[Finding]:
         late = [span for span in one.video.spans if span[0] >= end]
         if late and store.segments is None:
             yield Finding(
-                "intervals-outside", f"interval {late[0][0]}-{late[0][1]} begins behind the {end} frames of features",
-                "its frames count nowhere: were the features cut off, or made at another frame rate?", one.video.name,
+                "intervals-outside",
+                f"interval {late[0][0]}-{late[0][1]} begins behind the {end} frames of features",
+                "its frames count nowhere: were the features cut off, or made at another frame rate?",
+                one.video.name,
                 str(one.paths[0]),
-            )  # fmt: skip
+            )
 
 
 # Frames that published features of the test videos cover -> whose features they are.

@@ -62,9 +62,13 @@ def _stray(path: Path, named: Sequence[tuple[int, str, str]]) -> Iterator[Findin
         return
     for name, (number, suffix) in carrying.items():
         yield Finding(
-            "list-name", f"line {number} names it with a stray '{suffix}', as {len(carrying)} videos are named: an "
-            "exact join loses them", f"take '{suffix}' off the name", name, str(path),
-        )  # fmt: skip
+            "list-name",
+            f"line {number} names it with a stray '{suffix}', as {len(carrying)} videos are named: an "
+            "exact join loses them",
+            f"take '{suffix}' off the name",
+            name,
+            str(path),
+        )
 
 
 def _apart(path: Path, lines: Sequence[Line]) -> Iterator[Finding]:
@@ -76,17 +80,24 @@ def _apart(path: Path, lines: Sequence[Line]) -> Iterator[Finding]:
     for name, starts in runs.items():
         if len(starts) > 1:
             yield Finding(
-                "list-order", f"its lines are not together (lines {starts[0]} and {starts[1]}): sound, which is taken "
-                "by line number // crops, goes to other videos", "sort the list by video", name, str(path),
-            )  # fmt: skip
+                "list-order",
+                f"its lines are not together (lines {starts[0]} and {starts[1]}): sound, which is taken "
+                "by line number // crops, goes to other videos",
+                "sort the list by video",
+                name,
+                str(path),
+            )
     counts = Counter(line.video for line in lines)
     usual = Counter(counts.values()).most_common(1)[0][0]
     for name, count in counts.items():
         if count != usual:
             yield Finding(
-                "list-order", f"it has {count} lines, most videos {usual}: behind it line number // {usual} is wrong",
-                "complete the list", name, str(path),
-            )  # fmt: skip
+                "list-order",
+                f"it has {count} lines, most videos {usual}: behind it line number // {usual} is wrong",
+                "complete the list",
+                name,
+                str(path),
+            )
 
 
 def _complete(path: Path, videos: Sequence[str], known: Mapping[str, Annotated]) -> Iterator[Finding]:
@@ -106,9 +117,12 @@ def _complete(path: Path, videos: Sequence[str], known: Mapping[str, Annotated])
     if labels != sorted(labels, reverse=True):
         first = videos[next(i for i in range(1, len(labels)) if labels[i] > labels[i - 1])]
         yield Finding(
-            "list-order", "an abnormal video behind a normal one: code that takes labels from line numbers is wrong",
-            "abnormal videos first", first, str(path),
-        )  # fmt: skip
+            "list-order",
+            "an abnormal video behind a normal one: code that takes labels from line numbers is wrong",
+            "abnormal videos first",
+            first,
+            str(path),
+        )
 
 
 # -- intervals -----------------------------------------------------------------------------------
@@ -129,10 +143,15 @@ def check_intervals(path: Path, known: Mapping[str, Annotated], rule: Intervals)
         there.add(video.name)
         stray.append((number, video.name, "" if name == video.name else name[len(bare) :]))
         if video.split == "test" and spans not in (video.intervals(rule), video.spans):
-            found.append(Finding(
-                "intervals", f"line {number} says {_say(spans)}, the annotation {_say(video.spans)}",
-                "correct the line", video.name, str(path),
-            ))  # fmt: skip
+            found.append(
+                Finding(
+                    "intervals",
+                    f"line {number} says {_say(spans)}, the annotation {_say(video.spans)}",
+                    "correct the line",
+                    video.name,
+                    str(path),
+                )
+            )
     found += _stray(path, stray)
     for video in known.values():
         if video.split == "test" and video.label and video.name not in there:

@@ -112,8 +112,9 @@ def from_both_ends(labels: np.ndarray, tried: Sequence[Grid], videos: Sequence[A
     """Return how many videos agree from the first on, and from the last back, by the best grid and rule."""
     counts = [
         (_run(labels, grid, videos, rule, True), _run(labels, grid, videos, rule, False))
-        for grid in tried for rule in RULES
-    ]  # fmt: skip
+        for grid in tried
+        for rule in RULES
+    ]
     return max(counts, key=sum)
 
 

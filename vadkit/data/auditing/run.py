@@ -38,16 +38,26 @@ class Audit:
     def plain(self) -> dict[str, Any]:
         """Return it as plain data."""
         return {
-            "store": str(self.store), "data_set": self.data_set, "faults": self.faults, "kinds": kinds(self.findings),
-            "findings": [finding.plain() for finding in self.findings], "videos": self.videos,
+            "store": str(self.store),
+            "data_set": self.data_set,
+            "faults": self.faults,
+            "kinds": kinds(self.findings),
+            "findings": [finding.plain() for finding in self.findings],
+            "videos": self.videos,
             "streams": self.snippets,
-        }  # fmt: skip
+        }
 
 
 def audit(
-    root: Path, *, data_set: str | None = None, content: bool = True, legacy_truth: Path | None = None,
-    legacy_lists: Sequence[Path] = (), legacy_intervals: Path | None = None, progress: Progress | None = None,
-) -> Audit:  # fmt: skip
+    root: Path,
+    *,
+    data_set: str | None = None,
+    content: bool = True,
+    legacy_truth: Path | None = None,
+    legacy_lists: Sequence[Path] = (),
+    legacy_intervals: Path | None = None,
+    progress: Progress | None = None,
+) -> Audit:
     """Check the store in ``root``.
 
     Args:
@@ -127,11 +137,17 @@ def _snippets(store: Store, looked: Sequence[Looked]) -> list[dict[str, Any]]:
             own = [one for one in looked if one.stream == stream and one.video.split == split]
             lengths = [one.t for one in own if one.t is not None]
             if own:
-                rows.append({
-                    "split": split, "stream": stream, "videos": len(lengths), "of": len(own), "width": dim,
-                    "files": sum(len(one.paths) - len(one.missing) for one in own), "snippets": sum(lengths),
-                    "shortest": min(lengths, default=0), "longest": max(lengths, default=0),
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "split": split,
+                        "stream": stream,
+                        "videos": len(lengths),
+                        "of": len(own),
+                        "width": dim,
+                        "files": sum(len(one.paths) - len(one.missing) for one in own),
+                        "snippets": sum(lengths),
+                        "shortest": min(lengths, default=0),
+                        "longest": max(lengths, default=0),
+                    }
+                )
     return rows
-
-

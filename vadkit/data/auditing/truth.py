@@ -26,22 +26,34 @@ from vadkit.data.auditing.reading import (
 )
 
 # Names that carry a stray .mp4 in the published list of intervals of XD-Violence: an exact join loses them.
-STRAY = frozenset({
-    "v=U6MC8JJJZSY__#1_label_G-0-0", "v=FW_qbiPH7UA__#1_label_B1-0-0", "v=aWPWHU8x6kE__#1_label_B4-0-0",
-    "The.Fast.and.the.Furious.2001__#00-29-00_00-29-52_label_B2-G-0", "v=LJ0Pu5_Mefs__#1_label_G-0-0",
-    "The.Fast.and.the.Furious.2001__#01-24-18_01-25-05_label_B6-0-0", "v=Y1hxr1MWLjM__#1_label_B1-0-0",
-    "The.Fast.and.the.Furious.2001__#01-37-40_01-38-30_label_B6-0-0",
-    "v=BpargJW29Wo__#00-00-50_00-01-30_label_B1-0-0", "v=UYFR-XbyZQc__#00-01-19_00-02-42_label_G-0-0",
-    "v=Q9Re4CnFJRg__#00-01-21_00-01-47_label_G-0-0", "v=PRH5rYUHoVU__#00-00-25_00-02-50_label_B6-0-0",
-    "v=qmsQ-obL1Z4__#00-03-26_00-04-04_label_B6-0-0", "v=f6j3YWgVBto__#00-06-16_00-06-51_label_B6-0-0",
-})  # fmt: skip
+STRAY = frozenset(
+    {
+        "v=U6MC8JJJZSY__#1_label_G-0-0",
+        "v=FW_qbiPH7UA__#1_label_B1-0-0",
+        "v=aWPWHU8x6kE__#1_label_B4-0-0",
+        "The.Fast.and.the.Furious.2001__#00-29-00_00-29-52_label_B2-G-0",
+        "v=LJ0Pu5_Mefs__#1_label_G-0-0",
+        "The.Fast.and.the.Furious.2001__#01-24-18_01-25-05_label_B6-0-0",
+        "v=Y1hxr1MWLjM__#1_label_B1-0-0",
+        "The.Fast.and.the.Furious.2001__#01-37-40_01-38-30_label_B6-0-0",
+        "v=BpargJW29Wo__#00-00-50_00-01-30_label_B1-0-0",
+        "v=UYFR-XbyZQc__#00-01-19_00-02-42_label_G-0-0",
+        "v=Q9Re4CnFJRg__#00-01-21_00-01-47_label_G-0-0",
+        "v=PRH5rYUHoVU__#00-00-25_00-02-50_label_B6-0-0",
+        "v=qmsQ-obL1Z4__#00-03-26_00-04-04_label_B6-0-0",
+        "v=f6j3YWgVBto__#00-06-16_00-06-51_label_B6-0-0",
+    }
+)
 BUILD = "do not use the file: vadkit makes labels from intervals, on each feature file's own snippets"
 
 
 def check_truth(
-    path: Path, videos: Sequence[Annotated], rule: Intervals, snippets: Sequence[Mapping[str, int]] = (),
+    path: Path,
+    videos: Sequence[Annotated],
+    rule: Intervals,
+    snippets: Sequence[Mapping[str, int]] = (),
     listed: Sequence[str] | None = None,
-) -> list[Finding]:  # fmt: skip
+) -> list[Finding]:
     """Return what is wrong with a label file.
 
     Args:
@@ -158,9 +170,10 @@ def _rule(path: Path, reading: Reading, rule: Intervals) -> list[Finding]:
 def _videos(path: Path, labels: np.ndarray, reading: Reading) -> list[Finding]:
     """Videos whose labels are not those of their intervals: lost classes, lost names, others."""
     wrong = {
-        video.name: (video, labels[start:end]) for video, start, end in reading.parts()
+        video.name: (video, labels[start:end])
+        for video, start, end in reading.parts()
         if not agrees(labels[start:end], video, reading.rule)
-    }  # fmt: skip
+    }
     lost = {name for name, (video, own) in wrong.items() if video.label and not own.any()}
     whole = f"whole file: {int((labels > 0.5).sum())} positive, intervals make {int(reading.expected().sum())}"
     found, told = [], set()
@@ -187,9 +200,10 @@ def _lost_classes(reading: Reading, lost: set[str]) -> dict[str, list[Annotated]
         if video.label and video.classes:
             members.setdefault(video.classes[0], []).append(video)
     return {
-        name: videos for name, videos in members.items()
+        name: videos
+        for name, videos in members.items()
         if len(videos) > 1 and all(video.name in lost for video in videos)
-    }  # fmt: skip
+    }
 
 
 def _other_labels(path: Path, video: Annotated, own: np.ndarray, rule: Intervals) -> Finding:
@@ -202,5 +216,3 @@ def _other_labels(path: Path, video: Annotated, own: np.ndarray, rule: Intervals
     else:
         what = f"{differ} of {len(expected)} labels differ: {runs(own)} instead of {runs(expected)}"
     return Finding("truth-video", what, BUILD, video.name, str(path))
-
-

@@ -46,9 +46,13 @@ class StreamLayout:
 
 def _xd(name: str, folder: str, test_folder: str, width: int, crops: int, file: str) -> StreamLayout:
     return StreamLayout(
-        name, width, crops, {"train": folder, "test": test_folder},
-        {"train": f"list/{name}.list", "test": f"list/{name}_test.list"}, file,
-    )  # fmt: skip
+        name,
+        width,
+        crops,
+        {"train": folder, "test": test_folder},
+        {"train": f"list/{name}.list", "test": f"list/{name}_test.list"},
+        file,
+    )
 
 
 SPLIT_FOLDERS = {"train": "train", "test": "test"}
@@ -59,13 +63,9 @@ LAYOUTS: dict[DataSet, tuple[StreamLayout, ...]] = {
         _xd("flow", "i3d-features/Flow", "i3d-features/FlowTest", 1024, 5, "{name}__{crop}.npy"),
         _xd("audio", "vggish-features/train", "vggish-features/test", 128, 1, "{name}__vggish.npy"),
     ),
-    "ucf_crime": (
-        StreamLayout("rgb", 1024, 10, SPLIT_FOLDERS, SPLIT_LISTS, "{name}__{crop}.npy", first="{name}.npy"),
-    ),
-    "shanghaitech": (
-        StreamLayout("rgb", 1024, 10, SPLIT_FOLDERS, SPLIT_LISTS, "{name}_{crop}.npy", labels=True),
-    ),
-}  # fmt: skip
+    "ucf_crime": (StreamLayout("rgb", 1024, 10, SPLIT_FOLDERS, SPLIT_LISTS, "{name}__{crop}.npy", first="{name}.npy"),),
+    "shanghaitech": (StreamLayout("rgb", 1024, 10, SPLIT_FOLDERS, SPLIT_LISTS, "{name}_{crop}.npy", labels=True),),
+}
 # The frame labels that published code reads: one flat vector of all test videos in the order of their list.
 TRUTH = {"xd_violence": "list/gt.npy", "ucf_crime": "gt-ucf.npy", "shanghaitech": "gt-sh.npy"}
 

@@ -121,9 +121,11 @@ class StandIn:
         """Return the snippets of a video in a stream."""
         t = self.lengths[video.name].snippets
         longer = (
-            stream == "rgb" and video.split == "train" and self.wanted.data_set == "xd_violence"
+            stream == "rgb"
+            and video.split == "train"
+            and self.wanted.data_set == "xd_violence"
             and lot(self.wanted.seed, video.name, "longer") < LONGER
-        )  # fmt: skip
+        )
         return t + 1 if longer else t
 
     def missing(self) -> list[FilePlan]:
@@ -157,9 +159,7 @@ class StandIn:
             if file.link_to is None:
                 with replacing(file.path, durable=False) as temporary, temporary.open("wb") as handle:
                     handle.write(_header(file.shape))
-                    for block in make_features(
-                        file.video, file.stream, file.crop, *file.shape, self.wanted.seed
-                    ):
+                    for block in make_features(file.video, file.stream, file.crop, *file.shape, self.wanted.seed):
                         handle.write(block.data)
             else:
                 _link(file.link_to, file.path)
@@ -188,13 +188,19 @@ class StandIn:
         wanted = self.wanted
         lengths: dict[str, Length] = {video.name: self.lengths[video.name] for video in self.videos}
         mark = {
-            "stand_in": 1, "of": wanted.data_set, "what": WORDS, "complete": complete,
-            "fraction": wanted.fraction, "seed": wanted.seed, "streams": [stream.name for stream in self.layout],
-            "width": wanted.width, "crops_are_links": wanted.linked,
+            "stand_in": 1,
+            "of": wanted.data_set,
+            "what": WORDS,
+            "complete": complete,
+            "fraction": wanted.fraction,
+            "seed": wanted.seed,
+            "streams": [stream.name for stream in self.layout],
+            "width": wanted.width,
+            "crops_are_links": wanted.linked,
             "videos": {split: sum(v.split == split for v in self.videos) for split in ("train", "test")},
             "snippets": sum(length.snippets for length in lengths.values()),
             "lengths_from": sources(lengths),
-        }  # fmt: skip
+        }
         write_text_atomic(self.out / MARK, json.dumps(mark, indent=1) + "\n")
 
     def _refuse_other(self) -> None:

@@ -94,9 +94,11 @@ def _clash(pairs: Sequence[tuple[Feature, Feature]]) -> Problem:
     return Problem(
         f"{first.file.below} and {second.file.below} are both crop {first.number} of stream '{first.stream}' of "
         f"video '{first.video}'{more}",
-        hint="take one of them away" if same else "say which folder is which stream, for example "
+        hint="take one of them away"
+        if same
+        else "say which folder is which stream, for example "
         f"--stream {first.stream}={first.file.below.parent} --stream flow={second.file.below.parent}",
-    )  # fmt: skip
+    )
 
 
 def uneven(files: Files, splits: Mapping[str, str]) -> dict[tuple[str, str], list[tuple[str, int, int]]]:
@@ -112,5 +114,3 @@ def uneven(files: Files, splits: Mapping[str, str]) -> dict[tuple[str, str], lis
         usual = Counter(own.values()).most_common(1)[0][0]
         found[key] = [(video, count, usual) for video, count in own.items() if count != usual]
     return {key: odd for key, odd in found.items() if odd}
-
-

@@ -62,11 +62,15 @@ def _head(plan: Plan, out: Path) -> dict[str, Any]:
         if axes is not None:
             streams[stream]["axes"] = axes
     return {
-        "vadkit_store": VERSION, "snippet_frames": SNIPPET_FRAMES, "root": _root(plan.root, out),
-        "intervals": plan.intervals, "streams": streams, "classes": [*plan.classes],
+        "vadkit_store": VERSION,
+        "snippet_frames": SNIPPET_FRAMES,
+        "root": _root(plan.root, out),
+        "intervals": plan.intervals,
+        "streams": streams,
+        "classes": [*plan.classes],
         **({"data_set": plan.data_set} if plan.data_set else {}),
         **({"segments": plan.segments} if plan.segments else {}),
-    }  # fmt: skip
+    }
 
 
 def _root(root: Path, out: Path) -> str:
@@ -80,11 +84,17 @@ def _root(root: Path, out: Path) -> str:
 def _entry(video: Video) -> dict[str, Any]:
     """Return what videos.json says of a video; what is not known is not written."""
     entry = {
-        "name": video.name, "split": video.split, "label": video.label, "classes": [*video.classes],
-        "num_frames": video.num_frames, "fps": video.fps, "spans": [[*span] for span in video.spans],
-        "file": video.file, "tags": dict(video.tags),
+        "name": video.name,
+        "split": video.split,
+        "label": video.label,
+        "classes": [*video.classes],
+        "num_frames": video.num_frames,
+        "fps": video.fps,
+        "spans": [[*span] for span in video.spans],
+        "file": video.file,
+        "tags": dict(video.tags),
         "files": {stream: files[0] if len(files) == 1 else [*files] for stream, files in video.files.items()},
-    }  # fmt: skip
+    }
     return {key: value for key, value in entry.items() if value not in (None, [], {})}
 
 

@@ -17,10 +17,17 @@ from vadkit.problems import fail
 
 
 def plan_known(
-    data_set: DataSet, root: Path, *, streams: Sequence[str] = (), lists: Sequence[Path] = (), axes: Sequence[str] = (),
-    intervals: Intervals = "half_open", segments: int | None = None, complete: bool = False,
+    data_set: DataSet,
+    root: Path,
+    *,
+    streams: Sequence[str] = (),
+    lists: Sequence[Path] = (),
+    axes: Sequence[str] = (),
+    intervals: Intervals = "half_open",
+    segments: int | None = None,
+    complete: bool = False,
     progress: Progress | None = None,
-) -> Plan:  # fmt: skip
+) -> Plan:
     """Find the features of a data set below ``root`` and plan their index.
 
     Args:
@@ -50,10 +57,17 @@ def plan_known(
     order = dict.fromkeys(feature.video for feature in chosen.features) if lists else {}
     videos = [named[name] for name in [*order, *(name for name in named if name not in order)]]
     plan = make_plan(
-        root, data_set, annotations.classes, intervals,
-        [replace(video.as_video(intervals), fps=FPS[data_set]) for video in videos], found,
-        axes=given_axes(axes), segments=segments, complete=complete, progress=progress,
-    )  # fmt: skip
+        root,
+        data_set,
+        annotations.classes,
+        intervals,
+        [replace(video.as_video(intervals), fps=FPS[data_set]) for video in videos],
+        found,
+        axes=given_axes(axes),
+        segments=segments,
+        complete=complete,
+        progress=progress,
+    )
     there = {video.name for video in plan.videos}
     plan.absent = {
         split: [video.name for video in annotations.of(split) if video.name not in there] for split in ("train", "test")

@@ -51,9 +51,7 @@ class Chosen:
         """
         pairs = [(a, b) for a in self.orders for b in self.orders if a < b]
         return [
-            (a, b)
-            for a, b in pairs
-            if self.orders[a] != self.orders[b] and set(self.orders[a]) == set(self.orders[b])
+            (a, b) for a, b in pairs if self.orders[a] != self.orders[b] and set(self.orders[a]) == set(self.orders[b])
         ]
 
 
@@ -142,9 +140,10 @@ def _meant(
     if len(best) > 1:
         some = ", ".join(str(file.file.below) for file in best[:3])
         return Problem(
-            f"the line may mean any of {len(best)} files: {some}", line.place,
+            f"the line may mean any of {len(best)} files: {some}",
+            line.place,
             hint="say which folder is which stream, e.g. --stream rgb=RGB",
-        )  # fmt: skip
+        )
     return best[0] if best else None
 
 

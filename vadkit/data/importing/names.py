@@ -13,9 +13,16 @@ from dataclasses import dataclass
 
 # Suffixes that say which stream a file belongs to. "_i3d" does not: there is I3D of pictures and of flow.
 STREAM_OF = {
-    "vggish": "audio", "audio": "audio", "flow": "flow", "rgb": "rgb", "clip": "clip", "vit": "clip", "i3d": None,
-    "c3d": None, "c": None,
-}  # fmt: skip
+    "vggish": "audio",
+    "audio": "audio",
+    "flow": "flow",
+    "rgb": "rgb",
+    "clip": "clip",
+    "vit": "clip",
+    "i3d": None,
+    "c3d": None,
+    "c": None,
+}
 TOKEN = re.compile(
     r"(?P<crop>_{1,2}(?:crop_?)?(?P<number>\d{1,2}))$|(?P<video>\.(?:mp4|avi))$"
     rf"|_{{1,2}}(?P<word>{'|'.join(STREAM_OF)})$",

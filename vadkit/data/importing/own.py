@@ -29,18 +29,30 @@ from vadkit.problems import Problem, VadkitError, fail
 
 LABELS = {"normal": 0, "abnormal": 1, "anomaly": 1, "anomalous": 1, "anomalies": 1}
 SPLIT_WORDS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
     "testing": "test",
-}  # fmt: skip
+}
 PLAIN = "a name has at most 240 bytes, no control characters and no leading dot"
 TWO_FOLDERS = "put the features into two folders, ROOT/normal and ROOT/abnormal, or name a table with --table"
 
 
 def plan_own(
-    root: Path, *, table: Path | None = None, streams: Sequence[str] = (), axes: Sequence[str] = (),
-    intervals: Intervals = "half_open", segments: int | None = None, complete: bool = False,
-    test_share: float | None = None, progress: Progress | None = None,
-) -> Plan:  # fmt: skip
+    root: Path,
+    *,
+    table: Path | None = None,
+    streams: Sequence[str] = (),
+    axes: Sequence[str] = (),
+    intervals: Intervals = "half_open",
+    segments: int | None = None,
+    complete: bool = False,
+    test_share: float | None = None,
+    progress: Progress | None = None,
+) -> Plan:
     """Find the features of your own videos below ``root`` and plan their index.
 
     Args:
@@ -75,9 +87,17 @@ def plan_own(
         videos = _with_test(videos, test_share)
     classes = ("normal", *sorted({name for video in videos for name in video.classes}))
     plan = make_plan(
-        root, None, classes, intervals, videos, found,
-        axes=given_axes(axes), segments=segments, complete=complete, progress=progress,
-    )  # fmt: skip
+        root,
+        None,
+        classes,
+        intervals,
+        videos,
+        found,
+        axes=given_axes(axes),
+        segments=segments,
+        complete=complete,
+        progress=progress,
+    )
     there = {video.name for video in plan.videos}
     plan.absent = {split: [v.name for v in videos if v.split == split and v.name not in there] for split in SPLITS}
     plan.notes += notes + _advice(plan)

@@ -52,10 +52,18 @@ class Plan:
 
 
 def make_plan(
-    root: Path, data_set: str | None, classes: tuple[str, ...], intervals: str, videos: Sequence[Video],
-    files: Files, *, axes: Mapping[str, str], segments: int | None = None, complete: bool = False,
+    root: Path,
+    data_set: str | None,
+    classes: tuple[str, ...],
+    intervals: str,
+    videos: Sequence[Video],
+    files: Files,
+    *,
+    axes: Mapping[str, str],
+    segments: int | None = None,
+    complete: bool = False,
     progress: Progress | None = None,
-) -> Plan:  # fmt: skip
+) -> Plan:
     """Look at one file of each video and stream and plan the index.
 
     Args:
@@ -143,8 +151,10 @@ def _axes(
             if other == stream:
                 of_split.setdefault(splits[video], {})[video] = shape
         for split, own in of_split.items():
-            axes = given.get(stream) or find_axes(own.values()) or find_axes(
-                shape for (_, other), shape in shapes.items() if other == stream
+            axes = (
+                given.get(stream)
+                or find_axes(own.values())
+                or find_axes(shape for (_, other), shape in shapes.items() if other == stream)
             )
             if axes is None:
                 video, shape = next((v, s) for v, s in own.items() if 1 not in s[:2] or len(own) == 1)

@@ -15,9 +15,17 @@ from vadkit.problems import fail
 
 # A word in a folder's name -> the stream. Of two words in one name the earlier line counts.
 WORDS = {
-    "flow": "flow", "vggish": "audio", "audio": "audio", "sound": "audio", "clip": "clip", "vit": "clip",
-    "rgb": "rgb", "i3d": "rgb", "c3d": "rgb", "swin": "rgb",
-}  # fmt: skip
+    "flow": "flow",
+    "vggish": "audio",
+    "audio": "audio",
+    "sound": "audio",
+    "clip": "clip",
+    "vit": "clip",
+    "rgb": "rgb",
+    "i3d": "rgb",
+    "c3d": "rgb",
+    "swin": "rgb",
+}
 WIDTHS = {128: "audio", 512: "clip"}  # where nothing else tells: VGGish, CLIP ViT-B
 
 

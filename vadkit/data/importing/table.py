@@ -23,10 +23,19 @@ from vadkit.problems import Place, Problem, VadkitError, fail, nearest
 
 # Names that a column may have -> ours.
 COLUMNS = {
-    "video": "video", "name": "video", "file": "video", "label": "label", "split": "split", "class": "classes",
-    "classes": "classes", "intervals": "intervals", "spans": "intervals", "frames": "frames", "num_frames": "frames",
+    "video": "video",
+    "name": "video",
+    "file": "video",
+    "label": "label",
+    "split": "split",
+    "class": "classes",
+    "classes": "classes",
+    "intervals": "intervals",
+    "spans": "intervals",
+    "frames": "frames",
+    "num_frames": "frames",
     "fps": "fps",
-}  # fmt: skip
+}
 NORMAL = ("0", "normal", "negative")
 ABNORMAL = ("1", "abnormal", "anomaly", "anomalous", "positive")
 INTERVAL = re.compile(r"(?P<start>\d+(?:\.\d+)?)-(?P<end>\d+(?:\.\d+)?)(?P<seconds>s?)")

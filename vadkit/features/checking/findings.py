@@ -38,9 +38,14 @@ class Report:
         """Return it as plain data."""
         findings = [{"file": f.file, "cause": f.cause, "hint": f.hint} for f in self.findings]
         return {
-            "store": str(self.root), "is_sound": self.is_sound, "videos": self.videos, "arrays": self.arrays,
-            "bytes": self.bytes, "findings": findings, "notes": self.notes,
-        }  # fmt: skip
+            "store": str(self.root),
+            "is_sound": self.is_sound,
+            "videos": self.videos,
+            "arrays": self.arrays,
+            "bytes": self.bytes,
+            "findings": findings,
+            "notes": self.notes,
+        }
 
 
 def from_problems(root: Path, file: str, problems: Iterable[Problem]) -> list[Finding]:

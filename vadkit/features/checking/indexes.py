@@ -78,8 +78,11 @@ def check_indexes(indexes: Indexes) -> Iterator[Finding]:
         yield from _recipes(indexes.store)
     if not indexes.has_manifest:
         if "made_with" in indexes.head:
-            yield Finding(MANIFEST, "is missing: what the files held when they were made is not known any more",
-                          "'vadkit extract' with the words that made the store makes everything anew")  # fmt: skip
+            yield Finding(
+                MANIFEST,
+                "is missing: what the files held when they were made is not known any more",
+                "'vadkit extract' with the words that made the store makes everything anew",
+            )
         return
     for name, line in indexes.done.items():
         yield from _line(indexes, name, line)
@@ -94,8 +97,11 @@ def check_indexes(indexes: Indexes) -> Iterator[Finding]:
             yield from _video(video, indexes.done[name])
     for name in indexes.done:
         if name not in videos:
-            yield Finding(VIDEOS, f"lacks video '{name}', whose features are there by the manifest",
-                          "run 'vadkit extract' with the same words: it writes the file at its end")  # fmt: skip
+            yield Finding(
+                VIDEOS,
+                f"lacks video '{name}', whose features are there by the manifest",
+                "run 'vadkit extract' with the same words: it writes the file at its end",
+            )
 
 
 def _recipes(store: Store) -> Iterator[Finding]:
@@ -106,8 +112,10 @@ def _recipes(store: Store) -> Iterator[Finding]:
             continue
         frames = recipe.get("snippet_frames", store.snippet_frames)
         if frames != store.snippet_frames:
-            yield Finding(HEAD, f"stream '{stream}' was made of snippets of {frames} frames, the store says "
-                          f"{store.snippet_frames}")  # fmt: skip
+            yield Finding(
+                HEAD,
+                f"stream '{stream}' was made of snippets of {frames} frames, the store says {store.snippet_frames}",
+            )
         weights = recipe.get("weights")
         if recipe.get("pretrained") is True and weights == "random":
             yield Finding(HEAD, f"stream '{stream}' is said to be of pretrained weights and of random ones")
@@ -130,8 +138,11 @@ def _line(indexes: Indexes, name: str, line: Line) -> Iterator[Finding]:
     where, arrays = f"video '{name}'", line.get("arrays", {})
     for stream in indexes.dims:
         if stream not in arrays:
-            yield Finding(MANIFEST, f"{where} has no features of stream '{stream}'",
-                          "a run that was to make them did not end; start it again")  # fmt: skip
+            yield Finding(
+                MANIFEST,
+                f"{where} has no features of stream '{stream}'",
+                "a run that was to make them did not end; start it again",
+            )
     rows = {stream: array["shape"][-2] for stream, array in arrays.items() if len(array["shape"]) in (2, 3)}
     for stream, count in rows.items():
         if count != line.get("snippets", count):
@@ -153,12 +164,17 @@ def _clock(indexes: Indexes, where: str, line: Line) -> Iterator[Finding]:
     recipe: Mapping[str, Any] = next((told for told in recipes if "tail" in told), {})
     expected = _snippets(line["num_frames"], recipe)
     if expected is not None and line.get("snippets", expected) != expected:
-        yield Finding(MANIFEST, f"{where} has {line['num_frames']} frames, which are {expected} snippets by the tail "
-                      f"rule '{recipe['tail']}', not {line['snippets']}")  # fmt: skip
+        yield Finding(
+            MANIFEST,
+            f"{where} has {line['num_frames']} frames, which are {expected} snippets by the tail "
+            f"rule '{recipe['tail']}', not {line['snippets']}",
+        )
     duration = line.get("duration")
     if duration is not None and not math.isclose(duration, line["num_frames"] / line["fps"], abs_tol=2 / line["fps"]):
-        yield Finding(MANIFEST, f"{where} has {line['num_frames']} frames at {line['fps']:g} a second, which are not "
-                      f"{duration:g} s")  # fmt: skip
+        yield Finding(
+            MANIFEST,
+            f"{where} has {line['num_frames']} frames at {line['fps']:g} a second, which are not {duration:g} s",
+        )
 
 
 def _snippets(frames: int, recipe: Mapping[str, Any]) -> int | None:
@@ -182,13 +198,18 @@ def _video(video: Video, line: Line) -> Iterator[Finding]:
 
 def strangers(indexes: Indexes) -> Iterator[Finding]:
     """Yield the array files that no index names."""
-    named = {stream: {f"{name}.npy" for name, line in indexes.done.items() if stream in line.get("arrays", {})}
-             for stream in indexes.dims}  # fmt: skip
+    named = {
+        stream: {f"{name}.npy" for name, line in indexes.done.items() if stream in line.get("arrays", {})}
+        for stream in indexes.dims
+    }
     for stream, names in named.items():
         folder = indexes.root / stream
         if not folder.is_dir():
             continue
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             if entry.name not in names and not entry.name.startswith(".vadkit-"):
-                yield Finding(f"{stream}/{entry.name}", "is not in the manifest: nobody knows how it was made",
-                              "remove it, or let 'vadkit extract' make it")  # fmt: skip
+                yield Finding(
+                    f"{stream}/{entry.name}",
+                    "is not in the manifest: nobody knows how it was made",
+                    "remove it, or let 'vadkit extract' make it",
+                )

@@ -78,13 +78,18 @@ def summarise(root: Path | str) -> Summary:
     for video in store.videos:
         splits.setdefault(video.split, Counter())["abnormal" if video.label else "normal"] += 1
     return Summary(
-        store.root, store.data_set, store.snippet_frames, list(store.classes), len(store.videos),
-        {split: dict(counts) for split, counts in splits.items()}, _hours(store),
+        store.root,
+        store.data_set,
+        store.snippet_frames,
+        list(store.classes),
+        len(store.videos),
+        {split: dict(counts) for split, counts in splits.items()},
+        _hours(store),
         {stream: _stream(store, stored, stream, about.get("licence")) for stream, about in head["streams"].items()},
         _clip_times(lines),
         {name: line["cause"] for name, line in lines.items() if line["state"] == "broken"},
         head.get("made_with") or {},
-    )  # fmt: skip
+    )
 
 
 def _stream(store: Store, stored: StoredFeatures, stream: str, licence: str | None) -> Stream:
@@ -97,10 +102,17 @@ def _stream(store: Store, stored: StoredFeatures, stream: str, licence: str | No
         except VadkitError:
             unreadable += 1
     return Stream(
-        store.dims[stream], shapes[0][0] if shapes else None, _order(recipe), sum(t for _, t, _ in shapes),
-        sum(_size(path) for path in files), unreadable, store.packed.get(stream),
-        recipe.get("weights") == "random", recipe, licence,
-    )  # fmt: skip
+        store.dims[stream],
+        shapes[0][0] if shapes else None,
+        _order(recipe),
+        sum(t for _, t, _ in shapes),
+        sum(_size(path) for path in files),
+        unreadable,
+        store.packed.get(stream),
+        recipe.get("weights") == "random",
+        recipe,
+        licence,
+    )
 
 
 def _size(path: Path) -> int:

@@ -60,9 +60,10 @@ def verify(root: Path | str, videos: bool = False, progress: Progress | None = N
 def _by_manifest(indexes: Indexes, alone: set[str], report: Report, progress: Progress | None) -> None:
     wanted = [
         (f"{stream}/{name}.npy", indexes.dims.get(stream), array)
-        for name, line in indexes.done.items() for stream, array in line.get("arrays", {}).items()
+        for name, line in indexes.done.items()
+        for stream, array in line.get("arrays", {}).items()
         if stream not in alone
-    ]  # fmt: skip
+    ]
     report.videos = len(indexes.done)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing and mapping let other threads run
         for findings, size in pool.map(lambda given: check_array(report.root, *given), wanted):
@@ -110,5 +111,8 @@ def _sources(indexes: Indexes) -> Iterator[Finding]:
         if found is None:
             yield Finding(video.file, f"the video of '{video.name}' is not there any more")
         elif found != line["source"]:
-            yield Finding(video.file, f"the video of '{video.name}' is another one than its features were made of",
-                          "extract again: changed videos are made anew")  # fmt: skip
+            yield Finding(
+                video.file,
+                f"the video of '{video.name}' is another one than its features were made of",
+                "extract again: changed videos are made anew",
+            )

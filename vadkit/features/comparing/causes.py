@@ -203,8 +203,11 @@ def _values(evidence: Evidence) -> Cause | None:
 def _whole(evidence: Evidence) -> Cause | None:
     if evidence.numbers is None or not evidence.numbers.whole:
         return None
-    return Cause("quantised", "B's numbers are whole, 0 to 255: projected and quantised, as AudioSet's VGGish features "
-                 "are", "certain")  # fmt: skip
+    return Cause(
+        "quantised",
+        "B's numbers are whole, 0 to 255: projected and quantised, as AudioSet's VGGish features are",
+        "certain",
+    )
 
 
 def _others(evidence: Evidence) -> Cause | None:
@@ -215,8 +218,18 @@ def _others(evidence: Evidence) -> Cause | None:
 
 
 RULES: tuple[Callable[[Evidence], Cause | None], ...] = (
-    _bad, _width, _axes, _dims, _timing, _start, _tail, _crops, _values, _whole, _others,
-)  # fmt: skip
+    _bad,
+    _width,
+    _axes,
+    _dims,
+    _timing,
+    _start,
+    _tail,
+    _crops,
+    _values,
+    _whole,
+    _others,
+)
 
 
 def _exact(numbers: Numbers) -> bool:

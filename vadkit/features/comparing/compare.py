@@ -100,9 +100,13 @@ class Comparison:
         """Return it as plain data."""
         streams = [{**_plain(asdict(stream)), "is_equal": stream.is_equal} for stream in self.streams]
         return {
-            "a": str(self.a), "b": str(self.b), "is_equal": self.is_equal, "streams": streams,
-            "only_a": self.alone_a, "only_b": self.alone_b,
-        }  # fmt: skip
+            "a": str(self.a),
+            "b": str(self.b),
+            "is_equal": self.is_equal,
+            "streams": streams,
+            "only_a": self.alone_a,
+            "only_b": self.alone_b,
+        }
 
 
 def _plain(value: Any) -> Any:
@@ -159,9 +163,20 @@ def compare_stream(pair: StreamPair, a: Side, b: Side, progress: Progress | None
     same_recipe = bool(recipe_a) and recipe_a == recipe_b
     causes, silent = _causes(evidence, fields, modality, same_recipe, _mixed_names(digests))
     return StreamComparison(
-        pair.a, pair.b, len(pair.videos), len(pair.videos) - len(differ) - len(unreadable), differ, unreadable,
-        pair.only_a, pair.only_b, evidence, causes, fields, silent, (recipe_a is not None, recipe_b is not None),
-    )  # fmt: skip
+        pair.a,
+        pair.b,
+        len(pair.videos),
+        len(pair.videos) - len(differ) - len(unreadable),
+        differ,
+        unreadable,
+        pair.only_a,
+        pair.only_b,
+        evidence,
+        causes,
+        fields,
+        silent,
+        (recipe_a is not None, recipe_b is not None),
+    )
 
 
 def same_bits(x: np.ndarray, y: np.ndarray) -> bool:
@@ -187,8 +202,9 @@ def _mixed_names(digests: Mapping[str, tuple[bytes, bytes]]) -> Cause | None:
     if not mixed:
         return None
     name, owner = next(iter(mixed.items()))
-    return Cause("names", f"{len(mixed)} videos of B have the features of others: '{name}' has those of A's '{owner}'",
-                 "certain")  # fmt: skip
+    return Cause(
+        "names", f"{len(mixed)} videos of B have the features of others: '{name}' has those of A's '{owner}'", "certain"
+    )
 
 
 def _sample(pair: StreamPair, names: Sequence[str]) -> list[Arrays]:

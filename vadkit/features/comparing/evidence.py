@@ -159,12 +159,23 @@ def _numbers(blocks: Blocks, shapes: Shapes, kind_b: np.dtype[np.floating]) -> N
         others = _others([crops.apply(a, b) for a, b in stepped], list(shapes.lengths))
         a, b = a[~same], b[~same]
     return Numbers(
-        dims=dims, timing=best.timing, fits=(best.likeness, plain.likeness), drift=find_drift(curves, best.timing),
-        crops=crops, values=values, same_rows=float(same.mean()), others=others, cosine=(as_is, _cosine(a, b)),
-        centred=_cosine(a - a.mean(0), b - b.mean(0)), profile=likeness(profile(a), profile(b)), relations=cka(a, b),
-        scale=float(np.linalg.norm(b) / max(float(np.linalg.norm(a)), 1e-30)), offset=float(b.mean() - a.mean()),
-        largest=float(np.abs(a - b).max()), whole=whole_numbers(b) and not whole_numbers(a),
-    )  # fmt: skip
+        dims=dims,
+        timing=best.timing,
+        fits=(best.likeness, plain.likeness),
+        drift=find_drift(curves, best.timing),
+        crops=crops,
+        values=values,
+        same_rows=float(same.mean()),
+        others=others,
+        cosine=(as_is, _cosine(a, b)),
+        centred=_cosine(a - a.mean(0), b - b.mean(0)),
+        profile=likeness(profile(a), profile(b)),
+        relations=cka(a, b),
+        scale=float(np.linalg.norm(b) / max(float(np.linalg.norm(a)), 1e-30)),
+        offset=float(b.mean() - a.mean()),
+        largest=float(np.abs(a - b).max()),
+        whole=whole_numbers(b) and not whole_numbers(a),
+    )
 
 
 def _in_step(blocks: Blocks, timing: Timing) -> Blocks:

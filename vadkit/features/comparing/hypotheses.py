@@ -33,9 +33,13 @@ NORMALISATIONS: dict[str, Normalisation] = {
 }
 # What recipes call them.
 OWN = {
-    "x / 255 * 2 - 1": "[-1, 1]", "x / 127.5 - 1": "[-1, 1]", "x / 255": "[0, 1]", "CLIP": "CLIP's mean and deviation",
-    "(x - 114.75) / 57.375": "mean 114.75, deviation 57.375 (Kinetics)", "ImageNet": "ImageNet's mean and deviation",
-}  # fmt: skip
+    "x / 255 * 2 - 1": "[-1, 1]",
+    "x / 127.5 - 1": "[-1, 1]",
+    "x / 255": "[0, 1]",
+    "CLIP": "CLIP's mean and deviation",
+    "(x - 114.75) / 57.375": "mean 114.75, deviation 57.375 (Kinetics)",
+    "ImageNet": "ImageNet's mean and deviation",
+}
 FPS = (24.0, 25.0, 30.0, 15.0, 12.0)
 KEPT = ("weights", "random_weights", "device", "model", "activation", "pca", "non_local")  # belong to the weights
 
@@ -107,9 +111,10 @@ def _of_size(making: Making) -> Iterator[Hypothesis]:
     usual, squeezed = resized_size(*making.size, side), (side, round(side * 340 / 256))
     ways = {
         "without antialiasing (as OpenCV's INTER_LINEAR)": (usual, "bilinear", False),
-        "bilinear, antialiased": (usual, "bilinear", True), "bicubic, antialiased": (usual, "bicubic", True),
+        "bilinear, antialiased": (usual, "bilinear", True),
+        "bicubic, antialiased": (usual, "bicubic", True),
         f"to {squeezed[1]} x {squeezed[0]}, whatever the shape of the picture": (squeezed, "bilinear", True),
-    }  # fmt: skip
+    }
     for how, (size, mode, antialias) in ways.items():
         yield _change("resize", f"resized {how}", pictures=partial(_resized, size=size, mode=mode, antialias=antialias))
 
@@ -154,16 +159,20 @@ def _of_sound(making: Making) -> Iterator[Hypothesis]:
     seconds = making.stride / making.fps
     window = int(told.get("window") or 0) / int(told["sample_rate"]) or seconds
     places = {
-        "begin where the snippet begins": window - seconds, "lie around the snippet's middle": (window - seconds) / 2,
-        "lie one snippet later": seconds, "lie one snippet earlier": -seconds, "lie half a snippet later": seconds / 2,
+        "begin where the snippet begins": window - seconds,
+        "lie around the snippet's middle": (window - seconds) / 2,
+        "lie one snippet later": seconds,
+        "lie one snippet earlier": -seconds,
+        "lie half a snippet later": seconds / 2,
         "lie half a snippet earlier": -seconds / 2,
-    }  # fmt: skip
+    }
     for where, delay in places.items():
         if abs(delay) > 1e-3:
             yield _change("sound_shift", f"windows of sound {where}", delay=delay)
     if abs(seconds - 0.96) > 1e-3:
-        yield _change("sound_hop", "a window of sound every 0.96 s, not with each snippet", hop=0.96,
-                      delay=window - 0.96)  # fmt: skip
+        yield _change(
+            "sound_hop", "a window of sound every 0.96 s, not with each snippet", hop=0.96, delay=window - 0.96
+        )
     yield _change("gain", "sound as whole numbers (16 bits)", samples=lambda x: x * 32768)
     yield _change("gain", "sound at half its level", samples=lambda x: x / 2)
     yield _change("gain", "sound brought to a peak of 1", samples=lambda x: x / max(float(np.abs(x).max()), 1e-9))
@@ -200,5 +209,3 @@ def with_argument(args: Mapping[str, Any], name: str, value: Any, now: Any) -> H
         return making.but(backbone=build_component(type(making.backbone), {**args, name: value}, "backbone"))
 
     return Hypothesis(name, f"{name}: {value}, not {now}", make)
-
-

@@ -53,8 +53,14 @@ def open_questions(evidence: Evidence, modality: Modality | None, named: Contain
     found = []
     one = likely_network(numbers)
     if numbers.values.left < SMALL:
-        found.append(Cause("precision", "half-precision arithmetic, or an almost equal picture (another decoder): "
-                           f"only {numbers.values.left:.1%} of what tells rows apart differs", "likely"))  # fmt: skip
+        found.append(
+            Cause(
+                "precision",
+                "half-precision arithmetic, or an almost equal picture (another decoder): "
+                f"only {numbers.values.left:.1%} of what tells rows apart differs",
+                "likely",
+            )
+        )
     network = _other_network(numbers)
     if one < 0.3 or "rate" in named or "some_rows" in named:
         return [*found, *network]
@@ -77,9 +83,12 @@ def _other_network(numbers: Numbers) -> list[Cause]:
         return []
     if numbers.relations < 0.2 and one < 0.3:
         return [
-            Cause("videos", "other videos under the same names, or rows in no order: what is alike in A is not in B",
-                  "possible"),
+            Cause(
+                "videos",
+                "other videos under the same names, or rows in no order: what is alike in A is not in B",
+                "possible",
+            ),
             Cause("weights", "other weights, or another network", "possible"),
-        ]  # fmt: skip
+        ]
     certainty: Certainty = "likely" if one < 0.3 else "possible"
     return [Cause("weights", "other weights (random ones?), or another network or layer of the same width", certainty)]

@@ -55,9 +55,10 @@ def _first_guess(
 ) -> dict[str, Any]:
     known = arguments(component)
     args = {
-        key: recipe[key] for key in known
+        key: recipe[key]
+        for key in known
         if key in recipe and key not in OURS and misfit(recipe[key], known[key].type) is None
-    }  # fmt: skip
+    }
     if "device" in known:
         args["device"] = device
     if "random_weights" in known and recipe.get("weights") == "random":

@@ -100,15 +100,16 @@ def _network(evidence: Evidence, names: set[str]) -> bool:
 
 
 _FIELDS: dict[str, tuple[str, Shows]] = {
-    **dict.fromkeys(("backbone", "network", "weights", "pretrained", "model", "activation", "non_local"),
-                    ("weights", _network)),
+    **dict.fromkeys(
+        ("backbone", "network", "weights", "pretrained", "model", "activation", "non_local"), ("weights", _network)
+    ),
     **dict.fromkeys(("fps", "stride", "snippet_frames"), ("rate", _rate)),
     **dict.fromkeys(("start", "first_frame"), ("start", _start)),
     "tail": ("tail", _tail),
     "crops": ("crops", _crops),
     "precision": ("precision", _precision),
     **dict.fromkeys(("postprocess", "pca"), ("scale", _scale)),
-}  # fmt: skip
+}
 _ORDER = ["weights", "rate", "start", "tail", "crops", "input", "scale", "precision"]
 
 
@@ -125,16 +126,28 @@ def with_fields(found: Sequence[Cause], blamed: Sequence[Cause]) -> list[Cause]:
     by_group = {_group(cause.field or ""): cause.field for cause in reversed(blamed)}
     explained = {name for group in by_group for name in _CONSEQUENCES.get(group, ())}
     return [
-        replace(cause, field=by_group.get(_OF_FACT.get(cause.name, ""))) for cause in found
+        replace(cause, field=by_group.get(_OF_FACT.get(cause.name, "")))
+        for cause in found
         if cause.certainty == "certain" or cause.name not in explained
-    ]  # fmt: skip
+    ]
 
 
 _CONSEQUENCES = {"rate": ("rate", "tail", "cut", "lengths", "start", "shift"), "start": ("start", "tail", "shift")}
 
 
 _OF_FACT = {
-    "rate": "rate", "stride": "rate", "shift": "start", "tail": "tail", "cut": "tail", "crops": "crops",
-    "mirrored": "crops", "rounded": "precision", "arithmetic": "precision", "scaled": "scale", "scaled_each": "scale",
-    "unit": "scale", "quantised": "scale", "width": "weights",
-}  # fmt: skip
+    "rate": "rate",
+    "stride": "rate",
+    "shift": "start",
+    "tail": "tail",
+    "cut": "tail",
+    "crops": "crops",
+    "mirrored": "crops",
+    "rounded": "precision",
+    "arithmetic": "precision",
+    "scaled": "scale",
+    "scaled_each": "scale",
+    "unit": "scale",
+    "quantised": "scale",
+    "width": "weights",
+}

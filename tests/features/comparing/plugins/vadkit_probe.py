@@ -50,9 +50,13 @@ class ProbeRgb(Backbone):
 
     def recipe(self) -> dict[str, Any]:
         return {
-            **self.frozen.recipe(), "seed": self.seed, "resize": f"short side {self.short_side}, bilinear, antialiased",
-            "crops": self.crops, "crop": self.short_side * 3 // 4, "normalise": "x / 127.5 - 1",
-        }  # fmt: skip
+            **self.frozen.recipe(),
+            "seed": self.seed,
+            "resize": f"short side {self.short_side}, bilinear, antialiased",
+            "crops": self.crops,
+            "crop": self.short_side * 3 // 4,
+            "normalise": "x / 127.5 - 1",
+        }
 
     def normalised(self, x: Tensor) -> Tensor:
         return x.float() / 127.5 - 1
