@@ -32,17 +32,17 @@ import vadkit_clip_vit
 import vadkit_i3d
 import vadkit_vggish
 from PIL import Image
+from resampy_kaiser import resample
 from results import write
 from torch import nn
 
-from vadkit.features.crops import cut_crops, resize_short_side, to_grey
-from vadkit.features.flow import TvL1Settings
-from vadkit.features.flow.tvl1_numba import tvl1_numba
-from vadkit.features.kaiser import resample
-from vadkit.features.media import Picture, open_media
-from vadkit.features.network import Precision, resolve
-from vadkit.features.sound import Windows
-from vadkit.features.store import extract_store
+from vadkit.backbones.crops import cut_crops, resize_short_side, to_grey
+from vadkit.backbones.flow import TvL1Settings
+from vadkit.backbones.flow.tvl1_numba import tvl1_numba
+from vadkit.backbones.frozen import Precision, resolve
+from vadkit.extract.media import Picture, open_media
+from vadkit.extract.run import extract_store
+from vadkit.extract.sound import Windows
 
 FPS, FRAMES = 25, 16
 FRAMES_A_MINUTE, SNIPPETS_A_MINUTE, CROPS = 60 * FPS, 94, 5

@@ -38,7 +38,7 @@ from vadkit_segment_mean import SegmentMean
 
 from vadkit.cli import main as vadkit
 from vadkit.data.batches import TrainBatches
-from vadkit.data.test import iterate
+from vadkit.data.whole_videos import iterate
 
 BATCH = 64  # bags of each label, as UR-DMU
 LOADERS = {

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from results import write
 
-from vadkit.features.flow import TvL1Settings
-from vadkit.features.flow.tvl1_numba import tvl1_numba
+from vadkit.backbones.flow import TvL1Settings
+from vadkit.backbones.flow.tvl1_numba import tvl1_numba
 
 CASES = Path(__file__).parent.parent / "tests" / "reference" / "cases"
 FULL, SMALL = (256, 340), (64, 80)

@@ -29,9 +29,9 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Backbone, hookimpl
-from vadkit.features.crops import Order, cut_crops, num_crops, resize_short_side
-from vadkit.features.network import Frozen, Precision
-from vadkit.features.weights import State, check_names, fill, randomise, read_weights
+from vadkit.backbones.crops import Order, cut_crops, num_crops, resize_short_side
+from vadkit.backbones.frozen import Frozen, Precision
+from vadkit.backbones.weights import State, check_names, fill, randomise, read_weights
 
 SIDE, DIM = 224, 512
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -63,10 +63,10 @@ class ClipVit(Backbone):
         model: ``b16`` or ``b32``, by the side of a patch.
         activation: ``quickgelu`` for OpenAI's weights and those trained on from them, ``gelu`` for
             open_clip's LAION weights.
-        crops: which crops of 224 pixels; see ``vadkit.features.crops``.
+        crops: which crops of 224 pixels; see ``vadkit.backbones.crops``.
         short_side: pixels of the short side after resizing (bicubic, antialiased). More than 224 leaves
             room for crops other than along the long side.
-        precision: fp32, bf16 or auto; see ``vadkit.features.network``.
+        precision: fp32, bf16 or auto; see ``vadkit.backbones.frozen``.
         device: where the network runs.
 
     In: uint8 (f, h, w, 3) per snippet. Out: (s, 512), or (s, crops, 512) if there are several crops.

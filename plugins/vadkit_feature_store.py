@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vadkit import Dataset, VadkitError, hookimpl
-from vadkit.data import StoredFeatures, Video, read_store
-from vadkit.data.recipes import of_random_weights
+from vadkit import Dataset, VadkitError, Video, hookimpl
 from vadkit.problems import SHOWN, Problem, fail, nearest
+from vadkit.store import StoredFeatures, random_weights_warning, read_store
 
 
 class FeatureStore(Dataset):
@@ -49,7 +48,7 @@ class FeatureStore(Dataset):
         self._checked: dict[str, list[Video]] = {}
         self._refuse_unknown_streams()
         self.recipes = {name: self.store.recipes[stream] for name, stream in self.streams.items()}
-        self.warnings += of_random_weights(self.recipes, "input")
+        self.warnings += random_weights_warning(self.recipes, "input")
 
     def videos(self, split: str) -> list[Video]:
         """Return the videos of a split, in the order of videos.json; each has all its files."""

@@ -31,11 +31,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vadkit import Backbone, hookimpl
-from vadkit.features import flow as flows
-from vadkit.features.crops import Order, cut_crops, num_crops, resize_short_side, to_grey
-from vadkit.features.folding import Pair, folded
-from vadkit.features.network import Frozen, Precision
-from vadkit.features.weights import State, fill, randomise, read_weights
+from vadkit.backbones import flow as flows
+from vadkit.backbones.crops import Order, cut_crops, num_crops, resize_short_side, to_grey
+from vadkit.backbones.fold_batch_norm import Pair, folded
+from vadkit.backbones.frozen import Frozen, Precision
+from vadkit.backbones.weights import State, fill, randomise, read_weights
 
 PAPER = "Carreira and Zisserman, Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, CVPR 2017"
 DIM = 1024
@@ -71,8 +71,8 @@ class I3dRgb(Backbone):
         random_weights: run without a file, with random weights. The features then mean nothing.
         short_side: pixels of the short side after resizing (bilinear, antialiased); crops are 7/8 of it,
             224 of 256.
-        crops: which crops; see ``vadkit.features.crops``.
-        precision: fp32, bf16 or auto; see ``vadkit.features.network``.
+        crops: which crops; see ``vadkit.backbones.crops``.
+        precision: fp32, bf16 or auto; see ``vadkit.backbones.frozen``.
         device: where the network runs.
 
     In: uint8 (f, h, w, 3) per snippet, any number of frames. Out: (s, 1024), or (s, crops, 1024) if there
@@ -124,7 +124,7 @@ class I3dFlow(Backbone):
 
     Args:
         weights, random_weights, short_side, crops, precision, device: as of ``i3d_rgb``.
-        flow: a method of ``vadkit.features.flow``. The public weights were trained on tvl1; another one
+        flow: a method of ``vadkit.backbones.flow``. The public weights were trained on tvl1; another one
             costs accuracy. It runs on the resized grey picture, before any crop is cut.
         quantise: how pixels per frame become the network's input, bounded at 20. ``bound20``: whole
             levels 0 to 255, as flow kept in JPEG files has, then x / 255 * 2 - 1; ``video_features``: the

@@ -25,10 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vadkit import Backbone, hookimpl
-from vadkit.features.crops import Order, cut_crops, num_crops, resize_short_side
-from vadkit.features.folding import Pair, folded
-from vadkit.features.network import Frozen, Precision
-from vadkit.features.weights import State, fill, randomise, read_weights
+from vadkit.backbones.crops import Order, cut_crops, num_crops, resize_short_side
+from vadkit.backbones.fold_batch_norm import Pair, folded
+from vadkit.backbones.frozen import Frozen, Precision
+from vadkit.backbones.weights import State, fill, randomise, read_weights
 
 MEAN, DEVIATION = 114.75, 57.375  # grey levels
 EPS = 1e-5
@@ -51,8 +51,8 @@ class I3dResnet50(Backbone):
         non_local: the network with non-local blocks, which has weights of its own.
         short_side: pixels of the short side after resizing (bilinear, antialiased); crops are 7/8 of it,
             224 of 256.
-        crops: which crops; see ``vadkit.features.crops``. RTFM's features are of "ten".
-        precision: fp32, bf16 or auto; see ``vadkit.features.network``.
+        crops: which crops; see ``vadkit.backbones.crops``. RTFM's features are of "ten".
+        precision: fp32, bf16 or auto; see ``vadkit.backbones.frozen``.
         device: where the network runs.
 
     In: uint8 (f, h, w, 3) per snippet. Out: (s, 2048), or (s, crops, 2048) if there are several crops.

@@ -28,8 +28,8 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Backbone, hookimpl
-from vadkit.features.network import Frozen, Precision
-from vadkit.features.weights import State, check_names, fill, randomise, read_weights, sha256
+from vadkit.backbones.frozen import Frozen, Precision
+from vadkit.backbones.weights import State, check_names, fill, randomise, read_weights, sha256
 
 RATE, WINDOW = 16000, 15600
 FFT, HOP, FRAME = 512, 160, 400
@@ -48,7 +48,7 @@ class Vggish(Backbone):
         postprocess: ``raw`` embeddings; ``pca``: projected and whitened; ``quantised``: then cut at +-2
             and brought to whole levels 0 to 255, as AudioSet was released.
         pca: file with pca_eigen_vectors (128, 128) and pca_means (128) for the last two.
-        precision: fp32, bf16 or auto; see ``vadkit.features.network``.
+        precision: fp32, bf16 or auto; see ``vadkit.backbones.frozen``.
         device: where the network runs.
 
     In: float32 samples at 16 kHz per snippet, of which the last 15,600 count. Out: (s, 128).

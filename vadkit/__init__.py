@@ -5,31 +5,13 @@ Everything here is loaded when it is first used, so that ``import vadkit`` is ch
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vadkit.lazy import lazily
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "hookimpl": "vadkit.hookspecs",
-    "build": "vadkit.api",
-    "load": "vadkit.api",
-    "VadkitError": "vadkit.problems",
-    **{
-        kind: "vadkit.kinds"
-        for kind in (
-            "Backbone",
-            "Temporal",
-            "Fusion",
-            "Head",
-            "Loss",
-            "Sampler",
-            "Dataset",
-            "Metric",
-            "Postprocess",
-        )
-    },
-}
+KINDS = ("Backbone", "Temporal", "Fusion", "Head", "Loss", "Sampler", "Dataset", "Metric", "Postprocess")
 
 if TYPE_CHECKING:
     from vadkit.api import build, load
@@ -46,6 +28,7 @@ if TYPE_CHECKING:
         Temporal,
     )
     from vadkit.problems import VadkitError
+    from vadkit.video import Video, VideoDataset
 
 __all__ = [
     "Backbone",
@@ -58,14 +41,21 @@ __all__ = [
     "Sampler",
     "Temporal",
     "VadkitError",
+    "Video",
+    "VideoDataset",
     "__version__",
     "build",
     "hookimpl",
     "load",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'vadkit' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = lazily(
+    "vadkit",
+    {
+        "vadkit.hookspecs": ("hookimpl",),
+        "vadkit.api": ("build", "load"),
+        "vadkit.problems": ("VadkitError",),
+        "vadkit.video": ("Video", "VideoDataset"),
+        "vadkit.kinds": KINDS,
+    },
+)

@@ -53,7 +53,7 @@ class Backbone(Component):
     """A frozen feature extractor of one modality that owns its preprocessing.
 
     ``modality`` says what it is fed: "rgb" frames, "flow" frame pairs, or "audio" samples. It is
-    called once per snippet batch by ``vadkit.features``: see ``extract``.
+    called once per snippet batch by ``vadkit.extract``: see ``extract``.
     """
 
     kind: ClassVar[str] = "backbone"

@@ -79,7 +79,7 @@ def test_config_yaml_gives_the_same_run_again(graph, tmp_path):
 def test_training_in_memory_gives_the_same_weights(graph, tmp_path):
     """``fit`` is the same training without the folder."""
     from vadkit.data import TrainBatches, open_dataset
-    from vadkit.data.build import build_sampler
+    from vadkit.data.from_config import build_sampler
 
     whole = train(graph, (), tmp_path / "run", device="cpu")
     torch.manual_seed(0)

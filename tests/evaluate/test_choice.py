@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vadkit.data.video import Video
 from vadkit.evaluate.choice import metric_for
+from vadkit.video import Video
 
 NORMAL = Video("n", "val", 0)
 KNOWN = Video("a", "val", 1, spans=((0, 5),))

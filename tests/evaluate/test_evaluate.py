@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from vadkit_feature_store import FeatureStore
 from vadkit_score_smoothing import ScoreSmoothing
 
-from vadkit.data.split import with_validation
+from vadkit.data.validation_split import with_validation
 from vadkit.evaluate import score
 from vadkit.evaluate.score import evaluate, evaluate_as_configured
 from vadkit.problems import VadkitError

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
-from vadkit.data.video import Video
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.truth import snippet_truth
 from vadkit.problems import VadkitError
+from vadkit.video import Video
 
 Clips = Callable[..., list[Any]]
 Frames = Callable[[list[Any]], tuple[np.ndarray, np.ndarray]]
-ANNOTATIONS = Path(__file__).parent.parent / "data" / "annotations"
+ANNOTATIONS = Path(__file__).parent.parent / "datasets" / "annotations"
 ORACLE = json.loads((ANNOTATIONS / "oracle_metrics.json").read_text())
 
 

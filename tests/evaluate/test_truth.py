@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadkit.data.video import Video
 from vadkit.evaluate.truth import merged, snippet_truth
 from vadkit.problems import VadkitError
+from vadkit.video import Video
 
 
 def video(num_frames: int | None, *spans: tuple[int, int]) -> Video:

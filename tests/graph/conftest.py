@@ -7,7 +7,7 @@ import pytest
 
 import vadkit.plugin_manager as plugin_manager
 
-TOYS = Path(__file__).parent.parent / "toys"
+TOYS = Path(__file__).parent.parent / "support" / "toys"
 
 GRAPH = {
     "about": "a small graph of toys",

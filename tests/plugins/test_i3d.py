@@ -23,8 +23,8 @@ from vadkit_i3d import (
     same_padding,
 )
 
-import vadkit.features.flow
-from vadkit.features.crops import cut_crops, resize_short_side
+import vadkit.backbones.flow
+from vadkit.backbones.crops import cut_crops, resize_short_side
 from vadkit.problems import VadkitError
 from vadkit.testing import check_component
 
@@ -245,7 +245,7 @@ def drift(monkeypatch):
         pair, _, column = np.meshgrid(np.arange(f - 1), np.arange(h), np.arange(w), indexing="ij")
         return np.stack([column, pair], -1).astype(np.float32)
 
-    monkeypatch.setattr(vadkit.features.flow, "optical_flow", algorithm)
+    monkeypatch.setattr(vadkit.backbones.flow, "optical_flow", algorithm)
     return asked
 
 

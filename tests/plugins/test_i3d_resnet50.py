@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from vadkit_i3d_resnet50 import I3dResnet50, InflatedResnet50, folded_state, load_network
 
-from vadkit.features.crops import resize_short_side
+from vadkit.backbones.crops import resize_short_side
 from vadkit.problems import VadkitError
 from vadkit.testing import check_component
 

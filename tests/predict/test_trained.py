@@ -12,7 +12,7 @@ from models import RGB_AUDIO
 import vadkit
 from vadkit.engine.train import train
 from vadkit.evaluate.score import evaluate_as_configured
-from vadkit.features.store import extract_store
+from vadkit.extract.run import extract_store
 from vadkit.plugin_manager import load_plugins
 from vadkit.predict import predict
 

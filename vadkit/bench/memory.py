@@ -10,14 +10,16 @@ from typing import Any
 
 import torch
 
-from vadkit.api import build
 from vadkit.bench.timing import Load, Trainee
+from vadkit.graph.compiler import compile_config
+from vadkit.graph.source import load_config
+from vadkit.plugin_manager import load_plugins
 
 
 def grown(spec: dict[str, Any], load: Load) -> float | None:
     """Return the growth of this process's peak memory over one train step, in MiB."""
     torch.manual_seed(0)
-    model, cpu = build(spec), torch.device("cpu")
+    model, cpu = compile_config(load_config(spec), load_plugins()), torch.device("cpu")
     # A tiny step first: libraries that load on first use are not part of the step.
     Trainee(model, Load(2, 8), cpu).train_step()
     trainee = Trainee(model, load, cpu)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from vadkit.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from vadkit.data.auditing.finding import Finding
-    from vadkit.data.auditing.run import Audit
+    from vadkit.datasets.auditing.finding import Finding
+    from vadkit.datasets.auditing.run import Audit
 
 DATA_SETS = ("xd_violence", "ucf_crime", "shanghaitech")
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from vadkit.cli.bar import bar
-    from vadkit.data.auditing.run import audit
+    from vadkit.datasets.auditing.run import audit
 
     with bar() as progress:
         found = audit(
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tell(found: Audit, args: argparse.Namespace) -> None:
-    from vadkit.data.auditing.finding import KINDS, first_of_each, kinds
+    from vadkit.datasets.auditing.finding import KINDS, first_of_each, kinds
 
     print(f"{found.store}: {found.data_set or 'your own data set'}\n")
     _tell_streams(found)

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from vadkit.data.generating.stand_in import StandIn, Wanted
+    from vadkit.datasets.generating.stand_in import StandIn, Wanted
     from vadkit.problems import fail
 
     if not 1 <= args.threads <= 64:

@@ -16,8 +16,8 @@ from vadkit.cli.tables import print_table
 from vadkit.problems import fail
 
 if TYPE_CHECKING:
-    from vadkit.data.importing.index import IfThere
-    from vadkit.data.importing.plan import Plan
+    from vadkit.datasets.importing.index import IfThere
+    from vadkit.datasets.importing.plan import Plan
 
 WHAT = ("xd_violence", "ucf_crime", "shanghaitech", "own")
 
@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from vadkit.data.importing.index import check_out, write_index
+    from vadkit.datasets.importing.index import check_out, write_index
 
     out = args.out or Path("stores") / args.what
     if_there: IfThere = "merge" if args.merge else "replace" if args.replace else "refuse"
@@ -113,10 +113,10 @@ def _plan(args: argparse.Namespace, progress: Any) -> Plan:
         "complete": args.complete, "progress": progress,
     }  # fmt: skip
     if args.what == "own":
-        from vadkit.data.importing.own import plan_own
+        from vadkit.datasets.importing.own_videos import plan_own
 
         return plan_own(args.root, table=args.table, test_share=args.test_share, **shared)
-    from vadkit.data.importing.known import plan_known
+    from vadkit.datasets.importing.published_sets import plan_known
 
     return plan_known(args.what, args.root, lists=args.lists, **shared)
 
@@ -168,7 +168,7 @@ def _tell(plan: Plan, out: Path) -> None:
         print(f"\nfeatures are of {plan.segments} equal parts of each video")
     for split, names in plan.absent.items():
         if names:
-            from vadkit.data.importing.plan import some
+            from vadkit.datasets.importing.plan import some
 
             verb = "has" if len(names) == 1 else "have"
             print(f"note: {len(names)} {split} video{'' if len(names) == 1 else 's'} {verb} no features: {some(names)}")

@@ -60,11 +60,11 @@ def run(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> tuple[Result, str | None]:
     """Return the result, and the sentence that goes with the model's figures, if any."""
     from vadkit.api import load
-    from vadkit.data.build import open_dataset
+    from vadkit.data.from_config import open_dataset
     from vadkit.devices import choose_device
-    from vadkit.evaluate.recipes import other_recipes
     from vadkit.evaluate.score import evaluate_as_configured
     from vadkit.graph.artifact import read_header
+    from vadkit.store.recipes import other_recipes
 
     header = read_header(args.model)
     sections = configured(header, args.sets)

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from vadkit.problems import fail
 
 if TYPE_CHECKING:
-    from vadkit.features.one_video import Within
-    from vadkit.features.store import Progress, StoreResult, VideoEntry
+    from vadkit.extract.one_video import Within
+    from vadkit.extract.run import Progress, StoreResult, VideoEntry
 
 CROPS = {"1": "centre", "center": "centre", "5": "five", "10": "ten"}
 LINE_EVERY = 60.0  # seconds between lines of progress where there is no terminal
@@ -95,12 +95,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     _check(args)
-    from vadkit.features.extract import find_tail
-    from vadkit.features.labels import label, read_labels
-    from vadkit.features.shares import parse_share
-    from vadkit.features.store import extract_store
-    from vadkit.features.streams import build_backbones, streams_of_graph, streams_of_words
+    from vadkit.extract.labels import label, read_labels
+    from vadkit.extract.one_pass import find_tail
+    from vadkit.extract.run import extract_store
+    from vadkit.extract.streams import build_backbones, streams_of_graph, streams_of_words
     from vadkit.plugin_manager import load_plugins
+    from vadkit.store.shards import parse_share
 
     plugins = load_plugins(args.without)
     told = streams_of_graph(args.config, args.set, plugins) if args.config else streams_of_words(args.stream)
@@ -150,7 +150,7 @@ def _common(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _videos(args: argparse.Namespace) -> tuple[list[VideoEntry], Any]:
-    from vadkit.features.labels import read_list
+    from vadkit.extract.labels import read_list
     from vadkit.predict.inputs import find_videos
 
     if args.listed is not None:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from vadkit.problems import VadkitError, fail
 
 if TYPE_CHECKING:
-    from vadkit.features.comparing.compare import Comparison, StreamComparison
-    from vadkit.features.comparing.evidence import Evidence
-    from vadkit.features.comparing.sides import Side
-    from vadkit.features.comparing.trial import Outcome, Trial
+    from vadkit.diff.compare import Comparison, StreamComparison
+    from vadkit.diff.evidence import Evidence
+    from vadkit.diff.sides import Side
+    from vadkit.diff.trial import Outcome, Trial
 
 NAMES = 5  # videos that are listed by name
 CAUSES = 8
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from vadkit.cli.bar import bar
-    from vadkit.features.comparing.compare import compare
+    from vadkit.diff.compare import compare
 
     with bar() as tell:
         comparison, a, b = compare(args.a, args.b, args.stream, tell)
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _explain(comparison: Comparison, a: Side, b: Side, args: argparse.Namespace) -> None:
     from vadkit.devices import choose_device
-    from vadkit.features.comparing.on_video import explain
+    from vadkit.diff.on_video import explain
 
     if args.first < 0:
         fail(f"--from {args.first}: rows are counted from 0")
@@ -124,7 +124,7 @@ def lines(comparison: Comparison) -> Iterator[str]:
 
 
 def _stream(stream: StreamComparison) -> Iterator[str]:
-    from vadkit.features.comparing.recipes import say
+    from vadkit.diff.recipes import say
 
     if stream.is_equal:
         yield f"{stream.title}: equal, {_videos(stream.videos)}"
@@ -208,7 +208,7 @@ def _some(names: list[str] | tuple[str, ...]) -> str:
 
 def _evidence(evidence: Evidence) -> Iterator[str]:
     """Yield the figures, the same words for each stream."""
-    from vadkit.features.comparing.causes import SURE as SURE_DRIFT
+    from vadkit.diff.causes import SURE as SURE_DRIFT
 
     shapes, numbers = evidence.shapes, evidence.numbers
     yield f"shape {_shape(shapes.a)} {shapes.kinds[0]} in A, {_shape(shapes.b)} {shapes.kinds[1]} in B (first of them)"

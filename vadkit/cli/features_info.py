@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vadkit.features.checking.summary import Stream, Summary
+    from vadkit.store.summary import Stream, Summary
 
 BROKEN = 5  # broken videos that are listed
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from vadkit.features.checking.summary import summarise
+    from vadkit.store.summary import summarise
 
     summary = summarise(args.store)
     if args.json:

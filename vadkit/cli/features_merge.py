@@ -13,8 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from vadkit.cli.bar import bar
-    from vadkit.features.merging import merge
     from vadkit.problems import fail
+    from vadkit.store.merge import merge
 
     if len(args.stores) < 2:
         fail("one store alone cannot be joined", hint="name two or more")

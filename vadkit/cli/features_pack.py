@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from vadkit.cli.bar import bar
     from vadkit.cli.tables import print_table
-    from vadkit.data.pack import pack, unpack
+    from vadkit.store.pack import pack, unpack
 
     if args.remove:
         for path in unpack(args.store, args.streams):

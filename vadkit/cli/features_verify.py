@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from vadkit.cli.bar import bar
-    from vadkit.features.checking.verify import verify
+    from vadkit.store.check.verify import verify
 
     with bar() as tell:
         report = verify(args.store, args.videos, lambda done, total: tell("arrays", done, total))

@@ -1,46 +1,23 @@
-"""Videos, their features and labels; training batches and test videos made of them.
-
-Dataset plugins build on what is named here; loaded when first used, so that importing is cheap.
-"""
+"""From a store to tensors: training batches and whole videos. Loaded when first used, so that importing is cheap."""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-_HOMES = {
-    "Video": "vadkit.data.video",
-    "VideoDataset": "vadkit.data.video",
-    "open_features": "vadkit.data.arrays",
-    "read_store": "vadkit.data.store_index",
-    "StoredFeatures": "vadkit.data.stored",
-    "TrainBatches": "vadkit.data.batches",
-    "iterate": "vadkit.data.test",
-    "open_dataset": "vadkit.data.build",
-}
+from vadkit.lazy import lazily
 
 if TYPE_CHECKING:
-    from vadkit.data.arrays import open_features
     from vadkit.data.batches import TrainBatches
-    from vadkit.data.build import open_dataset
-    from vadkit.data.store_index import read_store
-    from vadkit.data.stored import StoredFeatures
-    from vadkit.data.test import iterate
-    from vadkit.data.video import Video, VideoDataset
+    from vadkit.data.from_config import build_sampler, open_dataset
+    from vadkit.data.whole_videos import iterate
 
-__all__ = [
-    "StoredFeatures",
-    "TrainBatches",
-    "Video",
-    "VideoDataset",
-    "iterate",
-    "open_dataset",
-    "open_features",
-    "read_store",
-]
+__all__ = ["TrainBatches", "build_sampler", "iterate", "open_dataset"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'vadkit.data' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = lazily(
+    "vadkit.data",
+    {
+        "vadkit.data.batches": ("TrainBatches",),
+        "vadkit.data.whole_videos": ("iterate",),
+        "vadkit.data.from_config": ("build_sampler", "open_dataset"),
+    },
+)

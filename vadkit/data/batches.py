@@ -16,14 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vadkit.data.arrays import check_finite
-from vadkit.data.checks import check_videos
-from vadkit.data.half import as_float32
-from vadkit.data.order import Paired, Unpaired, share
+from vadkit.data.batch_order import Paired, Unpaired, share
 from vadkit.data.prompts import Prompts
-from vadkit.data.video import Video, VideoDataset, crop_of
+from vadkit.data.shape_checks import check_videos
 from vadkit.kinds import Sampler
 from vadkit.problems import fail
+from vadkit.store.array_file import as_float32, check_finite
+from vadkit.video import Video, VideoDataset, crop_of
 
 Batch = dict[str, Any]
 Place = tuple[int, int, "Bag", int]  # row of the buffer, row of the whole batch, bag, crop

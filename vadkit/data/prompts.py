@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vadkit.data.arrays import check_finite, open_features
-from vadkit.data.video import Video, VideoDataset
 from vadkit.problems import fail
+from vadkit.store.array_file import check_finite, open_features
+from vadkit.video import Video, VideoDataset
 
 
 class Prompts:

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from vadkit.data.build import open_dataset
+from vadkit.data.from_config import open_dataset
 from vadkit.demo.render import render
 from vadkit.demo.script import FPS, KINDS, SHOWS_IN, SNIPPET, Clip, write_script
 from vadkit.engine.train import train
 from vadkit.evaluate.score import evaluate_as_configured
-from vadkit.features.store import VideoEntry, extract_store
-from vadkit.features.workers import spread
+from vadkit.extract.run import VideoEntry, extract_store
+from vadkit.extract.workers import spread
 from vadkit.files import write_atomically
 from vadkit.graph import artifact
 from vadkit.graph.compiler import compile_plan

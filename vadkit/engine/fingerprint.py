@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from vadkit.data.video import VideoDataset
+from vadkit.video import VideoDataset
 
 
 def fingerprint(dataset: VideoDataset, split: str) -> dict[str, Any]:

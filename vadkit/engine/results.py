@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vadkit.data.video import VideoDataset
 from vadkit.engine import distributed
 from vadkit.engine.records import plain
 from vadkit.engine.selection import label
@@ -17,6 +16,7 @@ from vadkit.files import write_atomically
 from vadkit.graph.artifact import save
 from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import Plugins
+from vadkit.video import VideoDataset
 
 
 @dataclass(frozen=True)

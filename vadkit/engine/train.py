@@ -13,10 +13,9 @@ from torch import nn
 
 from vadkit import __version__
 from vadkit.data.batches import TrainBatches
-from vadkit.data.build import build_sampler, open_dataset
-from vadkit.data.checks import check_videos
-from vadkit.data.split import with_validation
-from vadkit.data.video import VideoDataset
+from vadkit.data.from_config import build_sampler, open_dataset
+from vadkit.data.shape_checks import check_videos
+from vadkit.data.validation_split import with_validation
 from vadkit.engine import checkpoints, distributed, random_state
 from vadkit.engine.checkpoints import Checkpoint
 from vadkit.engine.fingerprint import fingerprint
@@ -38,6 +37,7 @@ from vadkit.graph.source import load_config
 from vadkit.graph.yaml_reader import write_text
 from vadkit.plugin_manager import Plugins, load_plugins
 from vadkit.problems import fail
+from vadkit.video import VideoDataset
 
 
 def train(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vadkit.data.video import Video
+from vadkit.video import Video
 
 # What a figure of frames becomes where only the videos' labels are known.
 OF_VIDEOS = {"ap": "video_ap", "ap_trapezoid": "video_ap", "auc": "video_auc"}

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from vadkit.data.video import Video
 from vadkit.files import write_text_atomic
+from vadkit.video import Video
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import __version__
-from vadkit.data.build import build_component, find_component
-from vadkit.data.test import load
-from vadkit.data.video import Video, VideoDataset
+from vadkit.components import build_component, find_component
+from vadkit.data.whole_videos import load
 from vadkit.evaluate.result import Result, Scored
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.truth import Tail, snippet_truth
 from vadkit.kinds import Postprocess
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import fail
+from vadkit.video import Video, VideoDataset
 
 OnProgress = Callable[[int, int, str], None]  # videos done, videos in all, the name of the last one
 # Attention needs t * t numbers per crop and head; crops beyond this many are scored one after the other.

@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from vadkit.data.align import tolerance
-from vadkit.data.video import Video
 from vadkit.problems import fail
+from vadkit.store.align import tolerance
+from vadkit.video import Video
 
 Tail = Literal["real", "full"]
 

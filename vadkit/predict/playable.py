@@ -11,8 +11,8 @@ import av
 import av.error
 import numpy as np
 
-from vadkit.features.media import Picture, Samples, open_media
-from vadkit.features.sound import Line
+from vadkit.extract.media import Picture, Samples, open_media
+from vadkit.extract.sound import Line
 from vadkit.problems import fail
 
 # container -> the video and sound codecs in it that all current browsers play

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from vadkit import __version__
-from vadkit.features.extract import Extracted
+from vadkit.extract.one_pass import Extracted
 from vadkit.predict.events import Event, find_events
 from vadkit.predict.playable import Packing, probe
 from vadkit.predict.system import System

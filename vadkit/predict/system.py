@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from vadkit.data.build import build_component, find_component
-from vadkit.data.recipes import RANDOM, of_random_weights
+from vadkit.components import build_component, find_component
 from vadkit.devices import choose_device
-from vadkit.evaluate.recipes import other_recipes
 from vadkit.evaluate.score import build_post
-from vadkit.features.extract import Extracted, Progress, extract_video, recipe
+from vadkit.extract.one_pass import Extracted, Progress, extract_video, recipe
 from vadkit.graph.arguments import arguments
 from vadkit.graph.artifact import load, read_header
 from vadkit.graph.module import VadModel
 from vadkit.kinds import Backbone, Postprocess
 from vadkit.problems import fail
+from vadkit.store.recipes import RANDOM, other_recipes, random_weights_warning
 
 USUAL = {"snippet_frames": 16, "fps": None, "tail": "repeat"}  # how snippets are cut if the model does not say
 MAY_DIFFER = {"crops"}  # training may use several crops where scoring uses one
@@ -110,7 +109,7 @@ def load_system(
     clock = _clock(stored, header.get("extra", {}).get("snippet_frames"), warnings)
     recipes = {name: recipe(spec["inputs"][name]["use"], b, **clock) for name, b in backbones.items()}
     warnings += other_recipes(stored, recipes, MAY_DIFFER)
-    warnings += of_random_weights({**recipes, **stored}, "input")
+    warnings += random_weights_warning({**recipes, **stored}, "input")
     return System(
         path,
         _sha256(path),

@@ -18,12 +18,12 @@ import vadkit_i3d
 import vadkit_i3d_resnet50
 import vadkit_vggish
 from cases import Case
+from resampy_kaiser import resample
 from torch import Tensor, nn
 
 from systems.errors import NotSupported
 from systems.harness import numpy, tensor, watch
-from vadkit.features.kaiser import resample
-from vadkit.features.weights import fill
+from vadkit.backbones.weights import fill
 
 
 def state_of(case: Case) -> dict[str, Tensor]:

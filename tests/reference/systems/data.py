@@ -12,7 +12,7 @@ from cases import Case
 
 from systems.errors import NoSuchSystem
 from systems.harness import component
-from vadkit.data import published
+from vadkit.datasets import classes as published
 
 # Streams of a modality, in the order in which the authors join them.
 STREAMS = {

@@ -16,7 +16,7 @@ from systems import functions, protocol
 from systems.errors import NotSupported
 from systems.graphs import Graph, backward, graph, smooth, steps, training_batch
 from systems.harness import component, listen, no_dropout, numpy, swap, tensor, watch
-from vadkit.data import published
+from vadkit.datasets import classes as published
 
 PUBLISHED = TABLES.parent / "data" / "pel4vad"
 SETS = {"xd": "xd_violence", "ucf": "ucf_crime", "sh": "shanghaitech", "sht": "shanghaitech"}

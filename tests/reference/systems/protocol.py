@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from cases import Case
 
-from vadkit.data.video import Video
 from vadkit.evaluate.scorebook import ScoreBook
 from vadkit.evaluate.truth import snippet_truth
+from vadkit.video import Video
 
 
 def as_long_as(x: np.ndarray, t: int) -> np.ndarray:

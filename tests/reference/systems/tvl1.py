@@ -10,9 +10,9 @@ from typing import Any
 from cases import Case
 
 from systems.errors import NotSupported
-from vadkit.features.flow import TvL1Settings
-from vadkit.features.flow.tvl1_numba import tvl1_numba
-from vadkit.features.flow.tvl1_torch import tvl1_torch
+from vadkit.backbones.flow import TvL1Settings
+from vadkit.backbones.flow.tvl1_numba import tvl1_numba
+from vadkit.backbones.flow.tvl1_torch import tvl1_torch
 
 NAMES = {  # OpenCV's name: ours
     "Tau": "tau",

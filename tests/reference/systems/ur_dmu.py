@@ -14,7 +14,7 @@ from torch import Tensor
 from systems.errors import NotSupported
 from systems.graphs import Graph, backward, graph, steps
 from systems.harness import component, give_noise, no_dropout, numpy, tensor, watch
-from vadkit.data import published
+from vadkit.datasets import classes as published
 
 COLUMNS = {
     "total_loss": "total",

@@ -1,0 +1,263 @@
+"""Weight files of every form give the same tensors; what is wrong with one is told; nothing in one is run."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from vadkit.backbones.fold_batch_norm import folded
+from vadkit.backbones.weights import check_names, fill, origin, randomise, read_weights, sha256
+from vadkit.problems import VadkitError
+
+STATE = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.tensor([0.5, -0.5]), "steps": torch.tensor(7)}
+
+
+def same(found):
+    return list(found) == list(STATE) and all(torch.equal(found[name], STATE[name]) for name in STATE)
+
+
+# -- forms -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: s,
+        OrderedDict,
+        lambda s: {"state_dict": s, "epoch": 3},
+        lambda s: {"model": {"state_dict": s}},
+        lambda s: {f"module.{name}": tensor for name, tensor in s.items()},
+    ],
+)
+@pytest.mark.parametrize("new_form", [True, False])
+def test_pytorch_files(tmp_path, wrap, new_form):
+    path = tmp_path / "w.pt"
+    torch.save(wrap(STATE), path, _use_new_zipfile_serialization=new_form)
+    assert same(read_weights(path))
+
+
+def test_safetensors_whatever_they_are_called(tmp_path):
+    path = tmp_path / "w.bin"
+    save_file(STATE, path)
+    found = read_weights(path)
+    assert all(torch.equal(found[name], STATE[name]) for name in STATE)
+
+
+def test_numpy_archives(tmp_path):
+    np.savez(tmp_path / "w.npz", **{name: tensor.numpy() for name, tensor in STATE.items()})
+    assert same(read_weights(tmp_path / "w.npz"))
+
+
+def test_pytorch_files_of_numpy_arrays(tmp_path):
+    torch.save({name: tensor.numpy() for name, tensor in STATE.items()}, tmp_path / "w.pth")
+    assert same(read_weights(tmp_path / "w.pth"))
+
+
+# -- TorchScript archives --------------------------------------------------------------------------
+class Inner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2, bias=False))
+        self.register_buffer("scale", torch.tensor([1.5, 2.5], dtype=torch.float64))
+        self.sizes: list[int] = [3, 4, 2]
+        self.ratio: float = 0.5
+
+    def forward(self, x):
+        return self.layers(x) * self.scale.to(x.dtype) * self.ratio
+
+
+class Outer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.visual = Inner()
+        self.text = nn.Embedding(5, 3)
+        self.norm = nn.BatchNorm1d(2)
+
+    def forward(self, x):
+        return self.norm(self.visual(self.text(x)))
+
+
+def archive(path, module=None, how="script"):
+    module = module or Outer().eval().half()
+    if how == "script":
+        torch.jit.script(module).save(str(path))
+    else:
+        torch.jit.trace(module, torch.tensor([1, 2])).save(str(path))
+    return module
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("how", ["script", "trace"])
+def test_torchscript_archives_give_their_tensors(tmp_path, how):
+    module = archive(tmp_path / "w.pt", None if how == "script" else Outer().eval(), how)
+    found = read_weights(tmp_path / "w.pt")
+    wanted = module.state_dict()
+    assert set(found) == set(wanted)
+    assert all(torch.equal(found[name], wanted[name]) and found[name].dtype == wanted[name].dtype for name in wanted)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_the_program_in_a_torchscript_archive_is_not_read(tmp_path, monkeypatch):
+    archive(tmp_path / "w.pt")
+    edited = tmp_path / "edited.pt"
+    with zipfile.ZipFile(tmp_path / "w.pt") as old, zipfile.ZipFile(edited, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, b"this is no program" if "/code/" in name else old.read(name))
+    monkeypatch.setattr(torch.jit, "load", None)
+    assert len(read_weights(edited)) == 10
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("damage", ["cut the program short", "cut a tensor short", "leave a tensor out"])
+def test_damaged_torchscript_archives(tmp_path, damage):
+    archive(tmp_path / "w.pt")
+    edited = tmp_path / "edited.pt"
+    with zipfile.ZipFile(tmp_path / "w.pt") as old, zipfile.ZipFile(edited, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if damage == "cut the program short" and name.endswith("/data.pkl"):
+                content = content[:200]
+            if name.endswith("/data/1"):
+                if damage == "leave a tensor out":
+                    continue
+                content = content[:-4] if damage == "cut a tensor short" else content
+            new.writestr(name, content)
+    with pytest.raises(VadkitError, match="damaged"):
+        read_weights(edited)
+
+
+# -- what is wrong ---------------------------------------------------------------------------------
+class Harmful:
+    def __reduce__(self):
+        return os.system, ("touch harm",)
+
+
+@pytest.mark.parametrize("torchscript", [False, True])
+def test_code_in_a_file_is_refused_and_not_run(tmp_path, monkeypatch, torchscript):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"a": torch.zeros(1), "b": Harmful()}, "w.pt")
+    if torchscript:  # the same instructions in an archive that says it is TorchScript
+        with zipfile.ZipFile("w.pt", "a") as file:
+            file.writestr("w/constants.pkl", b"")
+        with pytest.raises(VadkitError, match="no tensors|damaged"):
+            read_weights("w.pt")
+    else:
+        with pytest.raises(VadkitError, match="hold Python objects .*system.*, not only tensors"):
+            read_weights("w.pt")
+    assert not (tmp_path / "harm").exists()
+
+
+def test_a_whole_module_is_refused_with_advice(tmp_path):
+    torch.save(nn.Linear(2, 2), tmp_path / "w.pt")
+    with pytest.raises(VadkitError, match=r"(?s)torch.nn.modules.linear.Linear.*hint.*model.state_dict"):
+        read_weights(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "are empty"),
+        (b"abc", "only 3 bytes long"),
+        (b"<!DOCTYPE html><html><body>sign in</body></html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", "Git LFS pointer"),
+        (bytes(range(256)) * 4, "damaged or of no known form"),
+        (b'\x10\x00\x00\x00\x00\x00\x00\x00{"a": tru' + b"\0" * 30, "damaged or of no known form"),
+        (b"PK\x03\x04" + b"\0" * 100, "damaged or of no known form"),
+    ],
+)
+def test_files_that_are_no_weights(tmp_path, content, told):
+    (tmp_path / "w.pt").write_bytes(content)
+    with pytest.raises(VadkitError, match=told):
+        read_weights(tmp_path / "w.pt")
+
+
+def test_a_truncated_file(tmp_path):
+    buffer = io.BytesIO()
+    torch.save(STATE, buffer)
+    (tmp_path / "w.pt").write_bytes(buffer.getvalue()[:-200])
+    with pytest.raises(VadkitError, match="damaged or of no known form"):
+        read_weights(tmp_path / "w.pt")
+
+
+def test_missing_files_and_folders(tmp_path):
+    for use in (read_weights, sha256):
+        with pytest.raises(VadkitError, match="no such file"):
+            use(tmp_path / "none.pt")
+        with pytest.raises(VadkitError, match="is a directory"):
+            use(tmp_path)
+
+
+def test_files_without_names(tmp_path):
+    torch.save(torch.zeros(3), tmp_path / "w.pt")
+    with pytest.raises(VadkitError, match="no tensors by name"):
+        read_weights(tmp_path / "w.pt")
+
+
+def test_names_that_do_not_fit_are_told_together():
+    wanted = {"a.weight": (2, 3), "a.bias": (3,), "b.weight": (1,)}
+    with pytest.raises(VadkitError) as error:
+        check_names({**STATE, "bn.num_batches_tracked": torch.tensor(0)}, wanted, "FILE", "Net", hint="what to do")
+    assert str(error.value).splitlines() == [
+        "the weights FILE are not those of Net: of its 3 tensors 1 missing (b.weight), 1 unknown (steps), "
+        "1 of another size (a.bias is 2, not 3)",
+        "  hint: what to do",
+    ]
+
+
+def test_unused_tensors_may_be_there():
+    check_names(STATE, {"a.weight": (2, 3)}, "FILE", "Net", unused=("a.b", "steps"))
+    with pytest.raises(VadkitError, match="unknown \\(steps\\)"):
+        check_names(STATE, {"a.weight": (2, 3)}, "FILE", "Net", unused=("a.b",))
+
+
+# -- where weights come from -----------------------------------------------------------------------
+def test_a_backbone_without_weights_refuses_and_says_what_to_do():
+    with pytest.raises(VadkitError, match=r"(?s)'net' has no weights.*random_weights: true.*for ever"):
+        origin("net", None, False)
+
+
+def test_the_hash_follows_the_file(tmp_path):
+    path = tmp_path / "w.pt"
+    path.write_bytes(b"one")
+    first = origin("net", str(path), False)
+    path.write_bytes(b"other")
+    assert first["weights"] != origin("net", str(path), False)["weights"] == sha256(path)
+    assert first["pretrained"] and not origin("net", None, True)["pretrained"]
+
+
+# -- filling ---------------------------------------------------------------------------------------
+def meta(make):
+    with torch.device("meta"):
+        return make()
+
+
+def test_random_weights_are_the_same_each_time_and_leave_the_global_generator_alone():
+    before = torch.get_rng_state()
+    first, second = (randomise(meta(lambda: nn.Sequential(nn.Conv2d(3, 64, 5), nn.LayerNorm(8)))) for _ in range(2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters()))
+    assert first[0].weight.std().item() == pytest.approx((2 / 75) ** 0.5, rel=0.05)
+    assert torch.equal(first[1].weight, torch.ones(8)) and torch.equal(first[0].bias, torch.zeros(64))
+    assert not any(p.requires_grad for p in first.parameters()) and not first.training
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("eps", [1e-5, 1e-3])
+def test_folding_a_batch_norm_changes_nothing(bias, eps):
+    generator = torch.Generator().manual_seed(1)
+    norm, conv = nn.BatchNorm3d(5, eps=eps).eval(), nn.Conv3d(2, 5, 3, bias=bias)
+    for tensor in norm.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.rand(5, generator=generator) + 0.01)
+    state = {f"c.{n}": t for n, t in conv.state_dict().items()} | {f"n.{n}": t for n, t in norm.state_dict().items()}
+    network = nn.ModuleDict({"x": meta(lambda: nn.Conv3d(2, 5, 3))})
+    fill(network, folded(state, [("x", "c", "n")], network, eps, "FILE", "Net"))
+    x = torch.randn(2, 2, 4, 5, 6, generator=generator)
+    with torch.no_grad():
+        torch.testing.assert_close(network["x"](x), norm(conv(x)), rtol=1e-5, atol=1e-5)

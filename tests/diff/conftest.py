@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from moving_scenes import write_scene
+
+from vadkit.extract.run import extract_store
+from vadkit.kinds import Backbone
+from vadkit.plugin_manager import EXTRA, load_plugins, reload_plugins
+
+PROBES = Path(__file__).parent.parent / "support" / "probes"
+FRAMES = {"fair": 200, "market": 152, "street": 232}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def probes() -> Iterator[None]:
+    """Make the probes known, as a user does with a module that is not packaged."""
+    patch = pytest.MonkeyPatch()
+    patch.syspath_prepend(str(PROBES))
+    patch.setenv(EXTRA, "vadkit_probe")
+    reload_plugins()
+    yield
+    patch.undo()
+    reload_plugins()
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("videos")
+    return {name: write_scene(folder / f"{name}.mp4", n, seed) for seed, (name, n) in enumerate(FRAMES.items())}
+
+
+@pytest.fixture(scope="session")
+def backbone(probes: None) -> Callable[..., Backbone]:
+    def build(name: str, **args: object) -> Backbone:
+        component = load_plugins().components.find(name, "backbone")
+        assert component is not None
+        return component(**args)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def make(videos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a maker of stores: ``make(rgb=backbone, fps=25.0)`` gives its folder."""
+
+    def extract(**given: object) -> Path:
+        streams = {name: value for name, value in given.items() if isinstance(value, Backbone)}
+        clock = {name: value for name, value in given.items() if name not in streams}
+        out = tmp_path_factory.mktemp("store")
+        entries = [{"name": name, "file": str(path)} for name, path in videos.items()]
+        extract_store(entries, streams, out, workers=0, **clock)
+        return out
+
+    return extract

@@ -1,0 +1,258 @@
+"""Read the weight files that others made, and say what they are; never run what is in them.
+
+Read are safetensors, PyTorch's files of tensors (new and old form, ``weights_only=True``), TorchScript
+archives (their tensors only, see ``torchscript``) and .npz. Whatever a user can get wrong about such
+a file is told as a VadkitError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vadkit.backbones.torchscript import is_torchscript, read_torchscript
+from vadkit.problems import fail
+
+State = dict[str, Tensor]
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net")  # keys under which checkpoints keep the weights
+SHOWN = 3  # names that a message lists
+RANDOM = "random"
+
+
+# -- where weights come from -----------------------------------------------------------------------
+def origin(backbone: str, weights: str | None, random_weights: bool) -> dict[str, Any]:
+    """Return the part of a recipe that says which weights: a file's SHA-256, or that they are random.
+
+    Raises VadkitError if there are neither, or the file is not there.
+    """
+    if random_weights:
+        return {"pretrained": False, "weights": RANDOM}
+    return {"pretrained": True, "weights": sha256(_given(backbone, weights))}
+
+
+def check_choice(weights: str | None, random_weights: bool) -> None:
+    """Raise ValueError for a constructor that got both a file and the wish for random weights."""
+    if weights is not None and random_weights:
+        raise ValueError(f"weights ({weights}) and random_weights are both given; which of them?")
+
+
+def _given(backbone: str, weights: str | None) -> str:
+    if weights is None:
+        fail(
+            f"backbone '{backbone}' has no weights",
+            "give it the file as args: {weights: FILE}; or try things out with args: {random_weights: true}, which "
+            "gives features without meaning and marks the store so for ever",
+        )
+    return weights
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file in hex; read anew only if its size or time changed. Raises VadkitError."""
+    try:
+        about = Path(path).stat()
+        return _sha256(str(path), about.st_size, about.st_mtime_ns)
+    except OSError as error:
+        _cannot_read(path, error)
+
+
+@lru_cache(maxsize=32)
+def _sha256(path: str, size: int, modified: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cannot_read(path: str | Path, error: OSError) -> NoReturn:
+    fail(f"the weights {path} cannot be read: {(error.strerror or str(error)).lower()}")
+
+
+# -- reading ---------------------------------------------------------------------------------------
+def read_weights(path: str | Path) -> State:
+    """Return the tensors of a weight file by their names in it, without wrappers such as 'module.'.
+
+    Raises VadkitError if it is missing, of no known form, damaged, or holds code instead of tensors.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(256)
+    except OSError as error:
+        _cannot_read(path, error)
+    if len(head) < 16:
+        fail(f"the weights {path} are empty" if not head else f"the weights {path} are only {len(head)} bytes long")
+    _refuse_pages(path, head)
+    try:
+        found = _read(path, head)
+    except (
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        zipfile.BadZipFile,
+    ) as error:
+        fail(f"the weights {path} are damaged or of no known form: {_first_line(error)}", _FORMS)
+    state = {name: tensor for name, value in _unwrapped(found).items() if (tensor := _as_tensor(value)) is not None}
+    if not state:
+        fail(f"the weights {path} hold no tensors by name", _FORMS)
+    return _without_prefix(state, "module.")
+
+
+_FORMS = (
+    "known are .safetensors, .npz, files written by torch.save(model.state_dict(), FILE), and TorchScript archives; "
+    "write other forms anew as one of these"
+)
+
+
+def _refuse_pages(path: Path, head: bytes) -> None:
+    text = head.lstrip().lower()
+    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+        fail(f"the weights {path} are a web page, not a weight file", "download the file itself, not its page")
+    if text.startswith(b"version https://git-lfs"):
+        fail(f"the weights {path} are a Git LFS pointer, not the file", "fetch it with: git lfs pull")
+
+
+def _read(path: Path, head: bytes) -> Any:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if is_torchscript(archive):
+                return read_torchscript(archive)
+            if all(name.endswith(".npy") for name in archive.namelist()):
+                with np.load(path, allow_pickle=False) as arrays:
+                    return dict(arrays)
+    elif int.from_bytes(head[:8], "little") < 1 << 28 and head[8:9] == b"{":  # length of a JSON head, and the head
+        return _read_safetensors(path)
+    return _read_pickled(path)
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(_first_line(error)) from error
+
+
+def _read_pickled(path: Path) -> Any:
+    try:
+        with torch.serialization.safe_globals(_numpy_globals()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 - torch lets errors of many kinds through
+        named = re.search(r"(?:GLOBAL|class) ['\"]?([\w.]+\.[\w.]+)", str(error))
+        if named is None:
+            raise ValueError(_first_line(error)) from error
+        fail(
+            f"the weights {path} hold Python objects ({named[1]}), not only tensors; loading them could run any code",
+            "load it where you trust it and write only the tensors: torch.save(model.state_dict(), FILE)",
+        )
+
+
+def _numpy_globals() -> list[Any]:
+    """Return what numbers written as numpy arrays need; none of it runs code of the file."""
+    rebuild: Any = np.zeros(0).__reduce__()[0]
+    scalar: Any = np.float32(0).__reduce__()[0]
+    old = [(rebuild, "numpy.core.multiarray._reconstruct"), (scalar, "numpy.core.multiarray.scalar")]
+    kinds = [type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "u1")]
+    return [rebuild, scalar, *old, np.ndarray, np.dtype, *kinds]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _unwrapped(found: Any) -> Mapping[str, Any]:
+    while isinstance(found, Mapping):
+        inner = next((found[key] for key in WRAPPERS if isinstance(found.get(key), Mapping)), None)
+        if inner is None:
+            return found
+        found = inner
+    return {}
+
+
+def _as_tensor(value: Any) -> Tensor | None:
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fiu":
+        return torch.from_numpy(np.array(value))
+    return value if isinstance(value, Tensor) else None
+
+
+def _without_prefix(state: State, prefix: str) -> State:
+    if all(name.startswith(prefix) for name in state):
+        return {name[len(prefix) :]: tensor for name, tensor in state.items()}
+    return state
+
+
+# -- filling a network -----------------------------------------------------------------------------
+def check_names(
+    state: Mapping[str, Tensor],
+    wanted: Mapping[str, Sequence[int]],
+    path: str | Path,
+    network: str,
+    unused: Iterable[str] = (),
+    hint: str | None = None,
+) -> None:
+    """Raise VadkitError unless a file has every wanted tensor at its size, and none that is unknown.
+
+    Args:
+        wanted: size by name.
+        unused: beginnings or ends of names that a file may have beside them, such as its classifier.
+    """
+    sides = (*unused, "num_batches_tracked")
+    missing = [name for name in wanted if name not in state]
+    strange = [n for n in state if n not in wanted and not n.startswith(sides) and not n.endswith(sides)]
+    other = [
+        f"{name} is {_size(state[name].shape)}, not {_size(size)}"
+        for name, size in wanted.items()
+        if name in state and tuple(state[name].shape) != tuple(size)
+    ]
+    told = [
+        f"{len(names)} {what} ({_listed(names)})"
+        for what, names in (("missing", missing), ("unknown", strange), ("of another size", other))
+        if names
+    ]
+    if told:
+        fail(f"the weights {path} are not those of {network}: of its {len(wanted)} tensors " + ", ".join(told), hint)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
+def _size(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "a number"
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
+    """Give a network on the meta device its weights, as frozen float32. Names must fit: see ``check_names``."""
+    network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, strict=True, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
+    """Give a network on the meta device random weights, the same each time, at which activations keep their size.
+
+    Weights of two or more axes are normal with variance 2 / fan-in (He et al., 2015), others are 1 in
+    a norm and 0 elsewhere.
+    """
+    network = network.to_empty(device="cpu").eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
+    norms = {f"{name}.weight" for name, module in network.named_modules() if "norm" in type(module).__name__.lower()}
+    for name, tensor in network.state_dict(keep_vars=True).items():
+        if tensor.dim() > 1:
+            tensor.data.normal_(0, (2 / max(1, tensor[0].numel())) ** 0.5, generator=generator)
+        else:
+            tensor.data.fill_(1.0 if name in norms else 0.0)
+    return network

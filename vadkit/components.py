@@ -1,0 +1,53 @@
+"""Find a component by kind and name, and build it from the arguments of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vadkit.graph.arguments import arguments, misfit
+from vadkit.kinds import Component
+from vadkit.plugin_manager import Plugins, load_plugins
+from vadkit.problems import Problem, VadkitError, fail, nearest
+
+
+def find_component(name: str, kind: str, plugins: Plugins | None = None) -> type[Component]:
+    """Return the component class of that kind and name. Raises VadkitError if there is none."""
+    plugins = plugins or load_plugins()
+    components = plugins.components
+    found = components.find(name, kind)
+    if found is None:
+        other = components.find(name)
+        if other is not None:
+            fail(f"'{name}' is a {other.kind}, not a {kind}", hint=_known(components.names(kind)))
+        hint = components.suggest(name) or _known(components.names(kind))
+        fail(f"unknown {kind} '{name}'", hint, notes=plugins.lost)
+    return found
+
+
+def _known(names: list[str]) -> str:
+    return f"there are {', '.join(names)}" if names else "there are none: is a plugin missing?"
+
+
+def build_component(component: type[Component], args: Mapping[str, Any], where: str) -> Any:
+    """Return ``component(**args)``. Raises VadkitError, naming ``where.args.NAME``, for bad arguments."""
+    known = arguments(component)
+    problems = []
+    for key, value in args.items():
+        if key not in known:
+            close = nearest(key, known)
+            takes = f"{component.name} takes {', '.join(known) or 'no arguments'}"
+            hint = f"did you mean '{close}'?" if close else takes
+            problems.append(Problem(f"{where}.args.{key}: {component.name} has no such argument", hint=hint))
+        elif (wrong := misfit(value, known[key].type)) is not None:
+            problems.append(Problem(f"{where}.args.{key} {wrong}"))
+    for key, argument in known.items():
+        if argument.required and key not in args:
+            hint = f"for example --set {where}.args.{key}=..."
+            problems.append(Problem(f"{where}.args.{key} is missing: {component.name} needs it", hint=hint))
+    if problems:
+        raise VadkitError(problems)
+    try:
+        return component(**args)
+    except ValueError as error:
+        fail(f"{where}.args: {error}")

@@ -1,0 +1,33 @@
+"""From the ``data`` section of a config to a dataset and a sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vadkit.components import build_component, find_component
+from vadkit.graph.arguments import arguments
+from vadkit.kinds import Sampler
+from vadkit.plugin_manager import Plugins
+from vadkit.video import VideoDataset
+
+
+def open_dataset(data: Mapping[str, Any], plugins: Plugins | None = None) -> VideoDataset:
+    """Return the dataset of a ``data`` section (keys use, args, streams).
+
+    A dataset whose constructor takes ``streams`` is given ``data.streams``, which says what feeds
+    each input of the graph. Raises VadkitError for an unknown component or bad arguments, and
+    whatever the dataset finds wrong with its files.
+    """
+    args = dict(data.get("args") or {})
+    component = find_component(data.get("use") or "feature_store", "dataset", plugins)
+    if "streams" in arguments(component) and data.get("streams"):
+        args.setdefault("streams", dict(data["streams"]))
+    return build_component(component, args, "data")  # type: ignore[no-any-return]
+
+
+def build_sampler(data: Mapping[str, Any], plugins: Plugins | None = None) -> Sampler:
+    """Return the sampler of a ``data`` section (key sampler: use, args)."""
+    sampler = data.get("sampler") or {}
+    component = find_component(sampler.get("use") or "uniform_pad", "sampler", plugins)
+    return build_component(component, sampler.get("args") or {}, "data.sampler")  # type: ignore[no-any-return]

@@ -1,0 +1,74 @@
+"""Whole videos, one after the other, for scoring.
+
+Legend: t snippets (of the first stream), dim the width of a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vadkit.data.shape_checks import check_shapes
+from vadkit.problems import VadkitError, fail
+from vadkit.store.array_file import as_float32, check_finite
+from vadkit.video import Video, VideoDataset, crop_of, shape_of
+
+
+def iterate(
+    dataset: VideoDataset,
+    split: str,
+    streams: Sequence[str],
+    sizes: Mapping[str, int] | None = None,
+) -> Iterator[tuple[Video, dict[str, Tensor]]]:
+    """Give every video of a split with its streams, float32 (crops, t, dim) each.
+
+    Streams are cut or filled with zeros to the first one's t, and a single crop is repeated where
+    another stream has more. Raises VadkitError if the split has no video, and for a video whose
+    files are faulty, hold NaN or infinity, do not belong together, or are not as wide as ``sizes``.
+    """
+    videos = dataset.videos(split)
+    if not videos:
+        fail(f"the data set has no video in split '{split}'")
+    for video in videos:
+        yield video, load(dataset, video, streams, sizes)
+
+
+def load(
+    dataset: VideoDataset, video: Video, streams: Sequence[str], sizes: Mapping[str, int] | None = None
+) -> dict[str, Tensor]:
+    """Return one video's streams, float32 (crops, t, dim) each, as ``iterate`` does."""
+    arrays = {stream: _crops(dataset, video, stream) for stream in streams}
+    problems = check_shapes(video.name, {s: (len(a), *a[0].shape) for s, a in arrays.items()}, sizes or {})
+    if problems:
+        raise VadkitError(problems)
+    t = len(next(iter(arrays.values()))[0])
+    crops = max(len(array) for array in arrays.values())
+    return {
+        stream: _filled(array, t, f"stream '{stream}' of video '{video.name}'").expand(crops, -1, -1)
+        for stream, array in arrays.items()
+    }
+
+
+def _crops(dataset: VideoDataset, video: Video, stream: str) -> list[np.ndarray]:
+    """Return each crop (t, dim); of files of single crops nothing is read yet."""
+    if not hasattr(dataset, "read_crop"):
+        return list(dataset.read(video, stream))
+    return [crop_of(dataset, video, stream, crop) for crop in range(shape_of(dataset, video, stream)[0])]
+
+
+def _filled(crops: list[np.ndarray], t: int, what: str) -> Tensor:
+    """Return float32 (crops, t, dim), a copy: the map of a read-only file must not become a tensor."""
+    there = min(t, len(crops[0]))
+    filled = torch.empty(len(crops), t, crops[0].shape[1])
+    for number, (row, crop) in enumerate(zip(filled.numpy(), crops)):
+        if crop.shape != crops[0].shape:
+            fail(
+                f"{what}: crop {number} has shape {crop.shape}, but crop 0 {crops[0].shape}",
+                hint="is one of them of another video, or made in another way?",
+            )
+        check_finite(crop, what)
+        row[:there], row[there:] = as_float32(crop[:there]), 0
+    return filled

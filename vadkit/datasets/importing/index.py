@@ -1,0 +1,161 @@
+"""Write the index of a plan, store.json and videos.json, or add it to one that is there.
+
+Legend: dim the width of a stream.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from vadkit.datasets.importing.plan import Plan, axes_entry, some
+from vadkit.files import write_text_atomic
+from vadkit.problems import Problem, VadkitError, fail
+from vadkit.store.index import HEAD, VERSION, VIDEOS, Store, read_json, read_store
+from vadkit.video import Video
+
+SNIPPET_FRAMES = 16
+IfThere = Literal["refuse", "merge", "replace"]
+IF_THERE: tuple[IfThere, ...] = ("refuse", "merge", "replace")
+
+
+def check_out(out: Path, if_there: IfThere) -> None:
+    """Raise VadkitError if the folder ``out`` holds a store and nothing was said of it, or cannot be a folder."""
+    if out.exists() and not out.is_dir():
+        fail(f"{out}: is not a folder", hint="--out is the folder of the store")
+    there = [name for name in (HEAD, VIDEOS) if (out / name).exists()]
+    if there and if_there == "refuse":
+        fail(
+            f"{out}: there is a store already ({' and '.join(there)})",
+            hint="--merge adds the streams found now, --replace writes it anew, --out names another folder",
+        )
+    if if_there == "replace" and (out / HEAD).exists() and _has_own_features(out):
+        fail(
+            f"{out}: the store there holds features of its own, which are not replaced by an index",
+            hint="--out names another folder",
+        )
+
+
+def write_index(plan: Plan, out: Path, if_there: IfThere = "refuse") -> None:
+    """Write the index into ``out``. Features stay where they are.
+
+    Raises VadkitError as ``check_out`` does, and for a merge that does not fit.
+    """
+    check_out(out, if_there)
+    head, videos = _head(plan, out), [*plan.videos]
+    if if_there == "merge" and (out / HEAD).exists():
+        head, videos = _merged(plan, out, head)
+    # The videos go first: with an old head beside them they are refused, never misread.
+    lines = ",\n".join(json.dumps(_entry(video)) for video in videos)
+    write_text_atomic(out / VIDEOS, f"[\n{lines}\n]\n")
+    write_text_atomic(out / HEAD, json.dumps(head, indent=1) + "\n")
+
+
+def _head(plan: Plan, out: Path) -> dict[str, Any]:
+    streams: dict[str, Any] = {}
+    for stream, dim in plan.dims.items():
+        streams[stream] = {"dim": dim, "recipe": {}}  # nobody knows how they were made
+        axes = axes_entry(plan.axes[stream])
+        if axes is not None:
+            streams[stream]["axes"] = axes
+    return {
+        "vadkit_store": VERSION,
+        "snippet_frames": SNIPPET_FRAMES,
+        "root": _root(plan.root, out),
+        "intervals": plan.intervals,
+        "streams": streams,
+        "classes": [*plan.classes],
+        **({"data_set": plan.data_set} if plan.data_set else {}),
+        **({"segments": plan.segments} if plan.segments else {}),
+    }
+
+
+def _root(root: Path, out: Path) -> str:
+    """Return the folder of the files: seen from the store if one lies in the other, so that they move together."""
+    root, out = root.resolve(), out.resolve()
+    if out.is_relative_to(root):
+        return "/".join([".."] * len(out.relative_to(root).parts)) or "."
+    return root.relative_to(out).as_posix() if root.is_relative_to(out) else str(root)
+
+
+def _entry(video: Video) -> dict[str, Any]:
+    """Return what videos.json says of a video; what is not known is not written."""
+    entry = {
+        "name": video.name,
+        "split": video.split,
+        "label": video.label,
+        "classes": [*video.classes],
+        "num_frames": video.num_frames,
+        "fps": video.fps,
+        "spans": [[*span] for span in video.spans],
+        "file": video.file,
+        "tags": dict(video.tags),
+        "files": {stream: files[0] if len(files) == 1 else [*files] for stream, files in video.files.items()},
+    }
+    return {key: value for key, value in entry.items() if value not in (None, [], {})}
+
+
+def _has_own_features(out: Path) -> bool:
+    streams = read_json(out / HEAD).get("streams", {})
+    return any((out / stream).is_dir() for stream in streams)
+
+
+# -- merging -------------------------------------------------------------------------------------
+def _merged(plan: Plan, out: Path, head: dict[str, Any]) -> tuple[dict[str, Any], list[Video]]:
+    """Return head and videos of the store there with the plan's streams added or replaced."""
+    store, old = read_store(out), read_json(out / HEAD)
+    _refuse_misfits(plan, store, old)
+    base = store.base.resolve()
+    here = plan.root.resolve()
+    by_name = {video.name: video for video in store.videos}
+    for video in plan.videos:
+        files = {s: _seen_from(base, here, paths) for s, paths in video.files.items()}
+        known = by_name.get(video.name)
+        by_name[video.name] = (
+            replace(video, files=files) if known is None else replace(known, files={**known.files, **files})
+        )
+    return {**old, "streams": {**old["streams"], **head["streams"]}}, list(by_name.values())
+
+
+def _seen_from(base: Path, root: Path, files: Sequence[str]) -> tuple[str, ...]:
+    paths = [root / file for file in files]
+    return tuple((p.relative_to(base) if p.is_relative_to(base) else p).as_posix() for p in paths)
+
+
+def _refuse_misfits(plan: Plan, store: Store, old: dict[str, Any]) -> None:
+    out, problems = store.root, []
+    for what, there, now in (
+        ("data set", store.data_set, plan.data_set),
+        ("interval rule", old.get("intervals"), plan.intervals),
+        ("number of segments", old.get("segments"), plan.segments),
+        ("snippet length", store.snippet_frames, SNIPPET_FRAMES),
+    ):
+        if there != now:
+            problems.append(Problem(f"{out}: the {what} of the store is {there}, that of the files found now {now}"))
+    known = {video.name: video for video in store.videos}
+    for attribute in ("label", "split"):
+        other = [v.name for v in plan.videos if v.name in known and _of(known[v.name], attribute) != _of(v, attribute)]
+        if other:
+            problems.append(Problem(f"{out}: {len(other)} videos have another {attribute} there: {some(other)}"))
+    for stream, dim in plan.dims.items():
+        there = old["streams"].get(stream)
+        if there and (there["dim"] != dim or there.get("axes") != axes_entry(plan.axes[stream])):
+            problems.append(
+                Problem(
+                    f"{out}: stream '{stream}' is there already, {there['dim']} wide; the files found now are {dim} "
+                    "wide or have other axes",
+                    hint="--stream NAME=FOLDER gives the new ones another name",
+                )
+            )
+    packed = [stream for stream in plan.dims if stream in store.packed]
+    if packed:
+        problems.append(Problem(f"{out}: stream '{packed[0]}' of the store is packed; merging would hide it"))
+    if problems:
+        raise VadkitError([*problems, Problem("nothing was merged", hint="write to another folder with --out")])
+
+
+def _of(video: Video, attribute: str) -> Any:
+    return getattr(video, attribute)

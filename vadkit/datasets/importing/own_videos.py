@@ -1,0 +1,171 @@
+"""Import features of your own videos, from two folders or with a table.
+
+Folders say what is what, in any order and depth:
+
+    ROOT/normal/car_park.npy                 ROOT/train/normal/rgb/car_park__0.npy
+    ROOT/abnormal/lift.npy                   ROOT/test/abnormal/audio/lift.npy
+
+With a table (``table.py``) they need not: files are found by the names of its videos.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vadkit.data.validation_split import carve
+from vadkit.datasets.annotations import Intervals
+from vadkit.datasets.importing.features import Feature, group, identify
+from vadkit.datasets.importing.plan import Plan, Progress, make_plan, some, stranger_notes
+from vadkit.datasets.importing.scan import find_files
+from vadkit.datasets.importing.shapes import given_axes
+from vadkit.datasets.importing.streams import given_streams
+from vadkit.datasets.importing.table import read_table
+from vadkit.problems import Problem, VadkitError, fail
+from vadkit.store.index import is_plain_name
+from vadkit.video import SPLITS, Video
+
+LABELS = {"normal": 0, "abnormal": 1, "anomaly": 1, "anomalous": 1, "anomalies": 1}
+SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+PLAIN = "a name has at most 240 bytes, no control characters and no leading dot"
+TWO_FOLDERS = "put the features into two folders, ROOT/normal and ROOT/abnormal, or name a table with --table"
+
+
+def plan_own(
+    root: Path,
+    *,
+    table: Path | None = None,
+    streams: Sequence[str] = (),
+    axes: Sequence[str] = (),
+    intervals: Intervals = "half_open",
+    segments: int | None = None,
+    complete: bool = False,
+    test_share: float | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Find the features of your own videos below ``root`` and plan their index.
+
+    Args:
+        root: any folder above the files.
+        table: of the videos; None takes labels from folders.
+        streams, axes, segments, complete: see ``known.plan_known`` and ``make_plan``.
+        intervals: whether the last frame of an interval of the table belongs to it ("closed").
+        test_share: this share of the training videos, by class, becomes the test split.
+        progress: is told how far it is.
+
+    Raises VadkitError for files that cannot be used or told apart, and for folders that give no label.
+    """
+    if intervals == "umil":
+        fail("--intervals umil is of UCF-Crime only", hint="your own intervals are half_open or closed")
+    given = given_streams(root, streams)
+    files = [file for _, file in given] if given else find_files(root)
+    told = {file.path: stream for stream, file in given}
+    notes: list[str] = []
+    if table is not None:
+        videos = read_table(table, closed=intervals == "closed")
+        identified = identify(files, root, {video.name for video in videos}, told)
+        features = identified.features
+        notes += stranger_notes(identified.strangers, str(table))
+        if not features:
+            fail(f"{root}: no file has the name of a video of {table}", hint=f"the first file is {files[0].below}")
+    else:
+        arrays = [file for file in files if file.path.suffix == ".npy"]
+        features = _whole_names(identify(arrays, root, None, told).features)
+        videos = _by_folders(features)
+    found = group(features)
+    if test_share is not None:
+        videos = _with_test(videos, test_share)
+    classes = ("normal", *sorted({name for video in videos for name in video.classes}))
+    plan = make_plan(
+        root,
+        None,
+        classes,
+        intervals,
+        videos,
+        found,
+        axes=given_axes(axes),
+        segments=segments,
+        complete=complete,
+        progress=progress,
+    )
+    there = {video.name for video in plan.videos}
+    plan.absent = {split: [v.name for v in videos if v.split == split and v.name not in there] for split in SPLITS}
+    plan.notes += notes + _advice(plan)
+    return plan
+
+
+def _whole_names(features: list[Feature]) -> list[Feature]:
+    """Take ``cam__12`` for the name of a video unless its crops go from 0 (or no number) up, without a gap."""
+    crops: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for feature in features:
+        crops[feature.video, feature.stream].add(feature.number)
+    gaps = {key[0] for key, numbers in crops.items() if numbers != set(range(len(numbers)))}
+    return [
+        replace(f, video=f"{f.video}__{f.crop}", crop=None) if f.video in gaps and f.crop is not None else f
+        for f in features
+    ]
+
+
+def _by_folders(features: Sequence[Feature]) -> list[Video]:
+    """Return the videos with labels and splits from the folders above their files, in order of label and name."""
+    found: dict[str, tuple[str, int, Feature]] = {}
+    problems = []
+    for feature in features:
+        words = [part.lower() for part in feature.file.below.parts[:-1]]
+        labels = {LABELS[word] for word in words if word in LABELS}
+        splits = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS} or {"train"}
+        if len(labels) != 1 or len(splits) != 1:
+            none = "no folder above it is called normal or abnormal" if not labels else "folders above it contradict"
+            problems.append(Problem(f"{feature.file.below}: {none}", hint=TWO_FOLDERS))
+            continue
+        told = splits.pop(), labels.pop()
+        if not is_plain_name(feature.video):
+            problems.append(Problem(f"{feature.file.below}: the name cannot be that of a video", hint=PLAIN))
+            continue
+        first = found.setdefault(feature.video, (*told, feature))
+        if first[:2] != told:
+            problems.append(
+                Problem(
+                    f"{first[2].file.below} and {feature.file.below} have one name, but not one label and split",
+                    hint="names of videos must be unique: rename one of them",
+                )
+            )
+    if problems:
+        raise VadkitError(problems)
+    videos = [Video(name, split, label) for name, (split, label, _) in found.items()]
+    return sorted(videos, key=lambda video: (video.split, -video.label, video.name))
+
+
+def _with_test(videos: Sequence[Video], share: float) -> list[Video]:
+    if not 0 < share < 1:
+        fail(f"--test-share {share}: must lie between 0 and 1")
+    if any(video.split == "test" for video in videos):
+        fail("--test-share: there are test videos already")
+    train, chosen = carve([video for video in videos if video.split == "train"], share, 0)
+    return [*train, *(v for v in videos if v.split == "val"), *(replace(video, split="test") for video in chosen)]
+
+
+def _advice(plan: Plan) -> list[str]:
+    notes = []
+    for label, word in ((0, "normal"), (1, "abnormal")):
+        if not any(video.label == label and video.split == "train" for video in plan.videos):
+            notes.append(f"no training video is {word}: weak supervision needs both")
+    test = [video for video in plan.videos if video.split == "test"]
+    if not test:
+        notes.append("there is no test video: put them below a folder called test, or take --test-share 0.2")
+    unknown = [video.name for video in test if video.label and not video.spans]
+    if unknown:
+        notes.append(
+            f"{len(unknown)} abnormal test videos have no intervals, and count as whole videos only: {some(unknown)}"
+        )
+    return notes

@@ -1,0 +1,247 @@
+"""From videos and their files to what a store's index says: widths, axes, segments, and what is odd.
+
+Legend: t snippets, dim the width of a stream.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from vadkit.datasets.importing.features import Files, uneven
+from vadkit.datasets.importing.scan import Found
+from vadkit.datasets.importing.shapes import Shape, find_axes, ordered, read_shape
+from vadkit.problems import Problem, VadkitError, fail
+from vadkit.store.index import AXES
+from vadkit.video import Video
+
+Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+ORDER = ("rgb", "flow", "clip", "audio")  # of streams in a store; others follow by name
+TRUTH_FILE = re.compile(r"gt([-_].*)?\.npy")  # gt.npy, gt-ucf.npy, as published code names them
+FEW = 5  # names in a sentence
+MANY = 20  # videos; as many are not of one length by chance
+UNLIKE = 64  # frames; videos that differ by as many cannot have the same number of snippets
+
+
+@dataclass
+class Plan:
+    """A store's index before it is written. ``axes`` are by stream and split; ``shapes`` (crops, t, dim)."""
+
+    root: Path
+    data_set: str | None
+    classes: tuple[str, ...]
+    intervals: str
+    videos: list[Video]
+    dims: dict[str, int]
+    axes: dict[str, dict[str, str]]
+    segments: int | None
+    shapes: dict[tuple[str, str], Shape]
+    absent: dict[str, list[str]] = field(default_factory=dict)  # videos without a file, by split
+    notes: list[str] = field(default_factory=list)
+
+    def of(self, split: str, stream: str) -> list[Video]:
+        """Return the videos of a split that have a stream."""
+        return [video for video in self.videos if video.split == split and stream in video.files]
+
+    def splits(self) -> list[str]:
+        """Return the splits there are videos of."""
+        return [split for split in ("train", "val", "test") if any(v.split == split for v in self.videos)]
+
+
+def make_plan(
+    root: Path,
+    data_set: str | None,
+    classes: tuple[str, ...],
+    intervals: str,
+    videos: Sequence[Video],
+    files: Files,
+    *,
+    axes: Mapping[str, str],
+    segments: int | None = None,
+    complete: bool = False,
+    progress: Progress | None = None,
+) -> Plan:
+    """Look at one file of each video and stream and plan the index.
+
+    Args:
+        root: the folder that the files lie in.
+        data_set, classes, intervals: as the index names them.
+        videos: all that are known, also those without a file.
+        files: as ``group`` returns them.
+        axes: those that the user says, by stream.
+        segments: equal parts of a video that features are of; None finds out.
+        complete: leave out videos that lack a stream.
+
+    Raises VadkitError if no file can be used, a stream is of several widths, or axes cannot be told.
+    """
+    shapes, broken = _look(files, progress)
+    if not shapes:
+        raise VadkitError(broken)
+    splits = {video.name: video.split for video in videos}
+    dims = _widths(shapes, files)
+    unknown = [stream for stream in axes if stream not in dims]
+    if unknown:
+        fail(f"--axes names stream '{unknown[0]}', but there are {', '.join(dims)}")
+    told = _axes(shapes, splits, axes)
+    shapes = {(v, s): ordered(shape, told[s][splits[v]]) for (v, s), shape in shapes.items()}
+    plan = Plan(root, data_set, classes, intervals, [], dims, told, None, shapes)
+    plan.notes += [f"cannot be used and is left out: {problem.render()}" for problem in broken]
+    plan.notes += _uneven_notes(files, splits)
+    for video in videos:
+        own = {s: _named(files[video.name, s]) for s in dims if (video.name, s) in shapes}
+        if own and (len(own) == len(dims) or not complete):
+            plan.videos.append(replace(video, files=own))
+        elif own:
+            plan.absent.setdefault(video.split, []).append(video.name)
+    plan.segments = segments or _segments(plan)
+    _note_gaps(plan)
+    if not plan.videos:
+        fail(f"{root}: no video has every stream ({', '.join(dims)})", hint="import without --complete")
+    return plan
+
+
+def _look(files: Files, progress: Progress | None) -> tuple[dict[tuple[str, str], Shape], list[Problem]]:
+    shapes, broken = {}, []
+    for number, (key, found) in enumerate(files.items(), 1):
+        try:
+            shapes[key] = read_shape(found[0].path)
+        except VadkitError as error:
+            broken += error.problems
+        if progress and (number % 50 == 0 or number == len(files)):
+            progress("reading headers", number, len(files))
+    return shapes, broken
+
+
+def _named(found: Sequence[Found]) -> tuple[str, ...]:
+    return tuple(str(file.below) for file in found)
+
+
+def _widths(shapes: Mapping[tuple[str, str], Shape], files: Files) -> dict[str, int]:
+    streams = sorted({stream for _, stream in shapes}, key=lambda s: (ORDER.index(s) if s in ORDER else len(ORDER), s))
+    dims, problems = {}, []
+    for stream in streams:
+        own = {key: shape[2] for key, shape in shapes.items() if key[1] == stream}
+        counts = Counter(own.values()).most_common()
+        dims[stream] = counts[0][0]
+        for width, count in counts[1:]:
+            key = next(key for key, other in own.items() if other == width)
+            problems.append(
+                Problem(
+                    f"stream '{stream}' is {dims[stream]} wide in {counts[0][1]} videos, but {width} in {count}, "
+                    f"as in {files[key][0].below}",
+                    hint="features of several backbones are several streams: name them with --stream NAME=FOLDER",
+                )
+            )
+    if problems:
+        raise VadkitError(problems)
+    return dims
+
+
+def _axes(
+    shapes: Mapping[tuple[str, str], Shape], splits: Mapping[str, str], given: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Return the axes by stream and split: some publish training files the other way round than test files."""
+    told: dict[str, dict[str, str]] = {}
+    for stream in {stream for _, stream in shapes}:
+        of_split: dict[str, dict[str, Shape]] = {}
+        for (video, other), shape in shapes.items():
+            if other == stream:
+                of_split.setdefault(splits[video], {})[video] = shape
+        for split, own in of_split.items():
+            axes = (
+                given.get(stream)
+                or find_axes(own.values())
+                or find_axes(shape for (_, other), shape in shapes.items() if other == stream)
+            )
+            if axes is None:
+                video, shape = next((v, s) for v, s in own.items() if 1 not in s[:2] or len(own) == 1)
+                fail(
+                    f"stream '{stream}': the shapes, such as {shape} of video '{video}', do not tell which axis "
+                    "holds crops and which snippets",
+                    hint=f"say it: --axes {stream}=crops_first or --axes {stream}=snippets_first",
+                )
+            told.setdefault(stream, {})[split] = axes
+    return told
+
+
+def _uneven_notes(files: Files, splits: Mapping[str, str]) -> list[str]:
+    notes = []
+    for (split, stream), odd in uneven(files, splits).items():
+        video, count, usual = odd[0]
+        notes.append(
+            f"stream '{stream}', {split}: {_videos(len(odd))} not of {usual} crop{'s' if usual > 1 else ''}, such as "
+            f"{video} of {count}"
+        )
+    return notes
+
+
+def _segments(plan: Plan) -> int | None:
+    """Return how many equal parts features are of: as many rows for every test video, whatever its length."""
+    rows = {stream: _equal_rows(plan, "test", stream) for stream in plan.dims if plan.of("test", stream)}
+    segmented = [stream for stream, count in rows.items() if count]
+    if segmented and len(segmented) < len(rows):
+        other = next(stream for stream in rows if stream not in segmented)
+        fail(
+            f"stream '{segmented[0]}' has {rows[segmented[0]]} rows for every test video, but '{other}' one per "
+            "snippet: they cannot be used together",
+            hint="import them into two stores: --stream NAME=FOLDER --out STORE",
+        )
+    return rows[segmented[0]] if segmented else None
+
+
+def _equal_rows(plan: Plan, split: str, stream: str) -> int | None:
+    """Return the rows that all videos of a split have, if their lengths are known to differ, or if they are many."""
+    videos = plan.of(split, stream)
+    rows = {plan.shapes[video.name, stream][1] for video in videos}
+    frames = [video.num_frames for video in videos if video.num_frames]
+    unlike = max(frames, default=0) - min(frames, default=0) >= UNLIKE
+    return rows.pop() if len(rows) == 1 and (unlike or len(videos) >= MANY) else None
+
+
+def _note_gaps(plan: Plan) -> None:
+    """Say which videos lack a stream, and that segmented training features are such."""
+    for stream in plan.dims:
+        lacking = [video.name for video in plan.videos if stream not in video.files]
+        if lacking:
+            plan.notes.append(
+                f"stream '{stream}' is missing for {_videos(len(lacking))}: {some(lacking)}; to train on it, put the "
+                "files there or import with --complete, which leaves such videos out"
+            )
+        rows = None if plan.segments else _equal_rows(plan, "train", stream)
+        if rows:
+            plan.notes.append(f"stream '{stream}': every training video has {rows} rows: are they segments?")
+
+
+def _videos(count: int) -> str:
+    return "1 video" if count == 1 else f"{count} videos"
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return ", ".join(names[:FEW]) + more
+
+
+def stranger_notes(strangers: Sequence[Found], data_set: str) -> list[str]:
+    """Say which arrays are of no video of ``data_set``, and which are truth files by their names."""
+    arrays = [file for file in strangers if file.path.suffix == ".npy"]
+    truths = [file for file in arrays if TRUTH_FILE.fullmatch(file.path.name)]
+    others = [str(file.below) for file in arrays if file not in truths]
+    notes = [
+        f"{file.below} looks like a truth file and is not used; to check it against the intervals: "
+        f"vadkit data audit STORE --legacy-truth {file.path}"
+        for file in truths
+    ]
+    count = "a .npy file is" if len(others) == 1 else f"{len(others)} .npy files are"
+    return [*notes, f"{count} of no video of {data_set}: {some(others)}"] if others else notes
+
+
+def axes_entry(axes: Mapping[str, str]) -> str | dict[str, str] | None:
+    """Return what store.json says of a stream's axes; None for the usual ones."""
+    kinds = set(axes.values())
+    if kinds == {AXES[0]}:
+        return None
+    return next(iter(kinds)) if len(kinds) == 1 else dict(axes)

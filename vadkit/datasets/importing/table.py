@@ -1,0 +1,188 @@
+"""A table of your own videos: which are abnormal, when, and what else you know.
+
+    video,label,split,classes,intervals,frames,fps
+    shop_door,abnormal,test,theft,120-180 300-365,900,25
+    car_park,normal,train,,,,
+    lift,1,test,,4.5-7s,,25
+
+Only ``video`` and ``label`` must be there. A label is 0 or normal, 1 or abnormal, or a class. Intervals are
+START-END in frames, or in seconds with an s, which needs ``fps``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from vadkit.problems import Place, Problem, VadkitError, fail, nearest
+from vadkit.store.index import is_plain_name
+from vadkit.video import SPLITS, Video
+
+# Names that a column may have -> ours.
+COLUMNS = {
+    "video": "video",
+    "name": "video",
+    "file": "video",
+    "label": "label",
+    "split": "split",
+    "class": "classes",
+    "classes": "classes",
+    "intervals": "intervals",
+    "spans": "intervals",
+    "frames": "frames",
+    "num_frames": "frames",
+    "fps": "fps",
+}
+NORMAL = ("0", "normal", "negative")
+ABNORMAL = ("1", "abnormal", "anomaly", "anomalous", "positive")
+INTERVAL = re.compile(r"(?P<start>\d+(?:\.\d+)?)-(?P<end>\d+(?:\.\d+)?)(?P<seconds>s?)")
+MEDIA = re.compile(r"\.(mp4|avi|mkv|mov|webm|npy|txt)$", re.IGNORECASE)
+
+
+def read_table(path: Path, closed: bool = False) -> list[Video]:
+    """Return the videos of a table, in its order. ``split`` is "train" where the table does not say.
+
+    Args:
+        path: of a file with commas, semicolons or tabs between the cells.
+        closed: the end of an interval belongs to it.
+
+    Raises VadkitError with every line that cannot be understood, at its place.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        fail(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}")
+    except UnicodeDecodeError as error:
+        fail(f"{path}: is not UTF-8 text (byte {error.start})", hint="save it as CSV in UTF-8")
+    if not text.strip():
+        fail(f"{path}: is empty", hint="its first line names columns: video,label,...")
+    head = text.splitlines()[0]
+    between = max(",;\t", key=head.count)
+    columns = _columns(path, head, between)
+    table = _Table(path, text.splitlines(), closed)
+    videos = [table.video(number, dict(zip(columns, row))) for number, row in _rows(text, between)]
+    if table.problems:
+        raise VadkitError(table.problems)
+    if not videos:
+        fail(f"{path}: names no video")
+    return [video for video in videos if video is not None]
+
+
+def _rows(text: str, between: str) -> Iterator[tuple[int, list[str]]]:
+    """Give (line number, cells) below the head, without empty lines."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=between)
+    next(reader)
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            yield reader.line_num, [cell.strip() for cell in row]
+
+
+def _columns(path: Path, head: str, between: str) -> list[str]:
+    words = [word.strip().strip('"').lower() for word in head.split(between)]
+    place, problems = Place(str(path), 1, 1, head, max(1, len(head))), []
+    for word in words:
+        if word not in COLUMNS:
+            close = nearest(word, COLUMNS)
+            hint = f"did you mean '{close}'?" if close else f"there are {', '.join(sorted(set(COLUMNS.values())))}"
+            problems.append(Problem(f"there is no column '{word}'", place, hint=hint))
+    ours = [COLUMNS.get(word, word) for word in words]
+    for needed in ("video", "label"):
+        if needed not in ours and not problems:
+            problems.append(Problem(f"the first line names no column '{needed}'", place))
+    if problems:
+        raise VadkitError(problems)
+    return ours
+
+
+class _Table:
+    """Reads rows one by one and collects what is wrong."""
+
+    def __init__(self, path: Path, lines: list[str], closed: bool) -> None:
+        self.path, self.lines, self.closed = path, lines, closed
+        self.problems: list[Problem] = []
+        self.place = Place(str(path), 1, 1)
+        self.first: dict[str, int] = {}
+
+    def _tell(self, message: str, hint: str | None = None) -> None:
+        self.problems.append(Problem(message, self.place, hint=hint))
+
+    def video(self, line: int, cell: dict[str, str]) -> Video | None:
+        source = self.lines[line - 1] if line <= len(self.lines) else ""
+        self.place = Place(str(self.path), line, 1, source, max(1, len(source)))
+        before = len(self.problems)
+        name = MEDIA.sub("", PurePosixPath(cell.get("video", "").replace("\\", "/")).name)
+        if not is_plain_name(name):
+            self._tell("the line names no video")
+        elif name in self.first:
+            self._tell(f"video '{name}' is in line {self.first[name]} already")
+        self.first.setdefault(name, line)
+        label, classes = self._label(cell.get("label", "")), _words(cell.get("classes", ""))
+        if label is None:
+            label, classes = 1, classes or (cell["label"],)
+        fps, frames = self._number(cell, "fps"), self._number(cell, "frames")
+        spans = self._spans(cell.get("intervals", ""), fps, frames)
+        split = cell.get("split", "").lower() or "train"
+        if split not in SPLITS:
+            self._tell(f"split '{split}' is none of {', '.join(SPLITS)}")
+        if label == 0 and (spans or classes):
+            self._tell(f"video '{name}' is normal, but has {'intervals' if spans else 'a class'}")
+        if len(self.problems) > before:
+            return None
+        return Video(name, split, label, classes, None if frames is None else int(frames), fps, spans)
+
+    def _label(self, word: str) -> int | None:
+        """Return the label; None for a class."""
+        if not word:
+            self._tell("the line has no label", hint="a label is normal, abnormal or a class")
+            return 0
+        if word.lower() in NORMAL:
+            return 0
+        if word.lower() in ABNORMAL:
+            return 1
+        if re.fullmatch(r"-?[\d.]+", word):
+            self._tell(f"label {word} is neither 0 (normal) nor 1 (abnormal)")
+            return 0
+        return None
+
+    def _number(self, cell: dict[str, str], key: str) -> float | None:
+        text = cell.get(key, "")
+        if not text:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 < value < 1e9 or (key == "frames" and value != int(value)):
+            self._tell(f"{key} '{text}' is not a {'whole ' if key == 'frames' else ''}number above 0")
+            return None
+        return value
+
+    def _spans(self, text: str, fps: float | None, frames: float | None) -> tuple[tuple[int, int], ...]:
+        spans = []
+        for word in re.split(r"[\s;,]+", text.strip()) if text.strip() else []:
+            match = INTERVAL.fullmatch(word)
+            if match is None:
+                self._tell(f"interval '{word}' is not START-END", hint="for example 120-180, or 4.5-7s in seconds")
+                continue
+            if match["seconds"] and fps is None:
+                self._tell(f"interval '{word}' is in seconds, which needs the column fps")
+                continue
+            rate = fps if match["seconds"] and fps else 1.0
+            start, end = round(float(match["start"]) * rate), round(float(match["end"]) * rate) + int(self.closed)
+            if frames is not None and end > frames:
+                if start >= frames or end > frames + 1:
+                    self._tell(f"interval '{word}' ends behind the last of {int(frames)} frames")
+                    continue
+                end = int(frames)
+            if start >= end:
+                self._tell(f"interval '{word}' ends before it has begun")
+                continue
+            spans.append((start, end))
+        return tuple(spans)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[;,|]\s*", text.strip()) if word)

@@ -1,0 +1,236 @@
+"""Compare two sets of features and say why they differ: what the verb ``features diff`` prints.
+
+Legend: k crops, t snippets, dim the width of a stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vadkit.diff.causes import Cause, Modality, facts, is_explained
+from vadkit.diff.evidence import Arrays, Evidence, enough, gather
+from vadkit.diff.open_questions import open_questions
+from vadkit.diff.pairs import StreamPair, pair_streams
+from vadkit.diff.recipes import blame, differing, modality_of, with_fields
+from vadkit.diff.sides import Side, open_side
+from vadkit.problems import VadkitError
+
+if TYPE_CHECKING:  # which needs torch
+    from vadkit.diff.trial import Trial
+
+Progress = Callable[[str, int, int], None]  # stream, videos done, videos in all
+CHANGED = Cause(
+    "source",
+    "the recipes are the same, so what differs is nothing that they tell: another version of the video, files that "
+    "were changed afterwards, or another machine",
+    "likely",
+)
+
+
+@dataclass
+class StreamComparison:
+    """What became of one stream.
+
+    Attributes:
+        a, b: names of the stream in A and in B.
+        videos: how many both sides have, of which ``equal`` are equal bit for bit; ``differ`` names the others.
+        unreadable: what is wrong with files that cannot be compared.
+        only_a, only_b: videos that the other side lacks.
+        evidence: what the differing videos' numbers say; None if all are equal or unreadable.
+        causes: why, surest first. ``other_fields`` of the recipes differ, too, but nothing of it shows.
+        recipes: whether each side has one.
+        trial: what was tried on a video, if one was given, by the recipe of ``maker``, A or B; why
+            it was ``not_tried`` if it could not be.
+    """
+
+    a: str
+    b: str
+    videos: int
+    equal: int
+    differ: list[str]
+    unreadable: list[str]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    evidence: Evidence | None
+    causes: list[Cause]
+    recipe_fields: dict[str, tuple[Any, Any]]
+    other_fields: list[str]
+    recipes: tuple[bool, bool]
+    trial: Trial | None = None
+    maker: str = "A"
+    not_tried: str | None = None
+
+    @property
+    def title(self) -> str:
+        return self.a if self.a == self.b else f"{self.a} of A, {self.b} of B"
+
+    @property
+    def is_explained(self) -> bool:
+        """The numbers alone explain all of the difference."""
+        return self.evidence is None or is_explained(self.evidence)
+
+    @property
+    def is_equal(self) -> bool:
+        """Nothing at all differs."""
+        lacking = self.unreadable or self.only_a or self.only_b or self.recipe_fields
+        return self.equal == self.videos and not lacking
+
+
+@dataclass
+class Comparison:
+    """What ``compare`` found. ``alone_a`` and ``alone_b`` are streams that the other side lacks."""
+
+    a: Path
+    b: Path
+    streams: list[StreamComparison]
+    alone_a: list[str] = field(default_factory=list)
+    alone_b: list[str] = field(default_factory=list)
+
+    @property
+    def is_equal(self) -> bool:
+        return all(stream.is_equal for stream in self.streams) and not self.alone_a and not self.alone_b
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        streams = [{**_plain(asdict(stream)), "is_equal": stream.is_equal} for stream in self.streams]
+        return {
+            "a": str(self.a),
+            "b": str(self.b),
+            "is_equal": self.is_equal,
+            "streams": streams,
+            "only_a": self.alone_a,
+            "only_b": self.alone_b,
+        }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def compare(
+    a: Path | str, b: Path | str, streams: Sequence[str] = (), progress: Progress | None = None
+) -> tuple[Comparison, Side, Side]:
+    """Return how the features in ``a`` and ``b`` differ, and both sides.
+
+    Args:
+        a, b: stores, folders of feature files, or files.
+        streams: see ``pair_streams``.
+        progress: called after each video.
+
+    Raises VadkitError for what cannot be opened, and if there is nothing to compare.
+    """
+    side_a = open_side(a)
+    side_b = open_side(b, _names(side_a))
+    if side_b.kind == "store" and side_a.kind != "store":
+        side_a = open_side(a, _names(side_b))
+    pairs, alone_a, alone_b = pair_streams(side_a, side_b, streams)
+    found = [compare_stream(pair, side_a, side_b, progress) for pair in pairs]
+    return Comparison(Path(a), Path(b), found, alone_a, alone_b), side_a, side_b
+
+
+def _names(side: Side) -> set[str]:
+    return {name for videos in side.streams.values() for name in videos} if side.kind == "store" else set()
+
+
+def compare_stream(pair: StreamPair, a: Side, b: Side, progress: Progress | None = None) -> StreamComparison:
+    """Return how one stream differs."""
+    differ, unreadable, digests = [], [], {}
+    for number, (name, (read_a, read_b)) in enumerate(pair.videos.items(), 1):
+        try:
+            x, y = read_a(), read_b()
+        except VadkitError as error:
+            unreadable.append(error.problems[0].message)
+        else:
+            if not same_bits(x, y):
+                differ.append(name)
+                digests[name] = _digest(x), _digest(y)
+        if progress:
+            progress(pair.title, number, len(pair.videos))
+    recipe_a, recipe_b = a.recipes.get(pair.a), b.recipes.get(pair.b)
+    fields = differing(recipe_a, recipe_b) if recipe_a and recipe_b else {}
+    evidence = gather(_sample(pair, differ)) if differ else None
+    modality = modality_of(recipe_a or recipe_b, pair.a)
+    same_recipe = bool(recipe_a) and recipe_a == recipe_b
+    causes, silent = _causes(evidence, fields, modality, same_recipe, _mixed_names(digests))
+    return StreamComparison(
+        pair.a,
+        pair.b,
+        len(pair.videos),
+        len(pair.videos) - len(differ) - len(unreadable),
+        differ,
+        unreadable,
+        pair.only_a,
+        pair.only_b,
+        evidence,
+        causes,
+        fields,
+        silent,
+        (recipe_a is not None, recipe_b is not None),
+    )
+
+
+def same_bits(x: np.ndarray, y: np.ndarray) -> bool:
+    """Tell whether two arrays are equal in type, shape and every bit; NaN equals itself, 0 does not equal -0."""
+    if x.dtype != y.dtype or x.shape != y.shape:
+        return False
+    kind = f"u{x.dtype.itemsize}"
+    return all(np.array_equal(_bits(p, kind), _bits(q, kind)) for p, q in zip(x, y))
+
+
+def _bits(x: np.ndarray, kind: str) -> np.ndarray:
+    return np.ascontiguousarray(x).view(kind)
+
+
+def _digest(x: np.ndarray) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(x).view(np.uint8).data, digest_size=16).digest()
+
+
+def _mixed_names(digests: Mapping[str, tuple[bytes, bytes]]) -> Cause | None:
+    """Tell of videos that have each other's features."""
+    owners = {first: name for name, (first, _) in digests.items()}
+    mixed = {name: owners[second] for name, (_, second) in digests.items() if second in owners}
+    if not mixed:
+        return None
+    name, owner = next(iter(mixed.items()))
+    return Cause(
+        "names", f"{len(mixed)} videos of B have the features of others: '{name}' has those of A's '{owner}'", "certain"
+    )
+
+
+def _sample(pair: StreamPair, names: Sequence[str]) -> list[Arrays]:
+    """Return the arrays of some of the videos, evenly spread."""
+    first = pair.videos[names[0]][0]()
+    step = -(-len(names) // enough(first.shape))
+    return [Arrays(name, pair.videos[name][0](), pair.videos[name][1]()) for name in names[::step]]
+
+
+def _causes(
+    evidence: Evidence | None,
+    fields: Mapping[str, tuple[Any, Any]],
+    modality: Modality | None,
+    same_recipe: bool,
+    mixed: Cause | None,
+) -> tuple[list[Cause], list[str]]:
+    """Return the causes, surest first, and the fields of the recipes that do not show."""
+    if evidence is None:
+        return [], [*fields]
+    if mixed is not None:
+        return [mixed], [*fields]
+    found = facts(evidence)
+    left = open_questions(evidence, modality, {cause.name for cause in found})
+    blamed, silent = blame(fields, evidence, [*found, *left])
+    if left and any(cause.field != "tail" for cause in blamed):
+        left = []  # what a recipe tells of need not be guessed
+    if left and same_recipe:
+        left.insert(0, CHANGED)
+    return [*blamed, *with_fields(found, blamed), *left], silent

@@ -1,0 +1,49 @@
+"""Where the work of an extraction is done: one small file per executor.
+
+``local``: processes of this machine. ``ray``: actors of a Ray cluster, or of this machine. Both do the
+same work on the same items, one video each, which is safe to do twice; a part of the items
+(``vadkit.store.shards``) goes with either. A file has ``run``, see ``Run``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal, Protocol, get_args
+
+from vadkit.extract.workers import Lost, Work
+from vadkit.problems import fail, nearest
+
+Executor = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What an executor may use: processes, threads of torch in each, seconds for a video, and whether each
+    needs a GPU. ``workers`` 0 does all in this process, where the executor can."""
+
+    workers: int = 0
+    threads: int = 1
+    timeout: float | None = None
+    gpu: bool = False
+
+
+class Run(Protocol):
+    """Yield ``make()(item)`` of every item, as they get finished. ``make`` is called once in each process;
+    ``lost`` gives the result of an item whose process died twice, or took too long twice."""
+
+    def __call__(
+        self, make: Callable[[], Work[Any, Any]], items: Sequence[Any], lost: Lost[Any, Any], resources: Resources
+    ) -> Iterator[Any]: ...
+
+
+def find_executor(name: str) -> Run:
+    """Return ``run`` of an executor. Raises VadkitError for an unknown one."""
+    known = get_args(Executor)
+    if name not in known:
+        close = nearest(name, known)
+        hint = f"did you mean '{close}'?" if close else f"there are {', '.join(known)}"
+        fail(f"there is no executor '{name}'", hint)
+    run: Run = import_module(f"vadkit.extract.executors.{name}").run
+    return run

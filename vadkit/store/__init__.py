@@ -1,0 +1,28 @@
+"""The feature store, a folder on disk: whoever fills it, and whoever reads it.
+
+Dataset plugins build on what is named here; loaded when first used, so that importing is cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vadkit.lazy import lazily
+
+if TYPE_CHECKING:
+    from vadkit.store.array_file import open_features
+    from vadkit.store.index import Store, read_store
+    from vadkit.store.reader import StoredFeatures
+    from vadkit.store.recipes import random_weights_warning
+
+__all__ = ["Store", "StoredFeatures", "open_features", "random_weights_warning", "read_store"]
+
+__getattr__ = lazily(
+    "vadkit.store",
+    {
+        "vadkit.store.array_file": ("open_features",),
+        "vadkit.store.index": ("Store", "read_store"),
+        "vadkit.store.reader": ("StoredFeatures",),
+        "vadkit.store.recipes": ("random_weights_warning",),
+    },
+)

@@ -1,0 +1,225 @@
+"""Pack the streams of a store: one file for each, from which a video is a slice. See ``vadkit.store.packed``.
+
+The files that were there stay. What is packed belongs to exactly these files; ``Packed.check`` tells if one changes.
+
+Legend: t snippets, dim the width of a stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, get_args
+
+import numpy as np
+
+from vadkit.files import replacing, write_text_atomic
+from vadkit.problems import Problem, VadkitError, fail, nearest
+from vadkit.store.array_file import check_finite
+from vadkit.store.fingerprints import fingerprint
+from vadkit.store.index import HEAD, Store, read_json, read_store
+from vadkit.store.packed import VERSION, Packed
+from vadkit.store.reader import StoredFeatures
+from vadkit.video import Video
+
+DType = Literal["float32", "float16"]
+SPARE = 256 << 20  # bytes that are left free on the disk
+Progress = Callable[[str, int, int], None]  # the stream, its bytes done, its bytes in all
+
+
+@dataclass(frozen=True)
+class Result:
+    """One stream: its packed file, of so many bytes; ``is_new`` if it was written now."""
+
+    stream: str
+    path: Path
+    videos: int
+    size: int
+    is_new: bool
+
+
+def pack(
+    root: Path | str, dtype: str = "float32", streams: Sequence[str] = (), progress: Progress | None = None
+) -> list[Result]:
+    """Pack streams of a store, or all; one that is packed already, from the same files, stays as it is.
+
+    Args:
+        root: the store.
+        dtype: float32, or float16: half the size, and rounded to 11 bits.
+        streams: names of the streams; () is all.
+        progress: is told how far it is.
+
+    Raises VadkitError for features that cannot be used, do not fit into float16 or are not finite, and for a disk
+    without room.
+    """
+    if dtype not in get_args(DType):
+        fail(f"a store is packed as {' or '.join(get_args(DType))}, not {dtype!r}")
+    store = read_store(root)
+    names = _known(store, streams)
+    plain = replace(store, packed={})
+    results = []
+    for stream in names:
+        job = _Pack(plain, stream, dtype, progress)
+        there = store.packed.get(stream)
+        if there == job.path.name and job.is_there():
+            results.append(job.result(is_new=False))
+            continue
+        job.write()
+        _tell_store(store, stream, job.path.name)
+        if there is not None and there != job.path.name:
+            _delete(store.root / there)
+        results.append(job.result(is_new=True))
+    return results
+
+
+def unpack(root: Path | str, streams: Sequence[str] = ()) -> list[Path]:
+    """Delete the packed files of streams, or of all; the store reads the original ones again. Return their paths."""
+    store = read_store(root)
+    deleted = []
+    for stream in _known(store, streams):
+        if stream in store.packed:
+            _tell_store(store, stream, None)
+            deleted.append(store.root / store.packed[stream])
+            _delete(deleted[-1])
+    return deleted
+
+
+class _Pack:
+    """Packs one stream of a store."""
+
+    def __init__(self, store: Store, stream: str, dtype: str, progress: Progress | None) -> None:
+        self.store, self.stream, self.progress = store, stream, progress
+        self.features = StoredFeatures(store)
+        self.dim, self.dtype = store.dims[stream], np.dtype(dtype)
+        self.videos = _with_features(store, self.features, stream)
+        self.index = self._index()
+        self.rows = sum(crops * t for _, crops, t in self.index.values())
+        self.path = store.root / f"{stream}-{dtype}-{self._mark()}.npy"
+
+    @property
+    def size(self) -> int:
+        return self.rows * self.dim * self.dtype.itemsize
+
+    def is_there(self) -> bool:
+        """Tell whether it was packed before, completely and from the same files."""
+        try:
+            Packed(self.path, self.dim).check(self.store.recipes[self.stream], self._paths_of())
+        except VadkitError:
+            return False
+        return True
+
+    def result(self, is_new: bool) -> Result:
+        return Result(self.stream, self.path, len(self.videos), self.size, is_new)
+
+    def write(self) -> None:
+        free = shutil.disk_usage(self.store.root).free
+        if self.size + SPARE > free:
+            fail(
+                f"{self.store.root}: stream '{self.stream}' takes {self.size / 1e9:.2f} GB when packed, "
+                f"but the disk has {free / 1e9:.2f} GB free",
+                hint="pack it as float16, or make room",
+            )
+        sources: dict[str, list[list[int | str]]] = {}
+        with replacing(self.path) as temporary, temporary.open("wb") as file:
+            header = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.rows, self.dim)}
+            np.lib.format.write_array_header_1_0(file, header)
+            done = 0
+            for video in self.videos:
+                # First, so that a file that changes while it is read counts as changed.
+                sources[video.name] = [fingerprint(p).as_json() for p in self.features.paths(video, self.stream)]
+                done += self._write_video(file, video)
+                if self.progress is not None:
+                    self.progress(self.stream, done, self.size)
+        about = {
+            "vadkit_pack": VERSION,
+            "dim": self.dim,
+            "recipe": self.store.recipes[self.stream],
+            "videos": self.index,
+            "sources": sources,
+        }
+        write_text_atomic(self.path.with_suffix(".json"), json.dumps(about) + "\n")
+
+    def _write_video(self, file: BinaryIO, video: Video) -> int:
+        features = self.features.read(video, self.stream)
+        where = f"stream '{self.stream}' of video '{video.name}'"
+        if features.shape != (*self.index[video.name][1:], self.dim):
+            fail(f"{where} changed while it was packed", hint="wait until nothing writes to the store")
+        check_finite(features, where)
+        with np.errstate(over="ignore"):
+            packed = np.ascontiguousarray(features, self.dtype)
+        if not np.isfinite(packed).all():
+            fail(
+                f"{where} holds {float(np.abs(features).max()):g}, beyond the largest float16",
+                hint="pack it as float32",
+            )
+        file.write(packed.data)
+        return packed.nbytes
+
+    def _index(self) -> dict[str, tuple[int, int, int]]:
+        index, first = {}, 0
+        for video in self.videos:
+            crops, t, _ = self.features.shape(video, self.stream)
+            index[video.name] = (first, crops, t)
+            first += crops * t
+        return index
+
+    def _mark(self) -> str:
+        """Return a name for exactly these files, by their sizes and times."""
+        about = [(path.stat().st_size, path.stat().st_mtime_ns) for v in self.videos for path in self._paths(v)]
+        told = json.dumps([self.index, about, self.store.recipes[self.stream]], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:8]
+
+    def _paths(self, video: Video) -> tuple[Path, ...]:
+        return self.features.paths(video, self.stream)
+
+    def _paths_of(self) -> Callable[[str], Sequence[Path]]:
+        by_name = {video.name: video for video in self.videos}
+        return lambda name: self._paths(by_name[name]) if name in by_name else ()
+
+
+def _known(store: Store, streams: Sequence[str]) -> list[str]:
+    problems = []
+    for name in streams:
+        if name not in store.dims:
+            close = nearest(name, store.dims)
+            hint = f"did you mean '{close}'?" if close else f"it has {', '.join(store.dims)}"
+            problems.append(Problem(f"{store.root}: the store has no stream '{name}'", hint=hint))
+    if problems:
+        raise VadkitError(problems)
+    return [name for name in store.dims if not streams or name in streams]
+
+
+def _with_features(store: Store, features: StoredFeatures, stream: str) -> tuple[Video, ...]:
+    """Return the videos. Raises VadkitError for every one without features of the stream."""
+    problems = [
+        Problem(
+            f"{path}: there is no such file, but it holds stream '{stream}' of video '{video.name}'",
+            hint=f"put it back, or take the video out of {store.root / 'videos.json'}",
+        )
+        for video in store.videos
+        for path in features.missing(video, stream)[:1]
+    ]
+    if problems:
+        raise VadkitError(problems)
+    return store.videos
+
+
+def _tell_store(store: Store, stream: str, packed: str | None) -> None:
+    """Write into store.json which file a stream is packed in."""
+    path = store.root / HEAD
+    head: dict[str, Any] = read_json(path)
+    about: Mapping[str, Any] = head["streams"][stream]
+    head["streams"][stream] = {key: value for key, value in about.items() if key != "packed"}
+    if packed is not None:
+        head["streams"][stream]["packed"] = packed
+    write_text_atomic(path, json.dumps(head, indent=1) + "\n")
+
+
+def _delete(*paths: Path) -> None:
+    for path in paths:
+        for each in (path, path.with_suffix(".json")):
+            each.unlink(missing_ok=True)

@@ -1,0 +1,164 @@
+"""Where a store keeps the features of a video, and how they are read: its own folders, files as people
+have published them, or one packed file per stream.
+
+Legend: t snippets, dim the width of a stream.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from vadkit.problems import fail
+from vadkit.store.array_cache import Kept
+from vadkit.store.array_file import open_features
+from vadkit.store.index import AXES, Store
+from vadkit.store.npy_header import SMALL
+from vadkit.store.packed import Packed
+from vadkit.store.text_file import open_text, text_shape
+from vadkit.video import Video
+
+
+class StoredFeatures:
+    """Reads the features of a store by stream of the store.
+
+    What is kept are folder listings and the small files that were read last. ``warnings`` are sentences for the user.
+    Raises VadkitError for a packed stream that cannot be used, or whose files have changed since.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.warnings: list[str] = []
+        self._listed: dict[Path, frozenset[str]] = {}
+        self._kept = Kept()
+        self._packed = {name: self._open_pack(name, store.root / file) for name, file in store.packed.items()}
+
+    def _open_pack(self, stream: str, path: Path) -> Packed:
+        packed = Packed(path, self.store.dims[stream])
+        videos = {video.name: video for video in self.store.videos}
+
+        def paths(name: str) -> tuple[Path, ...]:
+            return self._files(videos[name], stream) if name in videos else ()
+
+        self.warnings += packed.check(self.store.recipes[stream], paths)
+        return packed
+
+    def paths(self, video: Video, stream: str) -> tuple[Path, ...]:
+        """Return the files of a video's stream, one per crop or one for all."""
+        if stream in self._packed:
+            return (self._packed[stream].path,)
+        return self._files(video, stream)
+
+    def _files(self, video: Video, stream: str) -> tuple[Path, ...]:
+        if stream in video.files:
+            return tuple(self.store.base / file for file in video.files[stream])
+        return (self.store.root / stream / f"{video.name}.npy",)
+
+    def read(self, video: Video, stream: str) -> np.ndarray:
+        """Return (crops, t, dim), memory-mapped where one file holds all crops.
+
+        Raises VadkitError, naming file and cause, for what cannot be used.
+        """
+        if stream in self._packed:
+            return self._packed[stream].read(video.name)
+        paths = self.paths(video, stream)
+        if len(paths) == 1:
+            return self.open_file(paths[0], video, stream)
+        crops = [self.open_file(path, video, stream) for path in paths]
+        for path, crop in zip(paths, crops):
+            if crop.shape != crops[0].shape or len(crop) != 1:
+                fail(
+                    f"{path}: has shape {crop.shape[1:]}, but crop 0 of the same video {crops[0].shape[1:]}",
+                    hint="is it of another video, or made in another way?",
+                )
+        return np.concatenate(crops)
+
+    def read_crop(self, video: Video, stream: str, crop: int) -> np.ndarray:
+        """Return one crop (t, dim), memory-mapped; the only crop of a stream stands for every crop."""
+        if stream in self._packed:
+            return self._packed[stream].read_crop(video.name, crop)
+        files = video.files.get(stream, ())
+        if len(files) < 2:
+            features = self._opened(str(self._files(video, stream)[0]), video, stream)
+            crop = crop if len(features) > 1 else 0
+        else:  # in training this is the common case, and to make a Path would be half of its price
+            features, crop = self._opened(os.path.join(self.store.base, files[crop]), video, stream), 0
+        one: np.ndarray = features[crop]
+        return one
+
+    def open_file(self, path: Path, video: Video, stream: str) -> np.ndarray:
+        """Return one file as (crops, t, dim); of a stream with a file per crop, a single crop.
+
+        Raises VadkitError, naming file and cause.
+        """
+        return self._opened(str(path), video, stream)
+
+    def _opened(self, path: str, video: Video, stream: str) -> np.ndarray:
+        try:
+            about = os.stat(path)
+        except OSError:
+            return self._open(Path(path), video, stream)  # which tells why
+        if about.st_size > SMALL and not path.endswith(".txt"):  # it is mapped, and a map takes an open file
+            return self._open(Path(path), video, stream)
+        key = (stream, path, about.st_ino, about.st_size, about.st_mtime_ns)
+        return self._kept.get(key, lambda: self._open(Path(path), video, stream))
+
+    def _open(self, path: Path, video: Video, stream: str) -> np.ndarray:
+        dim, told_by = self.store.dims.get(stream), f"stream '{stream}' of store.json"
+        if path.suffix == ".txt":
+            return open_text(path, dim, told_by)
+        features = open_features(path, dim, told_by)
+        axes = self.store.axes.get(stream, {}).get(video.split)
+        return features.swapaxes(0, 1) if axes == AXES[1] else features
+
+    def shape(self, video: Video, stream: str) -> tuple[int, int, int]:
+        """Return (crops, t, dim) by the first file's header."""
+        if stream in self._packed:
+            return self._packed[stream].shape(video.name)
+        paths = self.paths(video, stream)
+        if paths[0].suffix == ".txt":
+            return len(paths), *text_shape(paths[0])
+        crops, t, dim = self.open_file(paths[0], video, stream).shape
+        return max(crops, len(paths)), t, dim
+
+    def missing(self, video: Video, stream: str) -> list[Path]:
+        """Return the files that are not there."""
+        if stream in self._packed:
+            return [] if video.name in self._packed[stream] else [self._packed[stream].path]
+        return [path for path in self.paths(video, stream) if path.name not in self.listed(path.parent)]
+
+    def listed(self, folder: Path) -> frozenset[str]:
+        """Return the names in a folder, looked up once; none if it cannot be read."""
+        if folder not in self._listed:
+            try:
+                self._listed[folder] = frozenset(entry.name for entry in os.scandir(folder))
+            except OSError:
+                self._listed[folder] = frozenset()
+        return self._listed[folder]
+
+    def is_elsewhere(self, stream: str, videos: Iterable[Video]) -> bool:
+        """Tell whether the stream of these videos lies outside the store's own folder of it."""
+        return stream in self._packed or any(stream in video.files for video in videos)
+
+
+def without_originals(store: Store) -> set[str]:
+    """Return the packed streams whose original files are gone: the pack is all there is."""
+    plain = StoredFeatures(replace(store, packed={}))
+    return {
+        stream
+        for stream in store.packed
+        if all(not path.exists() for video in store.videos for path in plain.paths(video, stream))
+    }
+
+
+def originals(store: Store, only_packed: Iterable[str] | None = None) -> StoredFeatures:
+    """Return a reader of the original files; of packed ones for streams that have no others.
+
+    Raises VadkitError for a pack that is needed and cannot be used.
+    """
+    kept = without_originals(store) if only_packed is None else set(only_packed)
+    return StoredFeatures(replace(store, packed={s: file for s, file in store.packed.items() if s in kept}))

@@ -1,0 +1,44 @@
+"""What the recipes of features say that whoever uses them must know."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+RANDOM = "random"  # what stands in a recipe in place of the SHA-256 of weights
+
+
+def random_weights_warning(recipes: Mapping[str, Mapping[str, Any]], what: str = "stream") -> list[str]:
+    """Return a sentence if any of the recipes, by stream or input, is of a network with random weights."""
+    names = [name for name, told in recipes.items() if told and told.get("weights") == RANDOM]
+    if not names:
+        return []
+    listed = ", ".join(f"'{name}'" for name in names)
+    return [
+        f"the features of {what}{'s' if len(names) > 1 else ''} {listed} are of networks with random weights, "
+        "which have learned nothing: good for trying things out, and no figure means anything"
+    ]
+
+
+def other_recipes(
+    trained_on: Mapping[str, Any], scored_on: Mapping[str, Any], may_differ: Collection[str] = ()
+) -> list[str]:
+    """Return a sentence per input whose recipe is not the one of training.
+
+    Both map an input's name to what decides its features (backbone, weights, clip length, ...); one
+    that is not known on both sides cannot be compared. Keys that ``may_differ`` do not count.
+    """
+    told = []
+    for name, before in trained_on.items():
+        now = scored_on.get(name)
+        if not before or not now:
+            continue
+        keys = [key for key in {**before, **now} if key not in may_differ and before.get(key) != now.get(key)]
+        if not keys:
+            continue
+        differences = ", ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in keys[:3])
+        told.append(
+            f"the features of input '{name}' were made in another way than those the model was trained on "
+            f"({differences}{', ...' if len(keys) > 3 else ''}): the scores say little"
+        )
+    return told
