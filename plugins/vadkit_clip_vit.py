@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vadkit import Backbone, hookimpl
+from vadkit import Backbone, PublicWeights, hookimpl
 from vadkit.backbones.crops import Order, cut_crops, num_crops, resize_short_side
 from vadkit.backbones.frozen import Frozen, Precision
 from vadkit.backbones.weights import State, check_names, fill, randomise, read_weights
@@ -78,6 +78,22 @@ class ClipVit(Backbone):
     paper = "Radford et al., Learning Transferable Visual Models from Natural Language Supervision, ICML 2021"
     fidelity = "code"
     licence = "MIT, as published by OpenAI"
+    public_weights = (
+        PublicWeights(
+            "ViT-B-16.pt",
+            "openai/CLIP on GitHub, clip/clip.py",
+            licence,
+            "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f",
+            {"model": "b16"},
+        ),
+        PublicWeights(
+            "ViT-B-32.pt",
+            "openai/CLIP on GitHub, clip/clip.py",
+            licence,
+            "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
+            {"model": "b32"},
+        ),
+    )
     example = {"random_weights": True, "model": "b32"}
 
     def __init__(

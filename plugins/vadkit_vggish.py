@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vadkit import Backbone, hookimpl
+from vadkit import Backbone, PublicWeights, hookimpl
 from vadkit.backbones.frozen import Frozen, Precision
 from vadkit.backbones.weights import State, check_names, fill, randomise, read_weights, sha256
 
@@ -60,6 +60,9 @@ class Vggish(Backbone):
     paper = "Hershey et al., CNN Architectures for Large-Scale Audio Classification, ICASSP 2017"
     fidelity = "code"
     licence = "Apache-2.0, as published by Google"
+    public_weights = (
+        PublicWeights("vggish-10086976.pth", "harritaylor/torchvggish on GitHub, release v0.1", licence, "10086976"),
+    )
     example = {"random_weights": True}
 
     def __init__(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Loss,
         Metric,
         Postprocess,
+        PublicWeights,
         Sampler,
         Temporal,
     )
@@ -38,6 +39,7 @@ __all__ = [
     "Loss",
     "Metric",
     "Postprocess",
+    "PublicWeights",
     "Sampler",
     "Temporal",
     "VadkitError",
@@ -56,6 +58,6 @@ __getattr__ = lazily(
         "vadkit.api": ("build", "load"),
         "vadkit.problems": ("VadkitError",),
         "vadkit.video": ("Video", "VideoDataset"),
-        "vadkit.kinds": KINDS,
+        "vadkit.kinds": (*KINDS, "PublicWeights"),
     },
 )

@@ -10,6 +10,8 @@ named in ``BATCH_PORTS`` are filled from the batch when the YAML does not wire t
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -49,6 +51,26 @@ class ModuleComponent(Component, nn.Module):
     no_gradient: ClassVar[tuple[str, ...]] = ()
 
 
+@dataclass(frozen=True)
+class PublicWeights:
+    """A weight file that somebody else publishes and that a backbone reads.
+
+    Attributes:
+        file: its name, as published.
+        source: who publishes it, and where it is found.
+        licence: the terms under which it is published, as far as they are stated.
+        sha256: its digest in lowercase hex, or the beginning of it where the file's name gives only that;
+            empty where no published digest is known.
+        args: the arguments of the backbone that go with this file.
+    """
+
+    file: str
+    source: str
+    licence: str
+    sha256: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Backbone(Component):
     """A frozen feature extractor of one modality that owns its preprocessing.
 
@@ -61,6 +83,8 @@ class Backbone(Component):
     dim: ClassVar[int]
     # Of the weights, as they are published. A store tells it beside the recipe: it decides no number.
     licence: ClassVar[str] = ""
+    # The public files that its ``weights`` may be; ``vadkit weights list`` shows them.
+    public_weights: ClassVar[Sequence[PublicWeights]] = ()
     # How many views (crops, mirrored or not) it takes of each snippet. Set by the constructor if not 1.
     num_crops: int = 1
 

@@ -71,7 +71,7 @@ class Extractor:
     def __init__(self, job: Job, within: Within | None = None) -> None:
         self.job, self.within = job, within
         for stream, backbone in job.backbones.items():
-            _try_out(stream, backbone, job.snippet_frames)
+            try_out(stream, backbone, job.snippet_frames)
 
     def __call__(self, task: Task) -> Line:
         """Write the video's arrays and return its line for the manifest; a broken one's says why.
@@ -128,8 +128,8 @@ def _line(task: Task, source: Source | None, found: Extracted, arrays: dict[str,
     }
 
 
-def _try_out(stream: str, backbone: Backbone, frames: int) -> None:
-    """Load the networks and run them once."""
+def try_out(stream: str, backbone: Backbone, frames: int) -> None:
+    """Load the networks and run them once. Raises VadkitError if that does not work."""
     if backbone.modality == "audio":
         told = backbone.recipe()
         snippet = np.zeros(int(told.get("window") or told["sample_rate"]), np.float32)
