@@ -17,7 +17,7 @@ from vadkit import hookspecs
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted(path for path in (ROOT / "vadkit").rglob("*.py"))
-PLUGINS = sorted((ROOT / "plugins").glob("*.py"))
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # A part may import those of a lower or equal rank; equal ones must not form a circle.
 RANKS = {
     "problems": 0, "files": 1, "devices": 1, "shapes": 0, "hookspecs": 0, "layers": 0, "templates": 0,
