@@ -159,7 +159,7 @@ def test_damaged_text(tmp_path, monkeypatch):
     texts = [
         SMALL,
         SMALL,
-        *((CONFIGS / "graphs" / name).read_text() for name in ("pel4vad_xd.yaml", "seed_xd_rgb.yaml")),
+        *((CONFIGS / "graphs" / name).read_text() for name in ("pel4vad/pel4vad_xd.yaml", "seed/seed_xd_rgb.yaml")),
     ]
     outcomes = []
     for _ in range(900):
