@@ -1,6 +1,6 @@
-"""One fully connected layer per snippet (a convolution of kernel 1), with room for a skip connection.
+"""Dense layer: one fully connected layer per snippet (a convolution of kernel 1), with an optional skip connection.
 
-The small block between the big ones in every system; with a skip, Eq. 5 of the seed paper.
+The small block between the large ones of every system; with a skip, Eq. 5 of the seed paper.
 
 Legend: b bags x crops, t snippets, c channels.
 """
@@ -16,29 +16,28 @@ from vadkit import Temporal, hookimpl
 from vadkit.layers import Activation, initialise, nonlinearity
 
 
-class Mlp(Temporal):
-    """Linear layer, activation, dropout; a second input may join before the activation or at the end.
-
-    State names: linear, for the authors' ``conv1`` (X_CNN), ``linear1`` and ``linear2``, whose
-    weights are stored as (o, i, 1).
+class Dense(Temporal):
+    """Apply a linear layer, an activation and dropout; a skip may join before the activation or at the end.
 
     Args:
         in_dim: width of the snippets.
         skip_dim: width of the skip, where one is wired.
         dim: width of the layer; null keeps ``in_dim``.
-        activation: behind the layer.
-        dropout: behind the activation.
-        merge: what happens to a wired skip. "add_before_activation" is the seed authors' code and
+        activation: after the layer.
+        dropout: after the activation.
+        merge: what is done with a wired skip. "add_before_activation" is the seed authors' code and
             needs equal widths; "concat_after" is Eq. 5 as printed, and widens the output by the
             skip; "none" ignores it.
     """
 
-    name = "mlp"
+    name = "dense"
     inputs = {"x": "b t in_dim", "skip?": "b t skip_dim"}
     outputs = {"x": "b t dim"}
     example = {"in_dim": 8, "dim": 4, "skip_dim": 4}
     paper = "Eq. 3 and 5 of the seed paper (IEEE OJCS 2024)"
     fidelity = "code"
+    # X_CNN and Stage 3 in the seed authors' code. Theirs are convolutions: weights (o, i, 1), here (o, i).
+    authors_names = {"linear": ("conv1", "linear1", "linear2")}
 
     def __init__(
         self,
@@ -78,4 +77,4 @@ class Mlp(Temporal):
 
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [Mlp]
+    return [Dense]
