@@ -82,6 +82,7 @@ class ClipVit(Backbone):
 
     def __init__(
         self,
+        *,
         weights: str | None = None,
         random_weights: bool = False,
         model: Literal["b16", "b32"] = "b16",

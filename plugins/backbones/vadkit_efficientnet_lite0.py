@@ -51,7 +51,7 @@ class EfficientNetLite0(Backbone):
     fidelity = "official"
     licence = "Apache-2.0"
 
-    def __init__(self, short_side: int = 128, frames: int = 2, device: str = "cpu") -> None:
+    def __init__(self, *, short_side: int = 128, frames: int = 2, device: str = "cpu") -> None:
         if short_side < 32:
             raise ValueError(f"short_side must be at least 32 pixels, not {short_side}")
         if frames < 1:

@@ -89,6 +89,7 @@ class I3dRgb(Backbone):
 
     def __init__(
         self,
+        *,
         weights: str | None = None,
         random_weights: bool = False,
         short_side: int = 256,
@@ -145,6 +146,7 @@ class I3dFlow(Backbone):
 
     def __init__(
         self,
+        *,
         weights: str | None = None,
         random_weights: bool = False,
         short_side: int = 256,

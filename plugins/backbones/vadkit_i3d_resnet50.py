@@ -68,6 +68,7 @@ class I3dResnet50(Backbone):
 
     def __init__(
         self,
+        *,
         weights: str | None = None,
         random_weights: bool = False,
         non_local: bool = False,

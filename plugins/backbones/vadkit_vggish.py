@@ -64,6 +64,7 @@ class Vggish(Backbone):
 
     def __init__(
         self,
+        *,
         weights: str | None = None,
         random_weights: bool = False,
         postprocess: Literal["raw", "pca", "quantised"] = "raw",

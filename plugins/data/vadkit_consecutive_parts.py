@@ -31,7 +31,7 @@ class ConsecutiveParts(Sampler):
     paper = "Sun and Gong, Long-Short Temporal Co-Teaching, ICME 2023"
     fidelity = "code"
 
-    def __init__(self, parts: int = 16, run: int = 7) -> None:
+    def __init__(self, *, parts: int = 16, run: int = 7) -> None:
         for name, value in (("parts", parts), ("run", run)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")

@@ -37,7 +37,7 @@ class FeatureStore(Dataset):
     name = "feature_store"
     fidelity = "ours"
 
-    def __init__(self, root: str, streams: dict[str, str] | None = None) -> None:
+    def __init__(self, *, root: str, streams: dict[str, str] | None = None) -> None:
         self.store = read_store(root)
         self.stored = StoredFeatures(self.store)
         self.root = self.store.root

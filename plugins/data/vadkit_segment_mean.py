@@ -39,7 +39,7 @@ class SegmentMean(Sampler):
     paper = "Sultani et al., Real-world Anomaly Detection in Surveillance Videos, CVPR 2018"
     fidelity = "code"
 
-    def __init__(self, length: int = 200) -> None:
+    def __init__(self, *, length: int = 200) -> None:
         if length < 1:
             raise ValueError(f"length must be at least 1, not {length}")
         self.length = length

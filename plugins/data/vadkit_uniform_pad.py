@@ -48,6 +48,7 @@ class UniformPad(Sampler):
 
     def __init__(
         self,
+        *,
         length: int = 200,
         fill: Literal["zero", "ramp"] = "zero",
         cut: bool = True,

@@ -23,7 +23,7 @@ class FrameMetrics(Metric):
     name = "frame_metrics"
     fidelity = "ours"
 
-    def __init__(self, limit: int = 4_000_000) -> None:
+    def __init__(self, *, limit: int = 4_000_000) -> None:
         self.book = ScoreBook(limit)
 
     def add(

@@ -37,6 +37,7 @@ class ScoreSmoothing(Postprocess):
 
     def __init__(
         self,
+        *,
         kappa: int = 1,
         mode: Literal["slide", "fixed"] = "slide",
         pad: Literal["zero", "edge", "shrink"] = "zero",

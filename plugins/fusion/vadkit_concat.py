@@ -21,7 +21,7 @@ class Concat(Fusion):
     name = "concat"
     example = {"dims": [4, 3]}
 
-    def __init__(self, dims: list[int]) -> None:
+    def __init__(self, *, dims: list[int]) -> None:
         super().__init__()
         self.dims, self.dim = list(dims), sum(dims)
 

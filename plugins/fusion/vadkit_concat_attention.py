@@ -26,7 +26,7 @@ class ConcatAttention(Fusion):
     example = {"dims": [4, 3]}
     paper = "a reading of section IV-E of the seed paper (IEEE OJCS 2024)"
 
-    def __init__(self, dims: list[int]) -> None:
+    def __init__(self, *, dims: list[int]) -> None:
         super().__init__()
         self.dims, self.dim = list(dims), sum(dims)
         self.scorers = nn.ModuleList(nn.Linear(dim, 1) for dim in dims)

@@ -39,7 +39,7 @@ class GatedAttention(Fusion):
     lookahead = "all"
     mask_switch = "use_mask"
 
-    def __init__(self, dims: list[int], use_mask: bool = False) -> None:
+    def __init__(self, *, dims: list[int], use_mask: bool = False) -> None:
         super().__init__()
         self.dims, self.dim, self.use_mask = list(dims), dims[0], use_mask
         self.lookahead = "all" if len(dims) > 1 else 0

@@ -18,7 +18,7 @@ class Sum(Fusion):
     inputs = {"*x": "b t dim"}
     example = {"dim": 4}
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, *, dim: int) -> None:
         super().__init__()
         self.dim = dim
 

@@ -37,7 +37,7 @@ class CausalConv(Head):
     fidelity = "code"
     range = "logit"
 
-    def __init__(self, in_dim: int, kernel: int = 3, logits: Literal[1, 2] = 1, dropout: float = 0.0) -> None:
+    def __init__(self, *, in_dim: int, kernel: int = 3, logits: Literal[1, 2] = 1, dropout: float = 0.0) -> None:
         super().__init__()
         if kernel < 1:
             raise ValueError(f"kernel must be at least 1, not {kernel}")

@@ -35,6 +35,7 @@ class MlpHead(Head):
 
     def __init__(
         self,
+        *,
         in_dim: int,
         hidden: list[int] | None = None,
         activation: Activation = "relu",

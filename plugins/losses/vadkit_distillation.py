@@ -35,7 +35,7 @@ class Distillation(Loss):
     paper = "Hinton et al., Distilling the Knowledge in a Neural Network, 2015"
     fidelity = "paper"
 
-    def __init__(self, mode: Literal["bce", "kl", "mse"] = "bce") -> None:
+    def __init__(self, *, mode: Literal["bce", "kl", "mse"] = "bce") -> None:
         super().__init__()
         self.mode = mode
 

@@ -90,6 +90,7 @@ class DualMemoryLoss(Loss):
 
     def __init__(
         self,
+        *,
         dim: int,
         form: Literal["ur_dmu", "wsv_gst"] = "ur_dmu",
         cos_weight: float = 0.0,

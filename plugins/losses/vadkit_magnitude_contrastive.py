@@ -61,6 +61,7 @@ class MagnitudeContrastive(Loss):
 
     def __init__(
         self,
+        *,
         dim: int,
         form: Literal["inter", "mgfn"] = "inter",
         k: int = 20,

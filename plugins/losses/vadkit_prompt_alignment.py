@@ -64,6 +64,7 @@ class PromptAlignment(Loss):
 
     def __init__(
         self,
+        *,
         dim: int,
         temperature: float = 0.05,
         log: Literal["log_softmax", "softmax_eps"] = "log_softmax",

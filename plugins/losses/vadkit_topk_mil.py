@@ -36,7 +36,7 @@ class TopkMil(Loss):
     paper = "Wu et al., Not only Look, but also Listen, ECCV 2020"
     fidelity = "code"
 
-    def __init__(self, normal_k: Literal["one", "ratio"] = "one", divisor: int = 16) -> None:
+    def __init__(self, *, normal_k: Literal["one", "ratio"] = "one", divisor: int = 16) -> None:
         super().__init__()
         if divisor < 1:
             raise ValueError(f"divisor must be at least 1, not {divisor}")

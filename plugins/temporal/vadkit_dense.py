@@ -41,6 +41,7 @@ class Dense(Temporal):
 
     def __init__(
         self,
+        *,
         in_dim: int,
         skip_dim: int | None = None,
         dim: int | None = None,

@@ -60,6 +60,7 @@ class DualMemory(Temporal):
 
     def __init__(
         self,
+        *,
         in_dim: int,
         abnormal_slots: int = 50,
         normal_slots: int = 50,

@@ -42,7 +42,6 @@ class GlobalLocalAttention(Temporal):
         depth: layers.
         heads: heads per layer.
         head_dim: width of a head, free of ``in_dim``.
-        ff_dim: width inside the feed-forward part; null means ``in_dim``.
         dropout: behind both projections of the feed-forward part and behind ``out``.
         normalise: "column" divides the kernel's columns by their sums, so that rows at both ends
             do not add to 1: a slip that UR-DMU and all code from it share, up to .03 in the
@@ -62,11 +61,11 @@ class GlobalLocalAttention(Temporal):
 
     def __init__(
         self,
+        *,
         in_dim: int,
         depth: int = 2,
         heads: int = 4,
         head_dim: int = 128,
-        ff_dim: int | None = None,
         dropout: float = 0.5,
         normalise: Normalise = "column",
         use_mask: bool = False,
@@ -75,13 +74,9 @@ class GlobalLocalAttention(Temporal):
         super().__init__()
         if min(depth, heads, head_dim) < 1:
             raise ValueError(f"depth, heads, head_dim must be at least 1, not {depth}, {heads}, {head_dim}")
-        if ff_dim is not None and ff_dim < 1:
-            raise ValueError(f"ff_dim must be at least 1, or null for the input's width, not {ff_dim}")
         self.dim = self.in_dim = in_dim
         self.normalise, self.use_mask = normalise, use_mask
-        self.layers = nn.ModuleList(
-            GlobalLocalLayer(in_dim, heads, head_dim, ff_dim or in_dim, dropout) for _ in range(depth)
-        )
+        self.layers = nn.ModuleList(GlobalLocalLayer(in_dim, heads, head_dim, dropout) for _ in range(depth))
         initialise(self, init)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -97,7 +92,7 @@ class GlobalLocalAttention(Temporal):
 class GlobalLocalLayer(nn.Module):
     """One pre-norm layer: attention, then feed-forward, each with a residual."""
 
-    def __init__(self, dim: int, heads: int, head_dim: int, ff_dim: int, dropout: float) -> None:
+    def __init__(self, dim: int, heads: int, head_dim: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
         inner = heads * head_dim
@@ -105,8 +100,8 @@ class GlobalLocalLayer(nn.Module):
         self.qkvt = nn.Linear(dim, 4 * inner, bias=False)
         self.out = nn.Linear(2 * inner, dim)
         self.ff_norm = nn.LayerNorm(dim)
-        self.ff_in = nn.Linear(dim, ff_dim)
-        self.ff_out = nn.Linear(ff_dim, dim)
+        self.ff_in = nn.Linear(dim, dim)
+        self.ff_out = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:

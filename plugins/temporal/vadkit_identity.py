@@ -17,7 +17,7 @@ class Identity(Temporal):
     name = "identity"
     example = {"in_dim": 8}
 
-    def __init__(self, in_dim: int) -> None:
+    def __init__(self, *, in_dim: int) -> None:
         super().__init__()
         self.dim = self.in_dim = in_dim
 

@@ -22,7 +22,7 @@ class LayerNorm(Temporal):
     paper = "Ba et al., Layer Normalization, 2016"
     fidelity = "code"
 
-    def __init__(self, in_dim: int) -> None:
+    def __init__(self, *, in_dim: int) -> None:
         super().__init__()
         self.dim = self.in_dim = in_dim
         self.norm = nn.LayerNorm(in_dim)

@@ -40,6 +40,7 @@ class ProgressiveDropout(Temporal):
 
     def __init__(
         self,
+        *,
         in_dim: int,
         p: float = 0.5,
         curve: Literal["log", "linear"] = "log",

@@ -52,6 +52,7 @@ class TemporalContextAggregation(Temporal):
 
     def __init__(
         self,
+        *,
         in_dim: int,
         hidden: int = 128,
         window: int = 9,

@@ -16,7 +16,7 @@ from vadkit.layers import Activation, Init, clear, initialise, nonlinearity
 
 
 class TemporalConv(Temporal):
-    """Convolution over time with zeros at the ends, activation, dropout. Keeps t.
+    """Convolution over time with zeros at the ends, then an activation. Keeps t.
 
     State names: conv, for UR-DMU's ``embedding.conv_1.0``.
 
@@ -26,8 +26,7 @@ class TemporalConv(Temporal):
         kernel: snippets that one output sees; an even kernel sees one more after than before.
         dilation: distance between them.
         causal: look back only.
-        activation: behind the convolution.
-        dropout: behind the activation.
+        activation: after the convolution.
         use_mask: padding counts as zero. Off as in the authors' code, where it leaks into the
             last real snippets.
         init: "xavier" as the seed starts it, "torch" as UR-DMU does.
@@ -43,13 +42,13 @@ class TemporalConv(Temporal):
 
     def __init__(
         self,
+        *,
         in_dim: int,
         dim: int | None = None,
         kernel: int = 3,
         dilation: int = 1,
         causal: bool = False,
         activation: Activation = "relu",
-        dropout: float = 0.0,
         use_mask: bool = False,
         init: Init = "xavier",
     ) -> None:
@@ -64,13 +63,12 @@ class TemporalConv(Temporal):
         self.lookahead = reach - self.before
         self.conv = nn.Conv1d(in_dim, self.dim, kernel, dilation=dilation)
         self.activation = nonlinearity(activation)
-        self.dropout = nn.Dropout(dropout)
         initialise(self, init)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c) and mask (b, t); return (b, t, dim)."""
         x = clear(x, mask if self.use_mask else None)
-        return self.dropout(self.activation(self._convolve(x)))
+        return self.activation(self._convolve(x))
 
     def _convolve(self, x: Tensor) -> Tensor:
         """Return the convolution of x (b, t, c) as one product over neighbours side by side.

@@ -62,6 +62,7 @@ class TopkNominator(Temporal):
 
     def __init__(
         self,
+        *,
         in_dim: int,
         ratio: float = 0.95,
         k_max: int | None = 500,

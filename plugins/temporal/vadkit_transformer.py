@@ -39,6 +39,7 @@ class Transformer(Temporal):
 
     def __init__(
         self,
+        *,
         in_dim: int,
         depth: int = 1,
         heads: int = 4,
