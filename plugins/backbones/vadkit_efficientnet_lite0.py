@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from vadkit import Backbone, hookimpl
@@ -77,7 +78,7 @@ class EfficientNetLite0(Backbone):
         same = len({i.shape for i in images}) == 1
         with torch.inference_mode():
             maps = self._maps(torch.cat(images)) if same else torch.cat([self._maps(i) for i in images])
-        return maps.unflatten(0, (len(snippets), self.frames)).mean(1).cpu().numpy()  # s 1280
+        return reduce(maps, "(s k) c -> s c", "mean", k=self.frames).cpu().numpy()
 
     def _resized(self, frames: np.ndarray) -> Tensor:
         """Take uint8 (k, height, width, 3), return uint8 (k, 3, h, w)."""
@@ -85,7 +86,7 @@ class EfficientNetLite0(Backbone):
         scale = self.short_side / min(height, width)
         # A very long strip would cost memory without end: 4 times the short side is kept.
         size = [min(round(side * scale), 4 * self.short_side) for side in (height, width)]
-        x = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
+        x = rearrange(torch.from_numpy(np.ascontiguousarray(frames)), "k h w c -> k c h w")
         return F.interpolate(x, size, mode="bilinear", antialias=True)
 
     def _maps(self, images: Tensor) -> Tensor:

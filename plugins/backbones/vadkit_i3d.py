@@ -28,6 +28,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Backbone, hookimpl
@@ -117,7 +118,7 @@ class I3dRgb(Backbone):
         """Yield each crop of a snippet as the network takes it, (3, f, h, w)."""
         x = resize_short_side(frames, self.short_side)
         for _, part in cut_crops(x, self.crop, self.crops):
-            yield normalised(part.transpose(0, 1))
+            yield normalised(rearrange(part, "f c h w -> c f h w"))
 
 
 class I3dFlow(Backbone):
@@ -191,7 +192,8 @@ class I3dFlow(Backbone):
         grey = to_grey(frames).numpy()
         if len(grey) == 1:
             grey = np.repeat(grey, 2, axis=0)
-        x = torch.from_numpy(flows.optical_flow(grey, self.flow, self.frozen.device)).permute(3, 0, 1, 2)
+        x = torch.from_numpy(flows.optical_flow(grey, self.flow, self.frozen.device))
+        x = rearrange(x, "f h w c -> c f h w")
         return torch.cat([x, x[:, -1:].expand(-1, max(0, PAIRS - x.shape[1]), -1, -1)], 1)
 
 

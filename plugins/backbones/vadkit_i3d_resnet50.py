@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Backbone, hookimpl
@@ -105,7 +106,7 @@ class I3dResnet50(Backbone):
         frames = np.concatenate([frames, *[frames[-1:]] * missing])
         x = resize_short_side(frames, self.short_side)
         for _, part in cut_crops(x, self.crop, self.crops):
-            yield normalised(part.transpose(0, 1))
+            yield normalised(rearrange(part, "f c h w -> c f h w"))
 
 
 def normalised(x: Tensor) -> Tensor:
@@ -129,10 +130,11 @@ class NonLocal(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         less = F.max_pool3d(x, (1, 2, 2))
-        query, key, value = self.theta(x), self.phi(less), self.g(less)  # b c t h w
-        parts = [part.flatten(2).transpose(1, 2) for part in (query, key, value)]  # b thw c
-        seen = F.scaled_dot_product_attention(*parts).transpose(1, 2).reshape(query.shape)
-        return x + self.out(seen)
+        parts = (self.theta(x), self.phi(less), self.g(less))
+        query, key, value = (rearrange(part, "b c t h w -> b (t h w) c") for part in parts)
+        seen = F.scaled_dot_product_attention(query, key, value)
+        _, _, t, h, w = x.shape
+        return x + self.out(rearrange(seen, "b (t h w) c -> b c t h w", t=t, h=h, w=w))
 
 
 class Bottleneck(nn.Module):

@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Backbone, hookimpl
@@ -167,7 +168,7 @@ class VggishNetwork(nn.Module):
 
 def flattened(x: Tensor) -> Tensor:
     """Take maps (s, c, 6, 4), return rows with the channel innermost, as in TensorFlow, whence the weights come."""
-    return x.permute(0, 2, 3, 1).flatten(1)
+    return rearrange(x, "s c h w -> s (h w c)")
 
 
 def load_network(weights: str | None) -> nn.Module:

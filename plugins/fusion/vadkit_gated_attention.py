@@ -9,6 +9,7 @@ Legend: b bags x crops, t snippets, c channels of the main stream.
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -74,9 +75,10 @@ class GatedStep(nn.Module):
 
     def attend(self, main: Tensor, other: Tensor, bias: Tensor | None) -> Tensor:
         """Return what the main stream reads from the other, (b, t, c)."""
-        q, k, v = (part[:, None] for part in (self.query(main), self.key(other), self.value(other)))
-        bias = None if bias is None else bias[:, None]  # (b, 1, 1, t): one head
-        return scaled_dot_product_attention(q, k, v, attn_mask=bias)[:, 0]
+        parts = (self.query(main), self.key(other), self.value(other))
+        q, k, v = (rearrange(part, "b t c -> b 1 t c") for part in parts)  # one head
+        bias = None if bias is None else rearrange(bias, "b 1 t -> b 1 1 t")
+        return rearrange(scaled_dot_product_attention(q, k, v, attn_mask=bias), "b 1 t c -> b t c")
 
 
 @hookimpl

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Head, hookimpl
@@ -48,7 +49,7 @@ class CausalConv(Head):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x (b, t, c); return scores (b, t)."""
-        x = nn.functional.pad(self.dropout(x).transpose(1, 2), (self.kernel - 1, 0))
+        x = nn.functional.pad(rearrange(self.dropout(x), "b t c -> b c t"), (self.kernel - 1, 0))
         logits = self.conv(x)  # (b, 1 or 2, t)
         return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
 

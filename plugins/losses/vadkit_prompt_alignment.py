@@ -13,11 +13,12 @@ import math
 from typing import Literal
 
 import torch
+from einops import rearrange, reduce
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import full_precision, per_video
+from vadkit.layers import full_precision
 
 SHARPNESS = 10.0  # of the pooling weights, and of the target distribution
 TINY = 1e-8
@@ -101,22 +102,22 @@ class PromptAlignment(Loss):
         if mask is not None:
             weights = weights.masked_fill(~mask[:, None, :], 0)
         pooled = F.normalize(weights, p=1, dim=-1) @ x  # (b, 2, c)
-        return per_video(pooled, crops).mean(1).flatten(0, 1)
+        return reduce(pooled, "(v crops) two c -> (v two) c", "mean", crops=crops)
 
     @staticmethod
     def row_classes(classes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the class of each row and whether there is such a row, both (n)."""
         abnormal = labels > 0.5
         own = torch.where(abnormal, classes, 0)
-        kinds = torch.stack([own, torch.zeros_like(own)], dim=1).flatten()
-        return kinds, torch.stack([torch.ones_like(abnormal), abnormal], dim=1).flatten()
+        kinds = rearrange([own, torch.zeros_like(own)], "two v -> (v two)")
+        return kinds, rearrange([torch.ones_like(abnormal), abnormal], "two v -> (v two)")
 
     @staticmethod
     def row_prompts(prompts: Tensor, labels: Tensor) -> Tensor:
         """Return the text vector of each row, (n, c)."""
         calm = prompts[:, 0]
         own = torch.where(labels[:, None] > 0.5, prompts[:, 1], calm)
-        return torch.stack([own, calm], dim=1).flatten(0, 1)
+        return rearrange([own, calm], "two v c -> (v two) c")
 
     def logits(self, rows: Tensor, texts: Tensor) -> Tensor:
         """Return cosine / temperature of each row with each text, (n, n)."""

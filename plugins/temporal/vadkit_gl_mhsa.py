@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -113,11 +114,11 @@ class GlobalLocalLayer(nn.Module):
     def attend(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
         """Return (b, t, h * 2d): per head the global reading, then the local one."""
         q, k, v, local = self.qkvt(x).chunk(4, dim=-1)  # each (b, t, h * d)
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (q, k, v))
+        q, k, v = (rearrange(part, "b t (h d) -> b h t d", h=self.heads) for part in (q, k, v))
         bias = None if bias is None else bias[:, None]  # the same for all heads
-        far = scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)  # (b, t, h, d)
-        near = read(local).unflatten(-1, (self.heads, -1))
-        return torch.cat([far, near], dim=-1).flatten(2)
+        far = rearrange(scaled_dot_product_attention(q, k, v, attn_mask=bias), "b h t d -> b t h d")
+        near = rearrange(read(local), "b t (h d) -> b t h d", h=self.heads)
+        return rearrange(torch.cat([far, near], dim=-1), "b t h d -> b t (h d)")
 
 
 def local_reading(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Read:

@@ -11,6 +11,7 @@ import math
 from typing import Literal
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from vadkit import Temporal, hookimpl
@@ -65,12 +66,12 @@ class ProgressiveDropout(Temporal):
 
     def probabilities(self, x: Tensor) -> Tensor:
         """Return the drop probability of every row (b, c)."""
-        strength = torch.sigmoid(x.detach().mean(1)).flatten()
+        strength = rearrange(torch.sigmoid(x.detach().mean(1)), "b c -> (b c)")
         rank = strength.argsort().argsort().to(x.dtype)
         share = rank / max(strength.numel() - 1, 1)
         if self.curve == "log":  # log10(1 + share * (10^1.5 - 1)) / 1.5
             share = torch.log10(1 + share * (math.pow(10, 1.5) - 1)) / 1.5
-        return (self.p * share).view(x.shape[0], x.shape[2])
+        return rearrange(self.p * share, "(b c) -> b c", b=x.shape[0])
 
     def draw_noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         """Return uniform noise (b, c) in [0, 1)."""

@@ -9,6 +9,7 @@ Legend: b bags x crops, t snippets, c channels.
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
@@ -80,7 +81,7 @@ class TemporalConv(Temporal):
         padded = nn.functional.pad(x, (0, 0, self.before, self.lookahead))
         starts = range(0, self.before + self.lookahead + 1, self.conv.dilation[0])
         seen = torch.cat([padded[:, start : start + t] for start in starts], dim=-1)  # (b, t, kernel * c)
-        return nn.functional.linear(seen, weight.transpose(1, 2).flatten(1), self.conv.bias)
+        return nn.functional.linear(seen, rearrange(weight, "dim c kernel -> dim (kernel c)"), self.conv.bias)
 
 
 @hookimpl

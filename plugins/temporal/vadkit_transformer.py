@@ -8,6 +8,7 @@ Legend: b bags x crops, t snippets, c channels, h heads, d head width.
 
 from __future__ import annotations
 
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -85,9 +86,9 @@ class TransformerLayer(nn.Module):
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Take x (b, t, c) and the bias (b, 1, 1, t); return (b, t, c)."""
         parts = self.qkv(self.attn_norm(x)).chunk(3, dim=-1)
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)  # (b, h, t, d)
-        read = scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)
-        x = x + self.dropout(self.out(read))
+        q, k, v = (rearrange(part, "b t (h d) -> b h t d", h=self.heads) for part in parts)
+        attended = scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        x = x + self.dropout(self.out(rearrange(attended, "b h t d -> b t (h d)")))
         hidden = self.dropout(nn.functional.gelu(self.ff_in(self.ff_norm(x))))
         return x + self.dropout(self.ff_out(hidden))
 
