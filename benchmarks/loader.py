@@ -61,7 +61,7 @@ def measure(
     loader would read ahead.
     """
     torch.set_num_threads(1)
-    dataset = FeatureStore(store, {name: name for name in streams})
+    dataset = FeatureStore(root=store, streams={name: name for name in streams})
     epochs = (train_epochs if what == "train" else test_passes)(way, dataset, workers, streams)
     (cold if is_cold else warm)(files)
     found = []
@@ -79,7 +79,9 @@ def train_epochs(way: str, dataset: FeatureStore, workers: int, streams: list[st
         loader = usual_loader.UsualLoader(normal, abnormal, BATCH, workers)
         while True:
             yield sum(1 for _ in loader.epoch())
-    with TrainBatches(dataset, SegmentMean(usual_loader.SEGMENTS), streams, BATCH, 0, workers=workers) as batches:
+    with TrainBatches(
+        dataset, SegmentMean(length=usual_loader.SEGMENTS), streams, BATCH, 0, workers=workers
+    ) as batches:
         for epoch in itertools.count():
             for step in range(len(batches)):
                 batches.batch(epoch * len(batches) + step)
@@ -144,10 +146,10 @@ def run(*words: Any) -> None:
 
 def compare(stores: dict[str, Path], streams: list[str]) -> int:
     """Return how many crops of a batch are the same, bit for bit, whichever way; stop if one is not."""
-    index = FeatureStore(str(stores["index"]), {name: name for name in streams})
+    index = FeatureStore(root=str(stores["index"]), streams={name: name for name in streams})
     for name in [name for name in ("index", "packed") if name in stores]:
-        dataset = FeatureStore(str(stores[name]), {name: name for name in streams})
-        with TrainBatches(dataset, SegmentMean(usual_loader.SEGMENTS), streams, BATCH, 0) as batches:
+        dataset = FeatureStore(root=str(stores[name]), streams={name: name for name in streams})
+        with TrainBatches(dataset, SegmentMean(length=usual_loader.SEGMENTS), streams, BATCH, 0) as batches:
             batch, bags = batches.batch(0), batches.rows(0)
         for row, bag in enumerate(bags):
             for stream in streams:

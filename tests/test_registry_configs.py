@@ -15,11 +15,7 @@ from vadkit.graph.source import load_config
 from vadkit.plugin_manager import load_plugins
 
 CONFIGS = Path(__file__).parent.parent / "registry_configs"
-PAPERS = sorted(
-    path
-    for pattern in ("graphs/seed_*", "graphs/pel4vad_*", "graphs/ur_dmu_*", "ablations/*")
-    for path in CONFIGS.glob(f"{pattern}.yaml")
-)
+PAPERS = sorted(path for folder in ("graphs", "ablations") for path in (CONFIGS / folder).rglob("*.yaml"))
 # Counted in the authors' code, losses with weights included.
 PARAMETERS = {
     "seed_xd_rgb": 8_215_094,
@@ -54,6 +50,12 @@ def training_batch(model, bags=4, snippets=20):  # the fourth bag has one real s
 
 def test_all_are_there():
     assert len(PAPERS) == 30
+
+
+def test_a_graph_is_in_the_folder_of_its_system():
+    graphs = [path.relative_to(CONFIGS / "graphs") for path in PAPERS if "graphs" in path.parts]
+    assert {path.parts[0] for path in graphs} == {"pel4vad", "seed", "ur_dmu"}
+    assert [path for path in graphs if len(path.parts) != 2 or not path.stem.startswith(f"{path.parts[0]}_")] == []
 
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)

@@ -18,7 +18,7 @@ from vadkit import hookspecs
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted(path for path in (ROOT / "vadkit").rglob("*.py"))
-PLUGINS = sorted((ROOT / "plugins").glob("*.py"))
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # The house, from the ground up. A part imports what is below it, never what is next to it or above.
 LAYERS = (
     ("problems", "shapes", "hookspecs", "layers", "templates", "lazy"),

@@ -49,6 +49,10 @@ class ModuleComponent(Component, nn.Module):
     example: ClassVar[dict[str, Any]] = {}
     # Parameters whose gradient is exactly zero by construction; the contract test holds it to that.
     no_gradient: ClassVar[tuple[str, ...]] = ()
+    # Name in our state dict -> name in the authors' checkpoint, or several if they use the part more
+    # than once. A name also covers everything below it, and ``*`` is one number, the same on both sides:
+    # {"layers.*.attn_norm": "layers.*.0.norm", "gamma": "loc_adj.w", "linear": ("linear1", "linear2")}.
+    authors_names: ClassVar[Mapping[str, str | tuple[str, ...]]] = {}
 
 
 @dataclass(frozen=True)

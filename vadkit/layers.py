@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
+from einops import rearrange, repeat
 from torch import Tensor, nn
 
 CELLS = 2**23  # entries of a map over pairs of snippets that are made at once: 32 MiB in float32
@@ -90,18 +91,18 @@ def sinusoid(x: Tensor) -> Tensor:
     pairs = (width + 1) // 2
     rate = torch.exp(torch.arange(pairs, device=x.device) * (-math.log(10000.0) / pairs))
     angle = torch.arange(length, device=x.device)[:, None] * rate
-    code = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)  # sin, cos, sin, cos, ...
+    code = rearrange([angle.sin(), angle.cos()], "two t pairs -> t (pairs two)")  # sin, cos, sin, cos, ...
     return code[:, :width].to(x.dtype)
 
 
 def to_rows(per_video: Tensor, rows: int) -> Tensor:
     """Repeat one entry per video (v, ...) for each of its crops: (b, ...) with b = ``rows``."""
-    return per_video.repeat_interleave(rows // per_video.shape[0], dim=0)
+    return repeat(per_video, "v ... -> (v crops) ...", crops=rows // per_video.shape[0])
 
 
 def per_video(x: Tensor, crops: int = 1) -> Tensor:
     """Return rows (b, ...) as (v, crops, ...)."""
-    return x.reshape(-1, crops, *x.shape[1:])
+    return rearrange(x, "(v crops) ... -> v crops ...", crops=crops)
 
 
 def masked_mean(x: Tensor, mask: Tensor | None = None) -> Tensor:

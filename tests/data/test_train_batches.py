@@ -39,7 +39,7 @@ class RandomWindow(Sampler):
 def make(dataset: Any, **changes: Any) -> TrainBatches:
     arguments: dict[str, Any] = {
         "dataset": dataset,
-        "sampler": UniformPad(LENGTH),
+        "sampler": UniformPad(length=LENGTH),
         "streams": list(DIMS),
         "batch": 4,
         "seed": 1,
@@ -70,12 +70,14 @@ def test_what_a_batch_holds(dataset: FeatureStore) -> None:
 
 
 def test_rows_are_the_sampled_features_of_their_video(dataset: FeatureStore) -> None:
-    with make(dataset, sampler=SegmentMean(5)) as batches:
+    with make(dataset, sampler=SegmentMean(length=5)) as batches:
         for step in range(3):
             batch = batches.batch(step)
             for row, bag in enumerate(batches.rows(step)):
                 features = dataset.read(bag.video, "flow")[0]
-                wanted = SegmentMean(5).sample({"flow": np.asarray(features)}, np.random.default_rng(0))[0]["flow"]
+                wanted = SegmentMean(length=5).sample({"flow": np.asarray(features)}, np.random.default_rng(0))[0][
+                    "flow"
+                ]
                 np.testing.assert_array_equal(batch["flow"][row].numpy(), wanted)
 
 
@@ -108,7 +110,7 @@ def test_a_batch_stays_as_it_is_until_the_second_call_after_it(dataset: FeatureS
 def test_epoch_length(dataset: FeatureStore, tmp_path: Path) -> None:
     with make(dataset, batch=3) as batches:
         assert len(batches) == 2
-    five = FeatureStore(str(write_tiny_store(tmp_path / "five", crops={"rgb": 5})))
+    five = FeatureStore(root=str(write_tiny_store(tmp_path / "five", crops={"rgb": 5})))
     with make(five, batch=32) as batches:
         assert len(batches) == 1
     with make(five, batch=4, crops="first") as batches:
@@ -116,19 +118,19 @@ def test_epoch_length(dataset: FeatureStore, tmp_path: Path) -> None:
 
 
 def test_every_crop_is_a_bag(tmp_path: Path) -> None:
-    dataset = FeatureStore(str(write_tiny_store(tmp_path, crops={"rgb": 3})))
-    with make(dataset, batch=24, sampler=SegmentMean(4)) as batches:
+    dataset = FeatureStore(root=str(write_tiny_store(tmp_path, crops={"rgb": 3})))
+    with make(dataset, batch=24, sampler=SegmentMean(length=4)) as batches:
         bags, batch = batches.rows(0), batches.batch(0)
     assert {(bag.video.name, bag.crops) for bag in bags} == {
         (video.name, (crop,)) for video in dataset.videos("train") for crop in range(3)
     }
     row = next(i for i, bag in enumerate(bags) if bag.crops == (2,))
-    wanted = SegmentMean(4).sample({"rgb": dataset.read(bags[row].video, "rgb")[2]}, np.random.default_rng())[0]
+    wanted = SegmentMean(length=4).sample({"rgb": dataset.read(bags[row].video, "rgb")[2]}, np.random.default_rng())[0]
     np.testing.assert_array_equal(batch["rgb"][row].numpy(), wanted["rgb"])
 
 
 def test_all_crops_are_one_bag_and_lie_side_by_side(tmp_path: Path) -> None:
-    dataset = FeatureStore(str(write_tiny_store(tmp_path, crops={"rgb": 3})))
+    dataset = FeatureStore(root=str(write_tiny_store(tmp_path, crops={"rgb": 3})))
     with make(dataset, crops="all", sampler=RandomWindow()) as batches:
         bags, batch = batches.rows(1), batches.batch(1)
     assert batch["crops"] == 3 and batch["rgb"].shape == (24, 4, 16) and batch["labels"].shape == (8,)
@@ -139,10 +141,10 @@ def test_all_crops_are_one_bag_and_lie_side_by_side(tmp_path: Path) -> None:
 
 
 # Long enough that the longest bag, to which a batch is cut, is on one rank only.
-@pytest.mark.parametrize("sampler", [UniformPad(60, fill="ramp"), RandomWindow()])
+@pytest.mark.parametrize("sampler", [UniformPad(length=60, fill="ramp"), RandomWindow()])
 @pytest.mark.parametrize("crops", ["each", "all"])
 def test_the_ranks_together_have_the_batch_of_one_process(tmp_path: Path, sampler: Sampler, crops: str) -> None:
-    dataset = FeatureStore(str(write_tiny_store(tmp_path, crops={"rgb": 2})))
+    dataset = FeatureStore(root=str(write_tiny_store(tmp_path, crops={"rgb": 2})))
     with make(dataset, sampler=sampler, crops=crops) as alone:
         whole = copy(alone.batch(3))
         lengths = whole["mask"].sum(1).view(2, 2, -1).amax((0, 2))  # by label, rank, rest
@@ -167,7 +169,7 @@ def test_unpaired_batches_draw_from_all_videos(dataset: FeatureStore) -> None:
 
 def test_unpaired_batches_need_no_normal_video(store: Path, edit: Edit) -> None:
     edit(lambda videos: [v for v in videos if v["label"] == 1])
-    with make(FeatureStore(str(store)), paired=False) as batches:
+    with make(FeatureStore(root=str(store)), paired=False) as batches:
         assert batches.batch(0)["labels"].tolist() == [1.0] * 4
 
 
@@ -186,7 +188,7 @@ def test_prompts_are_the_rows_normal_and_own_class(dataset: FeatureStore, tmp_pa
 def test_a_video_of_several_classes(store: Path, edit: Edit, tmp_path: Path, several: Any, wanted: list[int]) -> None:
     edit(lambda videos: [v.update(classes=["car accident", "riot"][::-1]) for v in videos[:8]] and None)
     np.save(tmp_path / "p.npy", np.array([[0, 0], [4, 5], [10, 11], [6, 7]], np.float32))
-    with make(FeatureStore(str(store)), prompts=tmp_path / "p.npy", several=several) as batches:
+    with make(FeatureStore(root=str(store)), prompts=tmp_path / "p.npy", several=several) as batches:
         assert batches.batch(0)["prompts"][-1, 1].tolist() == wanted
 
 
@@ -200,7 +202,7 @@ def test_a_video_without_a_class_has_no_prompt(store: Path, edit: Edit, tmp_path
     edit(lambda videos: videos[2].update(classes=[]))
     np.save(tmp_path / "p.npy", np.zeros((4, 5), np.float32))
     with pytest.raises(VadkitError, match="'v=ab2_Q-x__#2_label_B6-0-0_train2' is abnormal but of no class"):
-        make(FeatureStore(str(store)), prompts=tmp_path / "p.npy")
+        make(FeatureStore(root=str(store)), prompts=tmp_path / "p.npy")
 
 
 # -- what is refused -----------------------------------------------------------------------------
@@ -214,7 +216,7 @@ def told(dataset: Any, **changes: Any) -> str:
 
 def replace(store: Path, stream: str, number: int, change: Callable[[np.ndarray], np.ndarray]) -> str:
     """Change the features of a training video; return its name."""
-    name = FeatureStore(str(store)).videos("train")[number].name
+    name = FeatureStore(root=str(store)).videos("train")[number].name
     path = store / stream / f"{name}.npy"
     np.save(path, change(np.load(path)))
     return name
@@ -279,7 +281,9 @@ def test_an_empty_split(dataset: FeatureStore) -> None:
 @pytest.mark.parametrize(("label", "word"), [(0, "normal"), (1, "abnormal")])
 def test_paired_batches_need_both_labels(store: Path, edit: Edit, label: int, word: str) -> None:
     edit(lambda videos: [v for v in videos if v["label"] != label])
-    assert f"split 'train' has no {word} video, and paired batches need both kinds" in told(FeatureStore(str(store)))
+    assert f"split 'train' has no {word} video, and paired batches need both kinds" in told(
+        FeatureStore(root=str(store))
+    )
 
 
 def test_a_batch_that_cannot_be_shared(dataset: FeatureStore) -> None:

@@ -89,5 +89,5 @@ def test_a_dataset_without_validation_videos_is_carved_and_says_so(dataset: Feat
 
 
 def test_validation_videos_of_the_store_are_used(tmp_path: Path) -> None:
-    dataset = FeatureStore(str(write_tiny_store(tmp_path, val=2)))
+    dataset = FeatureStore(root=str(write_tiny_store(tmp_path, val=2)))
     assert with_validation(dataset, 0.2, 0) == (dataset, None)

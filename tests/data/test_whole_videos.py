@@ -32,7 +32,7 @@ def test_streams_are_cut_to_the_first_one(dataset: FeatureStore, store: Path) ->
 
 
 def test_one_crop_stands_for_all(tmp_path: Path) -> None:
-    dataset = FeatureStore(str(write_tiny_store(tmp_path, crops={"rgb": 5})))
+    dataset = FeatureStore(root=str(write_tiny_store(tmp_path, crops={"rgb": 5})))
     for _, streams in iterate(dataset, "test", ["clip", "rgb"]):
         assert streams["clip"].shape[0] == streams["rgb"].shape[0] == 5
         assert torch.equal(streams["clip"][0], streams["clip"][4])
@@ -64,9 +64,9 @@ def test_crops_of_different_lengths(dataset: FeatureStore, store: Path, edit: Ca
 
     edit(per_crop)
     with pytest.raises(VadkitError, match=r"crop 2 has shape \(9, 16\), but crop 0 \(10, 16\)"):
-        next(iterate(FeatureStore(str(store)), "test", ["rgb"]))
+        next(iterate(FeatureStore(root=str(store)), "test", ["rgb"]))
     np.save(store / "crop2.npy", x * 3)
-    streams = next(iterate(FeatureStore(str(store)), "test", ["rgb"]))[1]
+    streams = next(iterate(FeatureStore(root=str(store)), "test", ["rgb"]))[1]
     assert streams["rgb"].shape == (3, 10, 16) and streams["rgb"].amax((1, 2)).tolist() == [1, 1, 3]
 
 

@@ -15,7 +15,7 @@ GRAPH = {
     "inputs": {"rgb": "b t 16", "flow": "b t 12"},
     "nodes": {
         "context": {"use": "tca", "in": "rgb", "args": {"hidden": 8, "window": 3}},
-        "cnn": {"use": "mlp", "in": "context", "args": {"dim": 12, "dropout": 0.3}},
+        "cnn": {"use": "dense", "in": "context", "args": {"dim": 12, "dropout": 0.3}},
         "fusion": {"use": "gated_attention", "in": ["cnn", "flow"]},
         "h": {"use": "progressive_dropout", "in": "fusion"},
         "score": {"use": "causal_conv", "in": "h"},

@@ -45,7 +45,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dataset(root: Path) -> FeatureStore:
-    return FeatureStore(str(root))
+    return FeatureStore(root=str(root))
 
 
 def change(root: Path, numbers: Sequence[int], **values: Any) -> FeatureStore:
@@ -53,7 +53,7 @@ def change(root: Path, numbers: Sequence[int], **values: Any) -> FeatureStore:
     for number in numbers:
         videos[number].update(values)
     (root / "videos.json").write_text(json.dumps(videos))
-    return FeatureStore(str(root))
+    return FeatureStore(root=str(root))
 
 
 def expected(features: np.ndarray) -> np.ndarray:

@@ -115,14 +115,14 @@ def test_killed_at_three_random_moments_and_continued(
 
 def test_a_process_that_is_killed_gets_its_video_tried_again(tmp_path: Path) -> None:
     entries = [_entry(tmp_path, name, bright=name == "b") for name in "abc"]
-    trap = Trap("kill_once", str(tmp_path / "note"))
+    trap = Trap(what="kill_once", note=str(tmp_path / "note"))
     result = extract_store(entries, {"rgb": trap}, tmp_path / "store", workers=1)
     assert (tmp_path / "note").exists() and sorted(result.made) == ["a", "b", "c"] and not result.failed
 
 
 def test_a_video_that_kills_two_processes_is_broken(tmp_path: Path) -> None:
     entries = [_entry(tmp_path, name, bright=name == "b") for name in "abc"]
-    result = extract_store(entries, {"rgb": Trap("kill")}, tmp_path / "store", workers=1)
+    result = extract_store(entries, {"rgb": Trap(what="kill")}, tmp_path / "store", workers=1)
     cause = f"{entries[1]['file']}: its process was killed (signal 9), and so was a second one"
     assert sorted(result.made) == ["a", "c"] and result.failed["b"].startswith(cause)
     assert [video.name for video in read_store(tmp_path / "store").videos] == ["a", "c"]
@@ -131,7 +131,7 @@ def test_a_video_that_kills_two_processes_is_broken(tmp_path: Path) -> None:
 def test_a_video_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "TRIES", 1)
     entries = [_entry(tmp_path, name, bright=name == "a") for name in "ab"]
-    result = extract_store(entries, {"rgb": Trap("hang")}, tmp_path / "store", workers=1, timeout=3)
+    result = extract_store(entries, {"rgb": Trap(what="hang")}, tmp_path / "store", workers=1, timeout=3)
     assert result.made == ["b"] and "took too long" in result.failed["a"]
 
 
@@ -139,7 +139,7 @@ def test_processes_that_cannot_begin_are_told(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(workers, "STARTS", 1)
     entries = [_entry(tmp_path, name) for name in "ab"]
     with pytest.raises(VadkitError, match="was killed \\(signal 9\\) before it could begin"):
-        extract_store(entries, {"rgb": Trap("kill_at_once")}, tmp_path / "store", workers=1)
+        extract_store(entries, {"rgb": Trap(what="kill_at_once")}, tmp_path / "store", workers=1)
 
 
 def _entry(folder: Path, name: str, bright: bool = False) -> VideoEntry:
@@ -197,7 +197,7 @@ def test_ray_gives_up_a_video_that_ends_its_actors(tmp_path: Path, what: str, ho
     entries = [_entry(tmp_path, name, bright=name == "b") for name in "abc"]
     options: dict[str, Any] = {"timeout": 5} if what == "hang" else {}
     root = tmp_path / "store"
-    result = extract_store(entries, {"rgb": Trap(what)}, root, workers=1, executor="ray", **options)
+    result = extract_store(entries, {"rgb": Trap(what=what)}, root, workers=1, executor="ray", **options)
     assert sorted(result.made) == ["a", "c"] and how in result.failed["b"]
 
 

@@ -182,7 +182,7 @@ def test_broken_videos_are_listed_and_tried_again_on_request_or_if_they_change(
 
 def test_a_backbone_that_trips_over_one_video_does_not_stop_the_others(entries: list[VideoEntry], root: Path) -> None:
     bright = make_video(Path(entries[1]["file"]), 20, video="ffv1", picture=white)
-    result = extract(entries, root, backbones={"rgb": Trap("raise")})
+    result = extract(entries, root, backbones={"rgb": Trap(what="raise")})
     assert result.made == ["lift", "v=x.y__1"]
     assert result.failed["shop #2"].startswith(f"{bright}: RuntimeError: something gave way (vadkit_extraction_toys.py")
 

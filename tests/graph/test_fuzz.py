@@ -24,7 +24,7 @@ about: a small graph with one of everything
 inputs: {rgb: b t 16, clip: b t 8}
 nodes:
   context: {use: tca, in: rgb, args: {hidden: 4, window: 3}}
-  reduce: {use: mlp, in: {x: context, skip: rgb}, args: {dropout: 0.1}}
+  reduce: {use: dense, in: {x: context, skip: rgb}, args: {dropout: 0.1}}
   pick: {use: topk_nominator, in: clip, args: {samples: 2}}
   both: {use: concat, in: [reduce, pick.x]}
   twin: {use: temporal_conv, in: both, share: a, detach: true}
@@ -159,7 +159,7 @@ def test_damaged_text(tmp_path, monkeypatch):
     texts = [
         SMALL,
         SMALL,
-        *((CONFIGS / "graphs" / name).read_text() for name in ("pel4vad_xd.yaml", "seed_xd_rgb.yaml")),
+        *((CONFIGS / "graphs" / name).read_text() for name in ("pel4vad/pel4vad_xd.yaml", "seed/seed_xd_rgb.yaml")),
     ]
     outcomes = []
     for _ in range(900):

@@ -20,10 +20,10 @@ def test_a_whole_number_is_a_float_where_one_is_asked_for(args):
 @pytest.mark.parametrize(
     "component, args, told",
     [
-        ("mlp", {"dim": 10**12}, "must be a whole number of at most 1000000, got 1000000000000"),
-        ("mlp", {"dim": 0}, "block.dim must be above 0, got 0"),
-        ("mlp", {"dim": -3}, "block.dim must be above 0, got -3"),
-        ("mlp", {"dim": 3.0}, "block.dim must be a whole number or null, got 3.0"),
+        ("dense", {"dim": 10**12}, "must be a whole number of at most 1000000, got 1000000000000"),
+        ("dense", {"dim": 0}, "block.dim must be above 0, got 0"),
+        ("dense", {"dim": -3}, "block.dim must be above 0, got -3"),
+        ("dense", {"dim": 3.0}, "block.dim must be a whole number or null, got 3.0"),
         ("transformer", {"depth": 10**6}, "it would consist of more than 2000 modules"),
         ("temporal_conv", {"dim": 10**6, "kernel": 10**6}, "numbers to store"),
     ],

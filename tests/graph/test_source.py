@@ -118,6 +118,19 @@ def test_a_name_is_found_in_sub_folders(tmp_path):
     assert load_config("deep.yaml", folders=[folder]).files == ["configs/graphs/deep.yaml"]
 
 
+def test_a_name_is_found_at_any_depth(tmp_path):
+    write("configs/graphs/shin/deep.yaml", GRAPH)
+    folder = tmp_path / "configs"
+    assert load_config("deep", folders=[folder]).files == ["configs/graphs/shin/deep.yaml"]
+    write("configs/graphs/lou/deep.yaml", GRAPH + "# another\n")
+    problem = only("deep", folders=[folder])
+    assert problem.message == "there are 2 configs 'deep'"
+    assert [str(note) for note in problem.notes] == [
+        "here: configs/graphs/lou/deep.yaml",
+        "here: configs/graphs/shin/deep.yaml",
+    ]
+
+
 def test_unknown_name_is_told_with_the_nearest(tmp_path):
     write("configs/graphs/shin_rgb.yaml", GRAPH)
     problem = only("shin_rbg", folders=[tmp_path / "configs"])

@@ -34,26 +34,26 @@ def test_contract() -> None:
 @pytest.mark.parametrize("largest", [False, True])
 @pytest.mark.parametrize("t", [7, 8, 16, 40, 129, 600, 6749])
 def test_rows(t: int, largest: bool) -> None:
-    sampler = ConsecutiveParts(16, 7)
+    sampler = ConsecutiveParts(parts=16, run=7)
     assert sampler.rows(t, Fixed(largest)).tolist() == by_hand(t, 16, 7, largest)
     assert sampler.rows(t, Fixed(largest)).max() < t
 
 
 def test_a_video_shorter_than_a_run_repeats_its_snippets() -> None:
-    assert ConsecutiveParts(2, 4).rows(2, np.random.default_rng(0)).tolist() == [0, 0, 1, 1] * 2
-    assert ConsecutiveParts(1, 5).rows(1, np.random.default_rng(0)).tolist() == [0] * 5
+    assert ConsecutiveParts(parts=2, run=4).rows(2, np.random.default_rng(0)).tolist() == [0, 0, 1, 1] * 2
+    assert ConsecutiveParts(parts=1, run=5).rows(1, np.random.default_rng(0)).tolist() == [0] * 5
 
 
 def test_streams_of_one_video_get_the_same_rows() -> None:
     streams = {"rgb": np.arange(101.0)[:, None], "flow": np.arange(100.0)[:, None]}
-    taken, real = ConsecutiveParts(4, 3).sample(streams, np.random.default_rng(1))
+    taken, real = ConsecutiveParts(parts=4, run=3).sample(streams, np.random.default_rng(1))
     np.testing.assert_array_equal(taken["rgb"], taken["flow"])
     assert real == 12
 
 
 def test_every_offset_is_drawn() -> None:
     rng = np.random.default_rng(0)
-    firsts = {int(ConsecutiveParts(4, 3).rows(43, rng)[0]) for _ in range(200)}
+    firsts = {int(ConsecutiveParts(parts=4, run=3).rows(43, rng)[0]) for _ in range(200)}
     assert firsts == set(range(8))  # (43 - 3) // 5
 
 

@@ -31,14 +31,14 @@ def test_equals_the_sum_over_real_snippets(mode):
     scores, teacher = pair()
     mask = torch.arange(7) < torch.tensor([[7], [4], [1]])
     terms = [MODES[mode](float(s), float(t)) for s, t in zip(scores[mask], teacher[mask])]
-    found = Distillation(mode)(scores, teacher, mask)["total"]
+    found = Distillation(mode=mode)(scores, teacher, mask)["total"]
     assert float(found) == pytest.approx(sum(terms) / len(terms), rel=1e-4)
 
 
 def test_equal_scores_lose_nothing_but_the_entropy():
     scores, _ = pair()
-    assert float(Distillation("kl")(scores, scores)["total"]) == pytest.approx(0, abs=1e-6)
-    assert Distillation("bce")(scores, scores)["total"] > 0.1
+    assert float(Distillation(mode="kl")(scores, scores)["total"]) == pytest.approx(0, abs=1e-6)
+    assert Distillation(mode="bce")(scores, scores)["total"] > 0.1
 
 
 def test_the_teacher_learns_nothing():

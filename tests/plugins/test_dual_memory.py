@@ -13,7 +13,7 @@ DIM = 6
 
 def block(**args):
     torch.manual_seed(0)
-    return DualMemory(DIM, **{"abnormal_slots": 20, "normal_slots": 5, **args}).double()
+    return DualMemory(in_dim=DIM, **{"abnormal_slots": 20, "normal_slots": 5, **args}).double()
 
 
 def snippets(b=4, t=3):
@@ -103,7 +103,7 @@ def test_relu_behind_the_encoders():
 
 
 def test_slots_start_within_their_range():
-    memory = DualMemory(100)
+    memory = DualMemory(in_dim=100)
     assert memory.abnormal.shape == memory.normal.shape == (50, 100)
     assert 0.09 < memory.abnormal.abs().max() <= 0.1
 

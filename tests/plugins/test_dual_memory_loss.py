@@ -78,7 +78,7 @@ def test_contract():
 def test_equals_the_loops(form, k, crops):
     given, lengths = batch(crops), [T, 33, 7, T]
     mask = (torch.arange(T) < torch.tensor(lengths)[:, None]).repeat_interleave(crops, 0)
-    parts = DualMemoryLoss(DIM, form, cos_weight=0.5)(**given, mask=mask, crops=crops)
+    parts = DualMemoryLoss(dim=DIM, form=form, cos_weight=0.5)(**given, mask=mask, crops=crops)
     wanted = by_hand(given, crops, k, 3, lengths)
     for name, value in wanted.items():
         assert float(parts[name]) == pytest.approx(value, rel=1e-4), name
@@ -89,7 +89,7 @@ def test_equals_the_loops(form, k, crops):
 
 def test_pooling_may_take_another_number_of_snippets():
     given = batch()
-    parts = DualMemoryLoss(DIM, pool_k=20)(**given)
+    parts = DualMemoryLoss(dim=DIM, pool_k=20)(**given)
     wanted = by_hand(given, 1, 3, 20, [T] * 4)
     assert float(parts["triplet"]) == pytest.approx(wanted["triplet"], rel=1e-4)
     assert float(parts["distance"]) == pytest.approx(wanted["distance"], rel=1e-4)
@@ -97,7 +97,7 @@ def test_pooling_may_take_another_number_of_snippets():
 
 def test_short_bags_are_taken_whole():
     given = batch(t=5)
-    parts = DualMemoryLoss(DIM, "wsv_gst")(**given)
+    parts = DualMemoryLoss(dim=DIM, form="wsv_gst")(**given)
     wanted = by_hand(given, 1, 5, 1, [5] * 4)
     assert float(parts["abnormal_high"]) == pytest.approx(wanted["abnormal_high"], rel=1e-5)
 
@@ -106,11 +106,11 @@ def test_only_half_of_the_terms_leave_padding_out_unless_told_otherwise():
     given, mask = batch(), torch.ones(4, T, dtype=torch.bool)
     mask[:, 9:] = False
     cut = {n: v if n == "labels" else v[:, :9] for n, v in given.items()}
-    masked = DualMemoryLoss(DIM, "wsv_gst", use_mask=True, pool_k=2)(**given, mask=mask)
-    short = DualMemoryLoss(DIM, "wsv_gst", pool_k=2)(**cut)
+    masked = DualMemoryLoss(dim=DIM, form="wsv_gst", use_mask=True, pool_k=2)(**given, mask=mask)
+    short = DualMemoryLoss(dim=DIM, form="wsv_gst", pool_k=2)(**cut)
     for name, value in short.items():
         assert torch.allclose(masked[name], value, rtol=1e-4), name
-    as_run = DualMemoryLoss(DIM, "wsv_gst", pool_k=2)(**given, mask=mask)
+    as_run = DualMemoryLoss(dim=DIM, form="wsv_gst", pool_k=2)(**given, mask=mask)
     assert torch.allclose(as_run["normal_high"], short["normal_high"])
     assert not torch.allclose(as_run["kl"], short["kl"])
 
@@ -118,11 +118,11 @@ def test_only_half_of_the_terms_leave_padding_out_unless_told_otherwise():
 @pytest.mark.parametrize("label", [0.0, 1.0])
 def test_one_class_alone_keeps_its_own_terms(label):
     labels = torch.full((3,), label)
-    parts = DualMemoryLoss(DIM)(**batch(labels=labels))
+    parts = DualMemoryLoss(dim=DIM)(**batch(labels=labels))
     own = {0.0: {"normal_high", "abnormal_low", "kl"}, 1.0: {"abnormal_high", "normal_low"}}[label]
     assert {n for n, v in parts.items() if v != 0} == own | {"total"}
 
 
 def test_refuses_to_pool_nothing():
     with pytest.raises(ValueError, match="pool_k must be at least 1"):
-        DualMemoryLoss(DIM, pool_k=0)
+        DualMemoryLoss(dim=DIM, pool_k=0)

@@ -10,7 +10,7 @@ from vadkit_gated_attention import GatedAttention
 
 def block(dims, **args):
     torch.manual_seed(0)
-    return GatedAttention(dims, **args).double()
+    return GatedAttention(dims=dims, **args).double()
 
 
 def streams(dims, b=2, t=5):

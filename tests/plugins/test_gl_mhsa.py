@@ -12,8 +12,8 @@ from vadkit_gl_mhsa import REACH, GlobalLocalAttention, local_kernel
 
 def block(**args):
     torch.manual_seed(0)
-    args = {"depth": 2, "heads": 2, "head_dim": 3, "ff_dim": 5, **args}
-    return GlobalLocalAttention(6, **args).double().eval()
+    args = {"depth": 2, "heads": 2, "head_dim": 3, **args}
+    return GlobalLocalAttention(in_dim=6, **args).double().eval()
 
 
 def snippets(b, t):

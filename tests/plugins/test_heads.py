@@ -13,7 +13,7 @@ from vadkit_mlp_head import MlpHead
 @torch.no_grad()
 def test_causal_conv_equals_the_loop(kernel, t):
     torch.manual_seed(0)
-    head, x = CausalConv(4, kernel).double(), torch.randn(2, t, 4, dtype=torch.float64)
+    head, x = CausalConv(in_dim=4, kernel=kernel).double(), torch.randn(2, t, 4, dtype=torch.float64)
     wanted = torch.zeros(2, t, dtype=torch.float64) + head.conv.bias
     for i in range(t):
         for back in range(min(kernel, i + 1)):
@@ -24,14 +24,14 @@ def test_causal_conv_equals_the_loop(kernel, t):
 @torch.no_grad()
 def test_two_logits_are_a_softmax():
     torch.manual_seed(0)
-    head, x = CausalConv(4, 3, logits=2), torch.randn(2, 7, 4)
+    head, x = CausalConv(in_dim=4, kernel=3, logits=2), torch.randn(2, 7, 4)
     padded = torch.nn.functional.pad(x.transpose(1, 2), (2, 0))
     wanted = head.conv(padded).softmax(1)[:, 1]
     torch.testing.assert_close(torch.sigmoid(head(x)), wanted)
 
 
 def test_dropout_is_in_front_of_the_convolution():
-    head, x = CausalConv(1, 1, dropout=0.5), torch.ones(1, 50, 1)
+    head, x = CausalConv(in_dim=1, kernel=1, dropout=0.5), torch.ones(1, 50, 1)
     with torch.no_grad():
         head.conv.weight.fill_(1.0)
         head.conv.bias.fill_(5.0)
@@ -42,7 +42,7 @@ def test_dropout_is_in_front_of_the_convolution():
 @torch.no_grad()
 def test_mlp_head_equals_the_formula():
     torch.manual_seed(0)
-    head, x = MlpHead(4, hidden=[5, 3]), torch.randn(2, 6, 4)
+    head, x = MlpHead(in_dim=4, hidden=[5, 3]), torch.randn(2, 6, 4)
     wanted = x
     for number, layer in enumerate(head.layers):
         wanted = torch.einsum("btc,oc->bto", wanted, layer.weight) + layer.bias
@@ -51,15 +51,15 @@ def test_mlp_head_equals_the_formula():
 
 
 def test_mlp_head_has_one_hidden_layer_of_128_unless_told():
-    assert [tuple(layer.weight.shape) for layer in MlpHead(4).layers] == [(128, 4), (1, 128)]
-    assert [tuple(layer.weight.shape) for layer in MlpHead(4, hidden=[]).layers] == [(1, 4)]
+    assert [tuple(layer.weight.shape) for layer in MlpHead(in_dim=4).layers] == [(128, 4), (1, 128)]
+    assert [tuple(layer.weight.shape) for layer in MlpHead(in_dim=4, hidden=[]).layers] == [(1, 4)]
 
 
 @pytest.mark.parametrize(
     "make, told",
     [
-        (lambda: CausalConv(4, 0), "kernel must be at least 1, not 0"),
-        (lambda: MlpHead(4, hidden=[0]), "hidden widths must be at least 1"),
+        (lambda: CausalConv(in_dim=4, kernel=0), "kernel must be at least 1, not 0"),
+        (lambda: MlpHead(in_dim=4, hidden=[0]), "hidden widths must be at least 1"),
     ],
 )
 def test_bad_values_are_refused(make, told):

@@ -150,7 +150,7 @@ def flow_file(tmp_path_factory):
 
 def test_the_other_streams_file_is_told(flow_file):
     with pytest.raises(VadkitError, match=r"(?s)Conv3d_1a_7x7.conv3d.weight is 64x2x7x7x7.*use i3d_flow"):
-        I3dRgb(flow_file).extract([np.zeros((2, 20, 20, 3), np.uint8)])
+        I3dRgb(weights=flow_file).extract([np.zeros((2, 20, 20, 3), np.uint8)])
     with pytest.raises(VadkitError, match="use i3d_rgb"):
         folded_state(file_of("hassony2", 3), _meta(2), "FILE")
 
@@ -170,16 +170,16 @@ def test_a_file_of_another_network_is_told():
 
 
 def test_the_recipe_tells_file_from_chance(flow_file):
-    told = I3dFlow(flow_file).recipe()
+    told = I3dFlow(weights=flow_file).recipe()
     assert told["pretrained"] is True and len(told["weights"]) == 64
     assert I3dFlow(random_weights=True).recipe()["pretrained"] is False
     for method in (I3dRgb().recipe, lambda: I3dRgb().extract([np.zeros((2, 20, 20, 3), np.uint8)])):
         with pytest.raises(VadkitError, match="'i3d_rgb' has no weights"):
             method()
     with pytest.raises(VadkitError, match="no such file"):
-        I3dRgb("nowhere.pt").recipe()
+        I3dRgb(weights="nowhere.pt").recipe()
     with pytest.raises(ValueError, match="both given"):
-        I3dRgb(flow_file, random_weights=True)
+        I3dRgb(weights=flow_file, random_weights=True)
 
 
 def test_everything_that_changes_the_numbers_is_in_the_recipe():

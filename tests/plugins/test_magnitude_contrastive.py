@@ -55,7 +55,7 @@ def test_contract():
 @pytest.mark.parametrize("crops", [1, 2])
 def test_inter_equals_the_loop(crops):
     x = features(crops=crops)
-    loss = MagnitudeContrastive(DIM, k=4, margin=30.0).eval()
+    loss = MagnitudeContrastive(dim=DIM, k=4, margin=30.0).eval()
     wanted = between(chosen_magnitudes(x, crops, 4), 30.0)
     assert float(loss(x, LABELS, crops=crops)["total"]) == pytest.approx(wanted, rel=1e-5)
 
@@ -63,7 +63,7 @@ def test_inter_equals_the_loop(crops):
 @pytest.mark.parametrize("crops", [1, 2, 3])
 def test_mgfn_equals_the_loop(crops):
     x = features(crops=crops)
-    parts = MagnitudeContrastive(DIM, "mgfn", k=3, margin=30.0).eval()(x, LABELS, crops=crops)
+    parts = MagnitudeContrastive(dim=DIM, form="mgfn", k=3, margin=30.0).eval()(x, LABELS, crops=crops)
     m = chosen_magnitudes(x, crops, 3)
     wanted = {"between": between(m, 30.0), "within_abnormal": within(m, 1), "within_normal": within(m, 0)}
     for name, value in wanted.items():
@@ -74,11 +74,11 @@ def test_mgfn_equals_the_loop(crops):
 
 def test_margin_ends_the_pull():
     x = features()
-    assert MagnitudeContrastive(DIM, k=4, margin=0.0).eval()(x, LABELS, crops=CROPS)["total"] == 0
+    assert MagnitudeContrastive(dim=DIM, k=4, margin=0.0).eval()(x, LABELS, crops=CROPS)["total"] == 0
 
 
 def test_dropout_keeps_snippets_from_being_chosen():
-    loss = MagnitudeContrastive(DIM, k=T // 2)
+    loss = MagnitudeContrastive(dim=DIM, k=T // 2)
     keep = torch.zeros(2, T)
     keep[:, ::2] = 2.0
     loss.draw_noise = lambda shape, like: keep
@@ -89,22 +89,22 @@ def test_dropout_keeps_snippets_from_being_chosen():
 
 def test_a_pair_of_one_may_be_compared_as_the_authors_do():
     x, labels = features(videos=2, crops=1), torch.tensor([0.0, 1.0])
-    ours = MagnitudeContrastive(DIM, k=4, margin=100.0).eval()(x, labels)["total"]
-    theirs = MagnitudeContrastive(DIM, k=4, margin=100.0, single_pair="authors").eval()(x, labels)["total"]
+    ours = MagnitudeContrastive(dim=DIM, k=4, margin=100.0).eval()(x, labels)["total"]
+    theirs = MagnitudeContrastive(dim=DIM, k=4, margin=100.0, single_pair="authors").eval()(x, labels)["total"]
     assert float(theirs) == pytest.approx(100.0**2, rel=1e-6)
     assert float(ours) < 0.9 * float(theirs)
 
 
 def test_unpaired_videos_are_left_out():
     x, labels = features(videos=4, crops=1), torch.tensor([0.0, 1.0, 0.0, 0.0])
-    loss = MagnitudeContrastive(DIM, k=4, margin=100.0).eval()
+    loss = MagnitudeContrastive(dim=DIM, k=4, margin=100.0).eval()
     assert torch.allclose(loss(x, labels)["total"], loss(x[:2], labels[:2])["total"])
 
 
 def test_padding_neither_chosen_nor_compared():
     x, labels = features(videos=2, crops=1), torch.tensor([0.0, 1.0])
     mask = torch.arange(T) < torch.tensor([[3], [T]])
-    loss = MagnitudeContrastive(DIM, k=5, margin=100.0, use_mask=True).eval()
+    loss = MagnitudeContrastive(dim=DIM, k=5, margin=100.0, use_mask=True).eval()
     normal, abnormal = chosen_magnitudes(x[:1, :3].repeat(1, 4, 1), 1, 12)[0][0], chosen_magnitudes(x[1:], 1, 5)[0][0]
     wanted = max(0.0, 100.0 - distance(abnormal[:3] + [0, 0], normal[::4][:3] + [0, 0])) ** 2
     assert float(loss(x, labels, mask)["total"]) == pytest.approx(wanted, rel=1e-5)
@@ -113,4 +113,4 @@ def test_padding_neither_chosen_nor_compared():
 @pytest.mark.parametrize(("argument", "told"), [({"k": 0}, "k must be"), ({"dropout": 1.0}, "dropout must be")])
 def test_refuses_bad_values(argument, told):
     with pytest.raises(ValueError, match=told):
-        MagnitudeContrastive(DIM, **argument)
+        MagnitudeContrastive(dim=DIM, **argument)

@@ -8,7 +8,7 @@ from vadkit_layer_norm import LayerNorm
 
 
 def test_layer_norm_normalises_every_snippet_by_itself():
-    norm, x = LayerNorm(6), torch.randn(2, 3, 6) * 5 + 2
+    norm, x = LayerNorm(in_dim=6), torch.randn(2, 3, 6) * 5 + 2
     with torch.no_grad():
         norm.norm.weight.fill_(2.0)
         norm.norm.bias.fill_(1.0)
@@ -19,4 +19,4 @@ def test_layer_norm_normalises_every_snippet_by_itself():
 
 def test_identity_returns_what_it_got():
     x = torch.randn(2, 3, 6)
-    assert Identity(6)(x) is x
+    assert Identity(in_dim=6)(x) is x

@@ -54,17 +54,17 @@ def test_contract():
 @pytest.mark.parametrize("labels", [[1.0, 0.0, 1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
 def test_equals_the_loop(labels, log):
     given = batch(labels)
-    found = PromptAlignment(DIM, temperature=0.2, log=log)(*given)["total"]
+    found = PromptAlignment(dim=DIM, temperature=0.2, log=log)(*given)["total"]
     assert float(found) == pytest.approx(by_hand(*given, 0.2, log), rel=1e-4)
 
 
 @pytest.mark.parametrize("videos", range(1, 12))
 def test_normal_videos_alone_lose_exactly_nothing(videos):
-    assert PromptAlignment(DIM)(*batch([0.0] * videos))["total"] == 0
+    assert PromptAlignment(dim=DIM)(*batch([0.0] * videos))["total"] == 0
 
 
 def test_temperature_is_learned_as_its_logarithm():
-    loss = PromptAlignment(DIM, temperature=0.05)
+    loss = PromptAlignment(dim=DIM, temperature=0.05)
     assert float(loss.logit_scale) == pytest.approx(math.log(20))
     loss(*batch([1.0, 0.0]))["total"].backward()
     assert loss.logit_scale.grad.abs() > 0
@@ -72,7 +72,7 @@ def test_temperature_is_learned_as_its_logarithm():
 
 def test_crops_are_pooled_one_by_one():
     x, scores, prompts, classes, labels = batch([1.0, 0.0, 1.0, 0.0])
-    loss = PromptAlignment(DIM)
+    loss = PromptAlignment(dim=DIM)
     pooled = loss.pool(x, scores, None, 2)
     single = loss.pool(x, scores, None, 1).view(2, 2, 2, DIM)  # (v, crops, foreground or background, c)
     assert torch.allclose(pooled.view(2, 2, DIM), single.mean(1))
@@ -84,15 +84,16 @@ def test_padding_takes_part_unless_told_otherwise():
     mask = (torch.arange(T) < 5).expand(2, T)
     short = [x[:, :5], scores[:, :5], *rest]
     assert torch.allclose(
-        PromptAlignment(DIM, use_mask=True)(x, scores, *rest, mask=mask)["total"],
-        PromptAlignment(DIM)(*short)["total"],
+        PromptAlignment(dim=DIM, use_mask=True)(x, scores, *rest, mask=mask)["total"],
+        PromptAlignment(dim=DIM)(*short)["total"],
         rtol=1e-5,
     )
     assert torch.equal(
-        PromptAlignment(DIM)(x, scores, *rest, mask=mask)["total"], PromptAlignment(DIM)(x, scores, *rest)["total"]
+        PromptAlignment(dim=DIM)(x, scores, *rest, mask=mask)["total"],
+        PromptAlignment(dim=DIM)(x, scores, *rest)["total"],
     )
 
 
 def test_refuses_a_temperature_of_zero():
     with pytest.raises(ValueError, match="temperature must be above 0, not 0"):
-        PromptAlignment(DIM, temperature=0)
+        PromptAlignment(dim=DIM, temperature=0)

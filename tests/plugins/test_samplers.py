@@ -62,7 +62,7 @@ def test_segment_means_of_other_types(dtype):
     assert means.dtype == dtype and np.allclose(means, segments_by_hand(x.astype(np.float32), 32), atol=2e-3)
 
 
-@pytest.mark.parametrize("sampler", [UniformPad(32), SegmentMean(32)])
+@pytest.mark.parametrize("sampler", [UniformPad(length=32), SegmentMean(length=32)])
 @pytest.mark.parametrize("t", LENGTHS)
 def test_sampling_into_an_array_is_sampling(sampler, t):
     streams = {"rgb": video(t, 6), "audio": video(t + 1, 2)}
@@ -77,14 +77,14 @@ def test_edges_do_not_wrap_beyond_16_bits():
 
 
 def test_segments_are_all_real_and_independent_of_other_streams():
-    streams, real = SegmentMean(8).sample({"rgb": video(50), "audio": video(40, 2)}, RNG)
+    streams, real = SegmentMean(length=8).sample({"rgb": video(50), "audio": video(40, 2)}, RNG)
     assert real == 8
     assert np.array_equal(streams["audio"], segment_means(video(40, 2), 8))
 
 
 @pytest.mark.parametrize("t", LENGTHS)
 def test_uniform_pad_picks_or_pads(t):
-    streams, real = UniformPad(32).sample({"x": video(t)}, RNG)
+    streams, real = UniformPad(length=32).sample({"x": video(t)}, RNG)
     assert real == min(t, 32)
     if t <= 32:
         assert np.array_equal(streams["x"][:t], video(t)) and not streams["x"][t:].any()
@@ -98,15 +98,15 @@ def test_even_rows_begin_and_end_with_the_video():
 
 
 def test_real_snippets_are_counted_in_the_first_stream():
-    streams, real = UniformPad(32).sample({"rgb": video(9), "clip": video(40)}, RNG)
+    streams, real = UniformPad(length=32).sample({"rgb": video(9), "clip": video(40)}, RNG)
     assert real == 9 and streams["clip"].shape == (32, 4)
 
 
 def test_a_black_snippet_shortens_a_video_for_the_authors():
     x = video(9)
     x[4] = 0
-    assert UniformPad(32).sample({"x": x}, RNG)[1] == 9
-    assert UniformPad(32, count="nonzero").sample({"x": x}, RNG)[1] == 8
+    assert UniformPad(length=32).sample({"x": x}, RNG)[1] == 9
+    assert UniformPad(length=32, count="nonzero").sample({"x": x}, RNG)[1] == 8
 
 
 def ramp_by_hand(x, lengths):
@@ -136,23 +136,23 @@ def batch():
 
 
 def test_finish_cuts_to_the_longest_bag():
-    streams, lengths = UniformPad(10).finish(*batch())
+    streams, lengths = UniformPad(length=10).finish(*batch())
     assert streams["rgb"].shape == (2, 6, 3) and lengths.tolist() == [4, 6]
-    assert UniformPad(10, cut=False).finish(*batch())[0]["rgb"].shape == (2, 10, 3)
-    assert UniformPad(10).finish(batch()[0], torch.tensor([0, 0]))[0]["rgb"].shape == (2, 1, 3)
+    assert UniformPad(length=10, cut=False).finish(*batch())[0]["rgb"].shape == (2, 10, 3)
+    assert UniformPad(length=10).finish(batch()[0], torch.tensor([0, 0]))[0]["rgb"].shape == (2, 1, 3)
 
 
 def test_named_streams_keep_their_padding():
     streams, lengths = batch()
     streams = {name: x * (torch.arange(10) < lengths[:, None])[..., None] for name, x in streams.items()}
-    filled, _ = UniformPad(10, fill="ramp", unfilled=["flow"]).finish(streams, lengths)
+    filled, _ = UniformPad(length=10, fill="ramp", unfilled=["flow"]).finish(streams, lengths)
     assert filled["rgb"].ne(0).all() and filled["flow"][0, 4:].eq(0).all()
 
 
 def test_common_rows_of_streams_that_differ_in_length():
     longer, flow = video(240, 6), video(239, 2)
-    taken, real = UniformPad(200, common=True).sample({"rgb": longer, "flow": flow}, RNG)
+    taken, real = UniformPad(length=200, common=True).sample({"rgb": longer, "flow": flow}, RNG)
     rows = even_rows(239, 200)
     assert np.array_equal(taken["rgb"], longer[rows]) and np.array_equal(taken["flow"], flow[rows]) and real == 200
-    taken, real = UniformPad(300, common=True).sample({"rgb": longer, "flow": flow}, RNG)
+    taken, real = UniformPad(length=300, common=True).sample({"rgb": longer, "flow": flow}, RNG)
     assert real == 239 and not taken["rgb"][239:].any()

@@ -35,28 +35,28 @@ def test_contract():
 @pytest.mark.parametrize("kappa", [2, 3, 8])
 @pytest.mark.parametrize("t", LENGTHS)
 def test_equals_the_windows(t, kappa, mode, pad):
-    smooth = ScoreSmoothing(kappa, mode, pad)(scores(t))
+    smooth = ScoreSmoothing(kappa=kappa, mode=mode, pad=pad)(scores(t))
     assert smooth.shape == (t,) and smooth.dtype == np.float32
     assert np.allclose(smooth, by_hand(scores(t), kappa, mode, pad), atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["slide", "fixed"])
 def test_kappa_of_one_changes_nothing(mode):
-    assert np.array_equal(ScoreSmoothing(1, mode)(scores(9)), scores(9))
+    assert np.array_equal(ScoreSmoothing(kappa=1, mode=mode)(scores(9)), scores(9))
 
 
 def test_constant_scores_sag_only_at_the_end():
-    smooth = ScoreSmoothing(4)(np.ones(10))
+    smooth = ScoreSmoothing(kappa=4)(np.ones(10))
     assert np.allclose(smooth, [1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
-    assert np.allclose(ScoreSmoothing(4, pad="edge")(np.ones(10)), 1)
+    assert np.allclose(ScoreSmoothing(kappa=4, pad="edge")(np.ones(10)), 1)
 
 
 def test_a_broken_score_is_not_smoothed_away():
     s = scores(10)
     s[4] = np.nan
-    assert np.isnan(ScoreSmoothing(3, pad="shrink")(s)[2:5]).all()
+    assert np.isnan(ScoreSmoothing(kappa=3, pad="shrink")(s)[2:5]).all()
 
 
 def test_refuses_a_window_of_zero():
     with pytest.raises(ValueError, match="kappa must be at least 1, not 0"):
-        ScoreSmoothing(0)
+        ScoreSmoothing(kappa=0)

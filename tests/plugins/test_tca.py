@@ -11,7 +11,7 @@ from vadkit_tca import TemporalContextAggregation
 
 def block(**args):
     torch.manual_seed(0)
-    made = TemporalContextAggregation(6, hidden=4, **args).double()
+    made = TemporalContextAggregation(in_dim=6, hidden=4, **args).double()
     with torch.no_grad():
         made.alpha.fill_(0.7)
     return made
@@ -103,4 +103,4 @@ def test_a_bag_that_is_all_padding_stays_finite():
 
 def test_window_of_zero_is_refused():
     with pytest.raises(ValueError, match="window must be at least 1, not 0"):
-        TemporalContextAggregation(6, window=0)
+        TemporalContextAggregation(in_dim=6, window=0)

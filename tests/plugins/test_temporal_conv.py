@@ -33,7 +33,7 @@ CASES = [
 def test_equals_the_loop(args, reach, t):
     torch.manual_seed(0)
     kernel, dilation, causal = args
-    block = TemporalConv(4, 3, kernel, dilation, causal, activation="none").double()
+    block = TemporalConv(in_dim=4, dim=3, kernel=kernel, dilation=dilation, causal=causal, activation="none").double()
     x = torch.randn(2, t, 4, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(block(x), by_hand(block, x, kernel, dilation, reach[0]))
@@ -41,18 +41,18 @@ def test_equals_the_loop(args, reach, t):
 
 
 def test_activation_comes_last():
-    block, x = TemporalConv(4), torch.randn(1, 6, 4)
+    block, x = TemporalConv(in_dim=4), torch.randn(1, 6, 4)
     assert block(x).min() >= 0
 
 
 def test_with_the_mask_a_padded_bag_scores_as_the_bag_alone():
-    block, x = TemporalConv(4, use_mask=True, activation="none"), torch.randn(1, 8, 4)
+    block, x = TemporalConv(in_dim=4, use_mask=True, activation="none"), torch.randn(1, 8, 4)
     mask = torch.arange(8)[None] < 5
     torch.testing.assert_close(block(x, mask)[:, :5], block(x[:, :5], mask[:, :5]))
 
 
 def test_without_the_switch_padding_leaks_in_as_in_the_original():
-    block, x = TemporalConv(4, activation="none"), torch.randn(1, 8, 4)
+    block, x = TemporalConv(in_dim=4, activation="none"), torch.randn(1, 8, 4)
     assert torch.equal(block(x, torch.arange(8)[None] < 5), block(x))
 
 
@@ -65,4 +65,4 @@ def test_without_the_switch_padding_leaks_in_as_in_the_original():
 )
 def test_bad_values_are_refused(args, told):
     with pytest.raises(ValueError, match=told):
-        TemporalConv(4, **args)
+        TemporalConv(in_dim=4, **args)

@@ -32,7 +32,7 @@ def test_contract():
 def test_equals_the_loop(normal_k):
     scores, lengths = torch.rand(4, 40, generator=torch.manual_seed(0)), [40, 33, 1, 16]
     labels = torch.tensor([1.0, 0.0, 1.0, 0.0])
-    found = TopkMil(normal_k)(scores, labels, mask_of(lengths, 40))["total"]
+    found = TopkMil(normal_k=normal_k)(scores, labels, mask_of(lengths, 40))["total"]
     assert float(found) == pytest.approx(by_hand(scores, labels, lengths, normal_k), rel=1e-6)
 
 

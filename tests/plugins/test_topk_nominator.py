@@ -11,7 +11,7 @@ from vadkit_topk_nominator import SoftMask, TopkNominator, topk_mask
 
 def block(**args):
     torch.manual_seed(0)
-    return TopkNominator(6, **{"samples": 20, **args})
+    return TopkNominator(in_dim=6, **{"samples": 20, **args})
 
 
 def snippets(b=3, t=12):
@@ -111,7 +111,7 @@ def test_a_seeded_bag_scores_the_same_in_any_company_and_in_any_instance():
 
 
 def test_seeded_noise_goes_on_behind_the_table():
-    nominator = TopkNominator(6, samples=2).eval()
+    nominator = TopkNominator(in_dim=6, samples=2).eval()
     with torch.no_grad():
         assert nominator(torch.randn(1, 2100, 6))["x"].shape == (1, 2100, 6)
 

@@ -14,7 +14,7 @@ from vadkit.layers import sinusoid
 
 def block(dim=8, **args):
     torch.manual_seed(0)
-    return Transformer(dim, **{"depth": 1, "heads": 2, "ff_dim": 5, **args}).double().eval()
+    return Transformer(in_dim=dim, **{"depth": 1, "heads": 2, "ff_dim": 5, **args}).double().eval()
 
 
 def snippets(b, t, dim=8):

@@ -184,12 +184,12 @@ def test_everything_is_escaped(markup: str) -> None:
 
 
 def test_tables_align_numbers_and_say_what_is_missing() -> None:
-    shown = table([{"name": "tca", "AP": 0.8641, "parameters": 8215094}, {"name": "mlp", "AP": None, "note": "slow"}])
+    shown = table([{"name": "tca", "AP": 0.8641, "parameters": 8215094}, {"name": "dense", "AP": None, "note": "slow"}])
     cells = [["".join(c.itertext()) for c in row] for row in tree(shown.replace("&ndash;", "-")).iter("tr")]
     assert cells == [
         ["name", "AP", "parameters", "note"],
         ["tca", "0.864", "8,215,094", "-"],
-        ["mlp", "-", "-", "slow"],
+        ["dense", "-", "-", "slow"],
     ]
     assert [c.get("class") for c in tree(shown.replace("&ndash;", "-")).iter("th")] == [None, "n", "n", None]
 

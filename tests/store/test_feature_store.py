@@ -24,7 +24,7 @@ Edit = Callable[..., None]
 def told(root: Path, split: str | None = None) -> str:
     """Return what the user reads when the store is opened (and a split listed)."""
     with pytest.raises(VadkitError) as caught:
-        dataset = FeatureStore(str(root))
+        dataset = FeatureStore(root=str(root))
         if split:
             dataset.videos(split)
     return str(caught.value)
@@ -54,30 +54,30 @@ def test_features_are_mapped_not_loaded(dataset: FeatureStore) -> None:
 
 
 def test_crops_come_first(tmp_path: Path) -> None:
-    dataset = FeatureStore(str(write_tiny_store(tmp_path, crops={"rgb": 5})))
+    dataset = FeatureStore(root=str(write_tiny_store(tmp_path, crops={"rgb": 5})))
     assert dataset.read(dataset.videos("train")[6], "rgb").shape == (5, 1, 16)
 
 
 def test_an_input_may_be_fed_by_a_stream_of_another_name(store: Path) -> None:
-    dataset = FeatureStore(str(store), {"motion": "flow"})
+    dataset = FeatureStore(root=str(store), streams={"motion": "flow"})
     assert dataset.read(dataset.videos("train")[0], "motion").shape == (1, 9, 12)
 
 
 def test_class_index(dataset: FeatureStore, edit: Edit, store: Path) -> None:
     assert [dataset.class_index(v) for v in dataset.videos("train")] == [1, 2, 3, 1, 2, 3, 1, 2] + [0] * 8
     edit(lambda videos: videos[0].update(classes=[]))
-    again = FeatureStore(str(store))
+    again = FeatureStore(root=str(store))
     assert again.class_index(again.videos("train")[0]) == -1
 
 
 def test_classes_are_those_of_the_videos_where_the_store_names_none(store: Path, edit: Edit) -> None:
     edit(lambda head: head.pop("classes") and None, "store.json")
-    assert FeatureStore(str(store)).classes == ("normal", "car accident", "explosion", "riot")
+    assert FeatureStore(root=str(store)).classes == ("normal", "car accident", "explosion", "riot")
 
 
 def test_an_abnormal_test_video_without_spans_is_told_and_kept(store: Path, edit: Edit) -> None:
     edit(lambda videos: videos[16].update(spans=[]))
-    dataset = FeatureStore(str(store))
+    dataset = FeatureStore(root=str(store))
     assert len(dataset.videos("test")) == 8
     assert dataset.warnings == [
         f"{store}/videos.json: video '{LONGER_RGB}' is an abnormal test video without spans; "
@@ -147,7 +147,7 @@ def test_bad_store_json(store: Path, content: bytes, message: str) -> None:
 
 def test_unknown_stream_is_told_with_the_nearest(store: Path) -> None:
     with pytest.raises(VadkitError, match="input 'rgb' wants stream 'rbg'.*\n.*did you mean 'rgb'"):
-        FeatureStore(str(store), {"rgb": "rbg"})
+        FeatureStore(root=str(store), streams={"rgb": "rbg"})
 
 
 # -- videos.json ---------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def test_names_as_data_sets_have_them(name: str) -> None:
 def test_missing_features_are_told_for_every_video_and_stream(store: Path) -> None:
     (store / "rgb" / f"{LONGER_RGB}.npy").unlink()
     (store / "audio" / f"{LONGER_RGB}.npy").rename(store / "audio" / f"{LONGER_RGB}__0.npy")
-    FeatureStore(str(store)).videos("train")  # not asked for, not missed
+    FeatureStore(root=str(store)).videos("train")  # not asked for, not missed
     message = told(store, "test")
     assert f"{store}/rgb: there are no features of video '{LONGER_RGB}'" in message
     assert f"{store}/audio: there are no features of video '{LONGER_RGB}'" in message
@@ -240,7 +240,7 @@ def test_missing_features_are_told_for_every_video_and_stream(store: Path) -> No
 def test_missing_stream_folder(store: Path) -> None:
     (store / "flow").rename(store / "flows")
     assert f"{store}/flow: cannot be read: no such file" in told(store, "train")
-    FeatureStore(str(store), {"rgb": "rgb"}).videos("train")  # nobody asked for flow
+    FeatureStore(root=str(store), streams={"rgb": "rgb"}).videos("train")  # nobody asked for flow
 
 
 def test_a_width_that_is_not_the_stores(store: Path, dataset: FeatureStore) -> None:
@@ -254,7 +254,7 @@ def test_a_width_that_is_not_the_stores(store: Path, dataset: FeatureStore) -> N
 @pytest.mark.parametrize("width", [16, 16384])
 def test_a_file_that_is_written_again_is_read_again(tmp_path: Path, width: int) -> None:
     """Small files are kept in memory, large ones mapped."""
-    dataset = FeatureStore(str(write_tiny_store(tmp_path, dims={"rgb": width})))
+    dataset = FeatureStore(root=str(write_tiny_store(tmp_path, dims={"rgb": width})))
     video = dataset.videos("train")[0]
     path = dataset.path(video, "rgb")
     for t in (50, 5, 7):
@@ -265,7 +265,7 @@ def test_a_file_that_is_written_again_is_read_again(tmp_path: Path, width: int) 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts open files under /proc")
 def test_a_large_data_set_does_not_run_out_of_open_files(tmp_path: Path) -> None:
-    dataset = FeatureStore(str(write_tiny_store(tmp_path, train=40, dims={"rgb": 8192})))
+    dataset = FeatureStore(root=str(write_tiny_store(tmp_path, train=40, dims={"rgb": 8192})))
     before = len(os.listdir("/proc/self/fd"))
     crops = [dataset.read_crop(video, "rgb", 0) for video in dataset.videos("train")]
     mapped = sum(crop.nbytes > SMALL for crop in crops)

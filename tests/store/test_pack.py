@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def everything(store: Path) -> dict[tuple[str, str], np.ndarray]:
-    dataset = FeatureStore(str(store))
+    dataset = FeatureStore(root=str(store))
     videos = [video for split in ("train", "test") for video in dataset.videos(split)]
     return {(v.name, stream): np.array(dataset.read(v, stream)) for v in videos for stream in DIMS}
 
@@ -87,11 +87,11 @@ def as_it_is(store: Path) -> None:
 def test_a_packed_store_is_read_as_before(store: Path, layout: Callable[[Path], None]) -> None:
     layout(store)
     before = everything(store)
-    plain = FeatureStore(str(store))
+    plain = FeatureStore(root=str(store))
     results = pack(store)
     assert [(r.stream, r.videos, r.is_new) for r in results] == [(stream, 10, True) for stream in DIMS]
     assert same(everything(store), before)
-    dataset = FeatureStore(str(store))
+    dataset = FeatureStore(root=str(store))
     for video in dataset.videos("train"):
         assert dataset.shape(video, "rgb") == plain.shape(video, "rgb")
         for stream, crop in (("rgb", 0), ("rgb", 2), ("clip", 2)):
@@ -102,11 +102,13 @@ def test_a_packed_store_is_read_as_before(store: Path, layout: Callable[[Path], 
 
 def test_training_and_scoring_get_the_same_bits(store: Path) -> None:
     def batches() -> list[torch.Tensor]:
-        with TrainBatches(FeatureStore(str(store)), SegmentMean(7), list(DIMS), 4, 0) as made:
+        with TrainBatches(FeatureStore(root=str(store)), SegmentMean(length=7), list(DIMS), 4, 0) as made:
             return [made.batch(step)[stream].clone() for step in range(4) for stream in DIMS]
 
     def videos() -> list[torch.Tensor]:
-        return [x for _, streams in iterate(FeatureStore(str(store)), "test", list(DIMS)) for x in streams.values()]
+        return [
+            x for _, streams in iterate(FeatureStore(root=str(store)), "test", list(DIMS)) for x in streams.values()
+        ]
 
     before = batches(), videos()
     pack(store)
@@ -121,7 +123,7 @@ def test_float16_takes_half_the_room_and_is_read_as_float32(store: Path) -> None
     assert half.size * 2 == full and half.path == file_of(store) and half.path.name.startswith("rgb-float16-")
     assert all(np.array_equal(x, before[key].astype(np.float16)) for key, x in everything(store).items())
     assert len(list(store.glob("rgb-*.npy"))) == len(list(store.glob("rgb-*.json"))) == 1  # the other one went
-    with TrainBatches(FeatureStore(str(store)), SegmentMean(7), ["rgb"], 2, 0) as batches:
+    with TrainBatches(FeatureStore(root=str(store)), SegmentMean(length=7), ["rgb"], 2, 0) as batches:
         assert batches.batch(0)["rgb"].dtype == torch.float32
 
 
@@ -144,7 +146,7 @@ def test_the_recipe_and_whatever_else_the_store_says_is_kept(store: Path) -> Non
 # -- it belongs to its files --------------------------------------------------------------------------
 def refused(store: Path) -> str:
     with pytest.raises(VadkitError) as error:
-        FeatureStore(str(store))
+        FeatureStore(root=str(store))
     return str(error.value)
 
 
@@ -168,7 +170,7 @@ def test_a_file_that_changed_makes_the_pack_stale(store: Path, change: Callable[
     assert "vadkit features pack" in told
     results = pack(store)
     assert [result.is_new for result in results] == [True, False, False, False] and not old.exists()
-    dataset = FeatureStore(str(store))
+    dataset = FeatureStore(root=str(store))
     video = next(video for video in dataset.videos("train") if video.name == NAME)
     assert np.array_equal(dataset.read(video, "rgb"), np.load(source(store)))
 
@@ -177,9 +179,9 @@ def test_a_file_of_another_time_and_the_same_content_is_good(store: Path) -> Non
     """As in a store that was copied."""
     pack(store)
     os.utime(source(store), ns=(0, 1))
-    (warning,) = FeatureStore(str(store)).warnings
+    (warning,) = FeatureStore(root=str(store)).warnings
     assert "1 files bear another time than when they were packed; their content was read and is the same" in warning
-    assert pack(store)[0].is_new and FeatureStore(str(store)).warnings == []
+    assert pack(store)[0].is_new and FeatureStore(root=str(store)).warnings == []
 
 
 def test_a_pack_can_be_used_without_the_files_it_was_made_from(store: Path) -> None:
@@ -196,7 +198,7 @@ def test_a_recipe_that_changed_is_told(store: Path) -> None:
     head["streams"]["rgb"]["recipe"] = {"backbone": "another"}
     (store / "store.json").write_text(json.dumps(head))
     assert "was packed when store.json told another recipe of the stream" in refused(store)
-    assert pack(store)[0].is_new and FeatureStore(str(store)).recipes["rgb"] == {"backbone": "another"}
+    assert pack(store)[0].is_new and FeatureStore(root=str(store)).recipes["rgb"] == {"backbone": "another"}
 
 
 def test_a_video_that_came_later_is_told(store: Path) -> None:
@@ -206,9 +208,9 @@ def test_a_video_that_came_later_is_told(store: Path) -> None:
         np.save(store / stream / "late.npy", np.load(store / stream / f"{NAME}.npy"))
     (store / "videos.json").write_text(json.dumps([*videos, {"name": "late", "split": "train", "label": 0}]))
     with pytest.raises(VadkitError, match="stream 'rgb' of video 'late'"):
-        FeatureStore(str(store)).videos("train")
+        FeatureStore(root=str(store)).videos("train")
     assert [result.is_new for result in pack(store)] == [True] * 4
-    assert any(video.name == "late" for video in FeatureStore(str(store)).videos("train"))
+    assert any(video.name == "late" for video in FeatureStore(root=str(store)).videos("train"))
 
 
 def test_unpacking_reads_the_files_again(store: Path) -> None:
@@ -298,7 +300,7 @@ def test_a_damaged_index(store: Path, damage: Callable[[Path], None], told: str)
     pack(store)
     damage(file_of(store).with_suffix(".json"))
     assert told in refused(store)
-    assert pack(store)[0].is_new and FeatureStore(str(store)).warnings == []
+    assert pack(store)[0].is_new and FeatureStore(root=str(store)).warnings == []
 
 
 def test_a_pack_that_was_cut_short(store: Path) -> None:
@@ -317,7 +319,7 @@ def test_pages_are_let_go_while_views_of_them_stay_good(store: Path, monkeypatch
     before = everything(store)
     pack(store)
     monkeypatch.setattr(packed_module, "MAPPED", 1000)
-    dataset = FeatureStore(str(store))
+    dataset = FeatureStore(root=str(store))
     video = next(video for video in dataset.videos("train") if video.name == NAME)
     views = [dataset.read_crop(video, "rgb", crop) for crop in (0, 1, 2) * 5]
     assert all(np.array_equal(view, before[NAME, "rgb"][crop]) for view, crop in zip(views, (0, 1, 2) * 5))

@@ -23,7 +23,7 @@ class Block(Temporal):
     name = "{name}"
     example = {{"in_dim": 4}}
 
-    def __init__(self, in_dim: int) -> None:
+    def __init__(self, *, in_dim: int) -> None:
         super().__init__()
         self.in_dim = self.dim = in_dim
         self.scale = nn.Linear(in_dim, in_dim)

@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dataset(store: Path) -> FeatureStore:
-    return FeatureStore(str(store))
+    return FeatureStore(root=str(store))
 
 
 @pytest.fixture

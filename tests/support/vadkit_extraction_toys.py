@@ -23,7 +23,7 @@ class FirstRed(Backbone):
     modality = "rgb"
     dim = 3
 
-    def __init__(self, version: int = 1, delay: float = 0.0) -> None:
+    def __init__(self, *, version: int = 1, delay: float = 0.0) -> None:
         self.version, self.delay = version, delay
         self.calls = 0
 

@@ -101,8 +101,7 @@ def _configs(without: list[str]) -> list[Entry]:
 
     found = []
     for folder in load_plugins(without).config_folders:
-        files = [path for pattern in ("*.y*ml", "*/*.y*ml") for path in folder.glob(pattern)]
-        found += [{"name": path.stem, "about": _about(path), "file": str(path)} for path in sorted(files)]
+        found += [{"name": p.stem, "about": _about(p), "file": str(p)} for p in sorted(folder.rglob("*.y*ml"))]
     return found
 
 

@@ -228,12 +228,11 @@ class _Loader:
         return [Path(file) for file in files if os.path.isfile(file)]
 
     def _places(self) -> list[Path]:
-        """Return the folders for configs and the folders in them."""
+        """Return the folders for configs and, sorted, all folders in them."""
         places = []
         for folder in self.folders:
             places.append(folder)
-            if folder.is_dir():
-                places += sorted(inner for inner in folder.iterdir() if inner.is_dir())
+            places += sorted(Path(root, inner) for root, inner_folders, _ in os.walk(folder) for inner in inner_folders)
         return places
 
     def _unknown(self, name: str, beside: Path, place: Place | None) -> Problem:

@@ -263,7 +263,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_it_is_imported_as_the_published_features_are(tmp_path: Path, data_set: str) -> None:
     stand_in = write(tmp_path / "root", data_set)
     assert main(["data", "import", data_set, "--root", str(tmp_path / "root"), "--out", str(tmp_path / "store")]) == 0
-    dataset = FeatureStore(str(tmp_path / "store"))
+    dataset = FeatureStore(root=str(tmp_path / "store"))
     for split in ("train", "test"):
         videos = [video for video in stand_in.videos if video.split == split]
         assert {video.name for video in dataset.videos(split)} == {video.name for video in videos}

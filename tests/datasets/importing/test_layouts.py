@@ -58,7 +58,7 @@ def test_labels_classes_and_intervals_come_from_the_annotation(root: Path, run: 
 def test_training_and_evaluation_read_the_index(root: Path, out: Path, run: Run) -> None:
     write_xd(root)
     run("xd_violence")
-    dataset = FeatureStore(str(out), {"video": "rgb", "sound": "audio"})
+    dataset = FeatureStore(root=str(out), streams={"video": "rgb", "sound": "audio"})
     (abnormal, normal) = dataset.videos("test")
     assert dataset.class_index(normal) == 0 and dataset.classes[dataset.class_index(abnormal)] == "car accident"
     assert dataset.shape(normal, "video")[0] == 5 and dataset.read_crop(normal, "sound", 4).shape[1] == 4
@@ -182,7 +182,7 @@ def test_an_evaluation_says_by_which_rule_intervals_were_read(root: Path, out: P
     for video in some("ucf_crime", UCF):
         save(root / f"{video.name}.npy", numbers(video.name, snippets(video), 8))
     run("ucf_crime", "--intervals", "closed")
-    result = evaluate(Mean(), FeatureStore(str(out)))
+    result = evaluate(Mean(), FeatureStore(root=str(out)))
     assert result.protocol["truth"].endswith("; the last frame as annotated is inside (RTFM)")
     assert result.figures["positives"] == 76  # of Abuse028, 165-240 with its last frame
 
@@ -194,7 +194,7 @@ def test_features_of_segments_are_scored_on_their_own_parts(root: Path, out: Pat
     for video in some("ucf_crime", UCF):
         np.savetxt(root / f"{video.name}_C.txt", numbers(video.name, 32, 6), fmt="%f")
     run("ucf_crime")
-    dataset = FeatureStore(str(out))
+    dataset = FeatureStore(root=str(out))
     (abnormal, _) = dataset.videos("test")
     positives, frames = snippet_truth(abnormal, 32, 16)
     assert frames.sum() == abnormal.num_frames == 1412 and positives.sum() == 75

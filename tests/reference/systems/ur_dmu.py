@@ -40,11 +40,12 @@ def run(case: Case) -> dict[str, Any]:
 def build(case: Case) -> Graph:
     """Return the model with every value of the case's config set."""
     config, transformer = case.config, case.config["transformer"]
+    if transformer["mlp_dim"] != transformer["dim"]:
+        raise NotSupported("a feed-forward part of another width than the snippets")
     attention = {
         "depth": transformer["depth"],
         "heads": transformer["heads"],
         "head_dim": transformer["dim_head"],
-        "ff_dim": transformer["mlp_dim"],
     }
     nodes = {
         "embedding": {"args": {"dim": transformer["dim"]}},

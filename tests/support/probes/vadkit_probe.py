@@ -43,7 +43,7 @@ class ProbeRgb(Backbone):
     modality = "rgb"
     dim = 96
 
-    def __init__(self, short_side: int = 40, crops: Order = "centre", seed: int = 0) -> None:
+    def __init__(self, *, short_side: int = 40, crops: Order = "centre", seed: int = 0) -> None:
         self.num_crops, self.short_side, self.crops, self.seed = num_crops(crops), short_side, crops, seed
         load_it = partial(load, channels=3, seed=seed)
         self.frozen = Frozen(self.name, load_it, None, True, layout=torch.channels_last, batch=64)

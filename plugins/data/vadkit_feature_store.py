@@ -1,0 +1,151 @@
+"""Dataset: a feature store, the folder that ``vadkit.features`` writes.
+
+STORE/store.json            streams with widths and recipes, classes, frames per snippet
+STORE/videos.json           names, splits, labels, classes, intervals
+STORE/<stream>/<name>.npy   float32 (t, dim) or (crops, t, dim)
+
+or the index that ``vadkit data import`` writes of published features, which stay where they are, or a
+packed one (``vadkit features pack``).
+
+Legend: t snippets, dim the width of a stream.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from vadkit import Dataset, VadkitError, Video, hookimpl
+from vadkit.problems import SHOWN, Problem, fail, nearest
+from vadkit.store import StoredFeatures, random_weights_warning, read_store
+
+
+class FeatureStore(Dataset):
+    """Reads a feature store. Files are memory-mapped, so a crop that is not asked for is not read.
+
+    Raises VadkitError, naming file and cause, for a store that cannot be used: when it is opened for
+    its two JSON files, in ``videos`` for features that are missing, in ``read`` for a file's content.
+
+    Args:
+        root: the folder.
+        streams: which stream of the store feeds which input of the graph; None is the same names.
+    """
+
+    name = "feature_store"
+    fidelity = "ours"
+
+    def __init__(self, *, root: str, streams: dict[str, str] | None = None) -> None:
+        self.store = read_store(root)
+        self.stored = StoredFeatures(self.store)
+        self.root = self.store.root
+        self.snippet_frames = self.store.snippet_frames
+        self.classes = self.store.classes
+        self.intervals = self.store.intervals
+        self.streams = dict(streams) if streams else {name: name for name in self.store.dims}
+        self.warnings = [*self.store.warnings, *self.stored.warnings]
+        self._checked: dict[str, list[Video]] = {}
+        self._refuse_unknown_streams()
+        self.recipes = {name: self.store.recipes[stream] for name, stream in self.streams.items()}
+        self.warnings += random_weights_warning(self.recipes, "input")
+
+    def videos(self, split: str) -> list[Video]:
+        """Return the videos of a split, in the order of videos.json; each has all its files."""
+        if split not in self._checked:
+            videos = [video for video in self.store.videos if video.split == split]
+            self._refuse_missing(videos)
+            self._checked[split] = videos
+        return list(self._checked[split])
+
+    def read(self, video: Video, stream: str) -> np.ndarray:
+        """Return (crops, t, dim), memory-mapped. ``stream`` is an input's name."""
+        return self.stored.read(video, self.streams.get(stream, stream))
+
+    def read_crop(self, video: Video, stream: str, crop: int) -> np.ndarray:
+        """Return one crop (t, dim), memory-mapped."""
+        return self.stored.read_crop(video, self.streams.get(stream, stream), crop)
+
+    def shape(self, video: Video, stream: str) -> tuple[int, int, int]:
+        """Return (crops, t, dim) without reading the features."""
+        return self.stored.shape(video, self.streams.get(stream, stream))
+
+    def path(self, video: Video, stream: str) -> Path:
+        """Return the file of a video's features; where there is one per crop, the first."""
+        return self.stored.paths(video, self.streams.get(stream, stream))[0]
+
+    def class_index(self, video: Video) -> int:
+        """Return the index of the main class: 0 normal, -1 if the video is abnormal in an unknown way."""
+        if video.label == 0:
+            return 0
+        return self.classes.index(video.classes[0]) if video.classes else -1
+
+    def _refuse_unknown_streams(self) -> None:
+        problems = []
+        for graph_input, stream in self.streams.items():
+            if stream not in self.store.dims:
+                close = nearest(stream, self.store.dims)
+                known = f"the store has {', '.join(self.store.dims)}"
+                problems.append(
+                    Problem(
+                        f"{self.root}: input '{graph_input}' wants stream '{stream}', which the store lacks",
+                        hint=f"did you mean '{close}'?" if close else known,
+                    )
+                )
+        if problems:
+            raise VadkitError(problems)
+
+    def _refuse_missing(self, videos: list[Video]) -> None:
+        """Raise for every video of ``videos`` without a file; warn of files without a video."""
+        known = {video.name for video in self.store.videos}
+        problems = []
+        for stream in dict.fromkeys(self.streams.values()):
+            if self.stored.is_elsewhere(stream, videos):
+                problems += [self._gone(video, stream) for video in videos if self.stored.missing(video, stream)]
+                continue
+            there = self._names(stream)
+            missing = [video for video in videos if video.name not in there]
+            problems += [self._missing(v, stream, there, n < SHOWN) for n, v in enumerate(missing)]
+            self._warn_of_unlisted(stream, sorted(there - known))
+        if problems:
+            raise VadkitError(problems)
+
+    def _gone(self, video: Video, stream: str) -> Problem:
+        """A file of the index that is not there."""
+        path = self.stored.missing(video, stream)[0]
+        moved = not self.store.base.is_dir()
+        hint = f"its folder is gone: set 'root' in {self.root / 'store.json'} to where the files are now"
+        return Problem(
+            f"{path}: there is no such file, but it holds stream '{stream}' of video '{video.name}'",
+            hint=hint if moved else "put it back, or import the data set again",
+        )
+
+    def _names(self, stream: str) -> set[str]:
+        try:
+            return {entry.name[:-4] for entry in os.scandir(self.root / stream) if entry.name.endswith(".npy")}
+        except OSError as error:
+            fail(
+                f"{self.root / stream}: cannot be read: {(error.strerror or str(error)).lower()}",
+                hint=f"store.json names the stream '{stream}', so there must be a folder with its features",
+            )
+
+    def _missing(self, video: Video, stream: str, there: set[str], look: bool) -> Problem:
+        """``look`` for the name that was meant: slow, so only for the problems that are shown."""
+        # Names differ in a suffix such as __0 more often than in a letter.
+        longer = (name for name in sorted(there) if name.startswith(video.name))
+        close = (next(longer, None) or nearest(video.name, there)) if look else None
+        hint = f"there is '{close}.npy'" if close else f"extract it, or take it out of {self.root / 'videos.json'}"
+        return Problem(f"{self.root / stream}: there are no features of video '{video.name}'", hint=hint)
+
+    def _warn_of_unlisted(self, stream: str, names: list[str]) -> None:
+        if not names:
+            return
+        count = "a feature file" if len(names) == 1 else f"{len(names)} feature files"
+        text = f"{self.root / stream}: {count} of no video in videos.json, the first is '{names[0]}.npy'"
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [FeatureStore]

@@ -1,0 +1,121 @@
+"""Bring a video to training length: pick snippets evenly if it is long, pad at the end if it is short.
+
+PEL4VAD (IEEE TIP 2024) and the code of the seed paper (WSV-GST).
+
+Legend: t snippets, c channels, b bags x crops.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vadkit import Sampler, hookimpl
+
+
+class UniformPad(Sampler):
+    """Rows floor(linspace(0, t - 1, length)) of a longer video; zero rows behind a shorter one.
+
+    Every stream is brought to length by itself, so two streams of one video agree only roughly
+    where their t differ. The number of real snippets is that of the **first** stream.
+
+    ``finish`` cuts a batch to its longest video and may overwrite the padding. "ramp" is what
+    WSV-GST does: from the second-last to the last real snippet in equal steps. In every stream it
+    starts at the length of the first one, so the zeros of a shorter stream enter the ramp, and the
+    tail of a longer one is overwritten. The ramp of a video of one snippet starts at zero; one
+    without any stays zero.
+
+    Args:
+        length: snippets in training.
+        fill: what stands in the padding.
+        cut: cut a batch to its longest video.
+        count: what is a real snippet: every "row", or only rows that are not "nonzero" throughout
+            (the authors', for whom a black snippet inside a video shortens it at the end).
+        unfilled: streams that keep zero padding whatever ``fill`` says (flow, in the authors' code
+            for three streams).
+        common: cut all streams to the shortest of them first (HL-Net, CMA-LA: RGB is often one snippet
+            longer than flow), so that a row is the same snippet in each.
+    """
+
+    name = "uniform_pad"
+    draws = False
+    paper = "Pu et al., Learning Prompt-Enhanced Context Features, IEEE TIP 2024"
+    fidelity = "code"
+
+    def __init__(
+        self,
+        *,
+        length: int = 200,
+        fill: Literal["zero", "ramp"] = "zero",
+        cut: bool = True,
+        count: Literal["row", "nonzero"] = "row",
+        unfilled: list[str] | None = None,
+        common: bool = False,
+    ) -> None:
+        if length < 1:
+            raise ValueError(f"length must be at least 1, not {length}")
+        self.length, self.fill, self.cut, self.count = length, fill, cut, count
+        self.unfilled, self.common = frozenset(unfilled or ()), common
+
+    def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
+        """Take (t, c) arrays; return them as (length, c) and the number of real snippets."""
+        out = {name: np.empty((self.length, *x.shape[1:]), x.dtype) for name, x in streams.items()}
+        return out, self.sample_into(streams, rng, out)
+
+    def sample_into(self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]) -> int:
+        """As ``sample``, into ``out``."""
+        if self.common:
+            shortest = min(map(len, streams.values()))
+            streams = {name: x[:shortest] for name, x in streams.items()}
+        for name, x in streams.items():
+            self._bring(x, out[name])
+        first = next(iter(streams))
+        if self.count == "row":
+            return min(len(streams[first]), self.length)
+        return int(out[first].any(axis=1).sum())
+
+    def _bring(self, x: np.ndarray, out: np.ndarray) -> None:
+        if len(x) > self.length:
+            np.take(x, even_rows(len(x), self.length), axis=0, out=out, mode="clip")  # others make a copy first
+        else:
+            out[: len(x)] = x
+            out[len(x) :] = 0
+
+    def finish(self, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Take streams (b, t, c) and lengths (b); return both, cut and filled."""
+        if self.cut:
+            longest = max(1, int(lengths.max()))
+            streams = {name: x[:, :longest] for name, x in streams.items()}
+        if self.fill == "ramp":
+            streams = {n: x if n in self.unfilled else ramp(x, lengths) for n, x in streams.items()}
+        return streams, lengths
+
+
+@lru_cache(maxsize=1024)
+def even_rows(length: int, wanted: int) -> np.ndarray:
+    """Return ``wanted`` row numbers from 0 to length - 1, evenly spread and rounded down, read-only."""
+    rows = np.floor(np.linspace(0, length - 1, wanted)).astype(np.int64)
+    rows.setflags(write=False)
+    return rows
+
+
+def ramp(x: Tensor, lengths: Tensor) -> Tensor:
+    """Return ``x`` (b, t, c) with the rows from ``lengths`` (b) on as a ramp between the two before.
+
+    A row number below 0 counts from the end, as in the authors' code: there is zero padding.
+    """
+    t = x.shape[1]
+    rows = torch.arange(len(x), device=x.device)
+    last, second_last = (x[rows, (lengths - back) % t][:, None] for back in (1, 2))
+    step = torch.arange(t, device=x.device) - lengths[:, None] + 1  # 1, 2, ... in the padding
+    share = (step / (t - lengths[:, None] + 1)).to(x.dtype)[..., None]
+    return torch.where(step[..., None] > 0, share * last + (1 - share) * second_last, x)
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [UniformPad]

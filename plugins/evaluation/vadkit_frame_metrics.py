@@ -1,0 +1,48 @@
+"""Metric: AUC, AP and their kin over single frames, computed from snippets in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from vadkit import Metric, hookimpl
+from vadkit.evaluate.scorebook import ScoreBook
+
+
+class FrameMetrics(Metric):
+    """Counts frames: auc, ap, ap_trapezoid, those of abnormal videos only, false alarms, per class.
+
+    See ``vadkit.evaluate.scorebook`` for what each figure is.
+
+    Args:
+        limit: snippets to hold before neighbouring scores are merged.
+    """
+
+    name = "frame_metrics"
+    fidelity = "ours"
+
+    def __init__(self, *, limit: int = 4_000_000) -> None:
+        self.book = ScoreBook(limit)
+
+    def add(
+        self,
+        name: str,
+        scores: np.ndarray,
+        positives: np.ndarray | None,
+        frames: np.ndarray,
+        label: int,
+        group: Collection[str] = (),
+    ) -> None:
+        """Take one video: scores, positive frames and frames per snippet, (t,) each."""
+        self.book.add(name, scores, positives, frames, label, group)
+
+    def figures(self, threshold: float = 0.5) -> dict[str, Any]:
+        """Return the figures by name."""
+        return self.book.figures(threshold)
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [FrameMetrics]

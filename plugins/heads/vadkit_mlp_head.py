@@ -1,0 +1,64 @@
+"""Scoring head of fully connected layers, snippet by snippet.
+
+The classifier of UR-DMU (Zhou et al., AAAI 2023: hidden 128) and, with other widths, of most systems.
+
+Legend: b bags x crops, t snippets, c channels.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from vadkit import Head, hookimpl
+from vadkit.layers import Activation, Init, initialise, nonlinearity
+
+
+class MlpHead(Head):
+    """Linear layers with an activation and dropout behind each but the last, which gives one logit.
+
+    Equal to UR-DMU. State names: layers.N, for their ``cls_head.mlp.2N``.
+
+    Args:
+        in_dim: width of the snippets.
+        hidden: widths of the hidden layers; null means one of 128.
+        activation: behind every hidden layer.
+        dropout: behind every activation.
+        init: "xavier", or "torch" as UR-DMU starts it.
+    """
+
+    name = "mlp_head"
+    inputs = {"x": "b t in_dim"}
+    example = {"in_dim": 8, "hidden": [4]}
+    paper = "Zhou et al., Dual Memory Units with Uncertainty Regulation, AAAI 2023"
+    fidelity = "code"
+    range = "logit"
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        hidden: list[int] | None = None,
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        init: Init = "xavier",
+    ) -> None:
+        super().__init__()
+        widths = [in_dim, *([128] if hidden is None else hidden), 1]
+        if min(widths) < 1:
+            raise ValueError(f"hidden widths must be at least 1, not {hidden}")
+        self.in_dim = in_dim
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:]))
+        self.activation = nonlinearity(activation)
+        self.dropout = nn.Dropout(dropout)
+        initialise(self, init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take x (b, t, c); return scores (b, t)."""
+        for layer in self.layers[:-1]:
+            x = self.dropout(self.activation(layer(x)))
+        return self.layers[-1](x)[..., 0]
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [MlpHead]

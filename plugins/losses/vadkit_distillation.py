@@ -1,0 +1,57 @@
+"""Distillation: follow the snippet scores of another model.
+
+Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015, on the two classes
+normal and abnormal of a snippet. The seed paper calls PEL4VAD's prompt loss a distillation loss;
+that one is ``prompt_alignment``. This is the thing itself, for whoever reads Eq. 19 literally.
+
+Legend: b bags x crops, t snippets.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from vadkit import Loss, hookimpl
+from vadkit.layers import full_precision, probability_loss, weighted_mean
+
+
+class Distillation(Loss):
+    """Mean disagreement with a teacher's probabilities over the real snippets.
+
+    No gradient reaches the teacher. Padding takes no part.
+
+    Args:
+        mode: "bce" cross entropy; "kl" the same less the teacher's own entropy, so that 0 means
+            equal; "mse" squared difference.
+    """
+
+    name = "distillation"
+    inputs = {"scores": "b t", "teacher": "b t", "mask?": "b t"}
+    needs = {"scores": "probability", "teacher": "probability"}
+    example = {}
+    paper = "Hinton et al., Distilling the Knowledge in a Neural Network, 2015"
+    fidelity = "paper"
+
+    def __init__(self, *, mode: Literal["bce", "kl", "mse"] = "bce") -> None:
+        super().__init__()
+        self.mode = mode
+
+    def forward(self, scores: Tensor, teacher: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
+        """Take probabilities (b, t) of both and mask (b, t); return the loss as "total"."""
+        scores, teacher = full_precision(scores), full_precision(teacher.detach())
+        keep = torch.ones_like(scores) if mask is None else mask.float()
+        return {"total": weighted_mean(self._disagreement(scores, teacher), keep)}
+
+    def _disagreement(self, scores: Tensor, teacher: Tensor) -> Tensor:
+        if self.mode == "mse":
+            return (scores - teacher).square()
+        cross = probability_loss(scores, teacher)
+        return cross - probability_loss(teacher, teacher) if self.mode == "kl" else cross
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [Distillation]

@@ -1,0 +1,72 @@
+"""Top-k multiple-instance loss: a video is as abnormal as its few most abnormal snippets.
+
+Used alike by PEL4VAD (loss1), UR-DMU (L_att), the seed paper (L_MIL) and many before them; the
+count k = length // 16 + 1 goes back to Wu et al., "Not only Look, but also Listen", ECCV 2020.
+
+Legend: b bags x crops, v videos, t snippets.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from vadkit import Loss, hookimpl
+from vadkit.layers import full_precision, per_video, probability_loss, topk_mean, weighted_mean
+
+
+class TopkMil(Loss):
+    """Binary cross entropy between the video's label and the mean of its k highest scores.
+
+    The scores of the crops of one video are averaged before the choice, as in UR-DMU. Padding
+    never takes part. A video without a real snippet counts for nothing.
+
+    Args:
+        normal_k: how many scores speak for a normal video: "one" (PEL4VAD and the seed paper) or
+            "ratio", as many as for an abnormal one (UR-DMU).
+        divisor: an abnormal video of n snippets is judged by n // divisor + 1 scores, at most n.
+    """
+
+    name = "topk_mil"
+    inputs = {"scores": "b t", "labels": "v", "mask?": "b t", "crops?": ""}
+    needs = {"scores": "probability"}
+    example = {}
+    paper = "Wu et al., Not only Look, but also Listen, ECCV 2020"
+    fidelity = "code"
+
+    def __init__(self, *, normal_k: Literal["one", "ratio"] = "one", divisor: int = 16) -> None:
+        super().__init__()
+        if divisor < 1:
+            raise ValueError(f"divisor must be at least 1, not {divisor}")
+        self.normal_k, self.divisor = normal_k, divisor
+
+    def forward(
+        self, scores: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
+    ) -> dict[str, Tensor]:
+        """Take probabilities (b, t), labels (v) and mask (b, t); return the loss as "total"."""
+        bag, real = self.bag_scores(scores, labels, mask, crops)
+        return {"total": weighted_mean(probability_loss(bag, labels), real)}
+
+    def bag_scores(
+        self, scores: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the probability of each video and 1.0 where it has a real snippet, both (v)."""
+        scores = per_video(full_precision(scores), crops or 1).mean(1)
+        if mask is None:
+            mask = torch.ones_like(scores, dtype=torch.bool)
+        else:
+            mask = per_video(mask, crops or 1)[:, 0]  # crops of one video are equally long
+        length = mask.sum(1)
+        k = length // self.divisor + 1
+        if self.normal_k == "one":
+            k = torch.where(labels > 0.5, k, 1)
+        real = length > 0
+        bag = topk_mean(scores, k, mask)
+        return torch.where(real, bag, 0.5), real.float()
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [TopkMil]

@@ -1,0 +1,130 @@
+"""Dual memory with uncertainty: what is normal and what is abnormal, each read from its own bank.
+
+Zhou, Yu, Yang, "Dual Memory Units with Uncertainty Regulation for Weakly Supervised Video Anomaly
+Detection", AAAI 2023: dual memory units (DMU) and the normal data uncertainty learning (DUL).
+Stage 2 of the seed paper. The losses on its outputs are ``dual_memory_loss``.
+
+Legend: b bags x crops, v videos, t snippets, c channels, s slots of a bank.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from vadkit import Temporal, hookimpl
+from vadkit.layers import Init, full_precision, initialise, nonlinearity, to_rows
+
+
+class DualMemory(Temporal):
+    """Read two banks of learned slots and encode the readings; in training, normal bags get noise.
+
+    A bank M answers x with a = sigmoid(x M^T / sqrt(c)): a score (mean of the s // 16 + 1 largest
+    entries) and a reading a M. Both readings pass one encoder of means, mu; the normal one also an
+    encoder of log variances. The output is mu(abnormal reading) + mu(normal reading); in
+    training, bags labelled normal take z = mu + noise exp(logvar / 2) for the second term.
+
+    Labels, not positions in the batch, say which bags are normal. Without labels (at test) no
+    noise is drawn. Equal to UR-DMU and to the seed authors' code. State names: abnormal and
+    normal for their ``Amemory.memory_block`` and ``Nmemory.memory_block``; encoder_mu and
+    encoder_var for ``encoder_mu.0`` and ``encoder_var.0``.
+
+    Outputs besides x: abnormal_score and normal_score (b, t); abnormal_read, mu and logvar, the
+    encoded readings; latent, z of every row (mu itself where no noise is drawn).
+
+    Args:
+        in_dim: width of the snippets, kept.
+        abnormal_slots: slots of the abnormal bank.
+        normal_slots: slots of the normal bank.
+        activation: behind both encoders; "relu" in one of the seed authors' files.
+        latent: off leaves DUL out: readings are used as they are, logvar is 0.
+        init: "xavier" as the seed starts the encoders, "torch" as UR-DMU does.
+    """
+
+    name = "dual_memory"
+    inputs = {"x": "b t in_dim", "labels?": "v"}
+    outputs = {
+        "x": "b t dim",
+        "abnormal_score": "b t",
+        "normal_score": "b t",
+        "abnormal_read": "b t dim",
+        "latent": "b t dim",
+        "mu": "b t dim",
+        "logvar": "b t dim",
+    }
+    example = {"in_dim": 8, "abnormal_slots": 5, "normal_slots": 3}
+    paper = "Zhou et al., Dual Memory Units with Uncertainty Regulation, AAAI 2023"
+    fidelity = "code"
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        abnormal_slots: int = 50,
+        normal_slots: int = 50,
+        activation: Literal["none", "relu"] = "none",
+        latent: bool = True,
+        init: Init = "xavier",
+    ) -> None:
+        super().__init__()
+        if min(abnormal_slots, normal_slots) < 1:
+            raise ValueError(f"a bank needs at least 1 slot, not {abnormal_slots} and {normal_slots}")
+        self.dim = self.in_dim = in_dim
+        self.abnormal = _bank(abnormal_slots, in_dim)
+        self.normal = _bank(normal_slots, in_dim)
+        self.encoder_mu = nn.Linear(in_dim, in_dim) if latent else None
+        self.encoder_var = nn.Linear(in_dim, in_dim) if latent else None
+        self.activation = nonlinearity(activation)
+        initialise(self, init)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
+        """Take x (b, t, c) and labels (v); return the outputs above."""
+        to_abnormal, abnormal_score = self._ask(x, self.abnormal)
+        to_normal, normal_score = self._ask(x, self.normal)
+        abnormal_read = self._encode(to_abnormal, self.abnormal, self.encoder_mu)
+        mu = self._encode(to_normal, self.normal, self.encoder_mu)
+        logvar = self._encode(to_normal, self.normal, self.encoder_var)
+        if self.encoder_var is None:
+            logvar = torch.zeros_like(mu)
+        latent = second = mu
+        if self.training and labels is not None and self.encoder_var is not None:
+            latent = mu + self.draw_noise(mu.shape, mu) * torch.exp(logvar / 2)
+            normal_bag = to_rows(labels < 0.5, x.shape[0])[:, None, None]
+            second = torch.where(normal_bag, latent, mu)
+        return {
+            "x": abnormal_read + second,
+            "abnormal_score": abnormal_score,
+            "normal_score": normal_score,
+            "abnormal_read": abnormal_read,
+            "latent": latent,
+            "mu": mu,
+            "logvar": logvar,
+        }
+
+    def draw_noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Return Gaussian noise (b, t, c)."""
+        return torch.randn(shape, dtype=like.dtype, device=like.device)
+
+    def _ask(self, x: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a (b, t, s) and the score (b, t)."""
+        # A bfloat16 answer has no value between .996 and 1: many slots would tie, and 1 - a would be 0.
+        answer = torch.sigmoid(full_precision(x @ bank.T) * self.in_dim**-0.5)
+        best = answer.topk(bank.shape[0] // 16 + 1, dim=-1, sorted=False).values
+        return answer, best.mean(-1)
+
+    def _encode(self, answer: Tensor, bank: Tensor, encoder: nn.Linear | None) -> Tensor:
+        """Return encoder(answer M): the bank goes through the weights once, not every reading."""
+        if encoder is None:
+            return answer @ bank
+        return self.activation(answer @ (bank @ encoder.weight.T) + encoder.bias)
+
+
+def _bank(slots: int, dim: int) -> nn.Parameter:
+    return nn.Parameter(torch.empty(slots, dim).uniform_(-(dim**-0.5), dim**-0.5))
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [DualMemory]

@@ -1,0 +1,161 @@
+"""Global and local multi-head self-attention: softmax attention beside a fixed, decaying kernel.
+
+Zhou, Yu, Yang, "Dual Memory Units with Uncertainty Regulation for Weakly Supervised Video Anomaly
+Detection", AAAI 2023, section "Global and Local Feature Learning". The seed paper uses it for
+Stage 2 (two layers) and, under the name Transformer, for the flow and the audio stream.
+
+Legend: b bags x crops, t snippets, c channels, h heads, d head width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from vadkit import Temporal, hookimpl
+from vadkit.layers import Init, distances, initialise, padding_bias
+
+DECAY = math.e  # the kernel falls by 1/e every e snippets
+REACH = 282  # snippets beyond which it is 0 in float32
+LONG = 2048  # snippets above which what is 0 is left out
+Normalise = Literal["column", "row"]
+Read = Callable[[Tensor], Tensor]  # local values (b, t, h * d) to what is read from them
+
+
+class GlobalLocalAttention(Temporal):
+    """Pre-norm transformer whose heads each join softmax attention with a reading by distance alone.
+
+    One bias-free projection gives q, k, v and a second value; the local branch weighs the second
+    value by exp(-|i - j| / e), the same for all heads and layers. No position code, no final norm.
+
+    Equal to UR-DMU and to the seed authors' code. State names, per layer: attn_norm, qkvt (rows
+    q, k, v, local value; head-major), out, ff_norm, ff_in, ff_out, for their ``0.norm``,
+    ``0.fn.to_qkv``, ``0.fn.to_out.0``, ``1.norm``, ``1.fn.net.0``, ``1.fn.net.3``.
+
+    Args:
+        in_dim: width of the snippets, kept.
+        depth: layers.
+        heads: heads per layer.
+        head_dim: width of a head, free of ``in_dim``.
+        dropout: behind both projections of the feed-forward part and behind ``out``.
+        normalise: "column" divides the kernel's columns by their sums, so that rows at both ends
+            do not add to 1: a slip that UR-DMU and all code from it share, up to .03 in the
+            scores. "row" is the weighted mean that the paper means.
+        use_mask: padding takes no part. Off as in the authors' code, where it does.
+        init: "xavier" as the seed starts it, "torch" as UR-DMU does.
+    """
+
+    name = "gl_mhsa"
+    inputs = {"x": "b t in_dim", "mask?": "b t"}
+    outputs = {"x": "b t dim"}
+    example = {"in_dim": 8, "depth": 1, "heads": 2, "head_dim": 4}
+    paper = "Zhou et al., Dual Memory Units with Uncertainty Regulation, AAAI 2023"
+    fidelity = "code"
+    lookahead = "all"
+    mask_switch = "use_mask"
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        depth: int = 2,
+        heads: int = 4,
+        head_dim: int = 128,
+        dropout: float = 0.5,
+        normalise: Normalise = "column",
+        use_mask: bool = False,
+        init: Init = "xavier",
+    ) -> None:
+        super().__init__()
+        if min(depth, heads, head_dim) < 1:
+            raise ValueError(f"depth, heads, head_dim must be at least 1, not {depth}, {heads}, {head_dim}")
+        self.dim = self.in_dim = in_dim
+        self.normalise, self.use_mask = normalise, use_mask
+        self.layers = nn.ModuleList(GlobalLocalLayer(in_dim, heads, head_dim, dropout) for _ in range(depth))
+        initialise(self, init)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
+        mask = mask if self.use_mask else None
+        read = local_reading(x, mask, self.normalise)
+        bias = padding_bias(mask, x)
+        for layer in self.layers:
+            x = layer(x, read, bias)
+        return x
+
+
+class GlobalLocalLayer(nn.Module):
+    """One pre-norm layer: attention, then feed-forward, each with a residual."""
+
+    def __init__(self, dim: int, heads: int, head_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        inner = heads * head_dim
+        self.attn_norm = nn.LayerNorm(dim)
+        self.qkvt = nn.Linear(dim, 4 * inner, bias=False)
+        self.out = nn.Linear(2 * inner, dim)
+        self.ff_norm = nn.LayerNorm(dim)
+        self.ff_in = nn.Linear(dim, dim)
+        self.ff_out = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
+        """Take x (b, t, c), what reads the local values, and the bias (b, 1, t)."""
+        x = x + self.dropout(self.out(self.attend(self.attn_norm(x), read, bias)))
+        hidden = self.dropout(nn.functional.gelu(self.ff_in(self.ff_norm(x))))
+        return x + self.dropout(self.ff_out(hidden))
+
+    def attend(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
+        """Return (b, t, h * 2d): per head the global reading, then the local one."""
+        q, k, v, local = self.qkvt(x).chunk(4, dim=-1)  # each (b, t, h * d)
+        q, k, v = (rearrange(part, "b t (h d) -> b h t d", h=self.heads) for part in (q, k, v))
+        bias = None if bias is None else bias[:, None]  # the same for all heads
+        far = rearrange(scaled_dot_product_attention(q, k, v, attn_mask=bias), "b h t d -> b t h d")
+        near = rearrange(read(local), "b t (h d) -> b t h d", h=self.heads)
+        return rearrange(torch.cat([far, near], dim=-1), "b t h d -> b t (h d)")
+
+
+def local_reading(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Read:
+    """Return the local branch for bags like x (b, t, c) as a function, the same for all layers."""
+    if torch.compiler.is_compiling() or x.shape[1] <= LONG:
+        kernel = local_kernel(x, mask, normalise).to(x.dtype)
+        return lambda local: kernel @ local
+    keep = torch.ones_like(x[:1, :, :1]) if mask is None else mask[..., None].to(x.dtype)
+    total = decayed_sum(keep).clamp_min(1e-30)
+    if normalise == "row":
+        return lambda local: decayed_sum(local * keep) / total
+    return lambda local: decayed_sum(local * (keep / total))
+
+
+def decayed_sum(x: Tensor) -> Tensor:
+    """Return sum_j exp(-|i - j| / e) x_j for x (b, t, c), without the part of the kernel that is 0."""
+    parts = []
+    for start in range(0, x.shape[1], LONG):
+        first = max(0, start - REACH)
+        around = x[:, first : start + LONG + REACH]
+        rows = slice(start - first, start - first + LONG)
+        parts.append(torch.exp(distances(around, rows) / -DECAY).to(x.dtype) @ around)
+    return torch.cat(parts, dim=1)
+
+
+def local_kernel(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Tensor:
+    """Return the weights of the local branch for x (b, t, c), as (t, t), or (b, t, t) with a mask."""
+    weight = torch.exp(distances(x) / -DECAY)
+    if mask is not None:
+        weight = weight * mask[:, None, :]
+    total = weight.sum(-1, keepdim=True)  # of row i; the kernel is symmetric, so of column i as well
+    if normalise == "column":
+        total = total.transpose(-1, -2)
+    # A snippet far inside the padding may see nothing real: 0 / 0 would spoil the real ones.
+    return weight / total.clamp_min(1e-30)
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [GlobalLocalAttention]

@@ -1,0 +1,117 @@
+"""Temporal context aggregation: one similarity map, read globally and through a window, then mixed.
+
+Pu, Wu, Yang, Wang, "Learning Prompt-Enhanced Context Features for Weakly-Supervised Video Anomaly
+Detection", IEEE TIP 2024, equations 1 to 6; Eq. 1 and 2 of the seed paper (IEEE OJCS 2024).
+
+Legend: b bags x crops, t snippets, c channels, h hidden width.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from vadkit import Temporal, hookimpl
+from vadkit.layers import by_rows, clear, distances, hide, initialise
+
+
+class TemporalContextAggregation(Temporal):
+    """Add to every snippet what one attention head reads from all snippets and from its neighbours.
+
+    Both readings share the logits S = q k^T / sqrt(h) + D, where D_ij = exp(-|gamma d^2 - beta|)
+    with d = |i - j| is the dynamic position encoding. The local reading sees a window only. They
+    are mixed by sigmoid(alpha), optionally power-normalised, and projected back (f_h).
+
+    Equal to PEL4VAD and to the seed authors' code. State names: q, k, v, out (f_h), alpha, and
+    gamma, beta for their ``loc_adj.w`` and ``loc_adj.b``.
+
+    Args:
+        in_dim: width of the snippets, kept.
+        hidden: width of q, k and v.
+        window: snippets that the local reading sees, j - window // 2 onwards; an even window
+            reaches one less forwards than backwards.
+        gamma: where the learned slope of the position encoding starts.
+        beta: where its learned shift starts.
+        power_norm: signed square root of the reading, then L2 normalisation over "time" (what the
+            authors' code does for UCF-Crime and ShanghaiTech: scores then depend on t) or over
+            the "channel" (what the paper says); "off" for XD-Violence.
+        norm: "layer" puts a LayerNorm behind the residual, the other reading of LN in Eq. 2.
+        use_mask: padding takes no part. Off as in the authors' code, where it does.
+    """
+
+    name = "tca"
+    inputs = {"x": "b t in_dim", "mask?": "b t"}
+    outputs = {"x": "b t dim"}
+    example = {"in_dim": 8, "hidden": 4, "window": 3}
+    paper = "Pu et al., Learning Prompt-Enhanced Context Features, IEEE TIP 2024"
+    fidelity = "code"
+    lookahead = "all"
+    mask_switch = "use_mask"
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        hidden: int = 128,
+        window: int = 9,
+        gamma: float = 0.06,
+        beta: float = 0.02,
+        power_norm: Literal["off", "time", "channel"] = "off",
+        norm: Literal["none", "layer"] = "none",
+        use_mask: bool = False,
+    ) -> None:
+        super().__init__()
+        if window < 1:
+            raise ValueError(f"window must be at least 1, not {window}")
+        if hidden < 1:
+            raise ValueError(f"hidden must be at least 1, not {hidden}")
+        self.dim = self.in_dim = in_dim
+        self.window, self.power_norm, self.use_mask = window, power_norm, use_mask
+        self.q = nn.Linear(in_dim, hidden)
+        self.k = nn.Linear(in_dim, hidden)
+        self.v = nn.Linear(in_dim, hidden)
+        self.out = nn.Linear(hidden, in_dim)
+        self.alpha = nn.Parameter(torch.zeros(()))
+        self.gamma = nn.Parameter(torch.tensor([gamma]))
+        self.beta = nn.Parameter(torch.tensor([beta]))
+        self.norm = nn.LayerNorm(in_dim) if norm == "layer" else nn.Identity()
+        initialise(self)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
+        mask = mask if self.use_mask else None
+        q, k, v = self.q(x), self.k(x), self.v(x)
+        read = by_rows(lambda rows: self._maps(q[:, rows], k, mask, rows) @ v, x)  # (b, t, h)
+        return self.norm(x + self.out(self._power_norm(clear(read, mask))))
+
+    def position_encoding(self, x: Tensor, rows: slice = slice(None)) -> Tensor:
+        """Return D (t, t), or some rows of it."""
+        return torch.exp(-(self.gamma * distances(x, rows) ** 2 - self.beta).abs())
+
+    def _maps(self, q: Tensor, k: Tensor, mask: Tensor | None, rows: slice) -> Tensor:
+        """Return rows of the mixed attention map (b, rows, t): one product with v serves both readings."""
+        logits = q @ k.transpose(1, 2) * self.q.out_features**-0.5
+        logits = logits + self.position_encoding(k, rows)
+        if mask is not None:
+            logits = hide(logits, mask[:, None, :])
+        mix = torch.sigmoid(self.alpha)
+        return mix * logits.softmax(-1) + (1 - mix) * hide(logits, self._inside(k, rows)).softmax(-1)
+
+    def _inside(self, x: Tensor, rows: slice) -> Tensor:
+        """Return (rows, t), True where column i lies in the window of row j."""
+        position = torch.arange(x.shape[1], device=x.device)
+        offset = position[None, :] - position[rows, None] + self.window // 2
+        return (offset >= 0) & (offset < self.window)
+
+    def _power_norm(self, read: Tensor) -> Tensor:
+        if self.power_norm == "off":
+            return read
+        root = read.relu().sqrt() - (-read).relu().sqrt()
+        return nn.functional.normalize(root, dim=1 if self.power_norm == "time" else 2)
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [TemporalContextAggregation]

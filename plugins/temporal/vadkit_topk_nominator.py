@@ -1,0 +1,170 @@
+"""Top-k nominator: a soft mask over the snippets from a differentiable, perturbed top-k of their scores.
+
+Joo et al., "CLIP-TSA: CLIP-Assisted Temporal Self-Attention for Weakly-Supervised Video Anomaly
+Detection", ICIP 2023; the estimator is Berthet et al., "Learning with Differentiable Perturbed
+Optimizers", NeurIPS 2020. Section IV-B of the seed paper feeds CLIP features through it.
+
+Legend: b bags x crops, t snippets, c channels, n noise draws, k snippets that are kept.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from vadkit import Temporal, hookimpl
+from vadkit.layers import initialise
+
+Gradient = Literal["authors", "textbook", "centred"]
+TABLE = 2048  # snippets after which the fixed noise of evaluation repeats
+
+
+class TopkNominator(Temporal):
+    """Weigh every snippet by how often it is among the k best when its score is disturbed.
+
+    Scores s in (0, 1) get n draws of Gaussian noise of width sigma; gate_t is the share of draws
+    in which snippet t is among the k largest; out is gate * x. The number of snippets is kept.
+
+    The authors hold one-hot ranks (b, n, k, t) and a product (b, k, t, c), whose rank axis is
+    summed at once. A mask (b, n, t) gives the same numbers, forward and backward, in a
+    thousandth of the memory. Equal to CLIP-TSA and to the seed authors' code.
+
+    Deviation: the authors draw noise in evaluation too, so that scores change from pass to pass.
+    Here evaluation uses one fixed table for all bags, so that a score never depends on its
+    neighbours in the batch; ``eval_noise: on`` is the authors' way.
+
+    State names: scorer.0 and scorer.2 for their ``scorer.fc1`` and ``scorer.fc2``.
+
+    Args:
+        in_dim: width of the snippets, kept.
+        ratio: share of the snippets that is kept; k = int(ratio * t), at least 1.
+        k_max: most snippets kept, null for no limit. The authors' 500 bites at t >= 528: long test
+            videos then keep a smaller share than any training bag did.
+        samples: noise draws n.
+        sigma: width of the noise.
+        score: "mlp" learns the score (code); "l2norm" takes the feature's length relative to the
+            longest of the bag (the literal reading of "magnitude").
+        eval_noise: "seeded" (one fixed table), "on" (fresh draws) or "off" (the hard top-k).
+        gradient: "authors" contracts the transposed Jacobian, "textbook" is Berthet's estimator,
+            "centred" subtracts the mean mask from it; all without bias, "centred" varies least.
+    """
+
+    name = "topk_nominator"
+    inputs = {"x": "b t in_dim"}
+    outputs = {"x": "b t dim", "gate": "b t"}
+    example = {"in_dim": 8, "samples": 4}
+    paper = "Joo et al., CLIP-TSA, ICIP 2023"
+    fidelity = "code"
+    lookahead = "all"
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        ratio: float = 0.95,
+        k_max: int | None = 500,
+        samples: int = 100,
+        sigma: float = 0.05,
+        score: Literal["mlp", "l2norm"] = "mlp",
+        eval_noise: Literal["seeded", "on", "off"] = "seeded",
+        gradient: Gradient = "authors",
+    ) -> None:
+        super().__init__()
+        if not 0 < ratio <= 1:
+            raise ValueError(f"ratio must be above 0 and at most 1, not {ratio}")
+        if samples < 1 or sigma <= 0:
+            raise ValueError(f"samples and sigma must be above 0, not {samples} and {sigma}")
+        if samples > 10_000:
+            raise ValueError(f"samples must be at most 10000, not {samples}")
+        if k_max is not None and k_max < 1:
+            raise ValueError(f"k_max must be at least 1, or null for no limit, not {k_max}")
+        self.dim = self.in_dim = in_dim
+        self.k_max, self.samples, self.sigma = k_max, samples, sigma
+        self.eval_noise, self.gradient = eval_noise, gradient
+        # 0.95 as 19/20: k must be exact for a t that is only known at run time.
+        self.ratio = Fraction(repr(ratio))
+        self.scorer = _scorer(in_dim) if score == "mlp" else None
+        generator = torch.Generator("cpu").manual_seed(0)
+        table = torch.empty(samples, TABLE, device="cpu").normal_(generator=generator)
+        self.register_buffer("table", table.to(torch.get_default_device()), persistent=False)
+        initialise(self)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Take x (b, t, c); return x (b, t, c) and gate (b, t)."""
+        scores = self.scores(x)
+        noise = self._noise(scores)
+        disturbed = scores.detach()[:, None, :] + self.sigma * noise  # (b, n, t)
+        mask = topk_mask(disturbed, self._count(x.shape[1]))
+        gate = SoftMask.apply(scores, mask, noise, self.sigma, self.gradient)
+        return {"x": x * gate[..., None], "gate": gate}
+
+    def scores(self, x: Tensor) -> Tensor:
+        """Return s (b, t) in (0, 1)."""
+        if self.scorer is None:
+            length = x.float().norm(dim=-1)
+            return length / length.amax(1, keepdim=True).clamp_min(1e-12)
+        # In half precision neighbouring scores would tie, so the sigmoid is taken in float32.
+        return torch.sigmoid(self.scorer(x).float())[..., 0]
+
+    def draw_noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Return Gaussian noise (b, n, t)."""
+        return torch.randn(shape, dtype=like.dtype, device=like.device)
+
+    def _noise(self, scores: Tensor) -> Tensor:
+        """Return (b or 1, n, t); evaluation shares one noise among all bags."""
+        if self.training or self.eval_noise == "on":
+            return self.draw_noise((scores.shape[0], self.samples, scores.shape[1]), scores)
+        if self.eval_noise == "off":
+            return torch.zeros_like(scores[:1, None, :])
+        position = torch.arange(scores.shape[1], device=scores.device) % TABLE
+        return self.table[:, position][None]
+
+    def _count(self, length: int) -> int:
+        """Return k for a bag of that many snippets."""
+        k = torch.sym_max(length * self.ratio.numerator // self.ratio.denominator, 1)
+        return k if self.k_max is None else torch.sym_min(k, self.k_max)
+
+
+class SoftMask(torch.autograd.Function):
+    """The mean mask over the draws, with an estimate of its slope with respect to the scores."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, mask: Tensor, noise: Tensor, sigma: float, gradient: Gradient) -> Tensor:
+        """Take scores (b, t), mask (b, n, t) and noise (b or 1, n, t); return the gate (b, t)."""
+        ctx.save_for_backward(mask, noise)
+        ctx.sigma, ctx.gradient = sigma, gradient
+        return mask.mean(1)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+        """Take G = d loss / d gate (b, t). The Jacobian is J_de = mean_n(mask_nd noise_ne) / sigma."""
+        mask, noise = ctx.saved_tensors
+        if ctx.gradient == "centred":
+            mask = mask - mask.mean(1, keepdim=True)
+        # "authors": sum_e G_e J_de, transposed. It is right in expectation: J is a Hessian there.
+        left, right = (noise, mask) if ctx.gradient == "authors" else (mask, noise)
+        weight = (left * slope[:, None, :]).sum(-1, keepdim=True)  # (b, n, 1)
+        return (weight * right).mean(1) / ctx.sigma, None, None, None, None
+
+
+def topk_mask(scores: Tensor, k: int) -> Tensor:
+    """Return 1.0 at the k largest entries of the last axis, 0.0 elsewhere.
+
+    By a full sort: a tensor with an axis of length k would tie an exported graph to k > 1.
+    """
+    order = scores.argsort(dim=-1, descending=True)
+    chosen = (torch.arange(scores.shape[-1], device=scores.device) < k).to(scores.dtype)
+    return torch.zeros_like(scores).scatter(-1, order, chosen.expand_as(scores))
+
+
+def _scorer(dim: int) -> nn.Module:
+    hidden = max(1, dim // 2)
+    return nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [TopkNominator]

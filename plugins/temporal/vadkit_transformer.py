@@ -1,0 +1,98 @@
+"""The plain pre-norm transformer encoder, as the word Transformer is read elsewhere.
+
+Vaswani et al., "Attention Is All You Need", NIPS 2017; pre-norm as in Xiong et al., ICML 2020. The
+seed paper says only "Transformer" for its flow and audio streams; its authors' code is ``gl_mhsa``.
+
+Legend: b bags x crops, t snippets, c channels, h heads, d head width.
+"""
+
+from __future__ import annotations
+
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from vadkit import Temporal, hookimpl
+from vadkit.layers import initialise, padding_bias, sinusoid
+
+
+class Transformer(Temporal):
+    """Sine and cosine positions, then ``depth`` pre-norm layers of attention and feed-forward.
+
+    A head is in_dim // heads wide (at least 1), so any width will do. No final norm.
+
+    Args:
+        in_dim: width of the snippets, kept.
+        depth: layers.
+        heads: heads per layer.
+        ff_dim: width inside the feed-forward part; null means ``in_dim``.
+        dropout: behind attention and both feed-forward projections.
+        use_mask: padding takes no part.
+    """
+
+    name = "transformer"
+    inputs = {"x": "b t in_dim", "mask?": "b t"}
+    outputs = {"x": "b t dim"}
+    example = {"in_dim": 8, "heads": 2}
+    paper = "Vaswani et al., Attention Is All You Need, NIPS 2017"
+    lookahead = "all"
+    mask_switch = "use_mask"
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        depth: int = 1,
+        heads: int = 4,
+        ff_dim: int | None = None,
+        dropout: float = 0.1,
+        use_mask: bool = False,
+    ) -> None:
+        super().__init__()
+        if min(depth, heads) < 1:
+            raise ValueError(f"depth and heads must be at least 1, not {depth} and {heads}")
+        if ff_dim is not None and ff_dim < 1:
+            raise ValueError(f"ff_dim must be at least 1, or null for the input's width, not {ff_dim}")
+        self.dim = self.in_dim = in_dim
+        self.use_mask = use_mask
+        self.layers = nn.ModuleList(TransformerLayer(in_dim, heads, ff_dim or in_dim, dropout) for _ in range(depth))
+        initialise(self)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
+        bias = padding_bias(mask if self.use_mask else None, x)
+        bias = None if bias is None else bias[:, None]  # (b, 1, 1, t), the same for all heads
+        x = x + sinusoid(x)
+        for layer in self.layers:
+            x = layer(x, bias)
+        return x
+
+
+class TransformerLayer(nn.Module):
+    """One pre-norm layer: attention, then feed-forward, each with a residual."""
+
+    def __init__(self, dim: int, heads: int, ff_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        inner = heads * max(1, dim // heads)
+        self.attn_norm = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * inner)
+        self.out = nn.Linear(inner, dim)
+        self.ff_norm = nn.LayerNorm(dim)
+        self.ff_in = nn.Linear(dim, ff_dim)
+        self.ff_out = nn.Linear(ff_dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Take x (b, t, c) and the bias (b, 1, 1, t); return (b, t, c)."""
+        parts = self.qkv(self.attn_norm(x)).chunk(3, dim=-1)
+        q, k, v = (rearrange(part, "b t (h d) -> b h t d", h=self.heads) for part in parts)
+        attended = scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        x = x + self.dropout(self.out(rearrange(attended, "b h t d -> b t (h d)")))
+        hidden = self.dropout(nn.functional.gelu(self.ff_in(self.ff_norm(x))))
+        return x + self.dropout(self.ff_out(hidden))
+
+
+@hookimpl
+def vadkit_components() -> list[type]:
+    return [Transformer]
