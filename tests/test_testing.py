@@ -285,6 +285,8 @@ DECLARATIONS: dict[str, tuple[dict[str, Any], str, str]] = {
     "not lookahead": ({"lookahead": "none"}, "lookahead is true", "'none'"),
     "reached": ({"no_gradient": ("layer.bias",)}, "gradients reach", "but a gradient reaches it"),
     "no parameter": ({"no_gradient": ("layer.b",)}, "gradients reach", "which is no parameter"),
+    "authors' name": ({"authors_names": {"lay": "fc"}}, "authors_names maps", "'lay' is not in its state dict"),
+    "authors' star": ({"authors_names": {"layer": "fc.*"}}, "authors_names maps", "the same number of '*'"),
 }
 
 
@@ -305,6 +307,19 @@ def test_a_parameter_without_gradient_can_be_declared() -> None:
         self.spare = nn.Parameter(torch.ones(1))
 
     assert broken(variant(__init__=keys_only, no_gradient=("spare",))) == {}
+
+
+@pytest.mark.parametrize("ours", ["layer", "layer.weight", "stack.*", "stack.*.bias"])
+def test_the_names_of_the_authors_may_cover_a_part_or_one_tensor(ours: str) -> None:
+    def stacked(self: Any, in_dim: int) -> None:
+        Sound.__init__(self, in_dim)
+        self.stack = nn.ModuleList([nn.Linear(in_dim, in_dim)])
+
+    def forward(self: Any, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.stack[0](self.layer(x))
+
+    theirs = "net.fc*.b" if "*" in ours else ("fc1", "fc2")
+    assert broken(variant(__init__=stacked, forward=forward, authors_names={ours: theirs})) == {}
 
 
 def test_an_optional_port_with_a_size_of_its_own_is_tried_wired() -> None:

@@ -10,6 +10,7 @@ named in ``BATCH_PORTS`` are filled from the batch when the YAML does not wire t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -47,6 +48,10 @@ class ModuleComponent(Component, nn.Module):
     example: ClassVar[dict[str, Any]] = {}
     # Parameters whose gradient is exactly zero by construction; the contract test holds it to that.
     no_gradient: ClassVar[tuple[str, ...]] = ()
+    # Name in our state dict -> name in the authors' checkpoint, or several if they use the part more
+    # than once. A name also covers everything below it, and ``*`` is one number, the same on both sides:
+    # {"layers.*.attn_norm": "layers.*.0.norm", "gamma": "loc_adj.w", "linear": ("linear1", "linear2")}.
+    authors_names: ClassVar[Mapping[str, str | tuple[str, ...]]] = {}
 
 
 class Backbone(Component):

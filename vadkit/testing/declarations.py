@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any, get_args
 
 import torch
@@ -145,6 +146,18 @@ def builds_without_memory(subject: Subject) -> None:
         raise Broken("its parameters differ from those of an ordinary build")
 
 
+def authors_names_exist(subject: Subject) -> None:
+    """authors_names maps names in its state dict to names in the authors' checkpoint"""
+    state = list(subject.build(awake=False).state_dict())
+    for ours, theirs in subject.cls.authors_names.items():
+        pattern = re.compile(re.escape(ours).replace(r"\*", r"\d+") + r"(\..+)?")
+        if not any(pattern.fullmatch(name) for name in state):
+            raise Broken(f"authors_names: '{ours}' is not in its state dict, which holds {', '.join(state)}")
+        for name in [theirs] if isinstance(theirs, str) else theirs:
+            if not name or name.count("*") != ours.count("*"):
+                raise Broken(f"authors_names: '{ours}' and '{name}' must have the same number of '*'")
+
+
 def declares_its_mask_switch(subject: Subject) -> None:
     """mask_switch, if there is one, is a boolean argument, off by default, of a component that takes a mask"""
     switch = subject.cls.mask_switch
@@ -195,6 +208,7 @@ MODULE = [
     forward_takes_its_ports,
     builds,
     sizes_are_attributes,
+    authors_names_exist,
     needs_only_sizes,
     builds_without_memory,
 ]
