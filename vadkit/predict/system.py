@@ -18,7 +18,7 @@ from vadkit.evaluate.recipes import other_recipes
 from vadkit.evaluate.score import build_post
 from vadkit.features.extract import Extracted, Progress, extract_video, recipe
 from vadkit.graph.arguments import arguments
-from vadkit.graph.artifact import load, read_header
+from vadkit.graph.model_file import load, read_header
 from vadkit.graph.module import VadModel
 from vadkit.kinds import Backbone, Postprocess
 from vadkit.problems import fail
