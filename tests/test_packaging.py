@@ -122,7 +122,7 @@ def test_an_editable_install_sees_the_same(checkout: Path) -> None:
 
 LOOK = """
 import json, vadkit
-from vadkit.graph.source import load_config
+from vadkit.graph.load import load_config
 from vadkit.plugin_manager import load_plugins
 plugins = load_plugins()
 found = {

@@ -11,7 +11,7 @@ import torch
 
 import vadkit
 from vadkit.graph.compiler import compile_plan
-from vadkit.graph.source import load_config
+from vadkit.graph.load import load_config
 from vadkit.plugin_manager import load_plugins
 
 CONFIGS = Path(__file__).parent.parent / "registry_configs"

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vadkit.graph import artifact
+from vadkit.graph import model_file
 from vadkit.graph.compiler import compile_config
+from vadkit.graph.load import load_config
 from vadkit.graph.module import VadModel
-from vadkit.graph.source import load_config
 from vadkit.plugin_manager import load_plugins
 
 
@@ -42,4 +42,4 @@ def load(path: str | Path, device: str = "cpu") -> VadModel:
     ``model.spec`` is the resolved graph it was trained with. No pickle is read. Raises VadkitError
     for a file that is missing, damaged, pickled, or needs a plugin that is not installed.
     """
-    return artifact.load(path, device)
+    return model_file.load(path, device)

@@ -162,7 +162,7 @@ def test_each_run_of_a_variant_can_start_from_the_model_of_its_seed(no_memory, c
 def test_memory_of_a_step_does_not_depend_on_how_large_the_process_is_that_asks():
     from vadkit.bench.timing import Load, peak_memory
     from vadkit.graph.compiler import compile_plan
-    from vadkit.graph.source import load_config
+    from vadkit.graph.load import load_config
     from vadkit.plugin_manager import load_plugins
 
     plugins = load_plugins()

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vadkit.graph.sections import with_defaults
+from vadkit.graph.schema import with_defaults
 
 # Dropout of two sorts and a loss that is a mean over bags.
 GRAPH = {

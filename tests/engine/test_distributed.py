@@ -16,7 +16,7 @@ from engine_stub import GRAPH
 from vadkit.engine import distributed
 from vadkit.engine.records import read_log
 from vadkit.engine.train import train
-from vadkit.graph.artifact import read_weights
+from vadkit.graph.model_file import read_weights
 from vadkit.problems import VadkitError
 
 # No dropout and nothing that mixes bags: what the equality is promised for. Not Adam, which makes a full

@@ -22,7 +22,7 @@ from vadkit.engine.records import read_log
 from vadkit.engine.selection import FLATTERS
 from vadkit.engine.train import train
 from vadkit.engine.tree import same
-from vadkit.graph.artifact import read_header, read_weights
+from vadkit.graph.model_file import read_header, read_weights
 from vadkit.problems import VadkitError
 
 

@@ -14,7 +14,7 @@ import vadkit
 from vadkit.cli import main
 from vadkit.data import open_dataset
 from vadkit.evaluate.score import evaluate
-from vadkit.graph.artifact import save
+from vadkit.graph.model_file import save
 
 GRAPH = {
     "inputs": {"rgb": "b t 16", "clip": "b t 8"},

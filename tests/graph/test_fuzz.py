@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from vadkit.graph.compiler import compile_plan
-from vadkit.graph.source import load_config
+from vadkit.graph.load import load_config
 from vadkit.plugin_manager import load_plugins
 from vadkit.problems import VadkitError, render
 

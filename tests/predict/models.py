@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 import vadkit
-from vadkit.graph.artifact import save
+from vadkit.graph.model_file import save
 
 CUT = {"snippet_frames": 4, "stride": 4, "fps": None, "tail": "repeat"}  # 0.5 s at 8 frames a second
 RECIPES = {

@@ -12,7 +12,7 @@ import torch
 
 from vadkit.bench.timing import Load, Trainee
 from vadkit.graph.compiler import compile_config
-from vadkit.graph.source import load_config
+from vadkit.graph.load import load_config
 from vadkit.plugin_manager import load_plugins
 
 

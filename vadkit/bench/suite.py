@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vadkit.graph.compiler import compile_plan
+from vadkit.graph.load import load_config
 from vadkit.graph.plan import Plan
-from vadkit.graph.source import load_config
 from vadkit.graph.yaml_reader import read_text
 from vadkit.plugin_manager import load_plugins
 from vadkit.problems import Problem, VadkitError, fail, nearest

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
     from vadkit.api import build
     from vadkit.files import write_atomically
-    from vadkit.graph.artifact import save
+    from vadkit.graph.model_file import save
     from vadkit.problems import fail
 
     for name, value, low, high in (("seed", args.seed, 0, 2**32 - 1), ("snippets", args.snippets, 1, 10**6)):

@@ -63,7 +63,7 @@ def _evaluate(args: argparse.Namespace) -> tuple[Result, str | None]:
     from vadkit.data.from_config import open_dataset
     from vadkit.devices import choose_device
     from vadkit.evaluate.score import evaluate_as_configured
-    from vadkit.graph.artifact import read_header
+    from vadkit.graph.model_file import read_header
     from vadkit.store.recipes import other_recipes
 
     header = read_header(args.model)
@@ -87,8 +87,8 @@ def configured(header: dict[str, Any], sets: Sequence[str]) -> dict[str, Any]:
 
     Raises VadkitError for changes to anything else, unknown keys and values that do not fit.
     """
-    from vadkit.graph.sections import check_sections, with_defaults
-    from vadkit.graph.source import load_config
+    from vadkit.graph.load import load_config
+    from vadkit.graph.schema import check_sections, with_defaults
     from vadkit.problems import VadkitError
 
     for written in sets:

@@ -27,9 +27,9 @@ from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.extract.run import VideoEntry, extract_store
 from vadkit.extract.workers import spread
 from vadkit.files import write_atomically
-from vadkit.graph import artifact
+from vadkit.graph import model_file
 from vadkit.graph.compiler import compile_plan
-from vadkit.graph.source import load_config
+from vadkit.graph.load import load_config
 from vadkit.kinds import Backbone
 from vadkit.plugin_manager import load_plugins
 from vadkit.problems import fail
@@ -189,7 +189,7 @@ class _Trainer:
 
 
 def _score(folder: Path, out: Path) -> None:
-    model, plugins = artifact.load(folder / "model.safetensors"), load_plugins()
+    model, plugins = model_file.load(folder / "model.safetensors"), load_plugins()
     model.spec["data"]["args"]["root"] = str(out / "features")
     dataset = open_dataset(model.spec["data"], plugins)
     with torch.inference_mode():

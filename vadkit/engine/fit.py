@@ -12,7 +12,7 @@ from vadkit.engine.loop import Batches
 from vadkit.engine.progress import Progress
 from vadkit.engine.records import Log
 from vadkit.engine.session import Evaluate, Outcome, Session
-from vadkit.graph.sections import with_defaults
+from vadkit.graph.schema import with_defaults
 
 
 def fit(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vadkit.files import make_folder, why
-from vadkit.graph.sections import with_defaults
+from vadkit.graph.schema import with_defaults
 from vadkit.problems import Note, fail
 
 FILES = ("config.yaml", "log.jsonl", "model.safetensors", "result.json")

@@ -13,7 +13,7 @@ from vadkit.engine.selection import label
 from vadkit.engine.session import Outcome, Session
 from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.files import write_atomically
-from vadkit.graph.artifact import save
+from vadkit.graph.model_file import save
 from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import Plugins
 from vadkit.video import VideoDataset

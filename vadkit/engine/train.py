@@ -29,11 +29,11 @@ from vadkit.engine.warm_start import warm_start
 from vadkit.evaluate.choice import metric_for
 from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.files import write_atomically
-from vadkit.graph.artifact import read_weights
 from vadkit.graph.compiler import compile_config
+from vadkit.graph.load import load_config
+from vadkit.graph.model_file import read_weights
 from vadkit.graph.module import VadModel
-from vadkit.graph.sections import BY_KEY
-from vadkit.graph.source import load_config
+from vadkit.graph.schema import BY_KEY
 from vadkit.graph.yaml_reader import write_text
 from vadkit.plugin_manager import Plugins, load_plugins
 from vadkit.problems import fail

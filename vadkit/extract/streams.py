@@ -8,7 +8,7 @@ from typing import Any
 from vadkit.components import build_component, find_component
 from vadkit.graph.arguments import arguments
 from vadkit.graph.compiler import compile_plan
-from vadkit.graph.source import load_config
+from vadkit.graph.load import load_config
 from vadkit.graph.yaml_reader import read_value
 from vadkit.kinds import Backbone
 from vadkit.plugin_manager import Plugins

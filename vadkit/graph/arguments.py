@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, Union, get_args, get_origin
 
-from vadkit.graph.yaml_reader import say
+from vadkit.graph.wording import say
 
 LARGEST = 1_000_000  # no size or count in this field is larger; a typing slip is
 

@@ -15,11 +15,11 @@ from vadkit.graph.arguments import LARGEST, arguments
 from vadkit.graph.dry_run import dry_run
 from vadkit.graph.module import VadModel, model_of
 from vadkit.graph.plan import LossStep, Plan, Ref, Step, Wires
-from vadkit.graph.sections import BY_KEY, TOP_KEYS, check_sections, with_defaults
+from vadkit.graph.schema import BY_KEY, TOP_KEYS, check_sections, with_defaults
 from vadkit.graph.sizes import Sizes
 from vadkit.graph.source import Source, as_meant
 from vadkit.graph.wiring import Wiring, Written, main_port, ports_of
-from vadkit.graph.yaml_reader import say
+from vadkit.graph.wording import say
 from vadkit.kinds import BATCH_PORTS, NODE_KINDS, ModuleComponent
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import Note, Problem, VadkitError, nearest

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vadkit.graph.sections import SET_KEYS
-from vadkit.graph.yaml_reader import Tree, one_line, read_value, say
+from vadkit.graph.schema import SET_KEYS
+from vadkit.graph.wording import one_line, say
+from vadkit.graph.yaml_reader import Tree, read_value
 from vadkit.problems import Place, Problem, nearest
 
 Path = tuple[str, ...]

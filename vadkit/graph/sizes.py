@@ -17,7 +17,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 
 from vadkit.graph.arguments import arguments, misfit, suited
 from vadkit.graph.wiring import Written, ports_of
-from vadkit.graph.yaml_reader import say
+from vadkit.graph.wording import say
 from vadkit.kinds import ModuleComponent
 from vadkit.problems import Note, Place, Problem, nearest
 from vadkit.shapes import COUNTS, Pattern, Port, parse_ports

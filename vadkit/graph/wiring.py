@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vadkit.graph.source import Source
-from vadkit.graph.yaml_reader import say
+from vadkit.graph.wording import say
 from vadkit.kinds import BATCH_PORTS, ModuleComponent
 from vadkit.problems import Note, Problem, nearest
 from vadkit.shapes import Port, parse_ports

@@ -7,7 +7,6 @@ run code. Here: YAML 1.2 scalars, text keys, each key once, no tags, no anchors,
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 import yaml
 from yaml.reader import Reader
 
+from vadkit.graph.wording import one_line, say, shorten
 from vadkit.problems import Note, Place, Problem
 
 DEPTH = 50  # a config is five or six levels deep; the limit keeps recursion safe
@@ -61,37 +61,6 @@ class Reading:
 
     tree: Tree | None
     problems: list[Problem] = field(default_factory=list)
-
-
-def say(value: object) -> str:
-    """Return a value in words for a message: "the text 'fast'", "3", "a mapping"."""
-    if isinstance(value, str):
-        return f"the text '{shorten(value, 40)}'"
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return _say_list(list(value))
-    return shorten(str(value), 30)
-
-
-def _say_list(value: list[Any]) -> str:
-    if not value:
-        return "an empty list"
-    short = [shorten(item if isinstance(item, str) else say(item), 20) for item in value[:6]]
-    return f"the list [{', '.join(short)}{', ...' if len(value) > 6 else ''}]"
-
-
-def one_line(text: str) -> str:
-    """Return the text without line breaks, tabs and control characters, each character at its place."""
-    return str(Reader.NON_PRINTABLE.sub("?", re.sub("[\t\n\r\x85\u2028\u2029]", " ", text)))
-
-
-def shorten(text: str, width: int = 60) -> str:
-    """Return the text in one line of at most ``width`` characters."""
-    text = one_line(text)
-    return text if len(text) <= width else text[: width - 3] + "..."
 
 
 def read_text(text: str, file: str, parser: Any = yaml.SafeLoader) -> Reading:

@@ -16,7 +16,7 @@ from vadkit.devices import choose_device
 from vadkit.evaluate.score import build_post
 from vadkit.extract.one_pass import Extracted, Progress, extract_video, recipe
 from vadkit.graph.arguments import arguments
-from vadkit.graph.artifact import load, read_header
+from vadkit.graph.model_file import load, read_header
 from vadkit.graph.module import VadModel
 from vadkit.kinds import Backbone, Postprocess
 from vadkit.problems import fail

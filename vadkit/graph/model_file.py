@@ -47,7 +47,7 @@ def save(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = No
 def load(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
     """Return the model of a file, in eval mode. Raises VadkitError for anything but a sound model file."""
     from vadkit.graph.compiler import compile_config
-    from vadkit.graph.source import load_config
+    from vadkit.graph.load import load_config
     from vadkit.plugin_manager import load_plugins
 
     header, state = _read(Path(path))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from vadkit.graph.sections import ROWS, check_sections, schema_rows, with_defaults
-from vadkit.graph.source import load_config
+from vadkit.graph.load import load_config
+from vadkit.graph.schema import ROWS, check_sections, schema_rows, with_defaults
 
 GRAPH = {"inputs": {"rgb": "b t 8"}, "nodes": {"context": {"use": "tca"}, "score": {"use": "causal_conv"}}}
 

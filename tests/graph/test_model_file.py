@@ -9,7 +9,7 @@ import torch
 
 import vadkit
 from vadkit import VadkitError
-from vadkit.graph import artifact
+from vadkit.graph import model_file
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def model(graph):
 
 @pytest.fixture
 def saved(model, tmp_path):
-    return artifact.save(model, tmp_path / "model.safetensors", {"seed": 3})
+    return model_file.save(model, tmp_path / "model.safetensors", {"seed": 3})
 
 
 def test_round_trip(model, saved):
@@ -29,7 +29,7 @@ def test_round_trip(model, saved):
     assert torch.equal(again(x, clip), model(x, clip))
     assert again.spec == model.spec
     assert not again.training
-    assert artifact.read_header(saved)["extra"] == {"seed": 3}
+    assert model_file.read_header(saved)["extra"] == {"seed": 3}
 
 
 def test_every_flipped_byte_is_noticed(saved, tmp_path):
@@ -39,7 +39,7 @@ def test_every_flipped_byte_is_noticed(saved, tmp_path):
         data[position] ^= 0x10
         broken.write_bytes(data)
         with pytest.raises(VadkitError):
-            artifact.load(broken)
+            model_file.load(broken)
         data[position] ^= 0x10
 
 
@@ -48,7 +48,7 @@ def test_a_cut_file_is_noticed(saved, tmp_path, keep):
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(saved.read_bytes()[:keep])
     with pytest.raises(VadkitError, match="not a sound .safetensors file"):
-        artifact.load(cut)
+        model_file.load(cut)
 
 
 def test_a_pickle_is_refused_and_not_run(tmp_path):
@@ -58,7 +58,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path):
 
     torch.save({"x": Evil()}, tmp_path / "evil.pt")
     with pytest.raises(VadkitError, match="loads no pickle"):
-        artifact.load(tmp_path / "evil.pt")
+        model_file.load(tmp_path / "evil.pt")
     assert not (tmp_path / "ran").exists()
 
 
@@ -67,18 +67,18 @@ def test_plain_weights_and_newer_formats_are_told_apart(saved, tmp_path):
 
     save_file({"w": torch.zeros(2)}, tmp_path / "plain.safetensors")
     with pytest.raises(VadkitError, match="no vadkit graph"):
-        artifact.load(tmp_path / "plain.safetensors")
+        model_file.load(tmp_path / "plain.safetensors")
     text = json.dumps({"vadkit_model": 99})
-    save_file({}, tmp_path / "new.safetensors", {"vadkit": text, "sha256": artifact._digest(text, {})})
+    save_file({}, tmp_path / "new.safetensors", {"vadkit": text, "sha256": model_file._digest(text, {})})
     with pytest.raises(VadkitError, match="format 99"):
-        artifact.load(tmp_path / "new.safetensors")
+        model_file.load(tmp_path / "new.safetensors")
 
 
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(VadkitError, match="no model file"):
-        artifact.load(tmp_path / "nothing.safetensors")
+        model_file.load(tmp_path / "nothing.safetensors")
     with pytest.raises(VadkitError, match="is a folder"):
-        artifact.load(tmp_path)
+        model_file.load(tmp_path)
 
 
 def test_a_full_disk_loses_nothing(model, saved, monkeypatch):
@@ -89,6 +89,6 @@ def test_a_full_disk_loses_nothing(model, saved, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(VadkitError, match="No space left on device"):
-        artifact.save(model, saved)
+        model_file.save(model, saved)
     assert saved.read_bytes() == before
     assert [p.name for p in saved.parent.iterdir()] == [saved.name]

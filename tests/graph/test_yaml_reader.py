@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from vadkit.graph.source import BYTES, load_config
+from vadkit.graph.load import BYTES, load_config
 from vadkit.graph.yaml_reader import read_text, resolve, write_text
 from vadkit.problems import VadkitError
 

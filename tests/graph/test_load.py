@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from vadkit.graph.source import DICT, load_config
+from vadkit.graph.load import DICT, load_config
 from vadkit.problems import Place, VadkitError
 
 GRAPH = """\

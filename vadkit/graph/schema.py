@@ -10,13 +10,11 @@ import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from vadkit.graph.yaml_reader import say
+from vadkit.graph.source import Source
+from vadkit.graph.wording import say
 from vadkit.problems import Note, Problem, nearest
-
-if TYPE_CHECKING:
-    from vadkit.graph.source import Source
 
 TOP_KEYS = ("extends", "about", "inputs", "nodes", "losses", "output", "data", "train", "eval")
 SET_KEYS = TOP_KEYS[1:]

@@ -1,0 +1,300 @@
+"""Find and read a config: names and paths, ``extends``, overrides."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Sequence
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from vadkit.graph.merge import Log, apply_sets, merge
+from vadkit.graph.source import Key, Source
+from vadkit.graph.wording import one_line, say, shorten
+from vadkit.graph.yaml_reader import DEPTH, MACHINE_MADE, Reading, Tree, read_text
+from vadkit.problems import Note, Place, Problem, VadkitError, nearest
+
+SUFFIXES = (".yaml", ".yml")
+BYTES = 256 * 1024  # far above any config; a larger file is a mistake and would take long to parse
+CHAIN = 50  # files that extend one another
+DICT = "<dict>"
+
+
+def load_config(config: str | Path | dict[str, Any], sets: Sequence[str] = (), folders: Sequence[Path] = ()) -> Source:
+    """Read a config, what it extends, and apply the overrides ``sets`` (``key.path=value``).
+
+    ``config`` is a path, a name to look for in the current folder and in ``folders`` (and their
+    sub-folders), or the content as a dict. Raises VadkitError with every problem found.
+    """
+    loader = _Loader(folders)
+    tree = loader.dict(config) if isinstance(config, dict) else loader.named(str(config))
+    if not loader.problems and tree is not None:
+        _drop_empty(tree)
+        apply_sets(tree, list(sets), loader.log)
+    if loader.problems or tree is None:
+        raise VadkitError(loader.problems)
+    source = Source(tree.plain(), files=loader.files, deleted=loader.log.deleted)
+    _note_places(source, tree, ())
+    return source
+
+
+def _drop_empty(tree: Tree) -> None:
+    """``losses:`` with nothing behind it is the same as no ``losses``."""
+    assert isinstance(tree.value, dict)
+    tree.value = {key: child for key, child in tree.value.items() if child.value is not None}
+
+
+def _note_places(source: Source, tree: Tree, path: Key) -> None:
+    source.places[path] = tree.place
+    if tree.key_place:
+        source.key_places[path] = tree.key_place
+    children = enumerate(tree.value) if isinstance(tree.value, list) else ()
+    if isinstance(tree.value, dict):
+        children = tree.value.items()  # type: ignore[assignment]
+    for key, child in children:
+        _note_places(source, child, (*path, key))
+
+
+def shown(path: str | Path) -> str:
+    """Return a path as its user would write it: from the current folder if it lies in there."""
+    real, here = os.path.realpath(path), os.path.realpath(os.curdir)
+    inside = os.path.relpath(real, here) if real.startswith(here.rstrip(os.sep) + os.sep) else None
+    return inside or str(path)
+
+
+class _Loader:
+    """Reads the files of one ``load_config`` call, each once."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = [Path(folder) for folder in folders]
+        self.log = Log()
+        self.problems = self.log.problems
+        self.files: list[str] = []
+        self.layers: dict[str, list[tuple[str, Tree]]] = {}  # a file, and what it extends before it
+
+    def named(self, name: str) -> Tree | None:
+        """Return the merged tree of the config that the user asked for."""
+        found = self._find(name, Path(os.curdir), None)
+        return self._merged(self._file(found, ())) if found else None
+
+    def dict(self, config: dict[str, Any]) -> Tree | None:
+        """Return the merged tree of a dict; its places are those of its JSON text."""
+        self.files.append(DICT)
+        text = _as_json(config, self.problems)
+        reading = read_text(text, DICT, MACHINE_MADE) if text is not None else Reading(None)
+        return self._merged(self._layers(reading, DICT, Path(os.curdir), ()))
+
+    def _merged(self, layers: list[tuple[str, Tree]]) -> Tree | None:
+        merged: Tree | None = None
+        for _, layer in layers:
+            merged = layer if merged is None else merge(merged, layer, self.log)
+        return merged
+
+    def _file(self, path: Path, chain: tuple[str, ...]) -> list[tuple[str, Tree]]:
+        real = os.path.realpath(path)
+        if real not in self.layers:
+            name = shown(path)
+            self.files.append(name)
+            reading = _read_file(path, name)
+            self.layers[real] = self._layers(reading, name, path.parent, (*chain, real))
+        return self.layers[real]
+
+    def _layers(self, reading: Reading, name: str, beside: Path, chain: tuple[str, ...]) -> list[tuple[str, Tree]]:
+        """Return what was read and, before it, what it extends: every file once, at its first place.
+
+        So two files that extend the same third can be extended together: the third goes below both
+        and does not undo what the first of them changed.
+        """
+        self.problems += reading.problems
+        tree = reading.tree
+        if tree is None or not isinstance(tree.value, dict):
+            if not reading.problems and not (name == DICT and self.problems):
+                self.problems.append(_not_a_config(tree, name))
+            return []
+        extends = tree.value.pop("extends", None)
+        layers: dict[str, Tree] = {}
+        for entry in self._entries(extends):
+            for file, layer in self._base(entry, beside, chain):
+                layers.setdefault(file, layer)
+        return [*layers.items(), (chain[-1] if chain else name, tree)]
+
+    def _entries(self, extends: Tree | None) -> list[Tree]:
+        if extends is None or extends.value is None:
+            return []
+        entries = extends.value if isinstance(extends.value, list) else [extends]
+        for entry in entries:
+            if not isinstance(entry.value, str):
+                said = f"extends must be the name of a config or a list of names, got {say(entry.plain())}"
+                self.problems.append(Problem(said, entry.place))
+        return [entry for entry in entries if isinstance(entry.value, str)]
+
+    def _base(self, entry: Tree, beside: Path, chain: tuple[str, ...]) -> list[tuple[str, Tree]]:
+        found = self._find(str(entry.value), beside, entry.place)
+        if found is None:
+            return []
+        real = os.path.realpath(found)
+        if real in chain:
+            names = [shown(path) for path in (*chain[chain.index(real) :], real)]
+            self.problems.append(Problem(f"extends cycle: {' -> '.join(names)}", entry.place))
+            return []
+        if len(chain) >= CHAIN:
+            self.problems.append(Problem(f"more than {CHAIN} files extend one another", entry.place))
+            return []
+        return self._file(found, chain)
+
+    def _find(self, name: str, beside: Path, place: Place | None) -> Path | None:
+        """Return the file that ``name`` means. ``place`` is that of the ``extends``, if it is one."""
+        suffix = os.path.splitext(name)[1]
+        if suffix in (".safetensors", ".pt", ".pth", ".ckpt", ".onnx", ".json", ".py", ".toml"):
+            self.problems.append(_wrong_suffix(name, place))
+            return None
+        found = self._candidates(name, beside, place)
+        different = _without_copies(found)
+        if len(different) > 1:
+            self.problems.append(_ambiguous(name, different, place))
+        elif not different:
+            self.problems.append(self._unknown(name, beside, place))
+        return different[0] if len(different) == 1 else None
+
+    def _candidates(self, name: str, beside: Path, place: Place | None) -> list[Path]:
+        """A path means one file. A bare name is looked for everywhere, and must be there once."""
+        files = [name] if name.endswith(SUFFIXES) else [name + suffix for suffix in SUFFIXES]
+        is_bare = os.path.basename(name) == name and not name.endswith(SUFFIXES)
+        near = [beside / file for file in files if os.path.isfile(beside / file)]
+        if near and not is_bare:
+            return near
+        far = [folder / file for folder in self._places() for file in files]
+        found = [path for path in far if os.path.isfile(path)] + near
+        if found or place is None:
+            return found
+        # What a file extends must not depend on where it is used from, so this comes last.
+        return [Path(file) for file in files if os.path.isfile(file)]
+
+    def _places(self) -> list[Path]:
+        """Return the folders for configs and, sorted, all folders in them."""
+        places = []
+        for folder in self.folders:
+            places.append(folder)
+            places += sorted(Path(root, inner) for root, inner_folders, _ in os.walk(folder) for inner in inner_folders)
+        return places
+
+    def _unknown(self, name: str, beside: Path, place: Place | None) -> Problem:
+        close = nearest(os.path.splitext(os.path.basename(name))[0], self._known((beside / name).parent))
+        if os.path.isdir(beside / name):
+            return Problem(f"'{shorten(name)}' is a folder", place, "name a file in it")
+        notes = [Note("looked in the current folder")]
+        if place is not None and os.path.realpath(beside) != os.path.realpath(os.curdir):
+            notes.append(Note(f"looked beside the file that extends it, in {shown(beside)}"))
+        notes += [Note(f"looked in {shown(folder)} and the folders in it") for folder in self.folders]
+        hint = f"did you mean '{close}'?" if close else None
+        what = "file" if name.endswith(SUFFIXES) or os.path.basename(name) != name else "config"
+        return Problem(f"no {what} '{shorten(name, 300)}'", place, hint, tuple(notes))
+
+    def _known(self, beside: Path) -> set[str]:
+        folders = [Path(os.curdir), beside, *self._places()]
+        files = [file for folder in folders if os.path.isdir(folder) for file in os.listdir(folder)]
+        return {os.path.splitext(file)[0] for file in files if file.endswith(SUFFIXES)}
+
+
+def _without_copies(found: list[Path]) -> list[Path]:
+    """Return the first of each set of files with the same bytes.
+
+    In a clone beside an installed vadkit every config is there twice.
+    """
+    files = list({os.path.realpath(path): path for path in found}.values())
+    if len(files) < 2:
+        return files
+    with contextlib.suppress(OSError):
+        files = list({path.read_bytes(): path for path in reversed(files)}.values())[::-1]
+    return files
+
+
+def _wrong_suffix(name: str, place: Place | None) -> Problem:
+    hint = "a config ends in .yaml or .yml"
+    if name.endswith(".safetensors"):
+        hint = "this looks like a trained model; vadkit.load and --model open those"
+    return Problem(f"'{shorten(name)}' is not a YAML file", place, hint)
+
+
+def _ambiguous(name: str, found: list[Path], place: Place | None) -> Problem:
+    notes = tuple(Note(f"here: {shown(path)}") for path in found)
+    hint = "write the path of the one that is meant"
+    return Problem(f"there are {len(found)} configs '{shorten(name)}'", place, hint, notes)
+
+
+def _not_a_config(tree: Tree | None, name: str) -> Problem:
+    hint = "the least it needs is inputs, nodes and output, or extends"
+    if tree is None or tree.value is None:
+        return Problem("the file is empty", Place(name, 1, 1), hint)
+    what = "a list" if isinstance(tree.value, list) else say(tree.value)
+    return Problem(f"a config is a mapping of keys to values, and this is {what}", tree.place, hint)
+
+
+def _read_file(path: Path, name: str) -> Reading:
+    """Read one file, or say why that cannot be done."""
+    place = Place(name, 1, 1)
+    try:
+        size = os.path.getsize(path)
+        raw = path.read_bytes() if size <= BYTES else b""
+    except OSError as error:
+        return Reading(None, [Problem(f"the file cannot be read: {error.strerror}", place)])
+    if size > BYTES:
+        said = f"the file has {size:,} bytes; a config has at most {BYTES:,}"
+        return Reading(None, [Problem(said, place)])
+    try:
+        return read_text(raw.decode("utf-8-sig"), name)
+    except UnicodeDecodeError as error:
+        said = f"the file is not UTF-8 text: byte 0x{raw[error.start]:02x}"
+        return Reading(None, [Problem(said, _byte_place(raw, error.start, name), "save it as UTF-8")])
+
+
+def _byte_place(raw: bytes, index: int, name: str) -> Place:
+    start = raw.rfind(b"\n", 0, index) + 1
+    line = one_line(raw[start:].split(b"\n", 1)[0].decode("utf-8", "replace").replace("\ufffd", "?"))
+    column = len(raw[start:index].decode("utf-8", "replace")) + 1
+    return Place(name, raw.count(b"\n", 0, index) + 1, column, line)
+
+
+def _as_json(config: dict[str, Any], problems: list[Problem]) -> str | None:
+    """Return a dict as JSON, which is YAML in which every text is quoted: types survive."""
+    clean = _clean(config, "", 0, problems)
+    return None if problems else json.dumps(clean, indent=2, ensure_ascii=False)
+
+
+def _clean(value: Any, name: str, depth: int, problems: list[Problem]) -> Any:
+    """Return plain data for what a Python caller may hand over: tuples, paths, numpy numbers."""
+    if depth > DEPTH:
+        problems.append(Problem(f"{shorten(name)}: values are nested more than {DEPTH} deep"))
+        return None
+    if isinstance(value, dict):
+        return {
+            _clean_key(key, name, problems): _clean(item, f"{name}.{key}".lstrip("."), depth + 1, problems)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_clean(item, f"{name}.{i}", depth + 1, problems) for i, item in enumerate(value)]
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return _finite(float(value), name, problems)
+    if isinstance(value, Path):
+        return str(value)
+    problems.append(Problem(f"{name} is of type {type(value).__name__}; a config holds plain data"))
+    return None
+
+
+def _clean_key(key: Any, name: str, problems: list[Problem]) -> str:
+    if not isinstance(key, str):
+        problems.append(Problem(f"a key must be text, and {key!r} in {name or 'the dict'} is not"))
+    return str(key)
+
+
+def _finite(value: float, name: str, problems: list[Problem]) -> float:
+    if value != value or value in (float("inf"), float("-inf")):
+        problems.append(Problem(f"{name} must be a finite number, got {value}"))
+        return 0.0
+    return value
