@@ -20,13 +20,13 @@ CORE = sorted(path for path in (ROOT / "vadkit").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").glob("*.py"))
 # A part may import those of a lower or equal rank; equal ones must not form a circle.
 RANKS = {
-    "problems": 0, "files": 1, "devices": 1, "shapes": 0, "hookspecs": 0, "layers": 0, "templates": 0,
+    "problems": 0, "opencv": 1, "files": 1, "devices": 1, "shapes": 0, "hookspecs": 0, "layers": 0, "templates": 0,
     "kinds": 1, "registry": 2, "plugin_manager": 3, "graph": 4, "api": 5, "testing": 5,
     "data": 6, "features": 6,
     "evaluate": 7, "engine": 7, "report": 7, "bench": 7, "predict": 7, "demo": 7,
     "cli": 8, "__main__": 9,
 }  # fmt: skip
-FOR_PLUGINS = {"vadkit", "vadkit.layers", "vadkit.testing", "vadkit.hookspecs", "vadkit.kinds"}
+FOR_PLUGINS = {"vadkit", "vadkit.layers", "vadkit.opencv", "vadkit.testing", "vadkit.hookspecs", "vadkit.kinds"}
 # These kinds hand over, or are fed, what lives in these parts.
 FOR_KIND = {
     "Dataset": {"vadkit.data", "vadkit.problems"},
