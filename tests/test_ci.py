@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-# In place of "pip install": modules ruff and mypy that print their arguments; they fail if FAILS holds one, or the name.
+# In place of "pip install": modules ruff and mypy that print their arguments. FAILS names what shall fail.
 INSTALL = """python -c "
 import os, sysconfig
 for name in ('ruff', 'mypy'):
