@@ -22,7 +22,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # The house, from the ground up. A part imports what is below it, never what is next to it or above.
 LAYERS = (
     ("problems", "shapes", "hookspecs", "layers", "templates", "lazy"),
-    ("files", "devices", "video"),
+    ("files", "devices", "video", "opencv"),
     ("kinds",),
     ("registry", "backbones"),
     ("plugin_manager", "store"),
@@ -38,7 +38,15 @@ LAYERS = (
     ("__main__",),
 )
 RANKS = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
-FOR_PLUGINS = {"vadkit", "vadkit.layers", "vadkit.testing", "vadkit.hookspecs", "vadkit.kinds", "vadkit.backbones"}
+FOR_PLUGINS = {
+    "vadkit",
+    "vadkit.layers",
+    "vadkit.testing",
+    "vadkit.hookspecs",
+    "vadkit.kinds",
+    "vadkit.backbones",
+    "vadkit.opencv",
+}
 # These kinds are given, or give, what these parts hold.
 FOR_KIND = {"Dataset": {"vadkit.store", "vadkit.problems"}, "Metric": {"vadkit.evaluate"}}
 HEAVY = ("torch", "numpy", "cv2", "mmengine")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from vadkit import Backbone, hookimpl
+from vadkit.backbones import load_opencv
 
 SHORT_SIDE = 96  # pixels
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # a pair tells what part moves faster, in hundredths of the short side
@@ -65,9 +66,8 @@ class DisFlow(Backbone):
         return np.concatenate([x.mean(0), x.std(0), x.max(0)]).astype(np.float32)
 
     def _estimate(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        import cv2
-
         if self._flow is None:
+            cv2 = load_opencv()
             self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         return self._flow.calc(first, second, None)
 
@@ -76,8 +76,7 @@ class DisFlow(Backbone):
 
 
 def _grey(frame: np.ndarray) -> np.ndarray:
-    import cv2
-
+    cv2 = load_opencv()
     height, width = frame.shape[:2]
     scale = SHORT_SIDE / min(height, width)
     size = [min(max(round(side * scale), 1), 4 * SHORT_SIDE) for side in (width, height)]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vadkit.backbones.fold_batch_norm import Pair, folded
     from vadkit.backbones.frozen import Frozen, Precision
     from vadkit.backbones.weights import State, check_names, fill, randomise, read_weights, sha256
+    from vadkit.opencv import load_opencv
 
 __all__ = [
     "Frozen",
@@ -26,6 +27,7 @@ __all__ = [
     "cut_crops",
     "fill",
     "folded",
+    "load_opencv",
     "num_crops",
     "randomise",
     "read_weights",
@@ -40,6 +42,7 @@ __getattr__ = lazily(
         "vadkit.backbones.crops": ("Order", "crop_places", "cut_crops", "num_crops", "resize_short_side", "to_grey"),
         "vadkit.backbones.fold_batch_norm": ("Pair", "folded"),
         "vadkit.backbones.frozen": ("Frozen", "Precision"),
+        "vadkit.opencv": ("load_opencv",),
         "vadkit.backbones.weights": ("State", "check_names", "fill", "randomise", "read_weights", "sha256"),
     },
 )

@@ -23,6 +23,9 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from vadkit.opencv import load_opencv
+
+    load_opencv()  # the demo draws with it: without, the modules of the next lines cannot be imported
     from vadkit.demo.page import study_page
     from vadkit.demo.study import free_space, run_study
     from vadkit.files import write_text_atomic

@@ -26,3 +26,9 @@ results             the model file and result.json
 fit, train          the two ways in: in memory, and into a folder
 ==================  ==========================================================================
 """
+
+from vadkit.opencv import optional_opencv
+
+with optional_opencv():  # mmengine's visualiser, which is never used here, imports it
+    import mmengine.hooks
+    import mmengine.runner  # noqa: F401

@@ -29,17 +29,21 @@ STARTS = 3  # processes killed one after the other before any could begin
 @contextlib.contextmanager
 def threads_of_torch(count: int) -> Iterator[None]:
     """Let torch and OpenCV use ``count`` threads: how sums are split over threads moves their last digit."""
-    import cv2
     import torch
 
-    before = torch.get_num_threads(), cv2.getNumThreads()
+    from vadkit.opencv import opencv_or_none
+
+    before, cv2 = torch.get_num_threads(), opencv_or_none()
+    before_cv2 = cv2.getNumThreads() if cv2 else 0
     torch.set_num_threads(count)
-    cv2.setNumThreads(count)
+    if cv2:
+        cv2.setNumThreads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
+        torch.set_num_threads(before)
+        if cv2:
+            cv2.setNumThreads(before_cv2)
 
 
 def spread(

@@ -7,9 +7,12 @@ made with it are not comparable with published ones, which are TV-L1.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
+
+from vadkit.opencv import load_opencv
 
 SMALLEST_SIDE = 16  # pixels; OpenCV refuses less than 12, and reads wild memory in low wide pictures of less than 16
 
@@ -22,15 +25,14 @@ def dis(frames: np.ndarray, threads: int) -> np.ndarray:
     height, width = frames.shape[1:]
     missing = [(0, max(0, SMALLEST_SIDE - side)) for side in (height, width)]
     frames = np.pad(frames, [(0, 0), *missing], mode="edge")
+    pair = partial(_pair, load_opencv())
     with ThreadPoolExecutor(threads) as pool:
-        flow = list(pool.map(_pair, frames[:-1], frames[1:]))
+        flow = list(pool.map(pair, frames[:-1], frames[1:]))
     return np.stack(flow)[:, :height, :width]
 
 
-def _pair(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    import cv2
-
-    create: Any = cv2.DISOpticalFlow_create  # type: ignore[attr-defined, unused-ignore]
-    method = create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # an object of its own: one must not serve two threads
+def _pair(cv2: Any, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    # An object of its own: one must not serve two threads.
+    method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow: np.ndarray = method.calc(first, second, None)
     return flow
