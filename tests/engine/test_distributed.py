@@ -14,7 +14,7 @@ import yaml
 from engine_stub import GRAPH
 
 from vadkit.engine import distributed
-from vadkit.engine.records import read_log
+from vadkit.engine.run_log import read_log
 from vadkit.engine.train import train
 from vadkit.graph.artifact import read_weights
 from vadkit.problems import VadkitError

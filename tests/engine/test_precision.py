@@ -9,7 +9,7 @@ from torch import nn
 
 from vadkit.engine.precision import StepWrapper, check, ends_in_float32
 from vadkit.engine.session import Session
-from vadkit.engine.tree import same
+from vadkit.engine.tensor_tree import same
 from vadkit.problems import VadkitError
 
 

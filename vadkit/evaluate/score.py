@@ -17,6 +17,7 @@ from vadkit import __version__
 from vadkit.data.build import build_component, find_component
 from vadkit.data.test import load
 from vadkit.data.video import Video, VideoDataset
+from vadkit.devices import float32
 from vadkit.evaluate.result import Result, Scored
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.truth import Tail, snippet_truth
@@ -148,7 +149,7 @@ def _evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
     model.to(device).eval()
     try:
         # Not inference_mode: a table that a component makes here and keeps must work in training.
-        with torch.no_grad():
+        with torch.no_grad(), float32():  # exact, so that all ways to a figure give the same one
             yield
     finally:
         for module, mode in modes.items():
