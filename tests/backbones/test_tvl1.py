@@ -207,12 +207,12 @@ def test_both_paths_agree(size: tuple[int, int]) -> None:
     assert not accepted(flow[::-1], flow)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-def test_a_cuda_device_agrees() -> None:
+@pytest.mark.cuda
+def test_a_cuda_device_agrees(device: str) -> None:
     frames = waves(96, 120, 4)
-    flow = optical_flow(frames, device="cuda")
+    flow = optical_flow(frames, device=device)
     assert accepted(flow, optical_flow(frames))
-    assert not optical_flow(frames[[0, 0]], device="cuda").any()
+    assert not optical_flow(frames[[0, 0]], device=device).any()
 
 
 @both

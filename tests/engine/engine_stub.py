@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vadkit.engine.progress import Progress
+from vadkit.engine.run_log import Log
+from vadkit.engine.session import Outcome, Session
 from vadkit.graph.schema import with_defaults
 
 # Dropout of two sorts and a loss that is a mean over bags.
@@ -82,3 +85,11 @@ def section(**changes: Any) -> dict[str, Any]:
     """Return a complete ``train`` section with the given keys changed."""
     base = {"epochs": None, "steps": 12, "optimizer": {"lr": 0.01}}
     return with_defaults({"inputs": {}, "train": {**base, **changes}})["train"]
+
+
+def fit(
+    model: nn.Module, batches: Any, train: dict[str, Any] | None = None, progress: Progress | None = None
+) -> Outcome:
+    """Train ``model`` in memory on the CPU, without a folder; None for ``train`` is the section of the model."""
+    chosen = model.spec["train"] if train is None else section(**train)
+    return Session(model, batches, chosen, torch.device("cpu"), log=Log(progress=progress)).run()

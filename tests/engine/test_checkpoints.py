@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vadkit.engine import checkpoints, random_state
-from vadkit.engine.tree import pack, same, unpack
+from vadkit.engine.tensor_tree import pack, same, unpack
 from vadkit.problems import VadkitError
 
 STATE = {

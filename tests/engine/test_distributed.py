@@ -14,10 +14,9 @@ import yaml
 from engine_stub import GRAPH
 
 from vadkit.engine import distributed
-from vadkit.engine.records import read_log
+from vadkit.engine.run_log import read_log
 from vadkit.engine.train import train
 from vadkit.graph.model_file import read_weights
-from vadkit.problems import VadkitError
 
 # No dropout and nothing that mixes bags: what the equality is promised for. Not Adam, which makes a full
 # step of the rounding in a gradient that is truly zero (that of the keys' bias).
@@ -133,19 +132,3 @@ def test_torchrun_is_recognised(monkeypatch, env, launched):
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     assert distributed.launched() is launched
-
-
-@pytest.mark.parametrize("name", ["cud", "gpu:0"])
-def test_an_unknown_device_is_told(name):
-    with pytest.raises(VadkitError, match=f"--device {name} cannot be used here"):
-        distributed.local_device(name)
-
-
-def test_auto_is_whatever_is_there():
-    assert distributed.local_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_asking_for_cuda_where_there_is_none_is_told():
-    with pytest.raises(VadkitError, match="--device cuda cannot be used here"):
-        distributed.local_device("cuda")

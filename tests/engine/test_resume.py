@@ -20,12 +20,12 @@ from engine_stub import StubBatches, StubModel, section
 import vadkit
 from vadkit.cli import main
 from vadkit.engine import checkpoints
-from vadkit.engine.folder import refuse_changes
 from vadkit.engine.progress import Progress
-from vadkit.engine.records import read_log
+from vadkit.engine.run_folder import refuse_changes
+from vadkit.engine.run_log import read_log
 from vadkit.engine.session import Session
+from vadkit.engine.tensor_tree import same
 from vadkit.engine.train import train
-from vadkit.engine.tree import same
 from vadkit.graph.model_file import read_header, read_weights
 from vadkit.problems import VadkitError
 
@@ -217,7 +217,7 @@ def test_a_signal_in_an_evaluation_breaks_it_off_and_the_resumed_run_repeats_it(
             StubBatches(),
             section(ema=0.9, select="val", evaluate_every=4),
             torch.device("cpu"),
-            evaluate,
+            evaluate=evaluate,
             folder=tmp_path,
             checkpoint=checkpoint,
         )

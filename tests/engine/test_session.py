@@ -9,20 +9,19 @@ import random
 import numpy as np
 import pytest
 import torch
-from engine_stub import StubBatches, StubModel, section
+from engine_stub import StubBatches, StubModel, fit, section
 
-from vadkit.engine.fit import fit
 from vadkit.engine.progress import Progress
 from vadkit.engine.selection import FLATTERS
 from vadkit.engine.session import Session
-from vadkit.engine.tree import same
+from vadkit.engine.tensor_tree import same
 from vadkit.problems import VadkitError
 
 
 def trained(model=None, batches=None, evaluate=None, **changes):
     """Return (trained model, outcome)."""
     model = model or StubModel()
-    outcome = Session(model, batches or StubBatches(), section(**changes), torch.device("cpu"), evaluate, "ap").run()
+    outcome = Session(model, batches or StubBatches(), section(**changes), torch.device("cpu"), evaluate=evaluate).run()
     return model, outcome
 
 
@@ -124,7 +123,7 @@ def test_the_average_is_what_is_left_and_is_the_mean_by_definition():
             Watch.seen.append({k: v.detach().clone() for k, v in model.named_parameters()})
 
     model = StubModel()
-    fit(model, StubBatches(), section(ema=0.8, steps=6), progress=Watch())
+    fit(model, StubBatches(), {"ema": 0.8, "steps": 6}, progress=Watch())
     mean = Watch.seen[0]["score.weight"]
     for state in Watch.seen[1:]:
         mean = 0.8 * mean + 0.2 * state["score.weight"]
@@ -224,9 +223,3 @@ def test_a_training_inside_another_disturbs_neither():
     assert same(alone.state_dict(), outer.state_dict())
     assert len(inner) == 3 and all(same(alone.state_dict(), state) for state in inner)
     assert [r["step"] for r in outcome.history if r["kind"] == "evaluation"] == [4, 8, 12]
-
-
-def test_fit_takes_any_model_with_a_loss_and_keys_of_the_train_section():
-    model = StubModel()
-    outcome = fit(model, StubBatches(), {"steps": 3, "optimizer": {"lr": 0.1}})
-    assert outcome.steps == 3 and outcome.signal is None

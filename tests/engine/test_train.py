@@ -13,15 +13,15 @@ import sys
 import pytest
 import torch
 import yaml
+from engine_stub import fit
 
 import vadkit
 from vadkit.cli import main
-from vadkit.engine.fit import fit
 from vadkit.engine.progress import Progress
-from vadkit.engine.records import read_log
+from vadkit.engine.run_log import read_log
 from vadkit.engine.selection import FLATTERS
+from vadkit.engine.tensor_tree import same
 from vadkit.engine.train import train
-from vadkit.engine.tree import same
 from vadkit.graph.model_file import read_header, read_weights
 from vadkit.problems import VadkitError
 
@@ -77,7 +77,7 @@ def test_config_yaml_gives_the_same_run_again(graph, tmp_path):
 
 
 def test_training_in_memory_gives_the_same_weights(graph, tmp_path):
-    """``fit`` is the same training without the folder."""
+    """A session without a folder is the same training."""
     from vadkit.data import TrainBatches, open_dataset
     from vadkit.data.from_config import build_sampler
 
@@ -224,7 +224,7 @@ def test_a_folder_that_cannot_be_made_is_told(graph, tmp_path):
 
 
 def test_a_second_process_in_the_folder_is_refused(graph, tmp_path):
-    from vadkit.engine.folder import claimed
+    from vadkit.engine.run_folder import claimed
 
     with claimed(tmp_path / "run"), pytest.raises(VadkitError, match="another process is training into"):
         train(graph, (), tmp_path / "run", device="cpu")

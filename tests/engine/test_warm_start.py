@@ -7,7 +7,7 @@ import torch
 from engine_stub import StubModel
 from torch import nn
 
-from vadkit.engine.tree import same
+from vadkit.engine.tensor_tree import same
 from vadkit.engine.warm_start import warm_start
 from vadkit.problems import VadkitError
 

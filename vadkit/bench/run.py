@@ -13,6 +13,7 @@ import torch
 from vadkit.bench.machine import machine
 from vadkit.bench.suite import Suite, Variant, folder_name
 from vadkit.bench.timing import Load, Timing, measure, peak_memory
+from vadkit.devices import current
 from vadkit.engine.train import train
 from vadkit.files import write_atomically
 from vadkit.graph.cost import costs, parameters
@@ -85,7 +86,8 @@ def _timings(
         progress("timing", False)
         torch.manual_seed(0)
         models = {name: model_of(plan) for name, plan in plans.items()}
-        measured = measure(models, load, device, lambda: progress("timing", False))
+        with current(device):  # events of CUDA belong to the current device
+            measured = measure(models, load, device, lambda: progress("timing", False))
         values = {name: asdict(timing) for name, timing in measured.items()}
         if device.type == "cpu":
             for name, plan in plans.items():

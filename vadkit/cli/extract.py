@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     how = parser.add_argument_group("how it is done")
     how.add_argument("--precision", choices=("fp32", "bf16", "auto"), help="of every backbone that can choose")
-    how.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, ... for every backbone that takes one")
+    how.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1, ... for every backbone that takes one")
     how.add_argument(
         "--random-weights",
         action="store_true",
@@ -95,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     _check(args)
+    from vadkit.devices import choose_device
     from vadkit.extract.labels import label, read_labels
     from vadkit.extract.one_pass import find_tail
     from vadkit.extract.run import extract_store
@@ -102,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.plugin_manager import load_plugins
     from vadkit.store.shards import parse_share
 
+    if args.device is not None:
+        args.device = str(choose_device(args.device))
     plugins = load_plugins(args.without)
     told = streams_of_graph(args.config, args.set, plugins) if args.config else streams_of_words(args.stream)
     backbones = build_backbones(told, plugins, _common(args))

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from vadkit.engine.progress import RichProgress
+    from vadkit.cli.train_progress import TrainProgress
     from vadkit.engine.train import train
     from vadkit.problems import fail
 
@@ -47,12 +47,12 @@ def run(args: argparse.Namespace) -> int:
             args.config,
             args.set,
             args.out,
-            args.resume,
-            args.overwrite,
-            args.device,
-            args.seed,
-            RichProgress(console),
-            args.without,
+            resume=args.resume,
+            overwrite=args.overwrite,
+            device=args.device,
+            seed=args.seed,
+            progress=TrainProgress(console),
+            without=args.without,
         )
     except KeyboardInterrupt:
         say(f"stopped at once; go on with: {resume}")

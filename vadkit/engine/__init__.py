@@ -1,30 +1,31 @@
-"""Training on mmengine. The only folder that knows mmengine (``vadkit.registry`` excepted).
+"""Training on mmengine. The only folder that imports mmengine (``vadkit.registry`` excepted).
 
-mmengine 0.10.7 gives the runner, the hooks, the optimiser wrapper, the scheduler base, the moving
-average and the TensorBoard backend. Everything in it that breaks on a current torch, or writes where
-nobody asked, is mended in one of these files, and ``tests/engine`` runs each mend:
+mmengine gives the runner, the hooks, the optimizer wrapper, the scheduler base, the moving average and the
+TensorBoard backend. Whatever in it fails on a current torch, or writes where it was not asked to, is replaced
+in one of these files, and ``tests/engine`` tests each replacement:
 
-==================  ==========================================================================
-adapter             the graph as mmengine's BaseModel
-runner              the Runner without folders, loggers, global names and probing of the machine
-loop                one step = one optimiser update; batches are asked for by number
-precision           autocast on any device, gradient scaling, clipping without global logs
-optimizers          parameter groups by node name
-schedules           the learning rate as a function of the step
-checkpoints, tree   atomic checkpoints: safetensors and JSON, no pickle
-snapshot, keeper    what a checkpoint holds, and when one is written
-random_state        seeds, and random state that survives a resume
-records             the log: JSON lines, TensorBoard, losses that are not finite
-selection           which weights are kept: last, val or test_best
-warm_start          weights taken over from a model file by node name
-distributed         torchrun, gloo and nccl, slices of the global batch
-interrupt           Ctrl-C and SIGTERM end a run between two steps
-progress            what a run tells while it goes on
-session             one training, put together from the above
-folder, fingerprint who may use a run's folder, and what may change when it goes on
-results             the model file and result.json
-fit, train          the two ways in: in memory, and into a folder
-==================  ==========================================================================
+============================  ================================================================
+adapter                       the graph as mmengine's BaseModel
+runner                        the Runner without folders, loggers, global names and machine probing
+loop                          one step = one optimizer update; batches are requested by number
+precision                     autocast on any device, gradient scaling, clipping without global logs
+numerics                      deterministic algorithms, exact float32 or TF32; undone after the run
+optimizers                    parameter groups by node name
+schedules                     the learning rate as a function of the step
+checkpoints, tensor_tree      atomic checkpoints: safetensors and JSON, no pickle
+run_state, checkpoint_hook    what a checkpoint contains, and when one is written
+random_state                  seeds, and random state that survives a resume
+run_log                       the log: JSON lines, TensorBoard, losses that are not finite
+selection                     which weights are kept: last, val or test_best
+warm_start                    initial weights from a model file, by node name
+distributed                   torchrun, gloo and nccl, slices of the global batch
+interrupt                     Ctrl-C and SIGTERM end a run between two steps
+progress                      what a run reports while it trains
+session                       one training run, assembled from the above
+run_folder, fingerprint       who may use a run's folder, and what may change on resume
+results                       the model file and result.json
+train                         the way in: ``vadkit train``
+============================  ================================================================
 """
 
 from vadkit.opencv import optional_opencv

@@ -19,7 +19,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from vadkit.engine.tree import pack, unpack
+from vadkit.engine.tensor_tree import pack, unpack
 from vadkit.problems import fail
 
 FORMAT = 1

@@ -69,13 +69,11 @@ def join(device: torch.device) -> None:
 
 
 def local_device(name: str) -> torch.device:
-    """Return the device this process trains on: ``name`` is auto, cpu, cuda or cuda:N."""
-    device = choose_device(name)
-    if device == torch.device("cuda") and launched():
-        device = choose_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    return device
+    """Return the device this process trains on: ``name`` is auto, cpu, cuda or cuda:N.
+
+    Of several processes on one machine each takes the GPU of its own number, unless ``name`` has one.
+    """
+    return choose_device(name, int(os.environ.get("LOCAL_RANK", "0")) if launched() else None)
 
 
 def wrap(model: nn.Module, device: torch.device) -> nn.Module:

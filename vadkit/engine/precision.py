@@ -1,4 +1,4 @@
-"""Precision of a training step: autocast where asked, scaling for fp16, clipping.
+"""Precision of a training step: autocast where requested, scaling for fp16, clipping.
 
 mmengine's AMP wrapper refuses the CPU, its clipping waits for the device at every step and appends to a
 process-wide history whose cost grows with the run, and its accumulation counts batches, not updates.
@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from vadkit.problems import fail
 
-TYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+# What autocast computes in. TF32 is a switch of the process: see ``vadkit.engine.numerics``.
+TYPES = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def check(precision: str, device: torch.device) -> None:
@@ -32,12 +33,23 @@ def check(precision: str, device: torch.device) -> None:
         fail("train.precision bf16 is not supported by this GPU", hint="use fp16 or fp32")
 
 
+def note(precision: str, device: torch.device) -> str | None:
+    """Return a sentence if ``device`` computes in another precision than asked for, or None."""
+    if precision != "tf32":
+        return None
+    if device.type != "cuda":
+        return f"train.precision tf32 is for GPUs; on {device.type} it is the same as fp32"
+    if torch.cuda.get_device_capability(device)[0] < 8:
+        return "train.precision tf32: this GPU has no TF32, so it is the same as fp32"
+    return None
+
+
 class StepWrapper(OptimWrapper):  # type: ignore[misc]
     """One optimiser update from ``accumulate`` batches.
 
     Args:
         optimizer: what updates the parameters.
-        precision: fp32, bf16 or fp16.
+        precision: fp32, tf32, bf16 or fp16.
         device_type: "cpu" or "cuda".
         accumulate: batches whose gradients are averaged into one update.
         clip_grad: largest norm of the whole gradient, or None.
@@ -59,13 +71,15 @@ class StepWrapper(OptimWrapper):  # type: ignore[misc]
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Wrap the forward pass: no gradient exchange before the last batch, and autocast if asked."""
+        """Wrap the forward pass: no gradient exchange before the last batch, and autocast if requested."""
         with super().optim_context(model):
             if self.type is None:
                 yield
             else:
                 with torch.autocast(self.device_type, self.type):
                     yield
+                # torch keeps rounded weights until the outermost context ends, and this one is inside another.
+                torch.clear_autocast_cache()
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
         super().backward(loss if self.scaler is None else self.scaler.scale(loss), **kwargs)
@@ -81,7 +95,7 @@ class StepWrapper(OptimWrapper):  # type: ignore[misc]
         self.scaler.update()
 
     def _clip_grad(self) -> None:
-        """Clip, and keep the norm where it is: whoever logs it reads it then."""
+        """Clip, and keep the norm on the device; it is read when it is logged."""
         params = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
         self.grad_norm = torch.nn.utils.clip_grad_norm_(params, **self.clip_grad_kwargs)
 

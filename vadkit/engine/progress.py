@@ -1,18 +1,12 @@
-"""What a run tells while it goes on. The library prints nothing; the command line hands in a ``RichProgress``."""
+"""What a run reports while it trains. The library prints nothing; ``vadkit.cli.train_progress`` shows it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-
-SHOWN = ("auc", "ap", "far")  # while training; all figures are in the log
+from typing import Any
 
 
 class Progress:
-    """Hears of a run's steps, records and notes. This one keeps quiet; override what you want to hear."""
+    """Receives a run's steps, records and notes. This one is silent; override what you want to receive."""
 
     def begin(self, step: int, steps: int) -> None:
         """The run starts after ``step`` steps of ``steps``."""
@@ -21,54 +15,10 @@ class Progress:
         """``step`` steps are done."""
 
     def record(self, record: dict[str, Any]) -> None:
-        """A line of the log: see ``vadkit.engine.records``."""
+        """A record of the log: see ``vadkit.engine.run_log``."""
 
     def note(self, text: str) -> None:
         """Something the user should know."""
 
     def end(self) -> None:
         """The run is over, for whatever reason."""
-
-
-class RichProgress(Progress):
-    """A bar with losses, rate and time left; records of evaluations and notes as lines above it."""
-
-    def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        self.console = console
-        self._bar = Bar(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}"),
-            TimeRemainingColumn(),
-            console=console,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._task: Any = None
-
-    def begin(self, step: int, steps: int) -> None:
-        self._task = self._bar.add_task("", total=steps, completed=step, told="")
-        self._bar.start()
-
-    def step(self, step: int) -> None:
-        self._bar.update(self._task, completed=step)
-
-    def record(self, record: dict[str, Any]) -> None:
-        if record["kind"] == "train":
-            losses = " ".join(f"{name} {value:.4g}" for name, value in record["losses"].items() if "." not in name)
-            self._bar.update(self._task, told=f"{losses}  {record['steps_per_second']:.3g} steps/s")
-        elif record["kind"] == "evaluation" and not record.get("final"):
-            figures = " ".join(f"{k} {record['figures'][k]:.4f}" for k in SHOWN if record["figures"].get(k) is not None)
-            label = " (test_best: flatters)" if record["select"] == "test_best" else ""
-            self.note(f"step {record['step']}, {record['split']}{label}: {figures}")
-
-    def note(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def end(self) -> None:
-        if self._task is not None:
-            self._bar.stop()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vadkit.engine import distributed
-from vadkit.engine.records import plain
+from vadkit.engine import distributed, numerics
+from vadkit.engine.run_log import plain
 from vadkit.engine.selection import label
 from vadkit.engine.session import Outcome, Session
 from vadkit.evaluate.score import evaluate_as_configured
@@ -60,7 +60,9 @@ def finish(
         if not dataset.videos(section["split"]):
             figures, protocol, warnings = {}, None, ["there were no videos to measure on"]
         else:
-            measured = evaluate_as_configured(model, dataset, section, plugins=plugins, device=session.device)
+            # Not strict: the training is over, and must not be lost for an operation of the evaluation.
+            with numerics.settings(session.train, session.device, strict=False):
+                measured = evaluate_as_configured(model, dataset, section, plugins=plugins, device=session.device)
             figures, protocol = plain(measured.figures.items()), measured.protocol
             warnings = measured.warnings
             record = session.evaluation(outcome.chosen, section["split"], figures)

@@ -30,7 +30,7 @@ _numbers = itertools.count()
 
 
 class NoVisualizer:
-    """Stands where mmengine expects a visualiser; ``vadkit.engine.records`` writes the logs."""
+    """Stands where mmengine expects a visualiser; ``vadkit.engine.run_log`` writes the logs."""
 
     def add_config(self, config: Any) -> None:
         """Do nothing."""

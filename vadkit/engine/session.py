@@ -1,10 +1,10 @@
-"""One training, put together: mmengine's runner with this folder's loop, hooks and wrappers."""
+"""One training run: mmengine's runner with this folder's loop, hooks and wrappers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,19 +13,20 @@ import torch
 from mmengine.hooks import EMAHook, ParamSchedulerHook
 from torch import nn
 
-from vadkit.engine import distributed, optimizers, precision, random_state
+from vadkit.devices import choose_device
+from vadkit.engine import distributed, numerics, optimizers, precision, random_state
 from vadkit.engine.adapter import GraphAdapter
+from vadkit.engine.checkpoint_hook import CheckpointHook
 from vadkit.engine.checkpoints import Checkpoint
 from vadkit.engine.interrupt import Interrupt
-from vadkit.engine.keeper import KeepHook
 from vadkit.engine.loop import Batches, EvaluateLoop, TrainLoop
 from vadkit.engine.precision import StepWrapper
 from vadkit.engine.progress import Progress
-from vadkit.engine.records import Log, RecordHook, plain
+from vadkit.engine.run_log import Log, RecordHook, plain
+from vadkit.engine.run_state import RunState, refuse_broken, stream_seed
 from vadkit.engine.runner import QuietRunner, no_trace
 from vadkit.engine.schedules import Schedule, share
 from vadkit.engine.selection import Selection, label, watched_split
-from vadkit.engine.snapshot import Snapshot, refuse_broken, stream_seed
 from vadkit.problems import fail
 
 Evaluate = Callable[[nn.Module], Mapping[str, Any]]
@@ -33,18 +34,18 @@ Evaluate = Callable[[nn.Module], Mapping[str, Any]]
 
 @dataclass
 class Session:
-    """What a training needs. ``run`` does it once.
+    """All that a training run needs. ``run`` may be called once.
 
     Args:
         model: has ``loss(batch)``; is trained in place.
         batches: see ``vadkit.engine.loop.Batches``.
         train: the ``train`` section with every key.
         device: where to train.
-        evaluate: model -> figures, or None; ``metric`` is the figure that select goes by and ``split``
-            the split it measures.
+        evaluate: model -> figures, or None; ``metric`` is the figure to select by and ``split`` the split
+            that it is measured on.
         folder: for checkpoints, or None to keep none; ``about`` is saved with each and
-            ``checkpoint_seconds`` the least time between two.
-        checkpoint: where to go on from, or None.
+            ``checkpoint_seconds`` is the least time between two.
+        checkpoint: where to resume from, or None.
         log: where records go.
         log_every: steps in an interval of the log; 0 chooses 10, or less in a short run.
     """
@@ -53,6 +54,7 @@ class Session:
     batches: Batches
     train: Mapping[str, Any]
     device: torch.device
+    _: KW_ONLY
     evaluate: Evaluate | None = None
     metric: str = "ap"
     split: str = "test"
@@ -63,6 +65,9 @@ class Session:
     log: Log = field(default_factory=Log)
     log_every: int = 0
 
+    def __post_init__(self) -> None:
+        self.device = choose_device(str(self.device))  # with its index
+
     def run(self) -> Outcome:
         """Train; then leave the selected weights in the model, in eval mode.
 
@@ -71,11 +76,14 @@ class Session:
         """
         train = self.train
         self._check()
+        note = precision.note(train["precision"], self.device)
+        if note:
+            self.progress.note(note)
         with ExitStack() as stack:
             interrupt = stack.enter_context(Interrupt(self.progress.note))
             stack.enter_context(torch.enable_grad())  # the caller may be measuring something
+            stack.enter_context(numerics.settings(train, self.device))
             stack.enter_context(random_state.isolated())
-            stack.enter_context(random_state.deterministic(train["deterministic"]))
             stack.enter_context(no_trace())
             stack.enter_context(precision.ends_in_float32(self.model, train["precision"], self.device.type))
             stack.callback(self.progress.end)
@@ -114,20 +122,22 @@ class Session:
         schedule = Schedule(optimizer, share(train["schedule"], self.steps, self.epoch_steps))
         every = self.log_every or max(1, min(10, self.steps // 20))
         self.selection = Selection(train["select"], self.metric)
-        self.records = RecordHook(self.log, every, self.device, lambda: self.keeper.last_good())
+        self.records = RecordHook(self.log, every, self.device, lambda: self.checkpoint_hook.last_good())
         self.ema = None if train["ema"] is None else EMAHook(momentum=1 - train["ema"], strict_load=True)
-        self.snapshot = Snapshot(self.records, self.selection, schedule, self.ema)
-        self.keeper = KeepHook(self.folder, self.snapshot.take, self.about, self.checkpoint_seconds, self.device)
-        hooks = [self.ema, self.records, ParamSchedulerHook(), self.keeper]
+        self.run_state = RunState(self.records, self.selection, schedule, self.ema)
+        self.checkpoint_hook = CheckpointHook(
+            self.folder, self.run_state.take, self.about, self.checkpoint_seconds, self.device
+        )
+        hooks = [self.ema, self.records, ParamSchedulerHook(), self.checkpoint_hook]
         self.runner = QuietRunner(
             GraphAdapter(self.model),
-            self.device,
-            self.batches,
-            self._loop(interrupt),
-            self._wrapper(optimizer),
-            schedule,
-            [hook for hook in hooks if hook is not None],
-            self._resume,
+            device=self.device,
+            batches=self.batches,
+            loop=self._loop(interrupt),
+            optim_wrapper=self._wrapper(optimizer),
+            schedule=schedule,
+            hooks=[hook for hook in hooks if hook is not None],
+            resume=self._resume,
         )
         self.runner.graph = self.model
         if self.evaluate is not None:
@@ -147,13 +157,18 @@ class Session:
         train = self.train
         scaler = torch.amp.GradScaler(self.device.type) if train["precision"] == "fp16" else None
         return StepWrapper(
-            optimizer, train["precision"], self.device.type, train["accumulate"], train["clip_grad"], scaler
+            optimizer,
+            precision=train["precision"],
+            device_type=self.device.type,
+            accumulate=train["accumulate"],
+            clip_grad=train["clip_grad"],
+            scaler=scaler,
         )
 
     def _resume(self, runner: Any) -> None:
         if self.checkpoint is not None:
-            self.snapshot.restore(runner, self.checkpoint)
-            self.keeper.saved = self.checkpoint.step
+            self.run_state.restore(runner, self.checkpoint)
+            self.checkpoint_hook.saved = self.checkpoint.step
             self.progress.note(f"resuming after step {self.checkpoint.step} of {self.steps}")
 
     # -- evaluation ------------------------------------------------------------------------------
@@ -162,7 +177,7 @@ class Session:
         evaluate = self.evaluate
 
         def watch(graph: nn.Module) -> dict[str, Any]:
-            # Process 0 measures, and a wait for it in another process cannot be broken off.
+            # Process 0 measures, and another process that waits for it cannot be interrupted.
             interrupt.breakable = not distributed.active()
             try:
                 with torch.no_grad():
@@ -194,24 +209,25 @@ class Session:
         except KeyboardInterrupt:
             if not interrupt.whole:
                 raise
-        # Written also at the end: a longer run may go on from there.
-        if self.keeper.saved != self.runner.iter:
-            self.keeper.save(self.runner)
+        # Written also at the end: a longer run may resume from there.
+        if self.checkpoint_hook.saved != self.runner.iter:
+            self.checkpoint_hook.save(self.runner)
         return self._finish(interrupt, perf_counter() - start)
 
     def _explain(self, error: RuntimeError) -> None:
-        """Raise a VadkitError if torch refused a step because something in it is not a number.
+        """Raise a VadkitError if torch refused a step: it cannot be deterministic, or a number is not finite.
 
-        Binary cross entropy does not give nan for a score that is nan: it raises, and on CUDA it takes
-        the device down.
+        Binary cross entropy does not return nan for a score that is nan: it raises, and on CUDA the device is
+        unusable afterwards.
         """
+        numerics.refuse_nondeterministic(error)
         step, text = self.runner.iter + 1, str(error)
         if "device-side assert" not in text:
             refuse_broken(self.model.state_dict(), self.runner.iter, self.records)
         if "device-side assert" in text or "should be between 0 and 1" in text:
             fail(
                 f"a loss was given scores outside 0 ... 1, probably nan, in step {step}; training stopped",
-                hint=f"{self.keeper.last_good()}; a lower train.optimizer.lr or a train.clip_grad may help",
+                hint=f"{self.checkpoint_hook.last_good()}; a lower train.optimizer.lr or a train.clip_grad may help",
             )
 
     def _finish(self, interrupt: Interrupt, seconds: float) -> Outcome:

@@ -16,13 +16,14 @@ from vadkit.data.batches import TrainBatches
 from vadkit.data.from_config import build_sampler, open_dataset
 from vadkit.data.shape_checks import check_videos
 from vadkit.data.validation_split import with_validation
+from vadkit.devices import current
 from vadkit.engine import checkpoints, distributed, random_state
 from vadkit.engine.checkpoints import Checkpoint
 from vadkit.engine.fingerprint import fingerprint
-from vadkit.engine.folder import claimed, prepare, refuse_changes
 from vadkit.engine.progress import Progress
-from vadkit.engine.records import JsonLines, Log, TensorBoard
 from vadkit.engine.results import TrainResult, finish, interrupted
+from vadkit.engine.run_folder import claimed, prepare, refuse_changes
+from vadkit.engine.run_log import JsonLines, Log, TensorBoard
 from vadkit.engine.selection import watched_split
 from vadkit.engine.session import Session
 from vadkit.engine.warm_start import warm_start
@@ -71,8 +72,8 @@ def train(
     """
     sets = [*sets, *([] if seed is None else [f"train.seed={seed}"])]
     where = distributed.local_device(device)
-    distributed.join(where)
-    with random_state.isolated():
+    with current(where), random_state.isolated():
+        distributed.join(where)
         plugins = load_plugins(without)
         model = _build(config, sets, plugins)
         resume = resume or distributed.restarted()
@@ -126,14 +127,14 @@ class _Run:
                 batches,
                 self.spec["train"],
                 self.device,
-                self._evaluate if self.dataset.videos(self.split) else None,
-                self.metric,
-                self.split,
-                self.out / "checkpoints",
-                self.about,
-                seconds,
-                checkpoint,
-                log,
+                evaluate=self._evaluate if self.dataset.videos(self.split) else None,
+                metric=self.metric,
+                split=self.split,
+                folder=self.out / "checkpoints",
+                about=self.about,
+                checkpoint_seconds=seconds,
+                checkpoint=checkpoint,
+                log=log,
             )
             outcome = session.run()
             if outcome.signal is not None:

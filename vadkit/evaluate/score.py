@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from vadkit import __version__
 from vadkit.components import build_component, find_component
 from vadkit.data.whole_videos import load
+from vadkit.devices import float32
 from vadkit.evaluate.result import Result, Scored
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.truth import Tail, snippet_truth
@@ -148,7 +149,7 @@ def _evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
     model.to(device).eval()
     try:
         # Not inference_mode: a table that a component makes here and keeps must work in training.
-        with torch.no_grad():
+        with torch.no_grad(), float32():  # exact, so that all ways to a figure give the same one
             yield
     finally:
         for module, mode in modes.items():

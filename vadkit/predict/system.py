@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from vadkit.components import build_component, find_component
-from vadkit.devices import choose_device
+from vadkit.devices import choose_device, float32
 from vadkit.evaluate.score import build_post
 from vadkit.extract.one_pass import Extracted, Progress, extract_video, recipe
 from vadkit.graph.arguments import arguments
@@ -58,7 +58,7 @@ class System:
         parts = []
         for crop in range(crops):  # one after the other: attention over many snippets is large
             given = {n: torch.from_numpy(x[crop % len(x)][None]).to(self.device) for n, x in by_crop.items()}
-            with torch.inference_mode():
+            with torch.inference_mode(), float32():
                 parts.append(self.model(**given, crops=1)[0].float().cpu().numpy())
         scores: np.ndarray = np.mean(parts, axis=0)
         for step in self.post:

@@ -10,7 +10,7 @@ from mmengine.hooks import EMAHook
 
 from vadkit.engine import distributed, random_state
 from vadkit.engine.checkpoints import Checkpoint
-from vadkit.engine.records import RecordHook
+from vadkit.engine.run_log import RecordHook
 from vadkit.engine.schedules import Schedule
 from vadkit.engine.selection import Selection
 from vadkit.problems import fail
@@ -21,7 +21,7 @@ def stream_seed(seed: int, rank: int) -> int:
     return int(np.random.SeedSequence((seed, 1 + rank)).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-class Snapshot:
+class RunState:
     """Takes and restores the state of a run. All processes must call both together.
 
     Args:

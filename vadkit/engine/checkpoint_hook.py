@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from vadkit.engine import checkpoints, distributed
 
 
-class KeepHook(Hook):  # type: ignore[misc]
+class CheckpointHook(Hook):  # type: ignore[misc]
     """Writes a checkpoint when ``seconds`` have gone by since the last one, and when told to.
 
     Several processes look at the clock at the end of an epoch only, because they have to agree.

@@ -10,7 +10,7 @@ import torch
 from engine_stub import StubBatches, StubModel, section
 
 from vadkit.engine import checkpoints
-from vadkit.engine.records import JsonLines, Log, TensorBoard, plain, read_log
+from vadkit.engine.run_log import JsonLines, Log, TensorBoard, plain, read_log
 from vadkit.engine.session import Session
 from vadkit.problems import VadkitError
 
@@ -140,7 +140,7 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
 
 def test_on_cuda_the_step_is_found_at_the_end_of_the_interval(tmp_path):
     """There nobody looks before the interval ends; the record still names the right step."""
-    from vadkit.engine.records import RecordHook
+    from vadkit.engine.run_log import RecordHook
 
     hook = RecordHook(Log(), 5, torch.device("cuda"), lambda: "nowhere")
     for value in (1.0, float("nan"), float("nan")):

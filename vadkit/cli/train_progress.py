@@ -1,0 +1,54 @@
+"""A training run on the terminal: a bar with losses, rate and time left, and notes above it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from vadkit.engine.progress import Progress
+
+SHOWN = ("auc", "ap", "far")  # while training; all figures are in the log
+
+
+class TrainProgress(Progress):
+    """Shows steps as a bar, evaluations and notes as lines above it."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bar = Bar(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            TimeRemainingColumn(),
+            console=console,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task: Any = None
+
+    def begin(self, step: int, steps: int) -> None:
+        self._task = self._bar.add_task("", total=steps, completed=step, status="")
+        self._bar.start()
+
+    def step(self, step: int) -> None:
+        self._bar.update(self._task, completed=step)
+
+    def record(self, record: dict[str, Any]) -> None:
+        if record["kind"] == "train":
+            losses = " ".join(f"{name} {value:.4g}" for name, value in record["losses"].items() if "." not in name)
+            self._bar.update(self._task, status=f"{losses}  {record['steps_per_second']:.3g} steps/s")
+        elif record["kind"] == "evaluation" and not record.get("final"):
+            figures = " ".join(f"{k} {record['figures'][k]:.4f}" for k in SHOWN if record["figures"].get(k) is not None)
+            label = " (test_best: flatters)" if record["select"] == "test_best" else ""
+            self.note(f"step {record['step']}, {record['split']}{label}: {figures}")
+
+    def note(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def end(self) -> None:
+        if self._task is not None:
+            self._bar.stop()
