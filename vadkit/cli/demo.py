@@ -23,8 +23,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from vadkit.demo.page import study_page
     from vadkit.demo.study import free_space, run_study
+    from vadkit.demo.study_page import study_page
     from vadkit.files import write_text_atomic
     from vadkit.problems import fail
 
@@ -50,9 +50,9 @@ def run(args: argparse.Namespace) -> int:
 def _print(console: Any, study: dict[str, Any]) -> None:
     from rich.table import Table
 
-    from vadkit.demo.table import COLUMNS, heading, rows, text, verdict
+    from vadkit.demo.study_table import COLUMNS, heading, rows, table_title, text, verdict
 
-    table = Table(title=f"Test clips, mean and standard deviation over {study['seeds']} seeds", title_justify="left")
+    table = Table(title=table_title(study), title_justify="left")
     table.add_column("system")
     for column in COLUMNS:
         table.add_column(heading(column), justify="right")
