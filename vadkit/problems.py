@@ -110,3 +110,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         return same
     close = difflib.get_close_matches(word, known, 1, 0.6)
     return close[0] if close else None
+
+
+def plural(count: int, noun: str) -> str:
+    """Return '1 video' or '2 videos'."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

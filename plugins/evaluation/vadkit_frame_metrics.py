@@ -1,4 +1,4 @@
-"""Metric: AUC, AP and their kin over single frames, computed from snippets in bounded memory."""
+"""Metric: AUC, AP and related metrics over single frames, computed from snippets."""
 
 from __future__ import annotations
 
@@ -15,16 +15,13 @@ class FrameMetrics(Metric):
     """Counts frames: auc, ap, ap_trapezoid, those of abnormal videos only, false alarms, per class.
 
     See ``vadkit.evaluate.scorebook`` for what each figure is.
-
-    Args:
-        limit: snippets to hold before neighbouring scores are merged.
     """
 
     name = "frame_metrics"
     fidelity = "ours"
 
-    def __init__(self, *, limit: int = 4_000_000) -> None:
-        self.book = ScoreBook(limit)
+    def __init__(self) -> None:
+        self.book = ScoreBook()
 
     def add(
         self,

@@ -1,4 +1,4 @@
-"""``vadkit bench swap``: rows, figures over seeds, skipping what is finished, bad input."""
+"""``vadkit bench swap``: rows, figures over seeds, skipping finished runs, bad input."""
 
 import csv
 import json
@@ -11,11 +11,11 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tiny_store import write_tiny_store  # noqa: E402
 
-import vadkit.bench.run as bench_run  # noqa: E402
-from vadkit.bench.table import rows, spread  # noqa: E402
+import vadkit.bench.run_suite as bench_run  # noqa: E402
+from vadkit.bench.comparison_table import rows, spread  # noqa: E402
 from vadkit.cli import main  # noqa: E402
 
-# Memory is measured in fresh processes, seconds each: one test does it, the others do without.
+# Memory is measured in fresh processes, seconds each: one test does it, the others skip it.
 QUICK = ["--bags", "2", "--snippets", "20", "--rounds", "1", "--device", "cpu"]
 
 
@@ -44,8 +44,8 @@ def config(tmp_path):
 
 
 def swap(config, out, *more, seeds="2"):
-    words = [str(config), "--node", "context", "--with", "identity,layer_norm", "--seeds", seeds, "--out", str(out)]
-    return main(["bench", "swap", *words, *QUICK, *more])
+    arguments = [str(config), "--node", "context", "--with", "identity,layer_norm", "--seeds", seeds, "--out", str(out)]
+    return main(["bench", "swap", *arguments, *QUICK, *more])
 
 
 def test_the_table_holds_every_variant_and_seed(config, tmp_path, capsys):
@@ -65,7 +65,7 @@ def test_the_table_holds_every_variant_and_seed(config, tmp_path, capsys):
     assert "<svg" in (out / "index.html").read_text()
 
 
-def test_an_interrupted_suite_goes_on_to_the_same_table(no_memory, config, tmp_path, monkeypatch, capsys):
+def test_an_interrupted_suite_resumes_to_the_same_table(no_memory, config, tmp_path, monkeypatch, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert swap(config, whole) == 0
     done, train = [], bench_run.train
@@ -82,12 +82,12 @@ def test_an_interrupted_suite_goes_on_to_the_same_table(no_memory, config, tmp_p
     before = {path: path.stat().st_mtime_ns for path in parts.glob("runs/*/*/result.json")}
     assert len(before) == 2
     assert swap(config, parts) == 0
-    assert all(path.stat().st_mtime_ns == time for path, time in before.items())  # not done again
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())  # not repeated
     figures = [[v["figures"] for v in json.loads((o / "results.json").read_text())["variants"]] for o in (whole, parts)]
     assert figures[0] == figures[1]
 
 
-def test_a_changed_graph_is_trained_anew(no_memory, config, tmp_path, capsys):
+def test_a_changed_graph_is_retrained(no_memory, config, tmp_path, capsys):
     out = tmp_path / "bench"
     assert swap(config, out, seeds="1") == 0
     assert swap(config, out, "--set", "train.steps=2", seeds="1") == 0
@@ -113,20 +113,20 @@ def test_spec_file(no_memory, config, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "arguments, message",
     [
         (["swap"], "give CONFIG --node NODE"),
         (["swap", "tiny.yaml", "--node", "context", "--with", "identiti"], "unknown component 'identiti'"),
         (["swap", "tiny.yaml", "--node", "contxt", "--with", "identity"], "there is no node 'contxt'"),
-        (["swap", "tiny.yaml", "--node", "context", "--with", ","], "--with names no component"),
+        (["swap", "tiny.yaml", "--node", "context", "--with", ","], "--with lists no component"),
         (["swap", "--spec", "nothing.yaml"], "cannot read nothing.yaml"),
         (["swap", "tiny.yaml", "--node", "context", "--with", "identity", "--bags", "1"], "--bags must be at least 2"),
     ],
 )
-def test_bad_input_trains_nothing(config, monkeypatch, capsys, words, told):
+def test_bad_input_trains_nothing(config, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(config.parent)
-    assert main(["bench", *words]) == 2
-    assert told in capsys.readouterr().err
+    assert main(["bench", *arguments]) == 2
+    assert message in capsys.readouterr().err
     assert not (config.parent / "vadkit-bench").exists()
 
 
@@ -159,7 +159,7 @@ def test_each_run_of_a_variant_can_start_from_the_model_of_its_seed(no_memory, c
     assert first[0]["ap"] != first[1]["ap"]
 
 
-def test_memory_of_a_step_does_not_depend_on_how_large_the_process_is_that_asks():
+def test_memory_of_a_step_does_not_depend_on_the_size_of_the_parent_process():
     from vadkit.bench.timing import Load, peak_memory
     from vadkit.graph.compiler import compile_plan
     from vadkit.graph.load import load_config

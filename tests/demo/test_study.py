@@ -30,7 +30,7 @@ def quick(tmp_path_factory):
     return folder, result.stdout
 
 
-def test_it_prints_a_row_for_every_system_and_says_what_came_out(quick):
+def test_it_prints_a_row_for_every_system_and_the_verdict(quick):
     _, printed = quick
     for system in SYSTEMS:
         assert any(line.lstrip("\u2502 ").startswith(system.title) for line in printed.splitlines())
@@ -52,7 +52,7 @@ def test_trainings_saw_no_interval_and_figures_are_of_the_test_clips(quick):
         assert 0 < run["figures"]["ap"] < 1
 
 
-def test_a_second_run_uses_what_is_there(quick):
+def test_a_second_run_reuses_what_is_finished(quick):
     folder, printed = quick
     made = [path for pattern in ("videos/*", "features/*/*", "runs/*/*/*") for path in (folder / "study").glob(pattern)]
     before = {path: path.stat().st_mtime_ns for path in made}
@@ -63,7 +63,7 @@ def test_a_second_run_uses_what_is_there(quick):
     assert table and table == [line for line in again.stdout.splitlines() if line.startswith("\u2502")]
 
 
-def test_a_lost_training_is_made_again_and_gives_the_same_figures(quick):
+def test_a_deleted_training_is_repeated_and_gives_the_same_figures(quick):
     folder, _ = quick
     run = folder / "study/runs/demo_rgb/seed0"
     figures = json.loads((run / "scores.json").read_text())["figures"]

@@ -40,8 +40,8 @@ def model_file(tmp_path: Path, store: Path) -> Path:
     return save(model, tmp_path / "model.safetensors", {"note": "figures of test_best flatter"})
 
 
-def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    code = main(["eval", *map(str, words)])
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main(["eval", *map(str, arguments)])
     said = capsys.readouterr()
     return code, said.out, said.err
 
@@ -62,13 +62,13 @@ def test_json_and_files_are_what_python_gives(capsys: Any, model_file: Path, sto
     out = tmp_path / "out"
     code, text, _ = run(capsys, "--model", model_file, "--json", "--out", out, "--set", "eval.post=[]")
     assert code == 0
-    told = json.loads(text)
+    printed = json.loads(text)
     dataset = open_dataset({"args": {"root": str(store)}})
     wanted = evaluate(vadkit.load(model_file), dataset, threshold=0.4)
-    assert told["figures"] == wanted.figures
-    assert told["protocol"]["post"] == [] and told["note"] == "figures of test_best flatter"
+    assert printed["figures"] == wanted.figures
+    assert printed["protocol"]["post"] == [] and printed["note"] == "figures of test_best flatter"
     assert json.loads((out / "results.json").read_text())["figures"] == wanted.figures
-    assert len((out / "scores.csv").read_text().splitlines()) == 1 + told["figures"]["snippets"]
+    assert len((out / "scores.csv").read_text().splitlines()) == 1 + printed["figures"]["snippets"]
 
 
 def test_another_store_and_split(capsys: Any, model_file: Path, tmp_path: Path) -> None:
@@ -77,10 +77,10 @@ def test_another_store_and_split(capsys: Any, model_file: Path, tmp_path: Path) 
     assert code == 0 and "split val: 4 videos (2 abnormal)" in out
 
 
-def test_features_made_in_another_way_are_told(capsys: Any, model_file: Path, store: Path, tmp_path: Path) -> None:
+def test_features_of_another_recipe_are_reported(capsys: Any, model_file: Path, store: Path, tmp_path: Path) -> None:
     known = {"rgb": {"backbone": "made up rgb"}, "clip": {"backbone": "ViT-B/16", "weights": "0a1b"}}
-    told = save(vadkit.load(model_file), tmp_path / "told.safetensors", {"recipes": known})
-    code, out, _ = run(capsys, "--model", told)
+    other = save(vadkit.load(model_file), tmp_path / "other.safetensors", {"recipes": known})
+    code, out, _ = run(capsys, "--model", other)
     assert code == 0 and out.splitlines()[-1] == (
         "note: the features of input 'clip' were made in another way than those the model was trained on "
         "(backbone: 'ViT-B/16' then, 'made up clip' now, weights: '0a1b' then, None now): the scores say little"
@@ -88,7 +88,7 @@ def test_features_made_in_another_way_are_told(capsys: Any, model_file: Path, st
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["--set", "nodes.score.args.hidden=[8]"], "only keys of data and eval can be changed"),
         (["--set", "eval.treshold=0.3"], "did you mean 'threshold'?"),
@@ -103,11 +103,11 @@ def test_features_made_in_another_way_are_told(capsys: Any, model_file: Path, st
         (["--device", "nonsense"], "--device nonsense cannot be used here"),
     ],
 )
-def test_what_is_refused(capsys: Any, model_file: Path, words: list[str], message: str) -> None:
-    code, out, err = run(capsys, "--model", model_file, *words)
+def test_what_is_refused(capsys: Any, model_file: Path, arguments: list[str], message: str) -> None:
+    code, out, err = run(capsys, "--model", model_file, *arguments)
     assert code == 2 and out == "" and message in err and "Traceback" not in err
 
 
-def test_a_model_file_that_is_none(capsys: Any, tmp_path: Path) -> None:
+def test_a_model_file_that_does_not_exist(capsys: Any, tmp_path: Path) -> None:
     code, _, err = run(capsys, "--model", tmp_path / "no.safetensors")
     assert code == 2 and "no.safetensors" in err

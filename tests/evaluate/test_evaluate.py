@@ -123,7 +123,7 @@ def test_post_is_applied_after_averaging_and_named(dataset: FeatureStore) -> Non
     assert smooth.protocol["post"] == [{"use": "score_smoothing", "args": {"kappa": 3, "mode": "slide", "pad": "edge"}}]
 
 
-def test_progress_is_told(dataset: FeatureStore) -> None:
+def test_progress_is_reported(dataset: FeatureStore) -> None:
     heard: list[tuple[int, int, str]] = []
     evaluate(Mean(), dataset, streams=["rgb"], on_progress=lambda *said: heard.append(said))
     assert heard[0] == (1, 8, LONGER_RGB) and heard[-1][:2] == (8, 8)
@@ -144,8 +144,8 @@ def test_an_abnormal_video_without_spans_is_left_out_of_frame_figures(root: Path
     assert result.figures["frames"] == whole.figures["frames"] - 144
     assert result.figures["videos_without_truth"] == 1 and LONGER_RGB in result.scores
     assert result.warnings[-1] == (
-        f"1 of 8 videos are abnormal but have no intervals (the first is '{LONGER_RGB}'): "
-        "they are left out of all figures but video_auc and video_ap"
+        f"1 of 8 videos is abnormal but has no intervals (the first is '{LONGER_RGB}'): "
+        "only video_auc and video_ap count such videos"
     )
 
 
@@ -154,7 +154,7 @@ def test_a_carved_validation_split_without_intervals_has_video_figures(root: Pat
     figures = evaluate(Mean(), dataset, "val", streams=["rgb"]).figures
     unknown = figures["videos_without_truth"]
     assert figures["ap"] is None
-    assert figures["undefined"]["ap"] == f"there is no positive frame ({unknown} videos have no intervals)"
+    assert unknown == 3 and figures["undefined"]["ap"] == "there is no positive frame (3 videos have no intervals)"
     assert figures["video_auc"] is not None and figures["video_ap"] is not None
 
 
@@ -202,14 +202,14 @@ def test_saved_files_hold_figures_and_every_score(dataset: FeatureStore, tmp_pat
     result = evaluate(Mean(), dataset, streams=["rgb"])
     result.save(tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["results.json", "scores.csv"]
-    told = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert told["figures"] == result.figures and told["protocol"] == result.protocol
-    assert told["videos"][0]["name"] == LONGER_RGB and told["videos"][0]["frames"] == 144
+    saved = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert saved["figures"] == result.figures and saved["protocol"] == result.protocol
+    assert saved["videos"][0]["name"] == LONGER_RGB and saved["videos"][0]["frames"] == 144
     rows = list(csv.DictReader((tmp_path / "out" / "scores.csv").open()))
     assert len(rows) == sum(map(len, result.scores.values()))
     assert [np.float32(r["score"]) for r in rows[:10]] == list(result.scores[LONGER_RGB])
     assert rows[2]["first_frame"] == "32" and rows[2]["start_seconds"] == "1.333"
-    assert rows[9]["frames"] == "0"  # the snippet that rgb has more
+    assert rows[9]["frames"] == "0"  # rgb has one snippet more than the video
     assert [int(r["positive_frames"]) for r in rows[:10]] == [0, 0, 12, 16, 16, 4, 0, 0, 0, 0]
 
 

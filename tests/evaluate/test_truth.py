@@ -46,16 +46,16 @@ def test_overlapping_spans_count_once() -> None:
     assert snippet_truth(video(32, (0, 10), (5, 15), (0, 3)), 2, 16)[0].tolist() == [15, 0]
 
 
-def test_a_span_behind_the_last_snippet_does_not_count() -> None:
+def test_a_span_after_the_last_snippet_does_not_count() -> None:
     assert snippet_truth(video(None, (10, 1000)), 2, 16)[0].tolist() == [6, 16]
 
 
-def test_the_last_snippet_counts_with_the_frames_there_are() -> None:
+def test_the_last_snippet_counts_with_the_frames_the_video_has() -> None:
     assert snippet_truth(video(20, (0, 32)), 2, 16)[1].tolist() == [16, 4]
     assert snippet_truth(video(20, (0, 32)), 2, 16, "full")[0].tolist() == [16, 16]
 
 
-def test_snippets_behind_the_video_have_no_frames() -> None:
+def test_snippets_after_the_end_of_the_video_have_no_frames() -> None:
     assert snippet_truth(video(20), 4, 16)[1].tolist() == [16, 4, 0, 0]
 
 
@@ -64,7 +64,7 @@ def test_features_that_are_shorter_leave_frames_out() -> None:
 
 
 def test_features_that_are_far_too_long() -> None:
-    with pytest.raises(VadkitError, match="'v': its features have 6 snippets of 16 frames, but its 40 frames make 3"):
+    with pytest.raises(VadkitError, match="'v': its features have 6 snippets of 16 frames, but its 40 frames give 3"):
         snippet_truth(video(40), 6, 16)
 
 
@@ -80,5 +80,5 @@ def test_a_video_of_fewer_frames_than_segments() -> None:
 
 
 def test_segments_of_a_video_of_unknown_length() -> None:
-    with pytest.raises(VadkitError, match="nobody knows its frames"):
+    with pytest.raises(VadkitError, match="its frame count is unknown"):
         snippet_truth(replace(video(None, (1, 2)), segments=4), 4, 16)

@@ -1,4 +1,4 @@
-"""Model files whose scores are known by heart."""
+"""Model files whose scores can be computed by hand."""
 
 from __future__ import annotations
 

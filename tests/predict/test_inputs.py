@@ -16,9 +16,9 @@ def touch(*paths: Path) -> None:
 
 
 def test_folders_are_searched_for_videos_and_files_are_taken_as_they_are(tmp_path: Path) -> None:
-    a, b, odd = tmp_path / "in/b.MP4", tmp_path / "in/deep/a.avi", tmp_path / "clip.bin"
-    touch(a, b, odd, tmp_path / "in/notes.txt", tmp_path / "in/.trash/c.mp4", tmp_path / "in/.c.mp4")
-    assert find_videos([odd, tmp_path / "in"], tmp_path / "out") == [odd, a, b]
+    a, b, other = tmp_path / "in/b.MP4", tmp_path / "in/deep/a.avi", tmp_path / "clip.bin"
+    touch(a, b, other, tmp_path / "in/notes.txt", tmp_path / "in/.trash/c.mp4", tmp_path / "in/.c.mp4")
+    assert find_videos([other, tmp_path / "in"], tmp_path / "out") == [other, a, b]
 
 
 def test_a_video_named_twice_is_scored_once(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_results_inside_the_folder_are_not_taken_for_videos(tmp_path: Path) -> N
     assert tmp_path / "a.mp4" in find_videos([tmp_path], tmp_path)
 
 
-def test_everything_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+def test_all_missing_paths_are_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(VadkitError) as caught:
         find_videos([tmp_path / "x.mp4", tmp_path / "empty", tmp_path / "y.mp4"], tmp_path / "out")
@@ -59,7 +59,7 @@ def test_names_are_distinct_even_where_case_does_not_count() -> None:
         ("....mp4", "video"),
     ],
 )
-def test_names_can_stand_in_any_file_system(file: str, name: str) -> None:
+def test_names_are_valid_in_any_file_system(file: str, name: str) -> None:
     assert distinct_names([Path(file)]) == [name]
 
 

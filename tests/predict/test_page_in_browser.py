@@ -1,4 +1,4 @@
-"""The pages as a reader meets them: in a browser, opened as files."""
+"""The pages as a reader sees them: in a browser, opened as files."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 from chromium import Chromium
 from clips import make_clip
 from models import write_model
+from page_colours import DARK, LIGHT, PAPER
 
 from vadkit.predict import predict
 from vadkit.predict.events import find_events
-from vadkit.report.style import DARK, LIGHT, PAPER
 
 NAME = "a #1 50% <i>clip"
 
@@ -39,7 +39,7 @@ def browser() -> Iterator[Chromium]:
 
 @pytest.fixture
 def page(browser: Chromium, out: Path) -> Iterator[Chromium]:
-    """The page of the first video, loaded, its video ready; whatever it complained of fails the test."""
+    """The page of the first video, loaded, with its video ready; any error in its console fails the test."""
     browser.resize(1000, 1500)
     browser.dark(False)
     browser.requests.clear()
@@ -189,8 +189,8 @@ def test_moving_the_threshold_finds_the_events_that_python_finds(page: Chromium,
         f"(() => {{ const s = document.getElementById('threshold'); s.value = {threshold};"
         "s.dispatchEvent(new Event('input')); })()"
     )
-    told = data(out)
-    scores, edges = [s["score"] for s in told["scores"]], [0.0, *(s["end"] for s in told["scores"])]
+    saved = data(out)
+    scores, edges = [s["score"] for s in saved["scores"]], [0.0, *(s["end"] for s in saved["scores"])]
     wanted = find_events(scores, edges, threshold)
     rows = page.run("[...document.querySelectorAll('#events tbody tr')].map(r => [...r.cells].map(c => c.textContent))")
     found = [(float(r[0].split(":")[1]), float(r[1].split(":")[1]), float(r[3])) for r in rows]
@@ -201,7 +201,7 @@ def test_moving_the_threshold_finds_the_events_that_python_finds(page: Chromium,
     assert level == pytest.approx(220 * (1 - threshold))
 
 
-def test_everything_is_there_without_scripts(browser: Chromium, out: Path) -> None:
+def test_everything_is_shown_without_scripts(browser: Chromium, out: Path) -> None:
     browser.resize(1000, 1500)
     browser.dark(False)
     browser.scripts(False)
@@ -233,7 +233,7 @@ def test_a_video_that_browsers_cannot_play_is_shown_as_a_copy(browser: Chromium,
     assert browser.errors == []
 
 
-def test_a_video_that_was_moved_is_missed_aloud(browser: Chromium, out: Path, tmp_path: Path) -> None:
+def test_the_page_says_so_if_the_video_was_moved(browser: Chromium, out: Path, tmp_path: Path) -> None:
     alone = tmp_path / "far" / "away" / "page.html"
     alone.parent.mkdir(parents=True)
     alone.write_bytes((out / "old.html").read_bytes())

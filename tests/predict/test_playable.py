@@ -61,7 +61,7 @@ def test_a_varying_frame_rate_is_kept(tmp_path: Path) -> None:
         assert [f.time for f in file.decode(video=0)] == pytest.approx(times, abs=0.002)
 
 
-def test_large_and_odd_pictures_become_even_and_not_too_wide(tmp_path: Path) -> None:
+def test_pictures_of_odd_size_become_even_and_not_too_wide(tmp_path: Path) -> None:
     path = tmp_path / "wide.avi"
     with av.open(str(path), "w") as sink:
         stream = sink.add_stream("ffv1", rate=FPS)
@@ -75,7 +75,7 @@ def test_large_and_odd_pictures_become_even_and_not_too_wide(tmp_path: Path) -> 
         assert (shown.width, shown.height) == (WIDEST, 162)
 
 
-def test_a_cut_file_gives_a_copy_of_what_is_there(tmp_path: Path) -> None:
+def test_a_truncated_file_gives_a_copy_of_its_rest(tmp_path: Path) -> None:
     whole = make_clip(tmp_path / "a.avi", video="mpeg4", audio="mp3").read_bytes()
     (tmp_path / "cut.avi").write_bytes(whole[: len(whole) * 2 // 3])
     transcode(tmp_path / "cut.avi", tmp_path / "b.mp4")
@@ -90,7 +90,7 @@ def test_the_copy_of_a_silent_video_has_no_sound_track(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("contents", [b"", b"no video at all", b"\0" * 5000])
-def test_what_is_no_video_is_told(tmp_path: Path, contents: bytes) -> None:
+def test_what_is_not_a_video_is_refused(tmp_path: Path, contents: bytes) -> None:
     (tmp_path / "a.mp4").write_bytes(contents)
     with pytest.raises(VadkitError, match="a.mp4"):
         probe(tmp_path / "a.mp4")

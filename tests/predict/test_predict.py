@@ -17,23 +17,23 @@ import pytest
 from clips import alarm, make_clip
 from models import write_model
 
-import vadkit.predict.run as run_module
+import vadkit.predict.predict_videos as predict_videos
 from vadkit.cli import main
 from vadkit.predict import predict
 from vadkit.problems import Problem, VadkitError
 
-ODD = "50% of #1 <script>alert(1)> \u00e9"
+UNUSUAL = "50% of #1 <script>alert(1)> \u00e9"
 
 
 @dataclass
 class Run:
-    """One call of the command line over a folder of good, odd and broken videos."""
+    """One call of the command line over a folder of good, unusual and broken videos."""
 
     code: int
     out: Path
     videos: Path
-    told: str
-    complained: str
+    printed: str
+    errors: str
 
     def data(self, name: str) -> dict[str, Any]:
         return json.loads((self.out / f"{name}.json").read_text())  # type: ignore[no-any-return]
@@ -47,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("predict")
     videos, out = folder / "videos", folder / "out"
     make_clip(videos / "plain.mp4")
-    make_clip(videos / (ODD + ".mp4"))
+    make_clip(videos / (UNUSUAL + ".mp4"))
     make_clip(videos / "old.avi", video="mpeg4", audio="mp3")
     make_clip(videos / "nosound.mp4", sound=None)
     make_clip(videos / "silent.mp4", sound="silence")
@@ -62,25 +62,25 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (videos / "empty.mp4").write_bytes(b"")
     (videos / "text.mp4").write_text("no video")
     model = write_model(folder / "model.safetensors", audio=True)
-    told, complained = io.StringIO(), io.StringIO()
-    with redirect_stdout(told), redirect_stderr(complained):
+    printed, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(errors):
         code = main(["predict", str(videos), "--model", str(model), "--out", str(out)])
-    return Run(code, out, videos, told.getvalue(), complained.getvalue())
+    return Run(code, out, videos, printed.getvalue(), errors.getvalue())
 
 
 def test_good_videos_are_done_broken_ones_are_listed_and_the_exit_code_says_so(run: Run) -> None:
     assert run.code == 1
     pages = {p.stem for p in run.out.glob("*.html")}
-    odd = next(name for name in pages if name.startswith("50%"))
-    good = {"plain", "plain-2", "old", "nosound", "silent", "one", "vfr", "cut", odd}
+    unusual = next(name for name in pages if name.startswith("50%"))
+    good = {"plain", "plain-2", "old", "nosound", "silent", "one", "vfr", "cut", unusual}
     assert pages == good | {"index"}
     for suffix in ("json", "csv"):
         assert {p.stem for p in run.out.glob(f"*.{suffix}")} == good
     for name, cause in [("empty", "empty"), ("noindex", "cut short"), ("text", "cannot be read as a video")]:
-        assert f"{name}.mp4" in run.complained
-        assert cause in run.complained
+        assert f"{name}.mp4" in run.errors
+        assert cause in run.errors
         assert f"{name}.mp4" in run.page("index")
-    assert "Traceback" not in run.complained + run.told
+    assert "Traceback" not in run.errors + run.printed
     assert [p.name for p in run.out.iterdir() if p.name.startswith(".")] == []
 
 
@@ -112,17 +112,17 @@ def test_the_csv_holds_the_same_figures(run: Run) -> None:
     with (run.out / "plain.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["start", "end", "score", "contribution_rgb", "contribution_audio"]
-    for row, told in zip(rows, run.data("plain")["scores"], strict=True):
+    for row, entry in zip(rows, run.data("plain")["scores"], strict=True):
         assert (float(row["start"]), float(row["end"]), float(row["score"])) == (
-            told["start"],
-            told["end"],
-            told["score"],
+            entry["start"],
+            entry["end"],
+            entry["score"],
         )
-        assert float(row["contribution_audio"]) == told["contributions"]["audio"]
+        assert float(row["contribution_audio"]) == entry["contributions"]["audio"]
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "note"),
     [
         ("nosound", "the stream audio holds the features of silence"),
         ("silent", "silent"),
@@ -132,13 +132,13 @@ def test_the_csv_holds_the_same_figures(run: Run) -> None:
         ("old", "plays a copy"),
     ],
 )
-def test_what_is_odd_is_said_in_json_on_the_page_and_on_the_screen(run: Run, name: str, words: str) -> None:
-    assert any(words in text for text in run.data(name)["warnings"])
-    assert words in run.page(name)
-    assert words in run.told
+def test_what_is_unusual_is_noted_in_json_on_the_page_and_in_the_terminal(run: Run, name: str, note: str) -> None:
+    assert any(note in text for text in run.data(name)["warnings"])
+    assert note in run.page(name)
+    assert note in run.printed
 
 
-def test_sound_is_told_apart_as_present_silent_and_missing(run: Run) -> None:
+def test_sound_is_present_silent_or_missing(run: Run) -> None:
     said = {name: run.data(name)["video"]["audio"] for name in ("plain", "silent", "nosound")}
     assert said == {"plain": "present", "silent": "silent", "nosound": "missing"}
 
@@ -226,7 +226,7 @@ def test_embedding_puts_the_video_into_the_page(tmp_path: Path, model: Path) -> 
     assert list((tmp_path / "out").glob("*.mp4")) == []
 
 
-def test_results_beside_the_videos_do_not_touch_them(tmp_path: Path, model: Path) -> None:
+def test_results_next_to_the_videos_do_not_touch_them(tmp_path: Path, model: Path) -> None:
     clip = make_clip(tmp_path / "v" / "a.mkv", sound=None, seconds=1)
     before = clip.read_bytes()
     for _ in range(2):
@@ -235,7 +235,7 @@ def test_results_beside_the_videos_do_not_touch_them(tmp_path: Path, model: Path
     assert (tmp_path / "v" / "a.preview.mp4").exists()
 
 
-def test_a_json_file_of_somebody_else_is_not_replaced(tmp_path: Path, model: Path) -> None:
+def test_an_unrelated_json_file_is_not_replaced(tmp_path: Path, model: Path) -> None:
     clip = make_clip(tmp_path / "a.mp4", sound=None, seconds=1)
     (tmp_path / "a.json").write_text('{"labels": [1]}')
     outcome = predict([clip], model, tmp_path)[0]
@@ -253,7 +253,7 @@ def test_old_results_stay_if_new_ones_cannot_be_completed(
     def fails(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_module, "video_page", fails)
+    monkeypatch.setattr(predict_videos, "video_page", fails)
     outcome = predict([clip], model, tmp_path / "out", threshold=0.9)[0]
     assert "No space left" in str(outcome.error)
     after = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
@@ -269,7 +269,7 @@ def test_a_copy_that_cannot_be_made_costs_only_the_picture(
         target.write_bytes(b"half")
         raise VadkitError([Problem("no encoder")])
 
-    monkeypatch.setattr(run_module, "transcode", fails)
+    monkeypatch.setattr(predict_videos, "transcode", fails)
     clip = make_clip(tmp_path / "a.avi", sound=None, seconds=1, video="mpeg4")
     assert predict([clip], model, tmp_path / "out")[0].error is None
     assert "The page shows no video. no encoder" in (tmp_path / "out" / "a.html").read_text()
@@ -280,16 +280,16 @@ def test_a_backbone_that_breaks_is_a_cause_not_a_traceback(tmp_path: Path, capsy
     model = write_model(tmp_path / "m.safetensors", inputs={"rgb": {"use": "clumsy"}})
     clip = make_clip(tmp_path / "a.mp4", sound=None, seconds=1)
     assert main(["predict", str(clip), "--model", str(model), "--out", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err
-    assert "a.mp4: RuntimeError: something gave way (vadkit_tiny_backbones.py, line " in told
+    errors = capsys.readouterr().err
+    assert "a.mp4: RuntimeError: something gave way (vadkit_tiny_backbones.py, line " in errors
     assert "something gave way" in (tmp_path / "out" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["nowhere.mp4"], "there is no video nowhere.mp4"),
-        (["{clip}", "--threshold", "2"], "lie between 0 and 1"),
+        (["{clip}", "--threshold", "2"], "are between 0 and 1"),
         (["{clip}", "--threshold", "much"], "--threshold much is not a number"),
         (["{clip}", "--device", "tpu9"], "--device tpu9 cannot be used here"),
         (["{clip}", "--out", "{clip}"], "cannot write to the folder"),
@@ -297,11 +297,11 @@ def test_a_backbone_that_breaks_is_a_cause_not_a_traceback(tmp_path: Path, capsy
         (["{clip}", "--model", "none.safetensors"], "there is no model file none.safetensors"),
     ],
 )
-def test_what_cannot_begin_is_told(
-    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+def test_bad_input_is_refused(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     clip = make_clip(tmp_path / "a.mp4", sound=None, seconds=1)
-    given = ["--model", str(model), "--out", str(tmp_path / "out"), *(w.format(clip=clip) for w in words)]
+    given = ["--model", str(model), "--out", str(tmp_path / "out"), *(w.format(clip=clip) for w in arguments)]
     assert main(["predict", *given]) == 2
     assert message in capsys.readouterr().err
 

@@ -37,7 +37,7 @@ def test_a_contribution_is_the_score_minus_that_with_the_streams_mean(both: Syst
     assert moved["audio"] == pytest.approx([0, 0], abs=1e-7)
 
 
-def test_scores_are_finished_as_the_model_says_before_they_are_compared(tmp_path: Path) -> None:
+def test_scores_are_post_processed_as_the_model_states(tmp_path: Path) -> None:
     post = {"eval": {"post": [{"use": "score_smoothing", "args": {"kappa": 2}}], "threshold": 0.3}}
     smooth = load_system(write_model(tmp_path / "s.safetensors", **post), "cpu")
     plain = load_system(write_model(tmp_path / "p.safetensors"), "cpu")
@@ -54,19 +54,19 @@ def test_videos_are_cut_as_in_training(both: System) -> None:
 
 
 def test_recipes_are_found_under_the_names_of_the_stores_streams(tmp_path: Path) -> None:
-    told = {"recipes": {"stored": {**RECIPES["rgb"], "snippet_frames": 7}}}
-    path = write_model(tmp_path / "m.safetensors", extra=told, data={"streams": {"rgb": "stored"}})
+    stored = {"recipes": {"stored": {**RECIPES["rgb"], "snippet_frames": 7}}}
+    path = write_model(tmp_path / "m.safetensors", extra=stored, data={"streams": {"rgb": "stored"}})
     assert load_system(path, "cpu").clock["snippet_frames"] == 7
 
 
-def test_a_model_that_does_not_tell_its_recipe_is_warned_about(tmp_path: Path) -> None:
+def test_a_model_without_recipes_is_warned_about(tmp_path: Path) -> None:
     for extra, frames in (({}, 16), ({"snippet_frames": 8}, 8)):
         system = load_system(write_model(tmp_path / "m.safetensors", extra=extra), "cpu")
         assert system.clock == {"snippet_frames": frames, "fps": None, "tail": "repeat"}
-        assert ["does not say how the features" in text for text in system.warnings] == [True]
+        assert ["does not state the recipe of the features" in text for text in system.warnings] == [True]
 
 
-def test_features_made_otherwise_than_in_training_are_warned_about(tmp_path: Path) -> None:
+def test_other_recipes_than_in_training_are_warned_about(tmp_path: Path) -> None:
     other = {"recipes": {"rgb": {**RECIPES["rgb"], "what": "median colour", "crops": 10}}}
     system = load_system(write_model(tmp_path / "m.safetensors", extra=other), "cpu")
     assert system.warnings == [
@@ -76,13 +76,13 @@ def test_features_made_otherwise_than_in_training_are_warned_about(tmp_path: Pat
 
 
 def test_streams_cut_differently_are_refused(tmp_path: Path) -> None:
-    told = {"recipes": {"rgb": RECIPES["rgb"], "audio": {**RECIPES["audio"], "snippet_frames": 5}}}
-    path = write_model(tmp_path / "m.safetensors", audio=True, extra=told)
+    stored = {"recipes": {"rgb": RECIPES["rgb"], "audio": {**RECIPES["audio"], "snippet_frames": 5}}}
+    path = write_model(tmp_path / "m.safetensors", audio=True, extra=stored)
     with pytest.raises(VadkitError, match="cut differently"):
         load_system(path, "cpu")
 
 
-def test_a_model_of_plain_sizes_is_told_what_to_do(tmp_path: Path) -> None:
+def test_a_model_without_backbones_is_refused_with_advice(tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.safetensors", inputs={"rgb": "b t 3"})
     with pytest.raises(VadkitError) as caught:
         load_system(path, "cpu")
@@ -92,26 +92,26 @@ def test_a_model_of_plain_sizes_is_told_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("threshold", "words"), [(1.5, "lie between 0 and 1"), (float("nan"), "finite"), (-0.1, "lie between 0 and 1")]
+    ("threshold", "words"), [(1.5, "are between 0 and 1"), (float("nan"), "finite"), (-0.1, "are between 0 and 1")]
 )
 def test_thresholds_that_mean_nothing_are_refused(tmp_path: Path, threshold: float, words: str) -> None:
     with pytest.raises(VadkitError, match=words):
         load_system(write_model(tmp_path / "m.safetensors"), "cpu", threshold)
 
 
-def test_backbones_run_where_scores_are_made_and_not_where_training_was() -> None:
-    told = {"use": "i3d_rgb", "args": {"random_weights": True, "device": "cuda:7"}}
-    assert _backbone("rgb", told, torch.device("cpu")).frozen.device == "cpu"  # type: ignore[attr-defined]
+def test_backbones_run_on_the_chosen_device_and_not_on_that_of_training() -> None:
+    stored = {"use": "i3d_rgb", "args": {"random_weights": True, "device": "cuda:7"}}
+    assert _backbone("rgb", stored, torch.device("cpu")).frozen.device == "cpu"  # type: ignore[attr-defined]
     assert _backbone("rgb", {"use": "mean_colour"}, torch.device("cpu")).dim == 3
 
 
 @pytest.mark.parametrize("device", ["banana", "cuda:99", "meta"])
-def test_devices_that_are_not_there_are_told(tmp_path: Path, device: str) -> None:
+def test_missing_devices_are_refused(tmp_path: Path, device: str) -> None:
     with pytest.raises(VadkitError, match=f"--device {device} cannot be used here"):
         load_system(write_model(tmp_path / "m.safetensors"), device)
 
 
-def test_scores_that_are_not_finite_are_told(tmp_path: Path) -> None:
+def test_scores_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     system = load_system(write_model(tmp_path / "m.safetensors"), "cpu")
     with torch.no_grad():
         system.model.score.layers[0].bias.fill_(float("nan"))
@@ -123,7 +123,7 @@ def test_the_graphs_of_these_tests_are_plain_data() -> None:
     assert json.loads(json.dumps(RGB)) == RGB
 
 
-def test_random_weights_of_training_and_files_that_lie_elsewhere(tmp_path: Path) -> None:
+def test_random_weights_of_training_and_moved_weight_files(tmp_path: Path) -> None:
     from vadkit.predict.system import _with_weights
 
     inputs = {"rgb": {"use": "i3d_rgb", "args": {"short_side": 256}}, "clip": {"use": "clip_vit"}}

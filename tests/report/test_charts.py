@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from vadkit.report import Bar, Line, Point, bar_chart, line_chart, scatter, table, wave_chart
-from vadkit.report.scatter import SIDES, WIDTHS, _apart, _box, _dot_box, _sides
-from vadkit.report.ticks import linear_axis
+from vadkit.report import Bar, Line, Point, bar_chart, line_chart, scatter, spark_chart, wave_chart
+from vadkit.report.axis_ticks import linear_axis
 
 EVIL = "<script>alert('x')</script>&\""
 
@@ -42,7 +40,7 @@ def test_steps_hold_their_values_and_a_gap_is_left_where_a_value_is_missing() ->
     assert parts == [[(0, 1000), (2500, 1000)], [(5000, 0), (7500, 0), (10000, 0)]]
 
 
-def test_spans_and_levels_stand_where_they_belong() -> None:
+def test_spans_and_levels_are_at_their_values() -> None:
     chart = line_chart(
         [Line("score", [0, 10], [0.2], step=True)],
         x_label="time (s)",
@@ -69,7 +67,7 @@ def test_axes_are_named_and_several_curves_have_a_key_with_dashes() -> None:
     assert [li.findtext(".") or "".join(li.itertext()) for li in tree(chart).iter("li")] == ["RGB", "flow"]
 
 
-def test_a_curve_of_one_value_can_be_seen() -> None:
+def test_a_curve_of_one_value_is_visible() -> None:
     curve = tree(line_chart([Line("a", [3], [1.0])], x_label="x", y_label="y")).find(".//path[@class='curve']")
     assert curve is not None and len(points(curve.get("d", ""))) == 2
 
@@ -104,35 +102,32 @@ def test_groups_are_headed_once() -> None:
     assert texts(bar_chart(bars, x_label="AP"), "group") == ["motion", "sound"]
 
 
-def test_names_in_a_scatter_never_overlap_whatever_its_width() -> None:
-    rng = np.random.default_rng(0)
-    cloud = [Point(f"variant number {i}", *rng.random(2), y_spread=0.03) for i in range(25)]
-    x, y = linear_axis([p.x for p in cloud], None, 7), linear_axis([p.y for p in cloud])
-    sides = _sides(cloud, x, y, 300)
-    assert sum(side is not None for side in sides) >= 5
-    for width in WIDTHS:
-        boxes = [_box(p, s, x, y, width, 300) for p, s in zip(cloud, sides) if s is not None]
-        dots = [_dot_box(p, x, y, width, 300) for p in cloud]
-        assert all(_apart(a, b) for a, b in combinations(boxes, 2))
-        for box, i in zip(boxes, (i for i, s in enumerate(sides) if s is not None)):
-            assert all(_apart(box, dot) for j, dot in enumerate(dots) if j != i)
-
-
-def test_crowded_names_are_numbered_and_listed() -> None:
-    cloud = [Point(f"p{i}", 1.0, 1.0) for i in range(len(SIDES) + 3)]
-    chart = scatter(cloud, x_label="ms", y_label="AP")
-    numbered = texts(chart, "number")
-    assert numbered == [str(i + 1) for i in range(len(numbered))]
-    assert len(numbered) + len(texts(chart, "name")) == len(cloud)
-    assert len(list(tree(chart).iter("li"))) == len(numbered)
+def test_points_are_numbered_and_their_names_listed_in_order() -> None:
+    chart = scatter([Point("tca", 10, 0.5, 0.1), Point("mlp", 20, 1.0)], x_label="ms", y_label="AP")
+    assert texts(chart, "number") == ["1", "2"]
+    assert [li.text for li in tree(chart).iter("li")] == ["tca", "mlp"]
+    assert [title.text for title in tree(chart).iter("title")] == ["tca: 0.5 at 10", "mlp: 1 at 20"]
+    x, y = linear_axis([10, 20], None, 7), linear_axis([0.4, 0.6, 1.0])
+    for circle, a, b in zip(tree(chart).iter("circle"), (10, 20), (0.5, 1.0), strict=True):
+        assert circle.get("cx") == f"{100 * x.place(a):.2f}%"
+        assert float(circle.get("cy", "")) == pytest.approx(300 * (1 - y.place(b)), abs=0.1)
+    (bar,) = (line for line in tree(chart).iter("line") if line.get("class") == "whisker")
+    length = float(bar.get("y1", "")) - float(bar.get("y2", ""))
+    assert length == pytest.approx(300 * (y.place(0.6) - y.place(0.4)), abs=0.2)
 
 
 def test_points_without_a_value_are_named() -> None:
-    chart = scatter(
-        [Point("good", 1, 1), Point("bad", math.nan, 1), Point("zero", 0, 1)], x_label="x", y_label="y", x_log=True
-    )
-    assert "Not shown, no value: bad, zero." in chart
+    cloud = [Point("good", 1, 1), Point("bad", math.nan, 1), Point("worse", 0, math.inf)]
+    chart = scatter(cloud, x_label="x", y_label="y")
+    assert "Not shown, no value: bad, worse." in chart
     assert len(list(tree(chart).iter("circle"))) == 1
+
+
+def test_a_spark_chart_is_drawn_between_its_bounds() -> None:
+    chart = tree(spark_chart([0.0, 1.0], (0.0, 1.0), 0.5))
+    path, level = chart.find("path"), chart.find("line")
+    assert path is not None and points(path.get("d", "")) == [(0, 26), (70, 26), (70, 2), (140, 2)]
+    assert level is not None and level.get("y1") == level.get("y2") == "14.0"
 
 
 def test_a_wave_covers_the_sound_and_no_more() -> None:
@@ -173,29 +168,10 @@ def test_a_long_wave_keeps_its_loudest_moments() -> None:
             description=EVIL,
         ),
         bar_chart([Bar(EVIL, 1, group=EVIL, text=EVIL)], x_label=EVIL, title=EVIL),
-        scatter([Point(EVIL, 1, 1), Point(EVIL, math.nan, 1)], x_label=EVIL, y_label=EVIL, series=[EVIL] * 2),
-        table([{EVIL: EVIL}], caption=EVIL),
+        scatter([Point(EVIL, 1, 1), Point(EVIL, math.nan, 1)], x_label=EVIL, y_label=EVIL),
         wave_chart(np.ones(3, np.float32), 1, 3, x_label=EVIL, y_label=EVIL, title=EVIL),
     ],
 )
 def test_everything_is_escaped(markup: str) -> None:
     assert "<script" not in markup
     assert "alert" in "".join(tree(markup).itertext())
-
-
-def test_tables_align_numbers_and_say_what_is_missing() -> None:
-    shown = table([{"name": "tca", "AP": 0.8641, "parameters": 8215094}, {"name": "dense", "AP": None, "note": "slow"}])
-    cells = [["".join(c.itertext()) for c in row] for row in tree(shown.replace("&ndash;", "-")).iter("tr")]
-    assert cells == [
-        ["name", "AP", "parameters", "note"],
-        ["tca", "0.864", "8,215,094", "-"],
-        ["dense", "-", "-", "slow"],
-    ]
-    assert [c.get("class") for c in tree(shown.replace("&ndash;", "-")).iter("th")] == [None, "n", "n", None]
-
-
-def test_tables_refuse_rows_that_do_not_fit() -> None:
-    with pytest.raises(ValueError, match="a row has 1 cells, the table has 2 columns"):
-        table([["a"]], ["x", "y"])
-    with pytest.raises(ValueError, match="need columns="):
-        table([["a"]])

@@ -9,11 +9,14 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
+from markupsafe import Markup
+from page_colours import DARK, LIGHT, PAPER
 
-from vadkit.report import page, section, warning_box
-from vadkit.report.style import DARK, LIGHT, PAPER
+from vadkit.report import render
+from vadkit.report.plot import DASHES, SERIES
 
-# What a reader without long, middle or short cones sees of linear RGB (Machado et al. 2009, severity 1).
+# Linear RGB as seen without long, middle or short cones (Machado et al. 2009, severity 1).
 SIGHT = {
     "all": np.eye(3),
     "no long": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -56,15 +59,19 @@ def test_colours_stand_out_from_the_page(scheme: str, colours: tuple[str, ...]) 
 
 @pytest.mark.parametrize("sight", SIGHT)
 @pytest.mark.parametrize("colours", [LIGHT, DARK])
-def test_colours_are_told_apart_with_and_without_colour_vision(sight: str, colours: tuple[str, ...]) -> None:
+def test_colours_are_distinct_with_and_without_colour_vision(sight: str, colours: tuple[str, ...]) -> None:
     seen = {c: lab(np.array(SIGHT[sight]) @ linear(c)) for c in colours}
     for a, b in combinations(colours, 2):
         assert math.dist(seen[a], seen[b]) >= 11.5, (a, b)
 
 
+def test_every_series_has_a_colour_and_a_dash() -> None:
+    assert len(LIGHT) == len(DARK) == SERIES == len(set(DASHES))
+
+
 def test_a_page_loads_nothing_from_elsewhere_and_runs_only_its_own_script() -> None:
     script = "document.title += '!'"
-    text = page("<T>", "<p>body</p>", script=script, subtitle="a & b", footer="<f>")
+    text = render("page.html", title="<T>", subtitle="a & b", script=Markup(script))
     tags = Tags()
     tags.feed(text)
     policy = next(a["content"] for t, a in tags.found if a.get("http-equiv") == "Content-Security-Policy") or ""
@@ -72,19 +79,18 @@ def test_a_page_loads_nothing_from_elsewhere_and_runs_only_its_own_script() -> N
     own = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert rules["default-src"] == "'none'"
     assert rules["script-src"] == f"'sha256-{own}'"
+    assert f"<script>{script}</script>" in text
     assert not re.search(r"https?:", policy)
     assert [t for t, a in tags.found if a.get("src") or (a.get("href") or "").startswith("http")] == []
-    assert "<title>&lt;T&gt;</title>" in text and "a &amp; b" in text and "&lt;f&gt;" in text
+    assert "<title>&lt;T&gt;</title>" in text and "a &amp; b" in text
     assert "width=device-width" in text and "prefers-color-scheme" in text
 
 
 def test_a_page_without_a_script_runs_none() -> None:
-    text = page("T", ["<p>a</p>", "<p>b</p>"])
+    text = render("page.html", title="T", subtitle="")
     assert "script-src 'none'" in text and "<script" not in text
-    assert "<p>a</p>\n<p>b</p>" in text
 
 
-def test_sections_and_warnings_escape_text() -> None:
-    assert section("<h>", "<p>") == "<section><h2>&lt;h&gt;</h2>\n<p>&lt;p&gt;</p></section>"
-    assert warning_box([]) == ""
-    assert "<li>&lt;i&gt;</li>" in warning_box(["<i>"])
+def test_a_missing_value_is_an_error_and_not_a_gap() -> None:
+    with pytest.raises(UndefinedError, match="subtitle"):
+        render("page.html", title="T")

@@ -1,4 +1,4 @@
-"""Where a measurement was made: device, versions, commit."""
+"""The conditions of a measurement: device, versions, commit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = ("torch", "numpy", "mmengine", "timm", "librosa", "av")
 
 
 def machine(device: torch.device) -> dict[str, Any]:
-    """Return plain data that names the machine without naming its owner."""
+    """Return plain data that describes the machine and does not identify its owner."""
     return {
         "device": _device(device),
         "threads": torch.get_num_threads(),
@@ -46,10 +46,10 @@ def _cpu_model() -> str:
 
 
 def commit() -> str:
-    """Return the commit of the checkout this runs from, marked if files were changed since."""
+    """Return the commit of the checkout that runs, marked if files have changed since."""
     here = Path(__file__).parent
     try:
-        words = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+changes"]
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+        command = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+changes"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "not a checkout"

@@ -1,4 +1,4 @@
-"""A fresh process that makes one train step and says by how much that let it grow (MiB, Linux and macOS)."""
+"""A fresh process that runs one train step and prints by how much it has grown (MiB, Linux and macOS)."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def grown(spec: dict[str, Any], load: Load) -> float | None:
 
 
 def peak() -> float | None:
-    """Return the peak of this process's resident memory in MiB, or None where nobody tells.
+    """Return the peak of this process's resident memory in MiB, or None if it is unknown.
 
-    On Linux by the kernel's mark of this very program: what getrusage tells there is never less than what the
-    process that started this one had.
+    On Linux from the kernel's high-water mark, because getrusage there never reports less than the memory of the
+    parent process.
     """
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():

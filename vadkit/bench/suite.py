@@ -1,4 +1,4 @@
-"""What is compared: variants of a graph, by swapping one node's component or from a spec file."""
+"""The variants of a graph to compare, from swapping one node's component or from a spec file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = ("about", "config", "set", "seeds", "variants")
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the table: a graph and the changes to it. ``{seed}`` in a change is the seed of each run."""
+    """One row of the table: a graph and the changes to it, in which ``{seed}`` is replaced by each run's seed."""
 
     name: str
     config: str
@@ -36,14 +36,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class Suite:
-    """The variants, the seeds each is trained with, and a sentence on what is compared."""
+    """The variants, the seeds each is trained with, and a sentence about the comparison."""
 
     about: str
     variants: tuple[Variant, ...]
     seeds: tuple[int, ...]
 
     def check(self) -> dict[str, Plan]:
-        """Return every variant's checked graph by name; tell all problems before anything is trained."""
+        """Return every variant's checked graph by name. Raises VadkitError with the problems of all variants."""
         plans, problems = {}, []
         for variant in self.variants:
             try:
@@ -61,7 +61,7 @@ def swap(config: str, node: str, components: Sequence[str], sets: Sequence[str],
     """Return a suite in which ``node`` uses each of ``components`` in turn."""
     names = list(dict.fromkeys(c.strip() for c in components if c.strip()))
     if not names:
-        fail("--with names no component", "for example --with tca,gl_mhsa,transformer")
+        fail("--with lists no component", "for example --with tca,gl_mhsa,transformer")
     variants = [Variant(name, config, (*sets, f"nodes.{node}.use={name}")) for name in names]
     return Suite(f"node {node} of {config}", tuple(variants), tuple(range(seeds)))
 
@@ -102,9 +102,9 @@ def _variant(path: Path, data: dict[str, Any], name: str, value: Any, sets: Sequ
     config = value.get("config", data.get("config"))
     if not isinstance(config, str):
         fail(f"{path}: variant '{name}' has no config", "give one to the variant or to the whole file")
-    beside = path.parent / config
+    local = path.parent / config  # a path in the spec is relative to it
     changes = [*_texts(path, data.get("set")), *_texts(path, value.get("set")), *sets]
-    return Variant(name, str(beside) if beside.is_file() else config, tuple(changes))
+    return Variant(name, str(local) if local.is_file() else config, tuple(changes))
 
 
 def _texts(path: Path, value: Any) -> list[str]:
@@ -128,6 +128,6 @@ def fingerprint(plan: Plan) -> str:
 
 
 def folder_name(variant: Variant, plan: Plan) -> str:
-    """Return a folder name that is safe and belongs to this very variant."""
+    """Return a folder name that is safe and unique to this variant."""
     plain = re.sub(r"[^A-Za-z0-9]+", "-", variant.name).strip("-").lower()[:40] or "variant"
     return f"{plain}-{fingerprint(plan)}"

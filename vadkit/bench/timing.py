@@ -1,7 +1,7 @@
-"""Time and memory of a train step and of scoring, variants side by side in one run.
+"""Time and memory of a train step and of scoring, of all variants in one run.
 
-The variants take turns, round by round, so that a machine that grows warm or busy meets all alike;
-the median over the rounds is reported. On CUDA, time is taken with events and memory is what torch
+The variants take turns, round by round, so that a machine that gets warm or busy slows all of them;
+the median over the rounds is reported. On CUDA, events measure time, and memory is what torch
 allocated; on the CPU, memory is the growth of a fresh process.
 """
 
@@ -26,7 +26,7 @@ from vadkit.problems import fail
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians in milliseconds; peak memory of a train step in MiB, None if it could not be had."""
+    """Medians in milliseconds; peak memory of a train step in MiB, None if it is unknown."""
 
     train_ms: float
     score_ms: float
@@ -54,8 +54,8 @@ def random_batch(model: VadModel, load: Load, device: torch.device) -> dict[str,
     batch["mask"] = torch.ones(load.bags, load.snippets, dtype=torch.bool, device=device)
     for step in model.plan.losses:
         if "prompts" in step.wires:
-            word = ports_of(step.component)["prompts"].pattern.words[-1]
-            dim = getattr(model.losses[step.name], word)
+            width = ports_of(step.component)["prompts"].pattern.words[-1]
+            dim = getattr(model.losses[step.name], width)
             batch["prompts"] = torch.randn(load.bags, 2, dim, generator=generator).to(device)
     return batch
 
@@ -63,7 +63,7 @@ def random_batch(model: VadModel, load: Load, device: torch.device) -> dict[str,
 def measure(
     models: Mapping[str, VadModel], load: Load, device: torch.device, on_round: Callable[[], None] = lambda: None
 ) -> dict[str, Timing]:
-    """Return the timing of every model. Memory on the CPU is measured apart, see ``peak_memory``."""
+    """Return the timing of every model. Memory on the CPU is measured separately by ``peak_memory``."""
     times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in models}
     memory: dict[str, float | None] = dict.fromkeys(models)
     trainees = {name: Trainee(model, load, device) for name, model in models.items()}
@@ -86,7 +86,7 @@ def measure(
 
 
 class Trainee:
-    """A model with its batch and an Adam optimizer of its own."""
+    """A model with its own batch and Adam optimizer."""
 
     def __init__(self, model: VadModel, load: Load, device: torch.device) -> None:
         self.model = model.to(device)
@@ -122,11 +122,11 @@ def _clock(work: Callable[[], Any], device: torch.device) -> float:
 
 
 def peak_memory(spec: dict[str, Any], load: Load) -> float | None:
-    """Return by how many MiB a train step lets a fresh CPU process grow, or None where that is unknown."""
+    """Return by how many MiB a train step makes a fresh CPU process grow, or None if that is unknown."""
     job = json.dumps({"spec": spec, "load": asdict(load)})
     done = subprocess.run([sys.executable, "-m", "vadkit.bench.memory"], input=job, capture_output=True, text=True)
     if done.returncode:
-        told = "\n".join(done.stderr.strip().splitlines()[-4:])
-        fail(f"the memory of a train step could not be measured (exit code {done.returncode}):\n{told}")
+        output = "\n".join(done.stderr.strip().splitlines()[-4:])
+        fail(f"the memory of a train step could not be measured (exit code {done.returncode}):\n{output}")
     value = json.loads(done.stdout)["mib"]
     return None if value is None else float(value)

@@ -31,9 +31,10 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from vadkit.bench.run import run_suite
-    from vadkit.bench.table import rows, write_tables
+    from vadkit.bench.comparison_table import rows
+    from vadkit.bench.run_suite import run_suite
     from vadkit.bench.timing import Load
+    from vadkit.bench.write_comparison import write_comparison
     from vadkit.devices import choose_device
 
     suite = _suite(args)
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
         load = Load(args.bags, args.snippets, args.rounds)
         results = run_suite(suite, args.out, str(choose_device(args.device)), load, progress)
-    files = write_tables(results, args.out)
+    files = write_comparison(results, args.out)
     _print(console, suite.about, rows(results))
     console.print("wrote " + ", ".join(map(str, files)), highlight=False)
     return 0

@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.opencv import load_opencv
 
     load_opencv()  # the demo draws with it: without, the modules of the next lines cannot be imported
-    from vadkit.demo.page import study_page
     from vadkit.demo.study import free_space, run_study
+    from vadkit.demo.study_page import study_page
     from vadkit.files import write_text_atomic
     from vadkit.problems import fail
 
@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
 def _print(console: Any, study: dict[str, Any]) -> None:
     from rich.table import Table
 
-    from vadkit.demo.table import COLUMNS, heading, rows, text, verdict
+    from vadkit.demo.study_table import COLUMNS, heading, rows, table_title, text, verdict
 
-    table = Table(title=f"Test clips, mean and standard deviation over {study['seeds']} seeds", title_justify="left")
+    table = Table(title=table_title(study), title_justify="left")
     table.add_column("system")
     for column in COLUMNS:
         table.add_column(heading(column), justify="right")

@@ -16,7 +16,7 @@ from vadkit.files import make_folder
 from vadkit.problems import fail
 
 if TYPE_CHECKING:
-    from vadkit.evaluate.result import Result
+    from vadkit.evaluate.evaluation import Evaluation
 
 # What the table shows, in this order; results.json has all.
 SHOWN = (
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _evaluate(args: argparse.Namespace) -> tuple[Result, str | None]:
+def _evaluate(args: argparse.Namespace) -> tuple[Evaluation, str | None]:
     """Return the result, and the sentence that goes with the model's figures, if any."""
     from vadkit.api import load
     from vadkit.data.from_config import open_dataset
@@ -121,7 +121,7 @@ class _progress:
         self.bar.stop()
 
 
-def _tell(result: Result, note: str | None) -> None:
+def _tell(result: Evaluation, note: str | None) -> None:
     from vadkit.cli.tables import print_table
 
     figures, protocol = result.figures, result.protocol
@@ -141,8 +141,6 @@ def _tell(result: Result, note: str | None) -> None:
         print(f"  {key}: {protocol[key]}")
     post = "; ".join(f"{p['use']} {p['args']}" for p in protocol["post"]) or "none"
     print(f"  post: {post}\n  threshold: {protocol['threshold']}\n  weights selected by: {protocol['select']}")
-    if not figures["exact"]:
-        print(f"  figures are off by at most {max(figures['error_bound'].values()):.1e}: scores were merged")
     for text in [*result.warnings, *([note] if note else [])]:
         print(f"note: {text}")
 

@@ -1,5 +1,5 @@
-"""A small surveillance data set that is rendered on the spot, and the study that is made on it.
+"""A small surveillance data set that is rendered locally, and a study of the paper's systems on it.
 
-``script`` says what happens in each clip, ``scenery``, ``figures``, ``sights`` and ``noises`` draw and
-sound it, ``render`` writes mp4 files, ``study`` extracts, trains and scores, ``table`` and ``page`` tell.
+``script`` lists what happens in each clip, ``scenery``, ``people``, ``sights`` and ``noises`` provide pictures and
+sound, ``render`` writes mp4 files, ``study`` extracts, trains and scores, ``study_table`` and ``study_page`` report.
 """

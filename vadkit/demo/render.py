@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from vadkit.demo import figures, noises, sights
+from vadkit.demo import noises, people, sights
 from vadkit.demo.scenery import HEIGHT, WIDTH, background, horizon
 from vadkit.demo.script import FPS, Clip
 
@@ -24,10 +24,10 @@ class Stage:
     def __init__(self, clip: Clip) -> None:
         rng = np.random.default_rng(clip.seed)
         self.clip, self.level = clip, horizon(clip.camera)
-        self.group = figures.group(rng, clip.frames, int(rng.integers(3, 5)))
-        walkers = [figures.walker(rng, clip.frames) for _ in range(int(rng.integers(2, 5)))]
+        self.group = people.group(rng, clip.frames, int(rng.integers(3, 5)))
+        walkers = [people.walker(rng, clip.frames) for _ in range(int(rng.integers(2, 5)))]
         self.people = [*self.group, *walkers]
-        self.fast = [figures.crossing(rng, clip.frames) for _ in range(2)]
+        self.fast = [people.crossing(rng, clip.frames) for _ in range(2)]
         self.glows = [sights.sign(rng, clip.frames, self.level)]
         self.light = 1 + 0.12 * rng.uniform(-1, 1) + 0.03 * np.sin(np.arange(clip.frames) / FPS + rng.uniform(0, 6))
         self.sound = noises.everyday(rng, clip.frames)
@@ -43,13 +43,13 @@ class Stage:
         if self.clip.kind == "fire":
             self.glows.append(sights.fire(rng, frames, start, end, self.level))
         elif self.clip.kind == "fight":
-            figures.shove(rng, self.group, start, end)
+            people.shove(rng, self.group, start, end)
         elif self.clip.kind == "gunshots":
             noises.shots(rng, self.sound, start, end)
         else:
             self.glows.append(sights.fire(rng, frames, start, end, self.level))
             self.flash_at = start
-            figures.flee(rng, self.people, start, end)
+            people.flee(rng, self.people, start, end)
             noises.blast(rng, self.sound, start, end)
 
     def frame(self, number: int) -> np.ndarray:
@@ -57,12 +57,12 @@ class Stage:
         image = background(self.clip.camera).copy()
         self.glows[0].draw(image, number)
         for fast in self.fast:
-            figures.draw_wheels(image, fast, number, self.level)
+            people.draw_wheels(image, fast, number, self.level)
             if fast.person is not None:
-                figures.draw_person(image, fast.person, number, 0.9 * number, self.level)
+                people.draw_person(image, fast.person, number, 0.9 * number, self.level)
         order = sorted(range(len(self.people)), key=lambda i: self.people[i].z[number])
         for i in order:
-            figures.draw_person(image, self.people[i], number, self.strides[i][number], self.level)
+            people.draw_person(image, self.people[i], number, self.strides[i][number], self.level)
         for glow in self.glows[1:]:
             glow.draw(image, number)
         extra = 0.0 if self.flash_at is None else sights.flash(self.flash_at, number)

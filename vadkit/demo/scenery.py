@@ -1,4 +1,4 @@
-"""What the fixed cameras see when nobody is there."""
+"""The empty scenes that the fixed cameras see."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vadkit.demo.figures import place
+from vadkit.demo.people import place
 from vadkit.demo.scenery import HEIGHT, WIDTH
 from vadkit.demo.script import FPS
 

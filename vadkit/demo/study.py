@@ -1,4 +1,4 @@
-"""Render, extract, train, score: the whole study in one folder, in which whatever is finished is used again.
+"""Render, extract, train, score: the whole study in one folder, in which finished steps are reused.
 
 OUT/videos/NAME.mp4                  the clips
 OUT/features/                        their feature store
@@ -35,12 +35,12 @@ from vadkit.plugin_manager import load_plugins
 from vadkit.problems import fail
 
 WORKERS = 2
-Progress = Callable[[str, int, int], None]  # what is done, units done, units in all
+Progress = Callable[[str, int, int], None]  # step, units done, units in total
 
 
 @dataclass(frozen=True)
 class System:
-    """A graph of the study and what it is fed with."""
+    """A graph of the study and its streams, as a title."""
 
     config: str
     title: str
@@ -56,11 +56,11 @@ SYSTEMS = (
 def run_study(out: Path, seeds: int, quick: bool, progress: Progress) -> dict[str, Any]:
     """Return the study as plain data: figures of every system and seed, and scores of every test clip.
 
-    ``quick`` takes a third of the clips and a tenth of the steps: to see that all works, not for figures.
+    ``quick`` takes a fraction of the clips and steps: to check that everything works, not for figures.
     Raises VadkitError if OUT cannot be written or holds another study.
     """
     clips = write_script(train=(12, 3), test=(6, 2)) if quick else write_script()
-    backbones = _backbones(SYSTEMS[-1].config)  # first, so that a missing plugin is told before the long work
+    backbones = _backbones(SYSTEMS[-1].config)  # first, so that a missing plugin is reported before the long work
     _claim(out, {"quick": quick, "clips": [clip.name for clip in clips]})
     _render_all(clips, out / "videos", progress)
     _extract_all(clips, backbones, out, progress)
@@ -76,13 +76,13 @@ def run_study(out: Path, seeds: int, quick: bool, progress: Progress) -> dict[st
 
 
 def _claim(out: Path, what: dict[str, Any]) -> None:
-    """Note which clips OUT is about; refuse a folder that is about others."""
+    """Record the clips of OUT; refuse a folder of other clips."""
     note = out / "demo.json"
     if note.is_file():
         if json.loads(note.read_text(encoding="utf-8")) != what:
-            fail(f"{out} holds a study of other clips", "give another --out, or remove the folder")
+            fail(f"{out} holds a study of other clips", "choose another --out, or delete the folder")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        fail(f"{out} is there and holds something else", "give another --out")
+        fail(f"{out} exists and holds something else", "choose another --out")
     write_atomically(note, json.dumps(what).encode())
 
 
@@ -107,7 +107,7 @@ class _Renderer:
 
 
 def _extract_all(clips: Sequence[Clip], backbones: dict[str, Backbone], out: Path, progress: Progress) -> None:
-    """Extract what the three-stream graph's inputs name; the smaller systems take the same streams."""
+    """Extract the inputs of the three-stream graph; the smaller systems use the same streams."""
     result = extract_store(
         [_entry(clip, out) for clip in clips],
         backbones,
@@ -120,7 +120,7 @@ def _extract_all(clips: Sequence[Clip], backbones: dict[str, Backbone], out: Pat
     )
     if result.failed:
         name, cause = next(iter(result.failed.items()))
-        fail(f"{name}: {cause}", "remove the file; it is rendered again")
+        fail(f"{name}: {cause}", "delete the video and rerun the same command")
 
 
 def _entry(clip: Clip, out: Path) -> VideoEntry:
@@ -130,7 +130,7 @@ def _entry(clip: Clip, out: Path) -> VideoEntry:
         "split": clip.split,
         "label": int(clip.span is not None),
         "classes": [clip.kind] if clip.span else [],
-        # The training never sees an interval: only test clips have one.
+        # Training never sees an interval: only test clips have one.
         "spans": [list(clip.span)] if clip.span and clip.split == "test" else [],
         "num_frames": clip.frames,
         "fps": float(FPS),
@@ -139,7 +139,7 @@ def _entry(clip: Clip, out: Path) -> VideoEntry:
 
 
 def _backbones(config: str) -> dict[str, Backbone]:
-    """Return stream -> backbone of a graph, every stream of the store once."""
+    """Return stream -> backbone of a graph, each stream of the store once."""
     plugins = load_plugins()
     spec = compile_plan(load_config(config, (), plugins.config_folders), plugins).spec
     streams = spec["data"]["streams"] or {name: name for name in spec["inputs"]}
@@ -156,7 +156,7 @@ def _folder(system: System, seed: int, out: Path) -> Path:
 
 
 def _train_all(seeds: int, out: Path, quick: bool, progress: Progress) -> None:
-    """Train every system with every seed, the RGB systems first: the others start from them."""
+    """Train every system with every seed, the RGB systems first: the others start from their weights."""
     runs = [(system, seed) for system in SYSTEMS for seed in range(seeds)]
     left = [(s, seed) for s, seed in runs if not (_folder(s, seed, out) / "scores.json").is_file()]
     done = len(runs) - len(left)
@@ -208,6 +208,6 @@ def _describe(clip: Clip) -> dict[str, Any]:
 
 
 def free_space(out: Path) -> int:
-    """Return the bytes free where OUT is or will be."""
-    there: Iterable[Path] = (path for path in (out, *out.absolute().parents) if path.exists())
-    return shutil.disk_usage(next(iter(there))).free
+    """Return the free bytes on the disk of OUT, which need not exist yet."""
+    existing: Iterable[Path] = (path for path in (out, *out.absolute().parents) if path.exists())
+    return shutil.disk_usage(next(iter(existing))).free

@@ -27,8 +27,8 @@ from vadkit.engine.run_log import JsonLines, Log, TensorBoard
 from vadkit.engine.selection import watched_split
 from vadkit.engine.session import Session
 from vadkit.engine.warm_start import warm_start
-from vadkit.evaluate.choice import metric_for
 from vadkit.evaluate.score import evaluate_as_configured
+from vadkit.evaluate.selection_metric import metric_for
 from vadkit.files import write_atomically
 from vadkit.graph.compiler import compile_config
 from vadkit.graph.load import load_config

@@ -1,1 +1,1 @@
-"""Ground truth from intervals, figures in bounded memory, and scoring a whole data set."""
+"""Ground truth from intervals, figures, and scoring a whole data set."""

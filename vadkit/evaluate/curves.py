@@ -1,7 +1,7 @@
 """Figures of a ranking with weights: exactly what counting single frames would give, ties included.
 
 Everything works on a ``Ranking``: the distinct scores from the highest down, with the weight of
-positive and negative frames at each. Legend: k distinct scores.
+positive and negative frames at each. Legend: n scores, k distinct scores.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Ranking:
 
 
 def ranking(scores: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> Ranking:
-    """Return the ranking of entries (n,) that are sorted by falling score."""
+    """Return the ranking of scores (n,) in falling order, with their weights (n,)."""
     if len(scores) == 0:
         return Ranking(np.zeros(0), np.zeros(0))
     starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
@@ -60,26 +60,3 @@ def ap_trapezoid(r: Ranking) -> float:
     hits, all_ = np.cumsum(r.positive), np.cumsum(r.positive + r.negative)
     precision = np.r_[1.0, hits / all_]
     return float(np.sum(r.positive / r.positives * (precision[1:] + precision[:-1]) / 2))
-
-
-def auc_bound(r: Ranking) -> float:
-    """Return how far ``auc`` can be off if frames of one score had in truth different ones."""
-    return float(0.5 * np.sum(r.positive * r.negative) / (r.positives * r.negatives))
-
-
-def ap_bounds(r: Ranking) -> tuple[float, float]:
-    """Return how far ``average_precision`` and ``ap_trapezoid`` can be off in the same case.
-
-    While the frames of one score are gone through in an unknown order, precision stays between all
-    negatives first and all positives first. (The trapezoid's curve begins at precision 1, which is
-    what positives first give at the highest score.)
-    """
-    hits, all_ = np.cumsum(r.positive), np.cumsum(r.positive + r.negative)
-    before = hits - r.positive
-    most = hits / np.maximum(all_ - r.negative, 1)
-    least = before / np.maximum(all_ - r.positive, 1)
-    step = hits / all_
-    line = (np.r_[1.0, step[:-1]] + step) / 2
-    gain = r.positive / r.positives
-    off, off_line = (float(np.sum(gain * np.maximum(most - mid, mid - least))) for mid in (step, line))
-    return off, off_line

@@ -1,4 +1,4 @@
-"""Score every video of a split with a model and measure.
+"""Score every video of a split with a model and compute the figures.
 
 Legend: t snippets, dim the width of a stream.
 """
@@ -17,26 +17,26 @@ from vadkit import __version__
 from vadkit.components import build_component, find_component
 from vadkit.data.whole_videos import load
 from vadkit.devices import float32
-from vadkit.evaluate.result import Result, Scored
+from vadkit.evaluate.evaluation import Evaluation, Scored
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.truth import Tail, snippet_truth
 from vadkit.kinds import Postprocess
 from vadkit.plugin_manager import Plugins
-from vadkit.problems import fail
+from vadkit.problems import fail, plural
 from vadkit.video import Video, VideoDataset
 
 OnProgress = Callable[[int, int, str], None]  # videos done, videos in all, the name of the last one
-# Attention needs t * t numbers per crop and head; crops beyond this many are scored one after the other.
+# Attention needs t * t numbers per crop and head; so many crops are scored at once that this is not exceeded.
 PAIRS = 2**22
-# How a data set read its intervals, where not as they were annotated.
+# How a data set reads its intervals, if not as annotated.
 RULES = {
-    "closed": "; the last frame as annotated is inside (RTFM)",
+    "closed": "; the annotated last frame is included (RTFM)",
     "umil": "; 14 videos of UCF-Crime as changed by the authors of UMIL",
 }
 
 
 class Book(Protocol):
-    """What a component of kind metric has to offer."""
+    """What a component of kind metric provides."""
 
     def add(
         self,
@@ -64,24 +64,24 @@ def evaluate(
     tail: Tail = "real",
     book: Book | None = None,
     on_progress: OnProgress | None = None,
-) -> Result:
+) -> Evaluation:
     """Return figures and scores of all videos of a split.
 
     Args:
-        model: called as ``model(*streams, crops=n)`` with float32 (n, t, dim) each; gives (n, t). It
-            is in eval mode meanwhile, and every module is as it was afterwards.
+        model: called as ``model(*streams, crops=n)`` with float32 (n, t, dim) each; returns (n, t). It
+            is put into eval mode, and every module is restored to its own mode afterwards.
         dataset: of kind dataset.
         split: "train", "val" or "test".
-        post: applied in order to the scores (t,) of each video, after its crops were averaged.
+        post: applied in order to the scores (t,) of each video, after averaging its crops.
         streams: names of the inputs, in order; None is ``model.input_sizes``.
-        device: where to compute; None is where the model is.
+        device: where to compute; None is the model's device.
         crops: the scores of a video's crops are averaged, or only the first is scored.
-        threshold: at or above it a frame is an alarm (for false alarms).
+        threshold: a frame that scores at least this is an alarm (for false alarms).
         tail: see ``snippet_truth``.
-        book: what the figures come from; None is a ``ScoreBook``.
-        on_progress: is told after every video.
+        book: computes the figures; None is a ``ScoreBook``.
+        on_progress: called after every video.
 
-    Abnormal videos without intervals take part in video figures only. Raises VadkitError for an
+    Abnormal videos without intervals count in video figures only. Raises VadkitError for an
     empty split, features that cannot be used or do not fit the model, and scores that are not finite.
     """
     sizes: Mapping[str, int] = getattr(model, "input_sizes", {})
@@ -103,7 +103,7 @@ def evaluate(
                 on_progress(number + 1, len(videos), video.name)
     protocol = _protocol(model, dataset, split, names, post, where, crops, threshold, tail)
     scores_by_name = {scored.video.name: scored.scores for scored in details}
-    return Result(book.figures(threshold), scores_by_name, protocol, details, _warnings(dataset, details))
+    return Evaluation(book.figures(threshold), scores_by_name, protocol, details, _warnings(dataset, details))
 
 
 def evaluate_as_configured(
@@ -115,8 +115,8 @@ def evaluate_as_configured(
     plugins: Plugins | None = None,
     device: str | torch.device | None = None,
     on_progress: OnProgress | None = None,
-) -> Result:
-    """Evaluate by an ``eval`` section: post, threshold, crops, tail, and split where none is given."""
+) -> Evaluation:
+    """Evaluate by an ``eval`` section: post, threshold, crops, tail, and the split if none is given."""
     return evaluate(
         model,
         dataset,
@@ -144,7 +144,7 @@ def _device_of(model: nn.Module) -> torch.device:
 
 @contextmanager
 def _evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Put the model on the device and into eval mode; put every module back into its own mode at the end."""
+    """Put the model on the device and into eval mode; restore the mode of every module at the end."""
     modes = {module: module.training for module in model.modules()}
     model.to(device).eval()
     try:
@@ -168,7 +168,7 @@ def _score(
         part = [x[start : min(start + at_once, count)].to(device) for x in features]
         scores = model(*part, crops=len(part[0]))
         if scores.shape != part[0].shape[:2]:
-            raise ValueError(f"the model gave scores {tuple(scores.shape)} for features {tuple(part[0].shape)}")
+            raise ValueError(f"the model returned scores {tuple(scores.shape)} for features {tuple(part[0].shape)}")
         total += scores.sum(0).double().cpu()
     return (total / count).float().numpy()
 
@@ -177,7 +177,7 @@ def _post(scores: np.ndarray, post: Sequence[Postprocess], video: Video) -> np.n
     for step in post:
         changed = np.asarray(step(scores))
         if changed.shape != scores.shape:
-            raise ValueError(f"{step.name} made {changed.shape} scores of {scores.shape} for video '{video.name}'")
+            raise ValueError(f"{step.name} turned {scores.shape} scores into {changed.shape} for video '{video.name}'")
         scores = changed
     return scores
 
@@ -192,9 +192,10 @@ def _warnings(dataset: VideoDataset, details: Sequence[Scored]) -> list[str]:
     warnings = list(getattr(dataset, "warnings", []))
     unknown = [scored.video.name for scored in details if scored.positives is None]
     if unknown:
+        lack = "is abnormal but has" if len(unknown) == 1 else "are abnormal but have"
         warnings.append(
-            f"{len(unknown)} of {len(details)} videos are abnormal but have no intervals (the first is "
-            f"'{unknown[0]}'): they are left out of all figures but video_auc and video_ap"
+            f"{len(unknown)} of {plural(len(details), 'video')} {lack} no intervals (the first is '{unknown[0]}'): "
+            "only video_auc and video_ap count such videos"
         )
     return warnings
 
@@ -220,11 +221,11 @@ def _protocol(
         "streams": list(streams),
         "snippet_frames": dataset.snippet_frames,
         "crops": {"mean": "scores averaged over crops", "first": "first crop only"}[crops],
-        "alignment": "streams cut or filled with zeros to the snippets of the first one",
+        "alignment": "streams cut or zero-padded to the snippets of the first one",
         "truth": "frames inside intervals [start, end), on each feature file's own snippets"
         + RULES.get(getattr(dataset, "intervals", "half_open"), ""),
         "tail": {
-            "real": "a last snippet counts with the frames that the video has",
+            "real": "the last snippet counts with the frames the video has",
             "full": "every snippet counts in full",
         }[tail],
         "post": [{"use": step.name, "args": _plain(vars(step))} for step in post],

@@ -1,7 +1,7 @@
-"""Figures of a whole data set from snippet scores and truth, fed video by video, in bounded memory.
+"""Figures of a whole data set from snippet scores and truth, added video by video.
 
 A snippet is kept as (score, positive frames, frames), not as frames, and counted with that weight:
-the figures are those of single frames. Legend: t snippets of a video.
+the figures are those of single frames. Legend: t snippets of a video, n snippets of all, g groups.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ import numpy as np
 
 from vadkit.evaluate import curves
 from vadkit.evaluate.curves import Ranking, ranking
-from vadkit.evaluate.entries import Columns, Entries
-from vadkit.problems import fail
+from vadkit.problems import fail, plural
 
-LIMIT = 4_000_000  # entries, about 110 MB
-# What each figure is, in the words that reports print.
+# What each figure is, as reports print it.
 MEANINGS = {
     "auc": "area under the ROC curve over all frames",
     "ap": "average precision over all frames (sum of precision times gain in recall)",
@@ -35,25 +33,26 @@ MEANINGS = {
     "video_ap": "average precision of each video's highest score against its label",
     "per_class": "auc and ap over the videos of one class and all normal videos",
 }
+# score, positive frames, frames, group: (n,) each
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """How a figure is computed, without which frames it is not defined, and how far merging can move it."""
+    """How a figure is computed, and which frames it needs to be defined."""
 
     compute: Callable[[Ranking], float]
     needs: tuple[str, ...]
-    bound: Callable[[Ranking], float]
 
 
-AUC = Figure(curves.auc, ("positive", "negative"), curves.auc_bound)
-AP = Figure(curves.average_precision, ("positive",), lambda r: curves.ap_bounds(r)[0])
-TRAPEZOID = Figure(curves.ap_trapezoid, ("positive",), lambda r: curves.ap_bounds(r)[1])
+AUC = Figure(curves.auc, ("positive", "negative"))
+AP = Figure(curves.average_precision, ("positive",))
+TRAPEZOID = Figure(curves.ap_trapezoid, ("positive",))
 
 
 @dataclass(frozen=True)
 class Group:
-    """Videos that no figure tells apart."""
+    """Videos that no figure distinguishes."""
 
     label: int
     has_positive: bool
@@ -61,19 +60,14 @@ class Group:
 
 
 class ScoreBook:
-    """Is fed the videos of a split, then gives figures.
+    """Takes the videos of a split one by one, then gives figures."""
 
-    Args:
-        limit: entries to hold. Beyond it, neighbouring scores are merged, and the figures come with
-            ``exact: False`` and a bound on the error.
-    """
-
-    def __init__(self, limit: int = LIMIT) -> None:
-        self.entries = Entries(limit)
+    def __init__(self) -> None:
         self.groups: dict[Group, int] = {}
         self.videos: dict[str, tuple[float, int]] = {}  # highest score and label
         self.unknown = 0  # videos without frame truth
         self.snippets = 0
+        self.columns: list[Columns] = []  # of each video
 
     def add(
         self,
@@ -90,7 +84,7 @@ class ScoreBook:
             name: of the video; each is added once.
             scores: (t,), any finite numbers; higher is more abnormal.
             positives, frames: (t,) whole numbers per snippet; see ``truth.snippet_truth``. Positives
-                are None where nobody knows them: then the video counts in video figures only.
+                are None where they are unknown: then the video counts in video figures only.
             label: 1 abnormal, 0 normal.
             group: names of the abnormal classes in it.
 
@@ -105,8 +99,17 @@ class ScoreBook:
             return
         key = Group(int(label), bool(np.any(positives)), tuple(sorted(set(group))) if label else ())
         real = frames > 0  # features may be longer than their video
-        number = self.groups.setdefault(key, len(self.groups))
-        self.entries.add(scores[real], np.asarray(positives)[real], frames[real], number)
+        group_of = np.full(len(scores), self.groups.setdefault(key, len(self.groups)), np.int32)
+        columns = (scores, np.asarray(positives, np.int64), frames.astype(np.int64), group_of)
+        self.columns.append(tuple(column[real] for column in columns))  # type: ignore[arg-type]
+
+    def falling(self) -> Columns:
+        """Return the snippets of all videos, highest score first."""
+        if not self.columns:
+            return np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int32)
+        joined = [np.concatenate(parts) for parts in zip(*self.columns)]
+        order = np.argsort(-joined[0], kind="stable")
+        return tuple(column[order] for column in joined)  # type: ignore[return-value]
 
     def figures(self, threshold: float = 0.5) -> dict[str, Any]:
         """Return all figures; see ``MEANINGS``. One that is not defined is None, and ``undefined`` says why."""
@@ -114,7 +117,7 @@ class ScoreBook:
 
     def _check(self, name: str, scores: np.ndarray, positives: np.ndarray | None, frames: np.ndarray) -> None:
         if name in self.videos:
-            raise ValueError(f"video '{name}' was added before")
+            raise ValueError(f"video '{name}' was already added")
         if scores.ndim != 1 or len(scores) == 0:
             raise ValueError(f"scores of video '{name}' must be (t,) with t > 0, not {scores.shape}")
         for what, counts in (("positives", positives), ("frames", frames)):
@@ -131,15 +134,14 @@ class ScoreBook:
 
 
 class _Figures:
-    """Computes the figures of a book, and notes which are undefined and how exact they are."""
+    """Computes the figures of a book, and notes which are undefined."""
 
     def __init__(self, book: ScoreBook, threshold: float) -> None:
         self.book, self.threshold = book, threshold
-        self.columns: Columns = book.entries.falling()
+        self.columns = book.falling()
         self.groups = list(book.groups)
         self.figures: dict[str, Any] = {}
         self.undefined: dict[str, str] = {}
-        self.bounds: dict[str, float] = {}
 
     def all(self) -> dict[str, Any]:
         whole = self._ranking(lambda group: True)
@@ -165,20 +167,21 @@ class _Figures:
             scores, positives, frames = scores[keep], positives[keep], frames[keep]
         return ranking(scores, positives, frames - positives)
 
-    def _value(self, key: str, figure: Figure, r: Ranking, who: str = "there is", merged: bool = True) -> float | None:
-        """Return a figure, or None with the reason noted. Its bound is noted where scores were ``merged``."""
+    def _value(self, key: str, figure: Figure, r: Ranking, who: str = "there is") -> float | None:
+        """Return a figure, or None with the reason noted."""
         weights = {"positive": r.positives, "negative": r.negatives}
         lacks = [word for word in figure.needs if weights[word] == 0]
         if lacks:
-            unknown = f" ({self.book.unknown} videos have no intervals)" if self.book.unknown else ""
-            self.undefined[key] = f"{who} no {' and no '.join(lacks)} frame{unknown}"
+            self.undefined[key] = f"{who} no {' and no '.join(lacks)} frame{self._say_unknown()}"
             return None
-        if merged and not self.book.entries.exact:
-            self.bounds[key] = figure.bound(r)
         return figure.compute(r)
 
-    def _put(self, key: str, figure: Figure, r: Ranking, who: str = "there is", merged: bool = True) -> None:
-        self.figures[key] = self._value(key, figure, r, who, merged)
+    def _say_unknown(self) -> str:
+        count = self.book.unknown
+        return f" ({plural(count, 'video')} {'has' if count == 1 else 'have'} no intervals)" if count else ""
+
+    def _put(self, key: str, figure: Figure, r: Ranking, who: str = "there is") -> None:
+        self.figures[key] = self._value(key, figure, r, who)
 
     def _far(self) -> None:
         """False alarms: no frame of these videos should reach the threshold."""
@@ -191,10 +194,6 @@ class _Figures:
             self.figures["far"] = None
             return
         self.figures["far"] = float(frames[keep & (scores >= self.threshold)].sum() / total)
-        cells = self.book.entries.cells
-        if cells is not None:
-            cell = cells[max(0, int(np.searchsorted(cells, self.threshold, side="right")) - 1)]
-            self.bounds["far"] = float(frames[keep & (scores == cell)].sum() / total)
 
     def _gains(self) -> None:
         """Compare with what a perfect video classifier without any sense of time would score."""
@@ -204,22 +203,20 @@ class _Figures:
         positives, negatives = positives[order], (frames - positives)[order]
         r = ranking(labels[order].astype(np.float64), positives, negatives)
         for key, figure in (("auc", AUC), ("ap", AP)):
-            self._put(f"label_{key}", figure, r, merged=False)
+            self._put(f"label_{key}", figure, r)
             own, label = self.figures[key], self.figures[f"label_{key}"]
             self.figures[f"gain_{key}"] = None if own is None or label is None else own - label
             if own is None:
                 self.undefined[f"gain_{key}"] = self.undefined[key]
-            if key in self.bounds:
-                self.bounds[f"gain_{key}"] = self.bounds[key]
 
     def _video_figures(self) -> None:
         rows = sorted(self.book.videos.values(), reverse=True)
         scores, labels = (np.array([row[i] for row in rows], float) for i in (0, 1))
         r = ranking(scores, labels, 1 - labels)
         for key, figure in (("video_auc", AUC), ("video_ap", AP)):
-            self._put(key, figure, r, merged=False)
+            self._put(key, figure, r)
             if key in self.undefined:
-                self.undefined[key] = "it takes both normal and abnormal videos"
+                self.undefined[key] = "both normal and abnormal videos are needed"
 
     def _of_class(self, name: str) -> dict[str, Any]:
         r = self._ranking(lambda group: group.label == 0 or name in group.classes)
@@ -241,7 +238,5 @@ class _Figures:
             "snippets": self.book.snippets,
             "frames": int(whole.positives + whole.negatives),
             "positives": int(whole.positives),
-            "exact": self.book.entries.exact,
-            "error_bound": self.bounds,
             "undefined": self.undefined,
         }

@@ -1,7 +1,7 @@
 """Ground truth of one video on the grid of its own feature file, from intervals.
 
-Never from a flat vector of frames: UCF-Crime alone exists with three snippet counts, and a vector made
-for one of them shifts every later video of another.
+Never from a flat vector of frames: features of UCF-Crime exist with three different snippet counts, and a
+vector made for one of them shifts every later video of another.
 
 Legend: t snippets.
 """
@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from vadkit.problems import fail
+from vadkit.problems import fail, plural
 from vadkit.store.align import tolerance
 from vadkit.video import Video
 
@@ -23,18 +23,18 @@ Tail = Literal["real", "full"]
 def snippet_truth(video: Video, t: int, snippet_frames: int, tail: Tail = "real") -> tuple[np.ndarray, np.ndarray]:
     """Return (positive frames (t,), frames (t,)) as whole numbers, per snippet.
 
-    Snippet i covers the frames [i * snippet_frames, (i + 1) * snippet_frames); where features are of equal parts
+    Snippet i covers the frames [i * snippet_frames, (i + 1) * snippet_frames); of features of equal parts
     of the video (``Video.segments``), part i of t.
 
     Args:
-        video: its ``spans`` are [start, end) and may overlap; parts behind the last frame do not count.
-        t: snippets of its features.
+        video: its ``spans`` are [start, end) and may overlap; what is after the last frame does not count.
+        t: number of snippets of its features.
         snippet_frames: frames of a snippet.
-        tail: "real" counts the frames that the video has, so a last snippet that was filled up counts
-            less; "full" counts every snippet in full, as published label vectors do.
+        tail: "real" counts the frames that the video has, so a padded last snippet counts less;
+            "full" counts every snippet in full, as published label vectors do.
 
-    Raises VadkitError if the features are longer than the video by more than rounding explains, or of parts of a
-    video whose length nobody knows.
+    Raises VadkitError if the features are longer than the video by more than rounding explains, or are of parts of
+    a video of unknown length.
     """
     if video.segments is not None:
         parts = _parts(video, t)
@@ -44,9 +44,9 @@ def snippet_truth(video: Video, t: int, snippet_frames: int, tail: Tail = "real"
         own = -(-video.num_frames // snippet_frames)
         if t - own > tolerance(own):
             fail(
-                f"video '{video.name}': its features have {t} snippets of {snippet_frames} frames, but its "
-                f"{video.num_frames} frames make {own}",
-                hint="are num_frames and snippet_frames those of the file the features were made from?",
+                f"video '{video.name}': its features have {plural(t, 'snippet')} of {plural(snippet_frames, 'frame')}, "
+                f"but its {plural(video.num_frames, 'frame')} give {own}",
+                hint="do num_frames and snippet_frames match the file that the features were extracted from?",
             )
         if tail == "real":
             edges = np.minimum(edges, video.num_frames)
@@ -54,17 +54,17 @@ def snippet_truth(video: Video, t: int, snippet_frames: int, tail: Tail = "real"
 
 
 def _parts(video: Video, t: int) -> np.ndarray:
-    """Return the t + 1 frames between which t equal parts of a video lie."""
+    """Return the t + 1 frames that bound t equal parts of a video."""
     if video.num_frames is None:
         fail(
-            f"video '{video.name}': its features are of {video.segments} equal parts, but nobody knows its frames",
-            hint="say num_frames in videos.json",
+            f"video '{video.name}': its features are of {plural(t, 'equal part')}, but its frame count is unknown",
+            hint="set num_frames in videos.json",
         )
     return np.arange(t + 1, dtype=np.int64) * video.num_frames // t
 
 
 def covered(spans: Iterable[tuple[int, int]], edges: np.ndarray) -> np.ndarray:
-    """Return how many frames before each of ``edges`` lie in at least one span."""
+    """Return how many frames before each of ``edges`` are in at least one span."""
     total = np.zeros(len(edges), np.int64)
     for start, end in merged(spans):
         total += np.clip(edges, start, end) - start

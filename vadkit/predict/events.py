@@ -21,9 +21,9 @@ def find_events(scores: Sequence[float], edges: Sequence[float], threshold: floa
 
     Args:
         scores: one for each of t snippets.
-        edges: where the snippets begin and the last one ends, in seconds: t + 1 values.
+        edges: starts of the snippets and the end of the last, in seconds: t + 1 values.
 
-    ``player.js`` does the same when the reader moves the threshold.
+    ``player.js`` does the same when the threshold is moved.
     """
     events, first = [], None
     for i in range(len(scores) + 1):

@@ -1,4 +1,4 @@
-"""Which videos are meant by files and folders, and under which name each is written."""
+"""Find the videos in files and folders, and choose the name of each video's results."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ SUFFIXES = frozenset(
         ".wmv",
     }
 )
-PREVIEW = ".preview.mp4"  # how a transcoded copy beside a page ends
-LONGEST = 180  # bytes of a name: with what is added, most file systems take no more than 255
+PREVIEW = ".preview.mp4"  # suffix of a transcoded copy next to a page
+LONGEST = 180  # bytes of a name; with suffixes it must not exceed 255 on most file systems
 
 
 def find_videos(paths: Sequence[str | Path], out: Path) -> list[Path]:
-    """Return the videos of files and folders (searched all the way down), each once, in order.
+    """Return the videos of files and folders (searched recursively), each once, in order.
 
-    In folders only files with a video's suffix count, and nothing that lies in ``out``. Raises
-    VadkitError for every path that is not there and every folder without a video.
+    In folders only files with a video's suffix count, and nothing inside ``out``. Raises VadkitError
+    for every path that does not exist and every folder without a video.
     """
     found: dict[Path, Path] = {}
     problems = []
@@ -47,7 +47,7 @@ def find_videos(paths: Sequence[str | Path], out: Path) -> list[Path]:
         if path.is_dir():
             inside = list(_in_folder(path, out.resolve()))
             if not inside:
-                problems.append(Problem(f"the folder {path} holds no video", hint=f"known: {_say_suffixes()}"))
+                problems.append(Problem(f"the folder {path} holds no video", hint=f"known: {_suffixes()}"))
             found |= {p.resolve(): p for p in inside if p.resolve() not in found}
         elif path.exists():
             found.setdefault(path.resolve(), path)
@@ -63,20 +63,20 @@ def _in_folder(folder: Path, out: Path) -> Iterable[Path]:
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if hidden or path.suffix.lower() not in SUFFIXES or path.name.endswith(PREVIEW):
             continue
-        # With --out inside the folder, yesterday's copies must not become today's videos.
+        # With --out inside the folder, copies of an earlier run must not count as videos.
         inside_out = out in path.resolve().parents and out != folder.resolve()
         if path.is_file() and not inside_out:
             yield path
 
 
-def _say_suffixes() -> str:
+def _suffixes() -> str:
     return " ".join(sorted(SUFFIXES))
 
 
 def distinct_names(videos: Sequence[Path]) -> list[str]:
-    """Return for each video the stem of its outputs: its own, or with -2, -3 where it is taken.
+    """Return for each video the stem of its results: its own, or with -2, -3 if that is taken.
 
-    Names that differ only in case count as the same, because on some file systems they are.
+    Names that differ only in case count as equal, as on some file systems.
     """
     taken = {"index"}  # index.html is the page over all videos
     names = []
@@ -92,7 +92,7 @@ def distinct_names(videos: Sequence[Path]) -> list[str]:
 
 
 def _safe(stem: str) -> str:
-    """Return a stem without what cannot stand in a file name everywhere, and not too long."""
-    text = stem.encode("utf-8", "replace").decode()  # half characters of names that are not UTF-8
+    """Return a stem without characters that some file systems refuse, and not too long."""
+    text = stem.encode("utf-8", "replace").decode()  # unpaired surrogates of names that are not UTF-8
     text = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", text).strip().rstrip(".")
     return text.encode()[:LONGEST].decode(errors="ignore") or "video"

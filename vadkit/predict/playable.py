@@ -1,4 +1,4 @@
-"""Whether browsers play a video file, and a copy for them if they do not."""
+"""Check whether browsers play a video file, and write a copy for them if they do not."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PLAYED: dict[str, tuple[set[str], set[str]]] = {
 }
 SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".webm": "webm"}
 PIXELS = {"yuv420p", "yuvj420p"}
-WIDEST = 1280  # pixels; the copy is for looking at
+WIDEST = 1280  # pixels; the copy is only for viewing
 CLOCK = Fraction(1, 90_000)  # seconds; fine enough for any frame rate
 SOUND_RATE = 48_000
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How a file is packed, in FFmpeg's names. ``sound`` is None without a sound track."""
+    """Container and codecs of a file, as FFmpeg names them. ``sound`` is None without a sound track."""
 
     container: tuple[str, ...]
     video: str
@@ -39,7 +39,7 @@ class Packing:
 
 
 def probe(path: Path) -> Packing:
-    """Return how the file is packed. Raises VadkitError, with the cause, if it holds no video."""
+    """Return container and codecs of a file. Raises VadkitError, with the cause, if it holds no video."""
     with open_media(path) as media:
         context, sound = media.video.codec_context, media.audio and media.audio.codec_context.name
         names = tuple(media.container.format.name.split(","))
@@ -48,7 +48,7 @@ def probe(path: Path) -> Packing:
 
 
 def unplayable(path: Path, packing: Packing) -> str | None:
-    """Return why some browser may not play the file, or None if all will."""
+    """Return why some browsers may not play the file, or None if all do."""
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None or kind not in packing.container or packing.brand == "qt":
         return f"not every browser opens the container {path.suffix or packing.container[0]}"
@@ -63,8 +63,8 @@ def unplayable(path: Path, packing: Packing) -> str | None:
 def transcode(path: Path, target: Path) -> None:
     """Write a copy of ``path`` as H.264 and mono AAC in mp4 to ``target``, at most 1280 pixels wide.
 
-    Times are kept, from the first picture on; damaged parts are left out. Raises VadkitError if
-    there is nothing to show or this build of PyAV lacks an encoder.
+    Times are kept, from the first picture on; damaged parts are skipped. Raises VadkitError if no picture
+    can be decoded or this build of PyAV lacks an encoder.
     """
     try:
         with open_media(path) as media:
@@ -74,17 +74,17 @@ def transcode(path: Path, target: Path) -> None:
                     copy.add(event)
                 copy.finish()
     except (av.error.FFmpegError, ValueError) as error:
-        fail(f"{path}: no copy for browsers could be made ({getattr(error, 'strerror', None) or error})")
+        fail(f"{path}: cannot write a copy for browsers ({getattr(error, 'strerror', None) or error})")
 
 
 class _Copy:
-    """Encodes pictures and sound as they come."""
+    """Encodes pictures and sound in the order of the file."""
 
     def __init__(self, sink: Any, fps: float, has_sound: bool) -> None:
         self.sink, self.step = sink, round(1 / fps / CLOCK)
         self.ticks = -1  # time of the last picture, in CLOCK
         self.line, self.samples = Line(), 0
-        self.early: list[Samples] = []  # sound before the first picture: the header is not yet known
+        self.early: list[Samples] = []  # sound before the first picture, when the header is not yet known
         self.video = sink.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         self.audio = sink.add_stream("aac", rate=SOUND_RATE, layout="mono") if has_sound else None
         self.resampler = av.AudioResampler("fltp", "mono", SOUND_RATE)
@@ -102,7 +102,7 @@ class _Copy:
 
     def finish(self) -> None:
         if self.ticks < 0:
-            raise ValueError("not one picture can be decoded")
+            raise ValueError("no picture can be decoded")
         self.sink.mux(self.video.encode(None))
         if self.audio is not None:
             self._encode(self.resampler.resample(None))
@@ -110,7 +110,7 @@ class _Copy:
 
     def _open(self, height: int, width: int) -> None:
         shown = min(WIDEST, width)
-        # H.264 with 4:2:0 pixels wants even sizes.
+        # H.264 with 4:2:0 pixels needs even sizes.
         self.video.width = max(2, shown // 2 * 2)
         self.video.height = max(2, round(height * shown / width) // 2 * 2)
         self.video.pix_fmt = "yuv420p"
@@ -133,7 +133,7 @@ class _Copy:
             self._encode(self.resampler.resample(frame))
 
     def _encode(self, pieces: list[Any]) -> None:
-        # The line has no holes and begins with the first picture, so a count is enough.
+        # The sound has no gaps and starts with the first picture, so a sample count is enough.
         for piece in pieces:
             piece.pts, piece.time_base = self.samples, Fraction(1, SOUND_RATE)
             self.samples += piece.samples

@@ -1,4 +1,4 @@
-"""A trained model with all that is needed to score a video with it."""
+"""A trained model with everything that scoring a video needs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ from vadkit.graph.arguments import arguments
 from vadkit.graph.model_file import load, read_header
 from vadkit.graph.module import VadModel
 from vadkit.kinds import Backbone, Postprocess
-from vadkit.problems import fail
+from vadkit.problems import fail, plural
 from vadkit.store.recipes import RANDOM, other_recipes, random_weights_warning
 
-USUAL = {"snippet_frames": 16, "fps": None, "tail": "repeat"}  # how snippets are cut if the model does not say
-MAY_DIFFER = {"crops"}  # training may use several crops where scoring uses one
+USUAL: dict[str, Any] = {
+    "snippet_frames": 16,
+    "fps": None,
+    "tail": "repeat",
+}  # how videos are cut if the model file does not state it
+MAY_DIFFER = {"crops"}  # training may use several crops, scoring uses one
 
 
 @dataclass
 class System:
-    """The model, its backbones by input name, and how it wants videos cut and scores finished."""
+    """The model, its backbones by input name, how to cut videos, and how to post-process scores."""
 
     path: Path
     sha256: str
@@ -43,20 +47,20 @@ class System:
     warnings: list[str] = field(default_factory=list)
 
     def extract(self, video: Path, progress: Progress | None = None) -> Extracted:
-        """Return the features of all inputs. Raises VadkitError for a video that cannot be used."""
+        """Return the features of all inputs. Raises VadkitError if the video cannot be used."""
         return extract_video(video, self.backbones, progress=progress, **self.clock)
 
     def score(self, streams: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the finished scores (t,) for streams (t, dim), or (crops, t, dim): then the mean of the crops.
+        """Return the post-processed scores (t,) for streams (t, dim), or (crops, t, dim): then averaged over crops.
 
-        A video is scored whole, as in evaluation, since a score may depend on all of it. That takes time
-        that grows with t * t, but little memory: the process has 1.6 GB at its peak for three hours
-        (t = 16 200) and the three-stream graph, 0.9 GB of which it has before.
+        A video is scored as a whole, as in evaluation, since a score may depend on all of it. Time grows
+        with t * t, but memory stays small: a process that scores three hours (t = 16 200) with the
+        three-stream graph peaks at 1.6 GB, 0.9 GB of which it uses before.
         """
         by_crop = {n: streams[n] if streams[n].ndim == 3 else streams[n][None] for n in self.backbones}
         crops = max(map(len, by_crop.values()))
         parts = []
-        for crop in range(crops):  # one after the other: attention over many snippets is large
+        for crop in range(crops):  # one at a time: attention over many snippets is large
             given = {n: torch.from_numpy(x[crop % len(x)][None]).to(self.device) for n, x in by_crop.items()}
             with torch.inference_mode(), float32():
                 parts.append(self.model(**given, crops=1)[0].float().cpu().numpy())
@@ -64,19 +68,18 @@ class System:
         for step in self.post:
             scores = step(scores)
         if not np.isfinite(scores).all():
-            fail("the model gave scores that are not finite", "was it trained to the end?")
+            fail("the model returned scores that are not finite", "did its training finish?")
         return scores
 
     def contributions(self, streams: Mapping[str, np.ndarray], scores: np.ndarray) -> dict[str, np.ndarray]:
-        """Return for each stream how much it moves each score (t,).
+        """Return for each stream how much it changes each score (t,).
 
-        That is the score minus the score with the stream replaced by its own mean over the video,
-        so that nothing in it changes any more.
+        That is the score minus the score with the stream replaced by its own mean over the video.
         """
         moved = {}
         for name in self.backbones:
-            still = np.broadcast_to(streams[name].mean(-2, keepdims=True), streams[name].shape).copy()
-            moved[name] = scores - self.score({**streams, name: still})
+            constant = np.broadcast_to(streams[name].mean(-2, keepdims=True), streams[name].shape).copy()
+            moved[name] = scores - self.score({**streams, name: constant})
         return moved
 
 
@@ -87,12 +90,12 @@ def load_system(
 
     Args:
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...
-        threshold: what counts as an event; None takes the model's own.
-        weights: where the weight files of backbones lie here, by input name; others are where they were in
-            training. A backbone whose features had random weights in training gets the same ones again.
+        threshold: the lowest score of an event; None takes the model's own.
+        weights: paths of the backbones' weight files by input name; the others are as in training. A
+            backbone that had random weights in training gets the same ones.
 
-    Raises VadkitError for a file that is no sound model, a model whose inputs name no backbone, a
-    device that is not there and a threshold that no score can be compared with.
+    Raises VadkitError for a broken model file, a model whose inputs name no backbone, a missing device,
+    and a threshold outside the range of the scores.
     """
     place = choose_device(device)
     header = read_header(path)
@@ -102,7 +105,7 @@ def load_system(
     evaluation = spec.get("eval") or {}
     stored = _stored_recipes(header)
     inputs = _with_weights(spec["inputs"], weights or {}, stored)
-    backbones = {name: _backbone(name, told, place) for name, told in inputs.items()}
+    backbones = {name: _backbone(name, section, place) for name, section in inputs.items()}
     chosen = threshold if threshold is not None else evaluation.get("threshold", 0.5)
     _check_threshold(chosen, model.output_range)
     warnings: list[str] = []
@@ -128,40 +131,40 @@ def load_system(
 def _with_weights(
     inputs: Mapping[str, Any], files: Mapping[str, str], stored: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the inputs with the weight files that are given here, or random weights where training had them."""
+    """Return the inputs with the given weight files, or with random weights where training had them."""
     for name in files:
         if name not in inputs:
             fail(f"--weights {name}: the model has no such input", f"its inputs are {', '.join(inputs)}")
     found = {}
-    for name, told in inputs.items():
-        args = dict(told.get("args") or {})
+    for name, section in inputs.items():
+        args = dict(section.get("args") or {})
         if name in files:
             args.pop("random_weights", None)
             args["weights"] = files[name]
         elif args.get("weights") is None and stored.get(name, {}).get("weights") == RANDOM:
             args["random_weights"] = True
-        found[name] = {**told, "args": args}
+        found[name] = {**section, "args": args}
     return found
 
 
-def _backbone(name: str, told: Mapping[str, Any], device: torch.device) -> Backbone:
-    """Return the backbone of an input, on ``device`` if it has the choice: where it ran in training is past."""
-    component = find_component(told["use"], "backbone")
-    args = dict(told.get("args") or {})
+def _backbone(name: str, section: Mapping[str, Any], device: torch.device) -> Backbone:
+    """Return the backbone of an input, on ``device`` if it takes one, whatever the device of training."""
+    component = find_component(section["use"], "backbone")
+    args = dict(section.get("args") or {})
     if "device" in arguments(component):
         args["device"] = str(device)
     return build_component(component, args, f"inputs.{name}")  # type: ignore[no-any-return]
 
 
 def _need_backbones(path: Path, inputs: Mapping[str, Any]) -> None:
-    plain = {name: told for name, told in inputs.items() if not isinstance(told, dict)}
+    plain = {name: size for name, size in inputs.items() if not isinstance(size, dict)}
     if plain:
-        listed = ", ".join(f"{name} ({told})" for name, told in plain.items())
+        listed = ", ".join(f"{name} ({size})" for name, size in plain.items())
         fail(
             f"{path} takes features, not videos: no backbone is named for its input {listed}",
-            "to score videos, write a backbone into the graph (for example rgb: {use: NAME}; 'vadkit list "
-            "backbone' shows the names) and train on features made with it; to score features that are "
-            "there already, use vadkit eval",
+            "to score videos, name a backbone in the graph (for example rgb: {use: NAME}; 'vadkit list "
+            "backbone' shows the names) and train on features extracted with it; to score existing "
+            "features, use vadkit eval",
         )
 
 
@@ -169,29 +172,32 @@ def _check_threshold(threshold: float, output_range: str) -> None:
     if not np.isfinite(threshold):
         fail(f"the threshold is {threshold}; it must be a finite number")
     if output_range == "probability" and not 0 <= threshold <= 1:
-        fail(f"the threshold is {threshold:g}, but this model's scores lie between 0 and 1")
+        fail(f"the threshold is {threshold:g}, but this model's scores are between 0 and 1")
 
 
 def _stored_recipes(header: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the recipes that the model was trained on, by input name; empty if the file does not tell."""
+    """Return the recipes that the model was trained on, by input name; empty if the file does not state them."""
     recipes = header.get("extra", {}).get("recipes") or {}
     names = (header["spec"].get("data") or {}).get("streams") or {}
     found = {name: recipes.get(name, recipes.get(names.get(name, name))) for name in header["spec"]["inputs"]}
-    return {name: told for name, told in found.items() if told}
+    return {name: stored for name, stored in found.items() if stored}
 
 
 def _clock(stored: Mapping[str, Mapping[str, Any]], snippet_frames: int | None, warnings: list[str]) -> dict[str, Any]:
     """Return snippet_frames, fps and tail as in training."""
-    clocks = [{key: told.get(key, usual) for key, usual in USUAL.items()} for told in stored.values()]
+    clocks = [{key: recipe.get(key, usual) for key, usual in USUAL.items()} for recipe in stored.values()]
     if not clocks:
         frames = snippet_frames or USUAL["snippet_frames"]
         warnings.append(
-            "the model file does not say how the features it was trained on were made: "
-            f"snippets of {frames} frames at the video's own rate were taken"
+            "the model file does not state the recipe of the features it was trained on: "
+            f"snippets of {plural(frames, 'frame')} at the video's own rate are assumed"
         )
         return {**USUAL, "snippet_frames": frames}
     if any(clock != clocks[0] for clock in clocks):
-        fail(f"the streams of the model were cut differently: {clocks}", "extract them again with one setting")
+        fail(
+            f"the streams of the model were cut differently: {clocks}",
+            "re-extract them with the same settings and train again",
+        )
     return clocks[0]
 
 

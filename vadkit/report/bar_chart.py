@@ -1,4 +1,4 @@
-"""Lying bars with error bars. Names and values stand above their bars, so long ones fit on a phone too."""
+"""Horizontal bars with error bars. Names and values are above their bars, so long ones fit on a phone too."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vadkit.report.markup import Html, escape
+from markupsafe import Markup, escape
+
+from vadkit.report.axis_ticks import Axis, linear_axis, short
 from vadkit.report.plot import colour, figure, percent, x_axis
-from vadkit.report.ticks import Axis, linear_axis, short
 
 BAR, TEXT, GAP, GROUP = 10, 16, 8, 24  # pixels
-LONGEST = 34  # letters of a name before it is cut; the whole name is in the tooltip
+LONGEST = 34  # letters; longer names are cut and whole in the tooltip
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,10 @@ class Bar:
         name: what it is.
         value: its length; None or not finite is shown as "no value".
         spread: half the length of the error bar.
-        points: single runs, drawn as ticks.
-        group: bars of one group stand together under its name.
+        points: single runs, drawn as dots.
+        group: bars of one group are listed under its name.
         series: picks the colour; bars of one series share it.
-        text: what is written for the value; by default the value and the spread.
+        text: shown instead of the value and the spread.
     """
 
     name: str
@@ -44,12 +45,12 @@ def bar_chart(
     title: str = "",
     x_bounds: tuple[float, float] | None = None,
     description: str = "",
-) -> Html:
+) -> Markup:
     """Return a chart of ``bars``, in their order, as markup.
 
     Args:
-        x_label: what the bars measure, with the unit; say also what the error bars are.
-        x_bounds: ends of the axis; by default from 0 to beyond the longest bar.
+        x_label: what the bars measure, with the unit, and what the error bars are.
+        x_bounds: ends of the axis; by default from 0 to a tick beyond the longest bar.
     """
     values = [v for bar in bars for v in _reach(bar)]
     axis = linear_axis(values, x_bounds, zero=True)
@@ -62,8 +63,8 @@ def bar_chart(
         parts.append(_bar(bar, axis, y))
         y += TEXT + BAR + GAP
     content = x_axis(axis, y, x_label) + "".join(parts)
-    told = ", ".join(f"{bar.group} {bar.name} {_value_text(bar)}".strip() for bar in bars)
-    return figure(content, height=y, description=description or f"{title or x_label}: {told}", title=title, left=14)
+    read_out = ", ".join(f"{bar.group} {bar.name} {_value_text(bar)}".strip() for bar in bars)
+    return figure(content, height=y, description=description or f"{title or x_label}: {read_out}", title=title, left=14)
 
 
 def _reach(bar: Bar) -> list[float]:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from markupsafe import Markup, escape
+
 from vadkit.report import plot
-from vadkit.report.markup import Html, escape
+from vadkit.report.axis_ticks import Axis, linear_axis, log_axis, time_axis
 from vadkit.report.plot import HIGH, WIDE, percent
-from vadkit.report.ticks import Axis, linear_axis, log_axis, time_axis
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,11 @@ class Line:
     """A curve. A value that is not finite leaves a gap.
 
     Args:
-        x: places, as many as ``y``; or, if ``step``, the edges of its steps, one more.
+        x: as many places as ``y``; or, if ``step``, the edges of the steps, one more.
         y: values.
         spread: half the height of a band around the curve (say, a standard deviation).
         step: each value holds from its edge to the next.
-        dots: mark each value with a dot.
+        dots: draw a dot at each value.
     """
 
     name: str
@@ -49,7 +50,7 @@ def line_chart(
     left: float | None = None,
     data: str = "",
     description: str = "",
-) -> Html:
+) -> Markup:
     """Return a chart of ``lines`` as markup.
 
     Args:
@@ -102,7 +103,7 @@ def _axes(
 
 
 def shade(start: float, end: float) -> str:
-    """Return the mark of a span, in units of the inner svg."""
+    """Return the shading of a span, in units of the inner svg."""
     return f'<rect class="span" x="{start:.1f}" y="0" width="{end - start:.1f}" height="{HIGH}"/>'
 
 
@@ -111,7 +112,7 @@ def _point(x: float, y: float, x_axis: Axis, y_axis: Axis) -> str:
 
 
 def _runs(line: Line) -> Iterator[list[tuple[float, float]]]:
-    """Yield the stretches of the curve that have no gap, as points."""
+    """Yield the stretches of the curve without a gap, as points."""
     run: list[tuple[float, float]] = []
     for i, value in enumerate(line.y):
         if not math.isfinite(value):
@@ -131,7 +132,7 @@ def _curve(line: Line, x: Axis, y: Axis, index: int) -> str:
     for run in _runs(line):
         points = [_point(a, b, x, y) for a, b in run]
         points = [p for p, q in pairwise([*points, ""]) if p != q]
-        # A lone point has no length; a line to itself with round ends still shows.
+        # A single point has no length; a line to itself with round ends is visible.
         points = points * 2 if len(points) == 1 else points
         paths.append("M" + "L".join(points))
     drawn = "".join(paths)

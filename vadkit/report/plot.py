@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vadkit.report.markup import Html, escape
-from vadkit.report.style import DASHES, LIGHT
-from vadkit.report.ticks import Axis
+from markupsafe import Markup, escape
+
+from vadkit.report.axis_ticks import Axis
 
 WIDE, HIGH = 10_000, 1_000  # units of the inner svg
 LETTER = 6.7  # width of a letter at 12 px, rather too wide than too narrow
+SERIES = 6  # colours --s0 to --s5 of page.css
+DASHES = ("", "7 4", "2 3", "9 3 2 3", "12 4", "4 4")
 
 
 def percent(part: float) -> str:
@@ -23,7 +25,7 @@ def percent(part: float) -> str:
 
 def colour(index: int) -> str:
     """Return the CSS colour of the series with this index."""
-    return f"var(--s{index % len(LIGHT)})"
+    return f"var(--s{index % SERIES})"
 
 
 def stroke(index: int) -> str:
@@ -32,28 +34,16 @@ def stroke(index: int) -> str:
     return f'stroke="{colour(index)}"' + (f' stroke-dasharray="{dash}"' if dash else "")
 
 
-def legend(names: Sequence[str]) -> Html:
+def legend(names: Sequence[str]) -> str:
     """Return the key of several series; nothing for a single one."""
     if len(names) < 2:
-        return Html("")
+        return ""
     items = (
         f'<li><svg width="26" height="8" aria-hidden="true"><line x1="0" x2="26" y1="4" y2="4" '
         f'stroke-width="3" {stroke(i)}/></svg>{escape(name)}</li>'
         for i, name in enumerate(names)
     )
-    return Html(f'<ul class="legend">{"".join(items)}</ul>')
-
-
-def dot_legend(names: Sequence[str]) -> Html:
-    """Return the key of several series of dots; nothing for a single one."""
-    if len(names) < 2:
-        return Html("")
-    items = (
-        f'<li><svg width="12" height="12" aria-hidden="true"><circle cx="6" cy="6" r="5" '
-        f'fill="{colour(i)}"/></svg>{escape(name)}</li>'
-        for i, name in enumerate(names)
-    )
-    return Html(f'<ul class="legend">{"".join(items)}</ul>')
+    return f'<ul class="legend">{"".join(items)}</ul>'
 
 
 def x_axis(axis: Axis, height: float, label: str, lines: bool = True) -> str:
@@ -63,8 +53,8 @@ def x_axis(axis: Axis, height: float, label: str, lines: bool = True) -> str:
         x = percent(axis.place(value))
         top = 0 if lines else height
         parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{top}" y2="{height + 4:g}"/>')
-        odd = ' class="odd"' if i % 2 and len(axis.ticks) > 5 else ""
-        parts.append(f'<text{odd} x="{x}" y="{height + 17:g}" text-anchor="middle">{escape(text)}</text>')
+        optional = ' class="optional"' if i % 2 and len(axis.ticks) > 5 else ""  # hidden on a phone
+        parts.append(f'<text{optional} x="{x}" y="{height + 17:g}" text-anchor="middle">{escape(text)}</text>')
     parts.append(f'<line class="edge" x1="0" x2="100%" y1="{height:g}" y2="{height:g}"/>')
     parts.append(f'<text x="50%" y="{height + 36:g}" text-anchor="middle">{escape(label)}</text>')
     return "".join(parts)
@@ -87,7 +77,7 @@ def left_space(axis: Axis) -> float:
 
 
 def inner(content: str) -> str:
-    """Return the stretched part of a plot, which cuts off what lies outside."""
+    """Return the stretched part of a plot, which clips what is outside."""
     return (
         f'<svg class="inner" width="100%" height="100%" viewBox="0 0 {WIDE} {HIGH}" '
         f'preserveAspectRatio="none">{content}</svg>'
@@ -104,17 +94,19 @@ def figure(
     left: float | None = None,
     data: str = "",
     after: str = "",
-) -> Html:
-    """Return a chart: caption, ``key`` (a legend), the plot and what comes ``after`` it.
+) -> Markup:
+    """Return a chart: caption, ``key`` (a legend), the plot and what is ``after`` it.
 
     Args:
-        description: what a reader who cannot see the picture is told.
-        left: pixels kept free on the left; give stacked plots the same.
-        data: more attributes of the figure element, already markup.
+        description: text for readers who cannot see the chart.
+        left: pixels kept free on the left; the same for stacked plots.
+        data: more attributes of the figure element.
+
+    All of it is markup but ``description`` and ``title``.
     """
     space = "" if left is None else f' style="padding-left:{left:.0f}px"'
     caption = f"<figcaption>{escape(title)}</figcaption>" if title else ""
-    return Html(
+    return Markup(
         f'<figure class="chart"{data}>{caption}{key}<div class="plot"{space}>'
         f'<svg width="100%" height="{height:g}" role="img" aria-label="{escape(description)}">'
         f"{content}</svg></div>{after}</figure>"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from markupsafe import Markup
 
 from vadkit.report import plot
+from vadkit.report.axis_ticks import Axis, linear_axis, short, time_axis
 from vadkit.report.line_chart import shade
-from vadkit.report.markup import Html
 from vadkit.report.plot import HIGH, WIDE
-from vadkit.report.ticks import Axis, linear_axis, short, time_axis
 
 COLUMNS = 1000
 
@@ -28,14 +28,14 @@ def wave_chart(
     left: float | None = None,
     data: str = "",
     description: str = "",
-) -> Html:
+) -> Markup:
     """Return the chart of ``peaks`` (n,), each the loudest sample in 1 / ``rate`` seconds.
 
     ``spans``, ``left`` and ``data`` as in ``line_chart``.
     """
     x = time_axis(duration)
     top = float(peaks.max()) if peaks.size and peaks.max() > 0 else 1.0
-    step = linear_axis([], (0.0, top), 3).ticks[1][0]  # there is one: steps are at most 5/6 of it
+    step = linear_axis([], (0.0, top), 3).ticks[1][0]  # always exists: steps are at most 5/6 of the axis
     y = Axis(-top, top, ((-step, short(step)), (0.0, "0"), (step, short(step))))
     shades = "".join(shade(WIDE * x.place(a), WIDE * x.place(b)) for a, b in spans)
     content = (
@@ -54,7 +54,7 @@ def wave_chart(
 
 
 def _shape(peaks: np.ndarray, rate: float, duration: float) -> str:
-    """Return the path around ``peaks`` (0..1), of which many share a column."""
+    """Return the path around ``peaks`` (0..1), many of which share a column."""
     if not peaks.size:
         return ""
     share = max(1, -(-len(peaks) // COLUMNS))

@@ -7,15 +7,15 @@ from pathlib import Path
 from string import Template
 
 _FOLDER = Path(__file__).parent
-# How a graph that is already there takes the new component; shown in the package's README.
+# How to use the new component in an existing graph; part of the package's README.
 _USES = {
-    "temporal": "In a graph that is already there: `vadkit build seed_xd_rgb --set nodes.context.use=$name`.",
-    "fusion": "In a graph that is already there: `--set nodes.NODE.use=$name` for a node that joins streams.",
-    "head": "In a graph that is already there: `--set nodes.score.use=$name`.",
-    "loss": "In a graph that is already there, add a loss: `main: {use: $name, in: score}`.",
-    "sampler": "In a graph that is already there: `--set data.sampler.use=$name`.",
-    "postprocess": "In a graph that is already there: `--set 'eval.post=[{use: $name}]'`.",
-    "backbone": "In a graph that is already there, as an input: `rgb: {use: $name}`.",
+    "temporal": "In an existing graph: `vadkit build seed_xd_rgb --set nodes.context.use=$name`.",
+    "fusion": "In an existing graph: `--set nodes.NODE.use=$name` for a node that joins streams.",
+    "head": "In an existing graph: `--set nodes.score.use=$name`.",
+    "loss": "In an existing graph, add a loss: `main: {use: $name, in: score}`.",
+    "sampler": "In an existing graph: `--set data.sampler.use=$name`.",
+    "postprocess": "In an existing graph: `--set 'eval.post=[{use: $name}]'`.",
+    "backbone": "In an existing graph, as an input: `rgb: {use: $name}`.",
 }
 KINDS = tuple(_USES)
 

@@ -1,4 +1,4 @@
-"""Backbones whose features are known by heart, so that scores and events can be foretold.
+"""Backbones whose features are simple, so that scores and events can be predicted.
 
 A plugin for the tests of ``vadkit predict``, loaded through VADKIT_PLUGINS.
 """

@@ -11,21 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from vadkit.files import make_folder
+from vadkit.files import make_folder, replacing, write_text_atomic
 from vadkit.predict.index_page import index_page
 from vadkit.predict.inputs import PREVIEW, distinct_names, find_videos
-from vadkit.predict.outcome import Outcome, summary
 from vadkit.predict.playable import transcode, unplayable
-from vadkit.predict.result import Result, as_csv, as_json, score_video
+from vadkit.predict.scored_video import ScoredVideo, as_csv, as_json, score_video
 from vadkit.predict.system import System, load_system
 from vadkit.predict.video_page import video_page
+from vadkit.predict.video_summary import Outcome, summarize
 from vadkit.problems import VadkitError, fail
-from vadkit.report import link, replacing, write_text_atomic
+from vadkit.report import file_url
 
-LARGE = 64 << 20  # bytes; a page with a larger video inside is slow to open, which is said
+LARGE = 64 << 20  # bytes; with a larger video inside, a page opens slowly, and a warning says so
 
 Progress = Callable[[int, int, Path, float, float | None], None]
-"""Called with the video's number, the number of videos, its path, seconds done, seconds in all."""
+"""Called with the video's number, the number of videos, its path, seconds done, seconds in total."""
 
 
 def predict(
@@ -43,18 +43,18 @@ def predict(
     """Score videos and write NAME.json, NAME.csv and NAME.html for each, and index.html over all.
 
     Args:
-        videos: files, and folders that are searched for videos.
+        videos: files, and folders to search for videos.
         model: a .safetensors file whose inputs name their backbones.
-        out: folder to write to; it is made if need be. A file there is replaced once its successor
-            is complete.
-        threshold: score from which on a snippet belongs to an event; None takes the model's own.
-        embed: put the videos into the pages instead of pointing to them.
+        out: folder to write to, created if needed. A file in it is replaced once the new one is
+            complete.
+        threshold: a snippet that scores at least this belongs to an event; None takes the model's own.
+        embed: store the videos inside the pages instead of linking to them.
         device: "auto", "cpu", "cuda", ...
-        weights: weight files of backbones by input name, where they are not where they were in training.
+        weights: weight files of backbones by input name, if they have moved since training.
         report: called with each outcome.
 
-    Raises VadkitError if nothing can begin: no such video, no sound model, a folder that cannot be
-    written. What is wrong with a single video is in its outcome.
+    Raises VadkitError if nothing can be scored: no such video, a broken model file, a folder that cannot
+    be written. A problem of a single video is in its outcome.
     """
     out = Path(out)
     found = find_videos(videos, out)
@@ -62,7 +62,7 @@ def predict(
     make_folder(out)
     outcomes = []
     for number, (video, name) in enumerate(zip(found, distinct_names(found))):
-        outcome = _one(system, video, name, out, embed, _told(progress, number, len(found), video))
+        outcome = _one(system, video, name, out, embed, _of_video(progress, number, len(found), video))
         outcomes.append(outcome)
         if report:
             report(outcome)
@@ -70,7 +70,7 @@ def predict(
     return outcomes
 
 
-def _told(
+def _of_video(
     progress: Progress | None, number: int, count: int, video: Path
 ) -> Callable[[float, float | None], None] | None:
     if progress is None:
@@ -88,20 +88,20 @@ def _one(
     progress: Callable[[float, float | None], None] | None,
 ) -> Outcome:
     try:
-        _keep_others_work(out / f"{name}.json")
-        result = score_video(system, video, name, progress)
-        write_result(result, out, embed)
-        return Outcome(video, summary(result))
+        _refuse_unrelated_file(out / f"{name}.json")
+        scored = score_video(system, video, name, progress)
+        write_files(scored, out, embed)
+        return Outcome(video, summarize(scored))
     except VadkitError as error:
         return Outcome(video, error="\n".join(problem.render() for problem in error.problems))
-    except Exception as error:  # noqa: BLE001 - a decoder or backbone may raise anything; the others go on
+    except Exception as error:  # noqa: BLE001 - a decoder or backbone may raise anything; the other videos are still scored
         where = traceback.extract_tb(error.__traceback__)[-1]
         cause = f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
         return Outcome(video, error=f"{video}: {cause}")
 
 
-def _keep_others_work(path: Path) -> None:
-    """Refuse to replace a JSON file that is not an earlier result, such as labels beside the video."""
+def _refuse_unrelated_file(path: Path) -> None:
+    """Refuse to replace a JSON file that is not an earlier result, such as labels next to the video."""
     if not path.exists():
         return
     try:
@@ -109,55 +109,55 @@ def _keep_others_work(path: Path) -> None:
     except (OSError, ValueError):
         data = None
     if not isinstance(data, dict) or "vadkit_predict" not in data:
-        fail(f"{path} is there and was not written by vadkit predict", "choose another folder with --out")
+        fail(f"{path} exists and was not written by vadkit predict", "choose another folder with --out")
 
 
-def write_result(result: Result, out: Path, embed: bool) -> None:
+def write_files(scored: ScoredVideo, out: Path, embed: bool) -> None:
     """Write the three files of one video, and a copy of it where browsers need one: all or none."""
     with ExitStack() as stack:
-        source = _source(result, out, embed, stack)
+        source = _source(scored, out, embed, stack)
         for suffix, text in (
-            ("json", as_json(result)),
-            ("csv", as_csv(result)),
-            ("html", video_page(result, source)),
+            ("json", as_json(scored)),
+            ("csv", as_csv(scored)),
+            ("html", video_page(scored, source)),
         ):
-            temporary = stack.enter_context(replacing(out / f"{result.name}.{suffix}"))
+            temporary = stack.enter_context(replacing(out / f"{scored.name}.{suffix}"))
             temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
-def _source(result: Result, out: Path, embed: bool, stack: ExitStack) -> str | None:
-    """Return what the page plays: the video by relative path, a copy beside the page, or all of it."""
-    reason = unplayable(result.video, result.packing)
+def _source(scored: ScoredVideo, out: Path, embed: bool, stack: ExitStack) -> str | None:
+    """Return what the page plays: the video by relative path, a copy next to the page, or the video itself."""
+    reason = unplayable(scored.video, scored.packing)
     if not embed and reason is None:
-        return _relative(result.video, out)
+        return _relative(scored.video, out)
     try:
         if embed:
-            return _embedded(result, reason is not None)
-        with ExitStack() as alone:  # so that a copy that fails is thrown away and not put into place
-            transcode(result.video, alone.enter_context(replacing(out / (result.name + PREVIEW))))
+            return _embedded(scored, reason is not None)
+        with ExitStack() as alone:  # so that a failed copy is deleted and not moved into place
+            transcode(scored.video, alone.enter_context(replacing(out / (scored.name + PREVIEW))))
             stack.push(alone.pop_all())
     except VadkitError as error:
-        result.warnings.append(f"The page shows no video. {error.problems[0].message}")
+        scored.warnings.append(f"The page shows no video. {error.problems[0].message}")
         return None
-    result.warnings.append(f"The page plays a copy (H.264 and AAC), because {reason}.")
-    return link(result.name + PREVIEW)
+    scored.warnings.append(f"The page plays a copy (H.264 and AAC), because {reason}.")
+    return file_url(scored.name + PREVIEW)
 
 
 def _relative(video: Path, out: Path) -> str:
     try:
-        return link(os.path.relpath(video.resolve(), out.resolve()))
+        return file_url(os.path.relpath(video.resolve(), out.resolve()))
     except ValueError:  # another drive
         return video.resolve().as_uri()
 
 
-def _embedded(result: Result, copy: bool) -> str:
-    kind = "webm" if result.video.suffix.lower() == ".webm" and not copy else "mp4"
+def _embedded(scored: ScoredVideo, copy: bool) -> str:
+    kind = "webm" if scored.video.suffix.lower() == ".webm" and not copy else "mp4"
     if copy:
         with tempfile.TemporaryDirectory() as folder:
-            transcode(result.video, Path(folder) / "copy.mp4")
+            transcode(scored.video, Path(folder) / "copy.mp4")
             data = (Path(folder) / "copy.mp4").read_bytes()
     else:
-        data = result.video.read_bytes()
+        data = scored.video.read_bytes()
     if len(data) > LARGE:
-        result.warnings.append(f"The video in this page has {len(data) >> 20} MiB; the page opens slowly.")
+        scored.warnings.append(f"The video in this page has {len(data) >> 20} MiB; the page opens slowly.")
     return f"data:video/{kind};base64,{base64.b64encode(data).decode()}"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadkit.report.ticks import clock, linear_axis, log_axis, moment, short, time_axis, time_label
+from vadkit.report.axis_ticks import clock, linear_axis, log_axis, moment, short, time_axis, time_label
 
 NUMBERS = st.floats(-1e12, 1e12).filter(lambda v: v == 0 or abs(v) > 1e-9)
 
@@ -61,7 +61,7 @@ def test_given_bounds_are_kept() -> None:
     assert [text for _, text in axis.ticks] == ["0.0", "0.2", "0.4", "0.6", "0.8"]
 
 
-def test_times_are_written_as_people_read_them() -> None:
+def test_texts_of_times() -> None:
     assert [clock(v) for v in (0, 59.6, 61, 3725)] == ["0:00", "1:00", "1:01", "1:02:05"]
     assert [moment(v) for v in (0, 3.75, 59.96, 3725.04)] == ["0:00.0", "0:03.8", "1:00.0", "1:02:05.0"]
     assert [text for _, text in time_axis(6).ticks] == ["0", "1", "2", "3", "4", "5", "6"]

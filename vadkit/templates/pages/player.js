@@ -1,5 +1,5 @@
 "use strict";
-// Ties the video, the charts and the table of events together. Without it the page still shows them all.
+// Connects the video, the charts and the table of events. Without it the page still shows them all.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const { edges, scores } = data;
@@ -28,7 +28,7 @@
     return low;
   };
 
-  // The play-head: one line in every chart, wherever the video is.
+  // The play-head: a line in every chart at the video's current time.
   let now = 0;
   const plots = [...document.querySelectorAll("figure[data-timeline] .plot")];
   const heads = plots.map((plot) => {
@@ -92,7 +92,7 @@
     plot.addEventListener("pointermove", (event) => { if (event.buttons === 1) seekTo(event); });
   }
 
-  // The events are found again whenever the threshold moves; events.py does the same.
+  // The events are recomputed whenever the threshold moves; events.py does the same.
   const findEvents = (threshold) => {
     const events = [];
     let first = -1;

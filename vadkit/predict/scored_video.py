@@ -1,4 +1,4 @@
-"""What is known about one scored video, and its JSON and CSV."""
+"""One scored video, and its JSON and CSV."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ FORMAT = 1
 
 
 @dataclass
-class Result:
+class ScoredVideo:
     """One video, scored. Scores are rounded to 1e-6 and times to 1e-3 s before anything is derived
     from them, so JSON, CSV and page agree to the last digit.
 
-    ``edges`` are the t + 1 times between which the t snippets lie.
+    ``edges`` are the t + 1 times that bound the t snippets.
     """
 
     video: Path
@@ -46,18 +46,18 @@ class Result:
         return find_events(self.scores, self.edges, self.system.threshold)
 
 
-def score_video(system: System, video: Path, name: str, progress: Any = None) -> Result:
-    """Extract, score and explain one video. Raises VadkitError for one that cannot be used."""
+def score_video(system: System, video: Path, name: str, progress: Any = None) -> ScoredVideo:
+    """Extract, score and explain one video. Raises VadkitError if it cannot be used."""
     packing = probe(video)
     found = system.extract(video, progress)
     warnings = [_sentence(text) for text in (*system.warnings, *found.warnings)]
-    warnings += _say_missing_sound(system, packing)
+    warnings += _missing_sound(system, packing)
     scores = system.score(found.streams)
     moved = system.contributions(found.streams, scores)
     if len(scores) == 1:
-        warnings.append("There is only one snippet: a stream's mean is the stream, so no contribution can be told.")
+        warnings.append("There is only one snippet, which equals its stream's mean, so the contributions are 0.")
     edges = [*found.snippet_times[:, 0].tolist(), float(found.snippet_times[-1, 1])]
-    return Result(
+    return ScoredVideo(
         video,
         name,
         system,
@@ -78,43 +78,42 @@ def _rounded(values: np.ndarray) -> list[float]:
     return [round(float(v), 6) + 0.0 for v in values]  # + 0.0 turns -0.0 into 0.0
 
 
-def _say_missing_sound(system: System, packing: Packing) -> list[str]:
-    """Return what is to be said if the model listens and there is nothing to hear.
+def _missing_sound(system: System, packing: Packing) -> list[str]:
+    """Return a note if the model uses sound and the video has none.
 
-    Such a stream holds the features of silence, as it does in a store that training and evaluation
-    read: a video gets the same scores here and there.
+    Its stream then holds the features of silence, as in a store: prediction and evaluation give the same scores.
     """
-    heard = [name for name, backbone in system.backbones.items() if backbone.modality == "audio"]
-    if packing.sound is not None or not heard:
+    audio = [name for name, backbone in system.backbones.items() if backbone.modality == "audio"]
+    if packing.sound is not None or not audio:
         return []
-    return [f"Without sound, the stream {', '.join(heard)} holds the features of silence."]
+    return [f"Without sound, the stream {', '.join(audio)} holds the features of silence."]
 
 
-def as_data(result: Result) -> dict[str, Any]:
-    """Return the result as plain data, the contents of NAME.json."""
-    system, found = result.system, result.extracted
+def as_data(scored: ScoredVideo) -> dict[str, Any]:
+    """Return the contents of NAME.json as plain data."""
+    system, found = scored.system, scored.extracted
     spec, extra = system.header["spec"], system.header.get("extra", {})
-    spans = zip(result.edges, result.edges[1:])
+    spans = zip(scored.edges, scored.edges[1:])
     return {
         "vadkit_predict": FORMAT,
         "video": {
-            "file": str(result.video),
+            "file": str(scored.video),
             "duration": round(found.duration, 3),
             "fps": round(found.fps, 6),
             "num_frames": found.num_frames,
             "height": found.size[0],
             "width": found.size[1],
-            "video_codec": result.packing.video,
-            "audio_codec": result.packing.sound,
-            "audio": _say_sound(result),
+            "video_codec": scored.packing.video,
+            "audio_codec": scored.packing.sound,
+            "audio": _audio_state(scored),
         },
-        "warnings": result.warnings,
+        "warnings": scored.warnings,
         "threshold": system.threshold,
-        "events": [asdict(event) for event in result.events],
+        "events": [asdict(event) for event in scored.events],
         "scores": [
             {"start": start, "end": end, "score": score}
-            | {"contributions": {name: values[i] for name, values in result.contributions.items()}}
-            for i, ((start, end), score) in enumerate(zip(spans, result.scores))
+            | {"contributions": {name: values[i] for name, values in scored.contributions.items()}}
+            for i, ((start, end), score) in enumerate(zip(spans, scored.scores))
         ],
         "model": {
             "file": str(system.path),
@@ -137,22 +136,22 @@ def as_data(result: Result) -> dict[str, Any]:
     }
 
 
-def _say_sound(result: Result) -> str:
-    if result.packing.sound is None:
+def _audio_state(scored: ScoredVideo) -> str:
+    if scored.packing.sound is None:
         return "missing"
-    return "present" if result.extracted.has_sound else "silent"
+    return "present" if scored.extracted.has_sound else "silent"
 
 
-def as_json(result: Result) -> str:
+def as_json(scored: ScoredVideo) -> str:
     """Return the text of NAME.json."""
-    return json.dumps(as_data(result), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return json.dumps(as_data(scored), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 
-def as_csv(result: Result) -> str:
-    """Return the text of NAME.csv: start, end (seconds), score, and what each stream contributes."""
+def as_csv(scored: ScoredVideo) -> str:
+    """Return the text of NAME.csv: start, end (seconds), score, and the contribution of each stream."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["start", "end", "score", *(f"contribution_{name}" for name in result.contributions)])
-    columns = [result.edges[:-1], result.edges[1:], result.scores, *result.contributions.values()]
+    writer.writerow(["start", "end", "score", *(f"contribution_{name}" for name in scored.contributions)])
+    columns = [scored.edges[:-1], scored.edges[1:], scored.scores, *scored.contributions.values()]
     writer.writerows(zip(*columns))
     return text.getvalue()

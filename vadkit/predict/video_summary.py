@@ -1,4 +1,4 @@
-"""What became of one video: little enough to be kept for thousands of them."""
+"""What is kept of each video after it is scored: small enough to keep for thousands of them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vadkit.predict.events import Event
-from vadkit.predict.result import Result
+from vadkit.predict.scored_video import ScoredVideo
 
 POINTS = 140  # of the small curve on the index page
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What the index page and the command line tell about a scored video."""
+    """What the index page and the command line show of a scored video."""
 
     title: str
     name: str
@@ -27,26 +27,26 @@ class Summary:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One video: either its summary or the cause why there is none."""
+    """One video: either its summary or why it could not be scored."""
 
     video: Path
     summary: Summary | None = None
     error: str | None = None
 
 
-def summary(result: Result) -> Summary:
-    """Return the summary of a result."""
-    scores, edges = result.scores, result.edges
+def summarize(scored: ScoredVideo) -> Summary:
+    """Return the summary of a scored video."""
+    scores, edges = scored.scores, scored.edges
     top = max(range(len(scores)), key=scores.__getitem__)
     share = -(-len(scores) // POINTS)
     curve = tuple(max(scores[i : i + share]) for i in range(0, len(scores), share))
     return Summary(
-        result.video.name,
-        result.name,
-        result.extracted.duration,
+        scored.video.name,
+        scored.name,
+        scored.extracted.duration,
         scores[top],
         (edges[top] + edges[top + 1]) / 2,
-        tuple(result.events),
+        tuple(scored.events),
         curve,
-        tuple(result.warnings),
+        tuple(scored.warnings),
     )

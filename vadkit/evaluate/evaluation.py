@@ -1,4 +1,4 @@
-"""What an evaluation found, and its two files.
+"""The result of an evaluation, and its two files.
 
 RESULTS/results.json   figures, protocol, warnings, one entry per video
 RESULTS/scores.csv     one line per snippet
@@ -21,7 +21,7 @@ from vadkit.video import Video
 
 @dataclass(frozen=True)
 class Scored:
-    """One video's outcome: ``scores``, ``frames`` and, if known, ``positives`` per snippet, (t,) each."""
+    """One scored video: ``scores``, ``frames`` and, if known, ``positives`` per snippet, (t,) each."""
 
     video: Video
     scores: np.ndarray
@@ -29,7 +29,7 @@ class Scored:
     frames: np.ndarray
 
     def summary(self) -> dict[str, Any]:
-        """Return what results.json says of it."""
+        """Return its entry in results.json."""
         return {
             "name": self.video.name,
             "label": self.video.label,
@@ -44,10 +44,10 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Result:
+class Evaluation:
     """Figures, scores by video name (t,), and every choice that was made, as plain data.
 
-    ``figures`` are those of ``ScoreBook.figures``; ``details`` holds the truth beside the scores.
+    ``figures`` are those of ``ScoreBook.figures``; ``details`` adds the truth to the scores.
     """
 
     figures: dict[str, Any]
@@ -57,7 +57,7 @@ class Result:
     warnings: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Return all but the single scores as plain data."""
+        """Return everything but the scores as plain data."""
         return {
             "figures": self.figures,
             "protocol": self.protocol,
@@ -68,7 +68,7 @@ class Result:
     def save(self, folder: str | Path) -> list[Path]:
         """Write results.json and scores.csv; return their paths.
 
-        Each file is replaced whole or not at all. Raises VadkitError if that cannot be done.
+        Each file is replaced as a whole or not at all. Raises VadkitError if it cannot be written.
         """
         json_path, csv_path = Path(folder) / "results.json", Path(folder) / "scores.csv"
         write_text_atomic(csv_path, self._csv())

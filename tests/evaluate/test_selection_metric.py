@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vadkit.evaluate.choice import metric_for
+from vadkit.evaluate.selection_metric import metric_for
 from vadkit.video import Video
 
 NORMAL = Video("n", "val", 0)
@@ -21,7 +21,7 @@ def test_frames_are_used_where_intervals_are_known(metric: str) -> None:
 @pytest.mark.parametrize(
     ("metric", "instead"), [("ap", "video_ap"), ("auc", "video_auc"), ("ap_trapezoid", "video_ap")]
 )
-def test_videos_stand_in_and_it_is_told(metric: str, instead: str) -> None:
+def test_whole_videos_are_used_otherwise_and_the_note_says_so(metric: str, instead: str) -> None:
     chosen, note = metric_for([NORMAL, UNKNOWN], metric)
     assert chosen == instead
     assert note == (

@@ -1,4 +1,4 @@
-"""What the study found, as rows: AP and AUC of every system, overall and for each kind of anomaly."""
+"""The figures of the study as rows: AP and AUC of every system, overall and for each kind of anomaly."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import statistics
 from typing import Any
 
 from vadkit.demo.script import KINDS, SHOWS_IN
+from vadkit.problems import plural
 
 Pair = tuple[float, float | None]  # mean and, for several seeds, the standard deviation
 
@@ -48,12 +49,17 @@ def text(value: Pair | None) -> str:
 
 
 def heading(column: str) -> str:
-    """Return a column's title; a kind says where it shows."""
+    """Return a column's title; that of a kind says in which modality it shows."""
     return f"AP, {column} ({SHOWS_IN[column]})" if column in SHOWS_IN else column
 
 
+def table_title(study: dict[str, Any]) -> str:
+    """Return the title of the table."""
+    return f"Mean and standard deviation over {plural(study['seeds'], 'seed')}"
+
+
 def verdict(study: dict[str, Any]) -> str:
-    """Say whether every stream added something, from the figures alone."""
+    """Return a sentence on whether every stream raises the mean AP."""
     means = [(title, row["AP"][0]) for title, row in rows(study).items() if row["AP"] is not None]
     steps = [f"{b} {high - low:+.3f} over {a}" for (a, low), (b, high) in zip(means, means[1:])]
     rising = all(low < high for (_, low), (_, high) in zip(means, means[1:]))

@@ -1,4 +1,4 @@
-"""Which figure can choose weights on a split: frames need intervals, which weak supervision often lacks."""
+"""The figure that weights are selected by: figures of frames need intervals, which a split may lack."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from vadkit.video import Video
 
-# What a figure of frames becomes where only the videos' labels are known.
+# The figure of whole videos that replaces a figure of frames where only the videos' labels are known.
 OF_VIDEOS = {"ap": "video_ap", "ap_trapezoid": "video_ap", "auc": "video_auc"}
 
 
 def metric_for(videos: Sequence[Video], metric: str) -> tuple[str, str | None]:
-    """Return the figure to choose by on these videos, and a sentence for the user if it is another.
+    """Return the figure to select by on these videos, and a note for the user if it is not ``metric``.
 
-    ``metric`` itself, unless no abnormal video has intervals: then the figure of whole videos.
+    It is replaced by the figure of whole videos if no abnormal video has intervals.
     """
     abnormal = [video for video in videos if video.label == 1]
     if metric not in OF_VIDEOS or not abnormal or any(video.spans for video in abnormal):

@@ -1,4 +1,4 @@
-"""Train and score every variant with every seed; a finished run is never done again."""
+"""Train and score every variant with every seed; a finished run is never repeated."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from vadkit.graph.module import model_of
 from vadkit.graph.plan import Plan
 from vadkit.problems import fail
 
-Progress = Callable[[str, bool], None]  # what is done next, and whether a unit of work has just ended
+Progress = Callable[[str, bool], None]  # what is running, and whether it has just ended
 
 
 def run_suite(suite: Suite, out: Path, device: str, load: Load, progress: Progress) -> dict[str, Any]:
-    """Return everything the table shows, as plain data; also kept in OUT/results.json.
+    """Return everything the table shows as plain data, which is also written to OUT/results.json.
 
-    Each run lives in OUT/runs/VARIANT-FINGERPRINT/seedN and is complete when its result.json is
-    there; a run that was interrupted is resumed from its last checkpoint.
+    Each run is in OUT/runs/VARIANT-FINGERPRINT/seedN and complete once it has a result.json; an
+    interrupted run is resumed from its last checkpoint.
     """
     plans = suite.check()
     target = torch.device(device)
-    for seed in suite.seeds:  # seeds outside: after a third of the time every variant has a figure
+    for seed in suite.seeds:  # the outer loop: with three seeds, every variant has a figure after a third of the time
         for variant in suite.variants:
             _run(variant, plans[variant.name], seed, out, device, progress)
     timings = _timings(suite, plans, out, target, load, progress)
@@ -57,7 +57,7 @@ def _run(variant: Variant, plan: Plan, seed: int, out: Path, device: str, progre
     if not (folder / "result.json").is_file():
         sets = [*(text.replace("{seed}", str(seed)) for text in variant.sets), f"train.seed={seed}"]
         result = train(variant.config, sets, out=folder, resume=folder.is_dir(), device=device)
-        if result.signal is not None:  # the training has saved what it had; the suite stops with it
+        if result.signal is not None:  # the training has saved its state; the suite stops with it
             raise KeyboardInterrupt
     progress(f"{variant.name}, seed {seed}", True)
 
@@ -67,7 +67,7 @@ def read_figures(folder: Path) -> dict[str, Any]:
     try:
         figures: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))["figures"]
     except (OSError, ValueError, KeyError) as error:
-        fail(f"{folder / 'result.json'} cannot be read ({error})", "remove the folder; the run is then done again")
+        fail(f"{folder / 'result.json'} cannot be read ({error})", "delete the folder and rerun the same command")
     return figures
 
 

@@ -1,4 +1,4 @@
-"""The comparison as CSV, Markdown and a page with a plot. All three are made from results.json."""
+"""The comparison as CSV and Markdown, from the contents of results.json."""
 
 from __future__ import annotations
 
@@ -6,21 +6,11 @@ import csv
 import io
 import math
 import statistics
-from pathlib import Path
 from typing import Any
 
-from vadkit.files import write_atomically
-from vadkit.report import Bar, Point, bar_chart, page, scatter, section, table
+from vadkit.problems import plural
 
 FIGURES = {"ap": "AP", "auc": "AUC", "auc_abnormal": "AUC, abnormal videos"}
-
-
-def write_tables(results: dict[str, Any], out: Path) -> list[Path]:
-    """Write table.csv, table.md and index.html to ``out`` and return their paths."""
-    texts = {"table.csv": as_csv(results), "table.md": as_markdown(results), "index.html": as_page(results)}
-    for name, text in texts.items():
-        write_atomically(out / name, text.encode())
-    return [out / name for name in texts]
 
 
 def spread(runs: list[dict[str, Any]], key: str) -> tuple[float | None, float | None]:
@@ -78,7 +68,7 @@ def as_markdown(results: dict[str, Any]) -> str:
     lines = [
         f"# {results['about']}",
         "",
-        _conditions(results),
+        conditions(results),
         "",
         "| " + " | ".join(head) + " |",
         "|---" + "|---:" * (len(head) - 1) + "|",
@@ -87,43 +77,18 @@ def as_markdown(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_page(results: dict[str, Any]) -> str:
-    """Return the page: the figures as bars with every seed, accuracy against cost, and the table."""
-    bars = []
-    for variant in results["variants"]:
-        for i, (key, title) in enumerate(FIGURES.items()):
-            mean, deviation = spread(variant["figures"], key)
-            points = [run[key] for run in variant["figures"] if run[key] is not None]
-            bars.append(Bar(title, mean, deviation, points, group=variant["name"], series=i))
-    points = [
-        Point(v["name"], v["train_ms"], mean, 0.0, deviation or 0.0)
-        for v in results["variants"]
-        for mean, deviation in [spread(v["figures"], "ap")]
-        if mean is not None
-    ]
-    many = f"mean, bar: standard deviation, ticks: the {len(results['seeds'])} seeds"
-    body = [
-        section("Figures", bar_chart(bars, x_label=f"area from 0 to 1 ({many})", x_bounds=(0.0, 1.0))),
-        section("AP against the time of a train step", scatter(points, x_label="train step, ms", y_label="AP"))
-        if points
-        else "",
-        section("Table", table(rows(results))),
-        section("How it was measured", _conditions(results)),
-    ]
-    return page(results["about"], body, subtitle="Every variant trained and scored by the same code.")
-
-
-def _conditions(results: dict[str, Any]) -> str:
+def conditions(results: dict[str, Any]) -> str:
+    """Return how the figures and times were measured, in sentences."""
     machine, load = results["machine"], results["load"]
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
     memory = "allocated on the device" if "CPU," not in machine["device"] else "growth of a fresh process"
     return (
-        f"{len(results['seeds'])} seeds ({', '.join(map(str, results['seeds']))}); figures are mean and standard "
-        f"deviation over them. Times are medians of {load['rounds']} rounds in which the variants took turns, for "
-        f"{load['bags']} bags of {load['snippets']} snippets (train step: forward, backward, Adam); ratios are "
-        f"to the first row; GFLOP for one bag of 200 snippets; peak memory of a train step: {memory}. "
-        f"Device: {machine['device']}, {machine['threads']} threads. {machine['system']}, Python "
-        f"{machine['python']}, {packages}; commit {machine['commit']}, {machine['date']}."
+        f"{plural(len(results['seeds']), 'seed')} ({', '.join(map(str, results['seeds']))}); figures are mean and "
+        f"standard deviation over them. Times are medians of {plural(load['rounds'], 'round')} in which the variants "
+        f"took turns, for {plural(load['bags'], 'bag')} of {plural(load['snippets'], 'snippet')} (train step: forward, "
+        f"backward, Adam); ratios are to the first row; GFLOP for one bag of 200 snippets; peak memory of a train "
+        f"step: {memory}. Device: {machine['device']}, {plural(machine['threads'], 'thread')}. {machine['system']}, "
+        f"Python {machine['python']}, {packages}; commit {machine['commit']}, {machine['date']}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the ticks of an axis stand and what is written at them."""
+"""The ticks of an axis: their places and their texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Axis:
     log: bool = False
 
     def place(self, value: float) -> float:
-        """Return where ``value`` stands, 0 at the low end, 1 at the high end."""
+        """Return the place of ``value``: 0 at the low end, 1 at the high end."""
         if self.log:
             return math.log(max(value, 1e-300) / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
@@ -32,13 +32,13 @@ def _unit(size: float) -> tuple[float, str]:
 
 
 def _decimals(step: float) -> int:
-    """Return how many decimals tell multiples of ``step`` apart."""
+    """Return how many decimals distinguish multiples of ``step``."""
     places = max(0, -math.floor(math.log10(step) + 1e-9))
     return places + (abs(round(step, places) - step) > 1e-9 * step)
 
 
 def tick_texts(values: Sequence[float], step: float) -> tuple[str, ...]:
-    """Return what is written at ``values``, multiples of ``step``: one unit, as many decimals as needed."""
+    """Return the texts of ``values``, multiples of ``step``: one unit, as many decimals as needed."""
     size = max(map(abs, values), default=0.0)
     unit, prefix = _unit(size)
     decimals = _decimals(step / unit)

@@ -1,0 +1,18 @@
+"""The files of a comparison, all from the contents of results.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vadkit.bench.comparison_page import comparison_page
+from vadkit.bench.comparison_table import as_csv, as_markdown
+from vadkit.files import write_text_atomic
+
+
+def write_comparison(results: dict[str, Any], out: Path) -> list[Path]:
+    """Write table.csv, table.md and index.html to ``out`` and return their paths."""
+    texts = {"table.csv": as_csv(results), "table.md": as_markdown(results), "index.html": comparison_page(results)}
+    for name, text in texts.items():
+        write_text_atomic(out / name, text)
+    return [out / name for name in texts]
