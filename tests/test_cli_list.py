@@ -102,8 +102,8 @@ def test_a_config_that_cannot_be_read_is_listed_all_the_same(capsys: Captured, t
     [
         (["tempral"], "cannot list 'tempral'; there are plugins, configs, backbone,"),
         (["tempral"], "hint: did you mean 'temporal'?"),
-        (["--without", "tcaa"], "--without tcaa: there is no plugin 'tcaa'\n  hint: did you mean 'tca'?"),
-        (["plugins", "--without", "tcaa"], "--without tcaa: there is no plugin 'tcaa'"),
+        (["--without", "tcaa"], "unknown plugin 'tcaa' in --without\n  hint: did you mean 'tca'?"),
+        (["plugins", "--without", "tcaa"], "unknown plugin 'tcaa' in --without"),
         (["head", "loss"], "unrecognized arguments: loss"),
     ],
 )

@@ -137,7 +137,7 @@ def test_a_blocked_plugin_is_not_imported(load: Load) -> None:
 
 
 def test_to_block_an_unknown_plugin_is_an_error() -> None:
-    with pytest.raises(VadkitError, match="there is no plugin 'tcaa'\n  hint: did you mean 'tca'"):
+    with pytest.raises(VadkitError, match="unknown plugin 'tcaa' in --without\n  hint: did you mean 'tca'"):
         load_plugins(["tcaa"])
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from vadkit import hookspecs
-from vadkit.problems import Note, fail, nearest
+from vadkit.problems import Note, VadkitError, fail, unknown
 
 if TYPE_CHECKING:  # it imports torch, which `vadkit list plugins` has no need of
     from vadkit.registry import Components
@@ -86,8 +86,7 @@ def check_without(plugins: Iterable[Plugin], without: Iterable[str]) -> None:
     names = {plugin.name for plugin in plugins}
     for name in without:
         if name not in names:
-            close = nearest(name, names)
-            fail(f"--without {name}: there is no plugin '{name}'", close and f"did you mean '{close}'?")
+            raise VadkitError([unknown(name, sorted(names), "plugin", "in --without")])
 
 
 def _refuse_same_names(plugins: list[Plugin]) -> None:

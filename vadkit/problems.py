@@ -1,4 +1,4 @@
-"""What is wrong with the user's input, where, and what to do: the only errors a user meets.
+"""What is wrong with the user's input, where, and how to fix it: the only errors a user sees.
 
 Code that checks input collects ``Problem`` objects and raises them together as one
 ``VadkitError``; the command line renders them. Nothing here prints.
@@ -7,17 +7,21 @@ Code that checks input collects ``Problem`` objects and raises them together as 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 SHOWN = 20  # more problems than this are counted, not listed
 WIDTH = 110  # characters of a source line that are shown
+LISTED = 20  # a hint lists what is known up to this many names
 
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """A spot in a text file. ``line`` and ``column`` count from 1; ``source`` is the whole line."""
+    """A spot in a text file. ``line`` and ``column`` count from 1; ``source`` is the whole line.
+
+    With ``column`` 0 there is no text: ``file`` alone says where, and ``line`` only orders.
+    """
 
     file: str
     line: int
@@ -26,12 +30,12 @@ class Place:
     width: int = 1
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.column else self.file
 
 
 @dataclass(frozen=True)
 class Note:
-    """Where the other side of a problem comes from."""
+    """A remark on a problem, such as where the other side of a conflict comes from."""
 
     text: str
     place: Place | None = None
@@ -42,7 +46,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, told to somebody who did not write the code."""
+    """One thing that is wrong, worded for somebody who did not write the code."""
 
     message: str
     place: Place | None = None
@@ -79,12 +83,41 @@ class VadkitError(Exception):
         super().__init__(render(self.problems))
 
     def __reduce__(self) -> tuple[type[VadkitError], tuple[list[Problem]]]:
-        return type(self), (self.problems,)  # what is raised in another process arrives whole
+        return type(self), (self.problems,)  # keeps the problems when raised in another process
 
 
 def _order(problem: Problem) -> tuple[str, int, int]:
     place = problem.place
-    return (place.file, place.line, place.column) if place else ("", 0, 0)
+    if place is None:
+        return "", 0, 0
+    return (place.file if place.column else "", place.line, place.column)
+
+
+class Problems:
+    """Collects the problems of one config, so that all of them are raised together.
+
+    ``locate`` returns the place of the value at a path of keys, or of its key.
+    """
+
+    def __init__(self, locate: Callable[[Sequence[Any], bool], Place | None]) -> None:
+        self.locate = locate
+        self.found: list[Problem] = []
+
+    def add(
+        self,
+        message: str,
+        path: Sequence[Any],
+        hint: str | None = None,
+        notes: Sequence[Note] = (),
+        key: bool = False,
+    ) -> None:
+        """Note a problem with the value at ``path``, or with its ``key``."""
+        self.found.append(Problem(message, self.locate(path, key), hint, tuple(notes)))
+
+    def stop(self) -> None:
+        """Raise VadkitError if there are any problems."""
+        if self.found:
+            raise VadkitError(dict.fromkeys(self.found))
 
 
 def fail(message: str, hint: str | None = None, place: Place | None = None, notes: Sequence[Note] = ()) -> NoReturn:
@@ -100,10 +133,37 @@ def render(problems: Sequence[Problem], shown: int = SHOWN) -> str:
     return "\n".join(text)
 
 
+def unknown(
+    word: str,
+    known: Iterable[str],
+    what: str,
+    where: str = "",
+    place: Place | None = None,
+    notes: Sequence[Note] = (),
+    otherwise: str | None = None,
+) -> Problem:
+    """Return the problem "unknown WHAT 'WORD' WHERE", its hint the known word that was probably meant.
+
+    Where no known word is near, the hint is ``otherwise``, or the known words if they are few.
+    """
+    known = list(known)
+    if otherwise is None and 0 < len(known) <= LISTED:
+        otherwise = f"known here: {', '.join(known)}"
+    return Problem(
+        f"unknown {what} '{word}' {where}".rstrip(), place, did_you_mean(word, known) or otherwise, tuple(notes)
+    )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Return the hint "did you mean '...'?" or None if no known word is near."""
+    close = nearest(word, known)
+    return f"did you mean '{close}'?" if close else None
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that ``word`` was probably meant to be, or None."""
     known = sorted(known)
-    # An underscore left out is the commonest slip and the one difflib rates too low in short names.
+    # A missing underscore is the most common slip, and difflib rates it too low in short names.
     plain = {k.replace("_", "").replace("-", "").lower(): k for k in known}
     same = plain.get(word.replace("_", "").replace("-", "").lower())
     if same is not None:

@@ -62,7 +62,7 @@ def test_shared_nodes_have_one_set_of_weights(graph):
 
 def test_shared_nodes_must_be_built_alike(graph):
     graph["nodes"]["context"]["share"] = graph["nodes"]["gate"]["share"] = "both"
-    assert problems(graph) == ["gate and context share 'both' but are not built alike"]
+    assert problems(graph) == ["gate and context share 'both' but are built differently"]
 
 
 def test_detach_stops_the_gradient(graph):
@@ -86,14 +86,14 @@ def test_training_only_nodes_are_left_out_of_inference(graph):
 
 def test_output_may_not_depend_on_training(graph):
     graph["nodes"]["context"]["when"] = "train"
-    assert problems(graph) == ["the output depends on node 'context', which is there in training only"]
+    assert problems(graph) == ["the output depends on node 'context', which exists in training only"]
 
 
 def test_one_cause_gives_one_message(graph):
     graph["nodes"]["context"]["use"] = "toy_liner"
     assert problems(graph) == ["unknown component 'toy_liner'"]
     graph["nodes"]["context"] = {"use": "toy_linear", "in": "rbg"}
-    assert problems(graph) == ["'rbg' is neither an input nor a node"]
+    assert problems(graph) == ["unknown input or node 'rbg'"]
 
 
 def test_all_problems_are_told_at_once(graph):
@@ -101,9 +101,9 @@ def test_all_problems_are_told_at_once(graph):
     graph["nodes"]["gate"]["in"] = "clop"
     graph["output"] = "scor"
     assert sorted(problems(graph)) == [
-        "'clop' is neither an input nor a node",
-        "output: there is no node 'scor'",
-        "toy_linear takes no 'dims'",
+        "unknown argument 'dims' of toy_linear",
+        "unknown input or node 'clop'",
+        "unknown node 'scor' in output",
     ]
 
 

@@ -25,7 +25,7 @@ def test_a_whole_number_is_a_float_where_one_is_asked_for(args):
         ("dense", {"dim": -3}, "block.dim must be above 0, got -3"),
         ("dense", {"dim": 3.0}, "block.dim must be a whole number or null, got 3.0"),
         ("transformer", {"depth": 10**6}, "it would consist of more than 2000 modules"),
-        ("temporal_conv", {"dim": 10**6, "kernel": 10**6}, "numbers to store"),
+        ("temporal_conv", {"dim": 10**6, "kernel": 10**6}, "parameters"),
     ],
 )
 def test_sizes_that_are_not_meant(component, args, told):

@@ -3,13 +3,15 @@
 import pytest
 
 from vadkit.graph.load import load_config
-from vadkit.graph.schema import ROWS, check_sections, schema_rows, with_defaults
+from vadkit.graph.schema import ROWS, describe, with_defaults
+from vadkit.graph.schema_check import check_keys
+from vadkit.problems import VadkitError
 
 GRAPH = {"inputs": {"rgb": "b t 8"}, "nodes": {"context": {"use": "tca"}, "score": {"use": "causal_conv"}}}
 
 
 def problems(**sections):
-    return check_sections(load_config({**GRAPH, **sections}))
+    return check_keys(load_config({**GRAPH, **sections}))
 
 
 def only(**sections):
@@ -50,16 +52,16 @@ def test_a_full_config_is_good():
         ({"train": {"optimizer": {"betas": [0.9, 1]}}},
          "train.optimizer.betas.1 must be a number from 0 to below 1, got 1", None),
         ({"train": {"optimizer": {"momentum": 0.9}}},
-         "train.optimizer.momentum is for sgd; train.optimizer.name is adam", None),
+         "train.optimizer.momentum is only for sgd; train.optimizer.name is adam", None),
         ({"train": {"schedule": {"name": "cosine", "gamma": 0.5}}},
-         "train.schedule.gamma is for step; train.schedule.name is cosine", None),
+         "train.schedule.gamma is only for step; train.schedule.name is cosine", None),
         ({"train": {"schedule": {"name": "step", "span": 60}}},
-         "train.schedule.span is for cosine, linear; train.schedule.name is step", None),
+         "train.schedule.span is only for cosine, linear; train.schedule.name is step", None),
         ({"train": {"schedule": {"per": "epoch"}}},
-         "train.schedule.per is for cosine, step, linear; train.schedule.name is constant", None),
+         "train.schedule.per is only for cosine, step, linear; train.schedule.name is constant", None),
         ({"train": {"epochs": 1.5}}, "train.epochs must be a whole number above 0 or null, got 1.5", None),
         ({"train": {"epochs": 10**18}}, f"train.epochs must be a whole number above 0 or null, got {10**18}",
-         "that is more than anybody waits for; look for a digit too many"),
+         "implausibly large; check for an extra digit"),
         ({"train": {"epochs": 2, "steps": 3}}, "train takes epochs or steps, not both", None),
         ({"train": {"deterministic": "yes"}},
          "train.deterministic must be true or false, got the text 'yes'", "write true"),
@@ -68,22 +70,23 @@ def test_a_full_config_is_good():
         ({"train": {"log": ["csv"]}}, "train.log.0 must be one of jsonl, tensorboard, got the text 'csv'", None),
         ({"train": {"groups": {"nodes": ["score"]}}},
          "train.groups must be a list of mappings, got a mapping", None),
-        ({"train": {"groups": [{"lr": 1}]}}, "train.groups.0 needs 'nodes': names of the nodes of the group", None),
+        ({"train": {"groups": [{"lr": 1}]}}, "train.groups.0 needs 'nodes': names of the nodes in the group", None),
         ({"train": {"groups": [{"nodes": []}]}},
          "train.groups.0.nodes must be a list of node names, got an empty list", None),
         ({"train": {"groups": [{"nodes": ["contxt"]}]}},
-         "train.groups.0.nodes names 'contxt', which is not a node", "did you mean 'context'?"),
+         "unknown node 'contxt' in train.groups.0.nodes", "did you mean 'context'?"),
         ({"train": {"groups": [{"nodes": ["score"]}, {"nodes": ["score"]}]}}, "node 'score' is in two groups", None),
         ({"train": {"warm_start": {"nodes": ["score"]}}},
          "train.warm_start needs 'file': path of the model file (.safetensors)", None),
         ({"train": {"warm_start": {"file": "a", "nodes": ["zzz"]}}},
-         "train.warm_start.nodes names 'zzz', which is not a node", "the nodes are context, score"),
+         "unknown node 'zzz' in train.warm_start.nodes", "known here: context, score"),
         ({"train": {"ema": 1}}, "train.ema must be a number above 0, below 1 or null, got 1", None),
         ({"data": {"streams": {"rbg": "x", "rgb": "y"}}},
-         "data.streams names 'rbg', which is not an input", "did you mean 'rgb'?"),
+         "unknown input 'rbg' in data.streams", "did you mean 'rgb'?"),
         ({"data": {"streams": {"rgb": 3}}},
          "data.streams must be a mapping of text to text or null, got 3 for 'rgb'", None),
-        ({"data": {"streams": {}}}, "data.streams says nothing of input 'rgb'", None),
+        ({"data": {"streams": {}}}, "data.streams does not map input 'rgb'",
+         "add rgb: STREAM, or leave streams out if the names are the same"),
         ({"data": {"args": 3}}, "data.args must be a mapping, got 3", None),
         ({"data": {"sampler": "uniform_pad"}}, "data.sampler must be a mapping, got the text 'uniform_pad'",
          "write {use: uniform_pad}"),
@@ -102,7 +105,13 @@ def test_told(sections, message, hint):
 
 def test_several_problems_at_once_each_at_its_place():
     found = problems(train={"seed": -1, "acumulate": 2, "optimizer": {"lr": 0}})
-    assert [problem.place.source.strip().split('"')[1] for problem in found] == ["acumulate", "seed", "lr"]
+    with pytest.raises(VadkitError) as error:
+        raise VadkitError(found)
+    assert [problem.place.file for problem in error.value.problems] == [
+        "config['train']['seed']",
+        "config['train']['acumulate']",
+        "config['train']['optimizer']['lr']",
+    ]
 
 
 def test_null_stands_for_the_default():
@@ -117,7 +126,7 @@ def test_defaults_are_complete_and_good():
     assert filled["train"]["epochs"] == 20 and filled["train"]["steps"] is None
     assert filled["data"]["streams"] == {"rgb": "rgb"}
     assert filled["data"]["sampler"] == {"use": "uniform_pad", "args": {}}
-    assert check_sections(load_config(filled)) == []
+    assert check_keys(load_config(filled)) == []
     assert "train" not in GRAPH
 
 
@@ -132,7 +141,7 @@ def test_defaults_are_complete_and_good():
 def test_defaults_of_defaults_change_nothing(sections):
     filled = with_defaults({**GRAPH, **sections})
     assert with_defaults(filled) == filled
-    assert check_sections(load_config(filled)) == []
+    assert check_keys(load_config(filled)) == []
     assert load_config(filled).data == filled
 
 
@@ -157,10 +166,56 @@ def test_defaults_are_not_shared():
     assert with_defaults({})["train"]["log"] == ["jsonl"]
 
 
-def test_rows_for_the_documentation():
-    rows = {key: (kind, default, meaning) for key, kind, default, meaning in schema_rows()}
-    assert rows["train.optimizer.lr"] == ("a number above 0", "0.0001", "learning rate")
-    assert rows["train.groups[].nodes"][1] == "required"
-    assert rows["train.optimizer.betas"][0].endswith("(for adam, adamw, nadam)")
-    assert rows["train.deterministic"][1] == "true"
-    assert len(rows) == len(ROWS)
+@pytest.mark.parametrize(
+    "path, shown",
+    [
+        ("train.precision",
+         ("train.precision", "one of fp32, bf16, fp16", "fp32", "number format of the forward pass")),
+        ("train.optimizer.lr", ("train.optimizer.lr", "a number above 0", "0.0001", "learning rate")),
+        ("nodes.context.detach",
+         ("nodes.NAME.detach", "true or false", "false", "stop gradients at the outputs of the node")),
+        ("train.groups.0.nodes",
+         ("train.groups.N.nodes", "a list of node names", "required", "names of the nodes in the group")),
+        ("eval.post.use", ("eval.post.N.use", "text", "required", "name of a postprocess component")),
+    ],
+)  # fmt: skip
+def test_a_key_is_described(path, shown):
+    assert describe(path) == [shown]
+
+
+def test_a_section_is_described_key_by_key():
+    assert [info.key for info in describe("train.optimizer")] == [
+        f"train.optimizer.{key}" for key in ("name", "lr", "weight_decay", "betas", "momentum")
+    ]
+    assert describe("train.optimizer.betas")[0].type.endswith("(only for adam, adamw, nadam)")
+    assert describe("nodes") == describe("nodes.context")
+    assert len(describe("")) == len(ROWS) == len({info.key for info in describe("")})
+
+
+@pytest.mark.parametrize(
+    "path, hint",
+    [
+        ("train.precison", "did you mean 'train.precision'?"),
+        ("lr", "did you mean 'train.optimizer.lr'?"),
+        ("train.zzz", "known here: epochs, steps, seed, optimizer"),
+        ("zzz", "known here: extends, about, inputs, nodes, losses, output, data, train, eval"),
+    ],
+)
+def test_a_key_that_does_not_exist_cannot_be_described(path, hint):
+    with pytest.raises(VadkitError, match=f"unknown key '{path}' in a config") as error:
+        describe(path)
+    assert error.value.problems[0].hint.startswith(hint)
+
+
+@pytest.mark.parametrize("section, key, value", [
+    ("nodes", "detach", "yes"), ("nodes", "share", 3), ("nodes", "when", "test"), ("nodes", "in", 3),
+    ("nodes", "args", [1]), ("losses", "weight", "high"), ("losses", "weight", -1), ("losses", "in", True),
+    ("inputs", "args", "x"),
+])  # fmt: skip
+def test_the_keys_of_inputs_nodes_and_losses_are_in_the_schema(section, key, value):
+    found = problems(**{section: {"one": {"use": "x", key: value}}})
+    assert [problem.message.partition(" must be ")[0] for problem in found] == [f"{section}.one.{key}"]
+
+
+def test_a_misspelt_required_key_is_not_reported_as_missing_too():
+    assert only(nodes={"one": {"uses": "x"}}).message == "unknown key 'nodes.one.uses'"

@@ -88,7 +88,8 @@ def configured(header: dict[str, Any], sets: Sequence[str]) -> dict[str, Any]:
     Raises VadkitError for changes to anything else, unknown keys and values that do not fit.
     """
     from vadkit.graph.load import load_config
-    from vadkit.graph.schema import check_sections, with_defaults
+    from vadkit.graph.schema import with_defaults
+    from vadkit.graph.schema_check import check_keys
     from vadkit.problems import VadkitError
 
     for written in sets:
@@ -98,7 +99,7 @@ def configured(header: dict[str, Any], sets: Sequence[str]) -> dict[str, Any]:
                 hint="for example --set data.args.root=FOLDER",
             )
     source = load_config(header["spec"], sets)
-    problems = check_sections(source)
+    problems = check_keys(source)
     if problems:
         raise VadkitError(problems)
     return with_defaults(source.data)

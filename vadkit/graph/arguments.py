@@ -5,13 +5,17 @@ from __future__ import annotations
 import inspect
 import types
 import typing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, Union, get_args, get_origin
 
-from vadkit.graph.wording import say
+from vadkit.graph.wording import say, shorten
+from vadkit.kinds import ModuleComponent
+from vadkit.problems import Problems, unknown
+from vadkit.shapes import parse_ports
 
-LARGEST = 1_000_000  # no size or count in this field is larger; a typing slip is
+LARGEST = 1_000_000  # no real size or count is larger; a typo is
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def _arguments(component: type) -> dict[str, Argument]:
     init = component.__init__  # type: ignore[misc]
     try:
         hints = typing.get_type_hints(init)
-    except Exception:  # a plugin's annotation that cannot be resolved: take anything
+    except Exception:  # an annotation of a plugin that cannot be resolved: accept anything
         hints = {}
     found = {}
     for name, parameter in list(inspect.signature(init).parameters.items())[1:]:
@@ -47,6 +51,38 @@ def _arguments(component: type) -> dict[str, Argument]:
         required = parameter.default is parameter.empty
         found[name] = Argument(name, hints.get(name, Any), None if required else parameter.default, required)
     return found
+
+
+def check_args(component: Any, args: Mapping[str, Any], title: str, path: Sequence[Any], problems: Problems) -> bool:
+    """Note each argument that the constructor does not take or whose value does not fit; tell whether all are good.
+
+    ``title`` is what the config calls the component, ``path`` where its ``args`` are.
+    """
+    known, before = arguments(component), len(problems.found)
+    for key, value in args.items():
+        at = (*path, key)
+        if key not in known:
+            otherwise = None if known else f"{component.name} takes no arguments"
+            place = problems.locate(at, True)
+            problems.found.append(
+                unknown(shorten(str(key)), known, "argument", f"of {component.name}", place, otherwise=otherwise)
+            )
+            continue
+        wrong = misfit(value, known[key].type) or _no_size(component, key, value)
+        if wrong:
+            problems.add(f"{title}.{key} {wrong}", at)
+    return len(problems.found) == before
+
+
+def _no_size(component: Any, name: str, value: Any) -> str | None:
+    """Return what is wrong with a size below 1. Many constructors take 0 for None."""
+    if not issubclass(component, ModuleComponent):
+        return None
+    ports = [*parse_ports(component.inputs).values(), *parse_ports(component.outputs).values()]
+    if name not in {word for port in ports for word in port.pattern.words}:
+        return None
+    sizes = value if isinstance(value, list) else [value]
+    return f"must be above 0, got {say(value)}" if any(isinstance(n, int) and n < 1 for n in sizes) else None
 
 
 def misfit(value: Any, wanted: Any) -> str | None:

@@ -64,11 +64,9 @@ def _count(model: VadModel, snippets: int) -> dict[str, int] | None:
     batch = dict(zip(meta.plan.inputs, streams))
     try:
         with torch.no_grad():
-            meta.values(batch, sorted(outputs))
-            (graph,) = meta._graphs.values()
+            graph = meta.graph(sorted(outputs))
             counter = _Counter(graph)
-            feed = meta._feed(graph, batch, batch)
-            counter.run(*[feed[str(n.target)] for n in graph.graph.find_nodes(op="placeholder")])
+            counter.run(*[batch.get(str(node.target)) for node in graph.graph.find_nodes(op="placeholder")])
     except (NotImplementedError, RuntimeError, TypeError):
         return None
     return dict(zip((s.name for s in meta.plan.steps), counter.calls))

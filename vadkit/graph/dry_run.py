@@ -1,4 +1,4 @@
-"""Run every node once on tensors of the declared shapes and compare: the plugin's word against the fact.
+"""Run every node once on tensors of the declared shapes and compare them with what its output really is.
 
 Runs on the meta device (nothing is computed) at b = 2, t = 9. A component that cannot run there is
 run on the CPU instead.
@@ -6,27 +6,25 @@ run on the CPU instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from vadkit.graph.plan import Plan, Ref, Step
-from vadkit.problems import Place, Problem
+from vadkit.graph.plan import Plan, Ref, Step, feed
+from vadkit.problems import Problems
 from vadkit.shapes import Pattern, agrees
 
 COUNTS = {"b": 2, "t": 9, "v": 2}
 
 
-def dry_run(plan: Plan, modules: Mapping[str, nn.Module], place: Callable[..., Place | None]) -> list[Problem]:
-    """Return a problem for every node whose real output is not what it declares."""
-    problems = []
+def dry_run(plan: Plan, modules: Mapping[str, nn.Module], problems: Problems) -> None:
+    """Note every node whose real output is not what it declares."""
     for step in plan.steps:
         message = _check(plan, step, modules[f"nodes.{step.name}"])
         if message:
-            problems.append(Problem(message, place(("nodes", step.name), True)))
-    return problems
+            problems.add(message, ("nodes", step.name), key=True)
 
 
 def _check(plan: Plan, step: Step, module: nn.Module) -> str | None:
@@ -54,7 +52,7 @@ def _run(plan: Plan, step: Step, module: nn.Module) -> Any:
     try:
         return module(**_feed(plan, step, "meta"))
     except (NotImplementedError, TypeError, RuntimeError):
-        # Not everything runs on the meta device (NumPy, a value that is looked at). Once more, for real.
+        # Not everything runs on the meta device (NumPy, a branch on a value), so run it for real.
         if sum(p.numel() for p in (*module.parameters(), *module.buffers())) > 50_000_000:
             raise
         real = step.component(**step.args).eval()
@@ -62,19 +60,14 @@ def _run(plan: Plan, step: Step, module: nn.Module) -> Any:
 
 
 def _feed(plan: Plan, step: Step, device: str) -> dict[str, Any]:
-    """Return the ports of a step; labels, classes and prompts stay out, as at test time."""
-    feed: dict[str, Any] = {}
-    for port, wire in step.wires.items():
-        if isinstance(wire, list):
-            feed[port] = [_tensor(plan, ref, device) for ref in wire]
-        elif not wire.batch:
-            feed[port] = _tensor(plan, wire, device)
-        elif wire.name == "mask":
-            feed[port] = torch.ones(COUNTS["b"], COUNTS["t"], dtype=torch.bool, device=device)
-    return feed
+    """Return the ports of a step; labels, classes and prompts are left out, as at test time."""
+    return feed(step.wires, lambda ref: _tensor(plan, ref, device))
 
 
-def _tensor(plan: Plan, ref: Ref, device: str) -> Tensor:
+def _tensor(plan: Plan, ref: Ref, device: str) -> Tensor | None:
+    if ref.batch:
+        shape = (COUNTS["b"], COUNTS["t"])
+        return torch.ones(shape, dtype=torch.bool, device=device) if ref.name == "mask" else None
     pattern = plan.inputs[ref.name] if ref.port is None else plan.step(ref.name).outputs[ref.port]
     return torch.zeros(_shape(pattern), device=device)
 

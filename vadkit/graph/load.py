@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Sequence
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+from vadkit.graph.dict_reader import ROOT, read_dict
 from vadkit.graph.merge import Log, apply_sets, merge
 from vadkit.graph.source import Key, Source
 from vadkit.graph.wording import one_line, say, shorten
-from vadkit.graph.yaml_reader import DEPTH, MACHINE_MADE, Reading, Tree, read_text
-from vadkit.problems import Note, Place, Problem, VadkitError, nearest
+from vadkit.graph.yaml_reader import Reading, Tree, read_text
+from vadkit.problems import Note, Place, Problem, VadkitError, did_you_mean
 
 SUFFIXES = (".yaml", ".yml")
 BYTES = 256 * 1024  # far above any config; a larger file is a mistake and would take long to parse
 CHAIN = 50  # files that extend one another
-DICT = "<dict>"
 
 
 def load_config(config: str | Path | dict[str, Any], sets: Sequence[str] = (), folders: Sequence[Path] = ()) -> Source:
@@ -41,7 +39,7 @@ def load_config(config: str | Path | dict[str, Any], sets: Sequence[str] = (), f
 
 
 def _drop_empty(tree: Tree) -> None:
-    """``losses:`` with nothing behind it is the same as no ``losses``."""
+    """``losses:`` without a value is the same as no ``losses``."""
     assert isinstance(tree.value, dict)
     tree.value = {key: child for key, child in tree.value.items() if child.value is not None}
 
@@ -58,7 +56,7 @@ def _note_places(source: Source, tree: Tree, path: Key) -> None:
 
 
 def shown(path: str | Path) -> str:
-    """Return a path as its user would write it: from the current folder if it lies in there."""
+    """Return a path as its user would write it: relative to the current folder if it is inside."""
     real, here = os.path.realpath(path), os.path.realpath(os.curdir)
     inside = os.path.relpath(real, here) if real.startswith(here.rstrip(os.sep) + os.sep) else None
     return inside or str(path)
@@ -72,7 +70,7 @@ class _Loader:
         self.log = Log()
         self.problems = self.log.problems
         self.files: list[str] = []
-        self.layers: dict[str, list[tuple[str, Tree]]] = {}  # a file, and what it extends before it
+        self.layers: dict[str, list[tuple[str, Tree]]] = {}  # a file, and what it extends goes before it
 
     def named(self, name: str) -> Tree | None:
         """Return the merged tree of the config that the user asked for."""
@@ -80,11 +78,9 @@ class _Loader:
         return self._merged(self._file(found, ())) if found else None
 
     def dict(self, config: dict[str, Any]) -> Tree | None:
-        """Return the merged tree of a dict; its places are those of its JSON text."""
-        self.files.append(DICT)
-        text = _as_json(config, self.problems)
-        reading = read_text(text, DICT, MACHINE_MADE) if text is not None else Reading(None)
-        return self._merged(self._layers(reading, DICT, Path(os.curdir), ()))
+        """Return the merged tree of a dict."""
+        self.files.append(ROOT)
+        return self._merged(self._layers(read_dict(config), ROOT, Path(os.curdir), ()))
 
     def _merged(self, layers: list[tuple[str, Tree]]) -> Tree | None:
         merged: Tree | None = None
@@ -104,13 +100,13 @@ class _Loader:
     def _layers(self, reading: Reading, name: str, beside: Path, chain: tuple[str, ...]) -> list[tuple[str, Tree]]:
         """Return what was read and, before it, what it extends: every file once, at its first place.
 
-        So two files that extend the same third can be extended together: the third goes below both
+        So two files that extend the same third one can be extended together: the third is below both
         and does not undo what the first of them changed.
         """
         self.problems += reading.problems
         tree = reading.tree
         if tree is None or not isinstance(tree.value, dict):
-            if not reading.problems and not (name == DICT and self.problems):
+            if not reading.problems:
                 self.problems.append(_not_a_config(tree, name))
             return []
         extends = tree.value.pop("extends", None)
@@ -159,7 +155,7 @@ class _Loader:
         return different[0] if len(different) == 1 else None
 
     def _candidates(self, name: str, beside: Path, place: Place | None) -> list[Path]:
-        """A path means one file. A bare name is looked for everywhere, and must be there once."""
+        """A path means one file. A bare name is looked for everywhere and must be unique."""
         files = [name] if name.endswith(SUFFIXES) else [name + suffix for suffix in SUFFIXES]
         is_bare = os.path.basename(name) == name and not name.endswith(SUFFIXES)
         near = [beside / file for file in files if os.path.isfile(beside / file)]
@@ -169,7 +165,7 @@ class _Loader:
         found = [path for path in far if os.path.isfile(path)] + near
         if found or place is None:
             return found
-        # What a file extends must not depend on where it is used from, so this comes last.
+        # What a file extends must not depend on the current folder, so this comes last.
         return [Path(file) for file in files if os.path.isfile(file)]
 
     def _places(self) -> list[Path]:
@@ -181,14 +177,13 @@ class _Loader:
         return places
 
     def _unknown(self, name: str, beside: Path, place: Place | None) -> Problem:
-        close = nearest(os.path.splitext(os.path.basename(name))[0], self._known((beside / name).parent))
         if os.path.isdir(beside / name):
             return Problem(f"'{shorten(name)}' is a folder", place, "name a file in it")
         notes = [Note("looked in the current folder")]
         if place is not None and os.path.realpath(beside) != os.path.realpath(os.curdir):
-            notes.append(Note(f"looked beside the file that extends it, in {shown(beside)}"))
-        notes += [Note(f"looked in {shown(folder)} and the folders in it") for folder in self.folders]
-        hint = f"did you mean '{close}'?" if close else None
+            notes.append(Note(f"looked next to the file that extends it, in {shown(beside)}"))
+        notes += [Note(f"looked in {shown(folder)} and its sub-folders") for folder in self.folders]
+        hint = did_you_mean(os.path.splitext(os.path.basename(name))[0], self._known((beside / name).parent))
         what = "file" if name.endswith(SUFFIXES) or os.path.basename(name) != name else "config"
         return Problem(f"no {what} '{shorten(name, 300)}'", place, hint, tuple(notes))
 
@@ -201,7 +196,7 @@ class _Loader:
 def _without_copies(found: list[Path]) -> list[Path]:
     """Return the first of each set of files with the same bytes.
 
-    In a clone beside an installed vadkit every config is there twice.
+    In a clone next to an installed vadkit every config exists twice.
     """
     files = list({os.path.realpath(path): path for path in found}.values())
     if len(files) < 2:
@@ -220,12 +215,12 @@ def _wrong_suffix(name: str, place: Place | None) -> Problem:
 
 def _ambiguous(name: str, found: list[Path], place: Place | None) -> Problem:
     notes = tuple(Note(f"here: {shown(path)}") for path in found)
-    hint = "write the path of the one that is meant"
+    hint = "give the path of the one you mean"
     return Problem(f"there are {len(found)} configs '{shorten(name)}'", place, hint, notes)
 
 
 def _not_a_config(tree: Tree | None, name: str) -> Problem:
-    hint = "the least it needs is inputs, nodes and output, or extends"
+    hint = "a config needs at least inputs, nodes and output, or extends"
     if tree is None or tree.value is None:
         return Problem("the file is empty", Place(name, 1, 1), hint)
     what = "a list" if isinstance(tree.value, list) else say(tree.value)
@@ -233,7 +228,7 @@ def _not_a_config(tree: Tree | None, name: str) -> Problem:
 
 
 def _read_file(path: Path, name: str) -> Reading:
-    """Read one file, or say why that cannot be done."""
+    """Read one file, or say why it cannot be read."""
     place = Place(name, 1, 1)
     try:
         size = os.path.getsize(path)
@@ -255,46 +250,3 @@ def _byte_place(raw: bytes, index: int, name: str) -> Place:
     line = one_line(raw[start:].split(b"\n", 1)[0].decode("utf-8", "replace").replace("\ufffd", "?"))
     column = len(raw[start:index].decode("utf-8", "replace")) + 1
     return Place(name, raw.count(b"\n", 0, index) + 1, column, line)
-
-
-def _as_json(config: dict[str, Any], problems: list[Problem]) -> str | None:
-    """Return a dict as JSON, which is YAML in which every text is quoted: types survive."""
-    clean = _clean(config, "", 0, problems)
-    return None if problems else json.dumps(clean, indent=2, ensure_ascii=False)
-
-
-def _clean(value: Any, name: str, depth: int, problems: list[Problem]) -> Any:
-    """Return plain data for what a Python caller may hand over: tuples, paths, numpy numbers."""
-    if depth > DEPTH:
-        problems.append(Problem(f"{shorten(name)}: values are nested more than {DEPTH} deep"))
-        return None
-    if isinstance(value, dict):
-        return {
-            _clean_key(key, name, problems): _clean(item, f"{name}.{key}".lstrip("."), depth + 1, problems)
-            for key, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_clean(item, f"{name}.{i}", depth + 1, problems) for i, item in enumerate(value)]
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real):
-        return _finite(float(value), name, problems)
-    if isinstance(value, Path):
-        return str(value)
-    problems.append(Problem(f"{name} is of type {type(value).__name__}; a config holds plain data"))
-    return None
-
-
-def _clean_key(key: Any, name: str, problems: list[Problem]) -> str:
-    if not isinstance(key, str):
-        problems.append(Problem(f"a key must be text, and {key!r} in {name or 'the dict'} is not"))
-    return str(key)
-
-
-def _finite(value: float, name: str, problems: list[Problem]) -> float:
-    if value != value or value in (float("inf"), float("-inf")):
-        problems.append(Problem(f"{name} must be a finite number, got {value}"))
-        return 0.0
-    return value

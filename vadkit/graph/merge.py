@@ -1,29 +1,27 @@
-"""How one config goes over another: ``extends`` merges whole trees, ``--set`` one value.
+"""How one config is laid over another: ``extends`` merges whole trees, ``--set`` one value.
 
 Mappings merge key by key; lists and scalars replace; null deletes. Inside ``args`` null is a value
-and is handed to the constructor, which may well mean something by None. Where ``use`` names
-another component, the inherited ``args`` go, and the wiring stays.
+and is handed to the constructor, for which None may have a meaning. Where ``use`` names
+another component, the inherited ``args`` are dropped and the wiring stays.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vadkit.graph.schema import SET_KEYS
+from vadkit.graph.schema import NAMED, SET_KEYS
 from vadkit.graph.wording import one_line, say
 from vadkit.graph.yaml_reader import Tree, read_value
-from vadkit.problems import Place, Problem, nearest
+from vadkit.problems import Place, Problem, unknown
 
 Path = tuple[str, ...]
-# Of these keys one makes no sense beside the other, so the later word wins.
+# These keys exclude each other, so the later one wins.
 EITHER_OR: dict[Path, str] = {("train", "epochs"): "steps", ("train", "steps"): "epochs"}
-# Sections of named things, and what one of them is called.
-NAMED = {"inputs": "input", "nodes": "node", "losses": "loss"}
 
 
 @dataclass
 class Log:
-    """What is noted while configs are merged: problems, and where something inherited was deleted."""
+    """What is collected while configs are merged: problems, and where something inherited was deleted."""
 
     problems: list[Problem] = field(default_factory=list)
     deleted: dict[tuple[str | int, ...], Place] = field(default_factory=dict)
@@ -67,9 +65,7 @@ def _delete(merged: dict[str, Tree], key: str, null: Tree, log: Log, path: Path)
         pass  # another of the files that are extended has deleted it
     elif len(path) == 1 and path[0] in NAMED:
         what = NAMED[path[0]]
-        close = nearest(key, merged)
-        hint = f"did you mean '{close}'?" if close else None
-        log.problems.append(Problem(f"there is no {what} '{key}' to delete", null.key_place, hint))
+        log.problems.append(unknown(key, merged, what, "in the extended files", null.key_place))
     else:
         merged[key] = null  # nothing inherited: the same as not written
 
@@ -77,7 +73,7 @@ def _delete(merged: dict[str, Tree], key: str, null: Tree, log: Log, path: Path)
 def apply_sets(tree: Tree, sets: list[str], log: Log) -> None:
     """Apply ``key.path=value`` overrides to ``tree`` in place, in order.
 
-    Those of ``use`` come first: they drop arguments, and must not drop what another one just set.
+    Those of ``use`` come first: they drop arguments, and must not drop what another override just set.
     """
     parsed = [_parse(text, line, log.problems) for line, text in enumerate(sets, 1)]
     good = [override for override in parsed if override is not None]
@@ -100,7 +96,7 @@ class _Override:
         return Problem(message, self.place(depth), hint)
 
     def apply(self, tree: Tree, log: Log) -> Problem | None:
-        """Walk to the parent of the value and lay the value over what is there."""
+        """Walk to the parent of the value and lay the value over the existing one."""
         here = tree
         for depth, key in enumerate(self.keys[:-1]):
             found = self._step(here, key, depth)
@@ -146,8 +142,8 @@ class _Override:
         if key.isascii() and key.isdigit() and len(key) < 10 and int(key) < len(items):
             return items[int(key)]
         count = f"{len(items)} {'entry' if len(items) == 1 else 'entries'}"
-        there = f"it has {count}, counted from 0" if items else "it is empty"
-        return self.problem(depth, f"'{'.'.join(self.keys[:depth])}' is a list and has no entry '{key}'; {there}")
+        rest = f"it has {count}, counted from 0" if items else "it is empty"
+        return self.problem(depth, f"'{'.'.join(self.keys[:depth])}' is a list and has no entry '{key}'; {rest}")
 
     def _no_list(self, depth: int) -> Problem | None:
         name, entry = ".".join(self.keys[: depth + 1]), self.keys[depth + 1]
@@ -161,14 +157,13 @@ class _Override:
         name = ".".join(self.keys[:depth])
         return self.problem(depth, f"'{name}' is {say(here.plain())}, so it has no '{self.keys[depth]}'")
 
-    def _refuse_new(self, there: dict[str, Tree], depth: int) -> Problem | None:
-        """An override changes what is there; a node it could create would be a misspelt one."""
+    def _refuse_new(self, existing: dict[str, Tree], depth: int) -> Problem | None:
+        """An override changes existing nodes; one that it created would be a misspelt one."""
         if depth != 1 or self.keys[0] not in ("nodes", "losses"):
             return None
         name, what = self.keys[1], NAMED[self.keys[0]]
-        close = nearest(name, there)
-        hint = f"did you mean '{close}'?" if close else f"--set may not create a {what}; extend the file instead"
-        return self.problem(1, f"there is no {what} '{name}'", hint)
+        otherwise = f"--set cannot create a {what}; extend the file instead"
+        return unknown(name, existing, what, place=self.place(1), otherwise=otherwise)
 
 
 def _parse(text: str, line: int, problems: list[Problem]) -> _Override | None:
@@ -183,10 +178,8 @@ def _parse(text: str, line: int, problems: list[Problem]) -> _Override | None:
         hint = "null deletes the key, '' is an empty text"
         problems.append(Problem("the value is missing", place, hint))
     elif keys[0] not in SET_KEYS:
-        close = nearest(keys[0], SET_KEYS)
-        hint = f"did you mean '{close}'?" if close else f"the keys are {', '.join(SET_KEYS)}"
-        said = "extends names files and cannot be set" if keys[0] == "extends" else f"unknown key '{keys[0]}'"
-        problems.append(Problem(said, place, None if keys[0] == "extends" else hint))
+        extends = Problem("extends names files and cannot be set", place)
+        problems.append(extends if keys[0] == "extends" else unknown(keys[0], SET_KEYS, "key", place=place))
     else:
         return _with_value(text, line, keys, problems)
     return None

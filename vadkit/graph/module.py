@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from vadkit.graph.plan import Plan, Ref, Step
+from vadkit.graph.plan import Plan, Ref, Step, feed
 from vadkit.graph.wiring import ports_of
 from vadkit.kinds import BATCH_PORTS
-from vadkit.problems import fail, nearest
+from vadkit.problems import VadkitError, fail, unknown
 
-_AT_TEST = ("mask", "crops")  # what the batch still gives when there are no labels
+_AT_TEST = ("mask", "crops")  # what the batch provides even without labels
 
 
 class VadModel(nn.Module):
@@ -45,7 +45,7 @@ class VadModel(nn.Module):
 
     @property
     def inference(self) -> fx.GraphModule:
-        """The graph of the scores alone: streams in order, then ``mask`` if a node looks at it.
+        """The graph of the scores alone: streams in order, then ``mask`` if a node uses it.
 
         This is what torch.export, torch.compile and ONNX export take.
         """
@@ -68,24 +68,25 @@ class VadModel(nn.Module):
         for what is missing.
         """
         wanted = {_key(ref): ref for step in self.plan.losses for ref in step.refs if not ref.batch}
-        values = self._values(wanted, batch)
+        graph = self._graph(wanted, tuple(BATCH_PORTS), single=False)
+        values: dict[str, Tensor] = graph(**self._feed(graph, batch, batch))
         result: dict[str, Tensor] = {}
         total: Tensor | None = None
         for step in self.plan.losses:
-            feed = self._loss_feed(step.wires, values, batch)
-            missing = [port for port in step.wires if port not in feed and not ports_of(step.component)[port].optional]
+            ports = feed(step.wires, lambda ref: batch.get(ref.name) if ref.batch else values[_key(ref)])
+            missing = [port for port in step.wires if port not in ports and not ports_of(step.component)[port].optional]
             if missing and not step.weight:
-                continue  # without a say, it need not be shown either
+                continue  # it only logs, and there is nothing to log
             if missing:
                 fail(
                     f"loss '{step.name}' ({step.component.name}) needs '{missing[0]}', and the batch has none",  # type: ignore[attr-defined]
                     "set data.prompts to the file of class vectors" if missing[0] == "prompts" else None,
                 )
-            out = self.losses[step.name](**feed)
+            out = self.losses[step.name](**ports)
             parts = out if isinstance(out, dict) else {"total": out}
             result[step.name] = parts["total"]
             result |= {f"{step.name}.{part}": value for part, value in parts.items() if part != "total"}
-            if step.weight:  # a loss of weight 0 is shown but has no say, not even as 0 * nan
+            if step.weight:  # a loss of weight 0 is logged but never added, not even as 0 * nan
                 weighted = step.weight * parts["total"]
                 total = weighted if total is None else total + weighted
         if total is None:
@@ -94,24 +95,29 @@ class VadModel(nn.Module):
 
     def values(self, batch: Mapping[str, Any], names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Return values inside the graph by name ("node.port"), all of them unless ``names`` are given."""
-        known = {f"{s.name}.{port}": Ref(s.name, port) for s in self.plan.steps for port in s.outputs}
-        if names is None:
-            return self._values(known, batch)
-        first = {s.name: f"{s.name}.{next(iter(s.outputs))}" for s in self.plan.steps}
-        wanted = {}
-        for name in names:
-            if first.get(name, name) not in known:
-                close = nearest(name, [*first, *known])
-                fail(f"there is no value '{name}' in the graph", close and f"did you mean '{close}'?")
-            wanted[name] = known[first.get(name, name)]
-        return self._values(wanted, batch)
-
-    # -- how it works ----------------------------------------------------------------------------
-    def _values(self, wanted: dict[str, Ref], batch: Mapping[str, Any]) -> dict[str, Tensor]:
-        graph = self._graph(wanted, tuple(BATCH_PORTS), single=False)
+        graph = self.graph(names)
         values: dict[str, Tensor] = graph(**self._feed(graph, batch, batch))
         return values
 
+    def graph(self, names: Iterable[str] | None = None) -> fx.GraphModule:
+        """Return the graph of the named values, all of them unless ``names`` are given, and of nothing else.
+
+        It takes the streams and batch values it needs, by name, and returns the values by name.
+        Raises VadkitError for an unknown name.
+        """
+        known = {f"{s.name}.{port}": Ref(s.name, port) for s in self.plan.steps for port in s.outputs}
+        if names is None:
+            return self._graph(known, tuple(BATCH_PORTS), single=False)
+        first = {s.name: f"{s.name}.{next(iter(s.outputs))}" for s in self.plan.steps}
+        wanted = {}
+        for name in names:
+            full = first.get(name, name)
+            if full not in known:
+                raise VadkitError([unknown(name, [*first, *known], "value", "in the graph")])
+            wanted[name] = known[full]
+        return self._graph(wanted, tuple(BATCH_PORTS), single=False)
+
+    # -- how it works ----------------------------------------------------------------------------
     def _graph(self, wanted: dict[str, Ref], batch: Sequence[str], single: bool) -> fx.GraphModule:
         key = (tuple(wanted), tuple(wanted.values()), single)
         if key not in self._graphs:
@@ -121,35 +127,22 @@ class VadModel(nn.Module):
         return self._graphs[key]
 
     def _feed(self, graph: fx.GraphModule, streams: Mapping[str, Any], batch: Mapping[str, Any]) -> dict[str, Any]:
-        feed: dict[str, Any] = {}
+        given: dict[str, Any] = {}
         for node in graph.graph.find_nodes(op="placeholder"):
             name = str(node.target)
             if name in BATCH_PORTS:
-                feed[name] = batch.get(name)
+                given[name] = batch.get(name)
             elif name in streams:
-                feed[name] = streams[name]
+                given[name] = streams[name]
             else:
                 fail(f"the graph needs the stream '{name}'", f"it takes {', '.join(self.input_sizes)}")
-        unknown = [n for n in streams if n not in self.input_sizes and n not in BATCH_PORTS]
-        if unknown and streams is not batch:
-            fail(f"the graph has no input '{unknown[0]}'", f"it takes {', '.join(self.input_sizes)}")
-        return feed
-
-    def _loss_feed(
-        self, wires: Mapping[str, Any], values: Mapping[str, Tensor], batch: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        feed: dict[str, Any] = {}
-        for port, wire in wires.items():
-            if isinstance(wire, list):
-                feed[port] = [values[_key(ref)] for ref in wire]
-            elif not wire.batch:
-                feed[port] = values[_key(wire)]
-            elif batch.get(wire.name) is not None:
-                feed[port] = batch[wire.name]
-        return feed
+        for name in streams if streams is not batch else ():
+            if name not in self.input_sizes and name not in BATCH_PORTS:
+                raise VadkitError([unknown(name, self.input_sizes, "input", "of the graph")])
+        return given
 
     def __getstate__(self) -> dict[str, Any]:
-        # The fx graphs are derived; a copy (EMA, teachers) makes its own over its own nodes.
+        # The fx graphs are derived; a copy (EMA, teachers) builds its own over its own nodes.
         return {**self.__dict__, "_graphs": {}}
 
 
@@ -165,7 +158,7 @@ def _key(ref: Ref) -> str:
 
 
 def _trace(plan: Plan, wanted: Mapping[str, Ref], batch: Sequence[str], single: bool) -> fx.Graph:
-    """Return the fx graph that computes the wanted values and nothing else."""
+    """Return the fx graph that computes exactly the wanted values."""
     steps = _needed(plan, wanted.values())
     graph = fx.Graph()
     values: dict[str, fx.Node] = {}
@@ -198,15 +191,8 @@ def _needed(plan: Plan, refs: Iterable[Ref]) -> list[Step]:
 
 
 def _call(graph: fx.Graph, step: Step, values: dict[str, fx.Node], used: set[str]) -> None:
-    feed: dict[str, Any] = {}
-    for port, wire in step.wires.items():
-        if isinstance(wire, list):
-            feed[port] = [_value(graph, ref, values) for ref in wire]
-        elif not wire.batch:
-            feed[port] = _value(graph, wire, values)
-        elif wire.name in values:
-            feed[port] = values[wire.name]
-    node = graph.call_module(step.module, kwargs=feed)
+    ports = feed(step.wires, lambda ref: values.get(ref.name) if ref.batch else _value(graph, ref, values))
+    node = graph.call_module(step.module, kwargs=ports)
     for port in step.outputs:
         if f"{step.name}.{port}" not in used:
             continue
@@ -218,6 +204,6 @@ def _value(graph: fx.Graph, ref: Ref, values: dict[str, fx.Node]) -> fx.Node:
     if not ref.probability:
         return values[str(ref)]
     key = _key(ref)
-    if key not in values:  # the sigmoid is applied once, whoever asks
+    if key not in values:  # the sigmoid is applied once
         values[key] = graph.call_function(torch.sigmoid, (values[str(ref)],))
     return values[key]

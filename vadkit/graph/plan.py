@@ -1,7 +1,8 @@
-"""The checked graph as plain data: what the compiler hands to the module builder."""
+"""The checked graph as plain data: what the compiler passes to the module builder."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,14 @@ class Ref:
 
 
 Wires = dict[str, Ref | list[Ref]]
+
+
+def feed(wires: Wires, value: Callable[[Ref], Any]) -> dict[str, Any]:
+    """Return the arguments of a call by port. A port whose value is None, absent from the batch, is left out."""
+    found = {
+        port: [value(ref) for ref in wire] if isinstance(wire, list) else value(wire) for port, wire in wires.items()
+    }
+    return {port: x for port, x in found.items() if x is not None}
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """One rule infers every size: a word in a port's pattern is a constructor argument or an attribute.
 
-Nodes are taken in running order. The sizes that arrive fill the words that are constructor
+Nodes are taken in running order. Arriving sizes fill the words that are constructor
 arguments; the module is built on the meta device; the words of its outputs are read from it.
-Each size remembers where it came from, because a clash is seen in one place and caused in another.
+Each size remembers where it came from, because a clash shows in one place and is caused in another.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from typing import Any
 import torch
 from torch.nn.modules.module import register_module_module_registration_hook
 
-from vadkit.graph.arguments import arguments, misfit, suited
+from vadkit.graph.arguments import arguments, check_args, suited
 from vadkit.graph.wiring import Written, ports_of
-from vadkit.graph.wording import say
 from vadkit.kinds import ModuleComponent
-from vadkit.problems import Note, Place, Problem, nearest
+from vadkit.problems import Note, Place, Problems
 from vadkit.shapes import COUNTS, Pattern, Port, parse_ports
 
 MOST_PARAMETERS = 4_000_000_000
@@ -57,11 +56,10 @@ class Arriving:
 
 
 class Sizes:
-    """Infers sizes along the graph; collects problems; keeps a meta module per sound node."""
+    """Infers sizes along the graph and keeps a meta module of every sound node."""
 
-    def __init__(self, place: Any) -> None:
-        self.place = place
-        self.problems: list[Problem] = []
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
         self.values: dict[str, Value] = {}  # "node.port" or an input's name
         self.first: dict[str, str] = {}  # node -> its first output, "node.port"
         self.full_args: dict[str, dict[str, Any]] = {}
@@ -70,7 +68,7 @@ class Sizes:
 
     # -- the public walk -------------------------------------------------------------------------
     def add_input(self, name: str, pattern: Pattern | None) -> None:
-        origin = Origin(f"input {name}", self.place(("inputs", name), False))
+        origin = Origin(f"input {name}", self.problems.locate(("inputs", name), False))
         self.values[name] = Value(pattern, origin)
 
     def add(self, item: Written, broken: bool) -> None:
@@ -79,8 +77,8 @@ class Sizes:
         self._publish(item, {})
         if item.component is None:
             return
-        told = self._check_args(item)
-        if broken or told:
+        good = check_args(item.component, item.args, item.name, (*item.path, "args"), self.problems)
+        if broken or not good:
             return
         arriving = self._arrive(item)
         if arriving is None:
@@ -108,36 +106,6 @@ class Sizes:
         """Return what a source as written stands for."""
         return self.values.get(self.first.get(source, source), Value(None))
 
-    def _check_args(self, item: Written) -> bool:
-        assert item.component is not None
-        known, before = arguments(item.component), len(self.problems)
-        name, path = item.component.name, (*item.path, "args")
-        for key, value in item.args.items():
-            if key not in known:
-                close = nearest(str(key), known)
-                takes = f"it takes {', '.join(known)}" if known else "it takes no arguments"
-                self._tell(
-                    f"{name} takes no '{key}'",
-                    (*path, key),
-                    f"did you mean '{close}'? {takes}" if close else takes,
-                    key=True,
-                )
-            else:
-                wrong = misfit(value, known[key].type) or _no_size(item, key, value)
-                if wrong:
-                    self._tell(f"{item.name}.{key} {wrong}", (*path, key))
-        return len(self.problems) > before
-
-    def _tell(
-        self,
-        message: str,
-        path: tuple[Any, ...],
-        hint: str | None = None,
-        notes: tuple[Note, ...] = (),
-        key: bool = False,
-    ) -> None:
-        self.problems.append(Problem(message, self.place(path, key), hint, notes))
-
     def _arrive(self, item: Written) -> dict[str, list[tuple[str, Value]]] | None:
         """Return port -> [(source, value)], or None if one is unknown or of the wrong rank."""
         assert item.component is not None
@@ -150,7 +118,7 @@ class Sizes:
                 sound = False
             elif not _same_counts(ports[port].pattern, value.pattern):
                 same_rank = len(ports[port].pattern.tokens) == len(value.pattern.tokens)
-                self._tell(
+                self.problems.add(
                     f"{item.name} takes '{ports[port].pattern}' as {port}; {source} gives '{str(value.pattern)}'",
                     path,
                     None,
@@ -184,7 +152,7 @@ class Sizes:
                 args[word] = first[word].size
         missing = [a.name for a in known.values() if a.required and a.name not in args]
         if sound and missing:
-            self._tell(f"{item.title} needs args.{missing[0]}", item.path, key=True)
+            self.problems.add(f"{item.title} needs args.{missing[0]}", item.path, key=True)
             return None
         return args if sound else None
 
@@ -192,7 +160,7 @@ class Sizes:
         given = args.get(word)
         if given is None or given == arrives:
             return True
-        self._tell(
+        self.problems.add(
             f"{item.title} has args.{word}={given} but {size.source} gives {arrives}",
             (*item.path, "args", word),
             f"leave {word} out; it is inferred",
@@ -201,7 +169,7 @@ class Sizes:
         return False
 
     def _clash(self, item: Written, word: str, one: Arriving, other: Arriving) -> None:
-        self._tell(
+        self.problems.add(
             f"{item.title} needs {word}={one.size}, as {one.source} gives it, but {other.source} gives "
             f"{other.size} ({str(other.pattern)})",
             (*item.path, "in"),
@@ -210,21 +178,21 @@ class Sizes:
         )
 
     def _build(self, item: Written, args: dict[str, Any]) -> ModuleComponent | None:
-        """Build on the meta device: nothing is allocated, and the constructor has its say."""
+        """Build on the meta device: nothing is allocated, but the constructor checks its arguments."""
         assert item.component is not None
         try:
             with torch.device("meta"), _few_modules():
                 module = item.component(**args)
-        except Exception as error:  # whatever a constructor raises is its refusal
+        except Exception as error:  # anything a constructor raises means that it refuses
             text = str(error).strip().split("\n")[0] or type(error).__name__
-            self._tell(f"{item.title} refused its arguments: {text}", item.path, key=True)
+            self.problems.add(f"{item.title} refused its arguments: {text}", item.path, key=True)
             return None
         count = sum(p.numel() for p in (*module.parameters(), *module.buffers()))
         if count > MOST_PARAMETERS:
-            self._tell(
-                f"{item.title} would have {count:,} numbers to store",
+            self.problems.add(
+                f"{item.title} would have {count:,} parameters",
                 item.path,
-                "look for a size with too many digits",
+                "check the sizes for an extra digit",
                 key=True,
             )
             return None
@@ -241,7 +209,7 @@ class Sizes:
                 has = getattr(module, word, None)
                 for size in sizes:
                     if word not in known and isinstance(has, int) and has != size.size:
-                        self._tell(
+                        self.problems.add(
                             f"{item.title} needs {word}={has} but {size.source} gives {size.size} "
                             f"({str(size.pattern)})",
                             (*item.path, "in"),
@@ -260,7 +228,7 @@ class Sizes:
             sizes = {w: getattr(module, w, None) for w in port.pattern.words}
             unknown = [w for w, s in sizes.items() if not isinstance(s, int)]
             if unknown:
-                self._tell(
+                self.problems.add(
                     f"plugin component '{item.component.name}' declares {name}: {port.pattern} but has "
                     f"no whole number '{unknown[0]}'",
                     item.path,
@@ -279,16 +247,16 @@ class Sizes:
         assert item.component is not None
         for word in words:
             if word in item.args:
-                return Origin(f"args.{word}", self.place((*item.path, "args", word), False))
+                return Origin(f"args.{word}", self.problems.locate((*item.path, "args", word), False))
         for value in (value for wires in arriving.values() for _, value in wires):
             if value.origin and value.pattern and size in value.pattern.tokens:
                 return value.origin
-        return Origin(item.component.name, self.place(item.path, True))
+        return Origin(item.component.name, self.problems.locate(item.path, True))
 
 
 @contextmanager
 def _few_modules() -> Iterator[None]:
-    """Stop a constructor that runs away: a million layers take hours and gigabytes even on the meta device."""
+    """Stop a runaway constructor: a million layers take hours and gigabytes even on the meta device."""
     count = 0
 
     def registered(*_: Any) -> None:
@@ -306,20 +274,6 @@ def _few_modules() -> Iterator[None]:
 
 def _notes(source: str, origin: Origin | None) -> tuple[Note, ...]:
     return (Note(f"{source}'s size comes from {origin.what}", origin.place),) if origin else ()
-
-
-def _no_size(item: Written, name: str, value: Any) -> str | None:
-    """Return what is wrong with an argument that is a size and below 1. Many a constructor takes 0 for None."""
-    assert item.component is not None
-    if not issubclass(item.component, ModuleComponent):
-        return None
-    ports = [*parse_ports(item.component.inputs).values(), *parse_ports(item.component.outputs).values()]
-    if name not in {word for port in ports for word in port.pattern.words}:
-        return None
-    sizes = value if isinstance(value, list) else [value]
-    if any(isinstance(size, int) and size < 1 for size in sizes):
-        return f"must be above 0, got {say(value)}"
-    return None
 
 
 def _key(item: Written) -> str:

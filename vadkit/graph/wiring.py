@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vadkit.graph.schema import NAMED
 from vadkit.graph.source import Source
 from vadkit.graph.wording import say
 from vadkit.kinds import BATCH_PORTS, ModuleComponent
-from vadkit.problems import Note, Problem, nearest
+from vadkit.problems import Note, Problems, nearest, unknown
 from vadkit.shapes import Port, parse_ports
 
 Path = tuple[Any, ...]
@@ -17,7 +18,7 @@ Path = tuple[Any, ...]
 
 @dataclass
 class Written:
-    """A node or loss as the file has it, after its own checks. ``component`` None: unknown."""
+    """A node or loss as written, after its own checks. ``component`` None: unknown."""
 
     name: str
     section: str  # "nodes" or "losses"
@@ -50,20 +51,19 @@ def main_port(ports: Mapping[str, Port]) -> str | None:
 
 
 class Wiring:
-    """Resolves every ``in`` of a file and collects the problems."""
+    """Resolves every ``in`` of a file."""
 
-    def __init__(self, inputs: Iterable[str], items: list[Written], source: Source) -> None:
+    def __init__(self, inputs: Iterable[str], items: list[Written], source: Source, problems: Problems) -> None:
         self.inputs = list(inputs)
         self.nodes = {w.name: w for w in items if w.section == "nodes"}
         self.items = items
-        self.place, self.deleted = source.place, source.deleted
-        self.problems: list[Problem] = []
-        self.broken: set[int] = set()  # items that were told something: unknown from here on
+        self.deleted, self.problems = source.deleted, problems
+        self.broken: set[int] = set()  # items with a problem: unknown from here on
         self.lost = False  # whether what feeds what is unclear somewhere
         self.meant: dict[tuple[int, str], str] = {}  # a misspelt source and the name it was meant to be
 
     def resolve(self) -> None:
-        """Fill ``sources`` of every item and note what is wrong with each."""
+        """Fill ``sources`` of every item and note what is wrong."""
         for item in self.items:
             if item.component is None:
                 self.lost |= not item.inputs
@@ -73,17 +73,20 @@ class Wiring:
             for _, source, path in item.sources:
                 self._source(item, source, path)
 
-    def _tell(
-        self,
-        item: Written,
-        message: str,
-        path: Path,
-        hint: str | None = None,
-        key: bool = False,
-        notes: tuple[Note, ...] = (),
-    ) -> None:
+    def _reject(self, item: Written, message: str, path: Path, hint: str | None = None, key: bool = False) -> None:
+        """Note a problem with an item, which counts as unknown from here on."""
         self.broken.add(id(item))
-        self.problems.append(Problem(message, self.place(path, key), hint, notes))
+        self.problems.add(message, path, hint, key=key)
+
+    def _unknown(
+        self, item: Written, word: str, known: Iterable[str], what: str, where: str, path: Path, key: bool = False
+    ) -> None:
+        """Reject an item that names what does not exist."""
+        self.broken.add(id(item))
+        deleted = self.deleted.get(("nodes", word)) or self.deleted.get(("inputs", word))
+        notes = (Note(f"'{word}' is deleted here", deleted),) if deleted else ()
+        place = self.problems.locate(path, key)
+        self.problems.found.append(unknown(word, known, what, where, place, notes))
 
     def _ports(self, item: Written) -> None:
         assert item.component is not None
@@ -95,11 +98,11 @@ class Wiring:
             item.sources = [(main, source, (*path, i)) for i, source in enumerate(wired)]
         elif isinstance(wired, list):
             self.lost = True
-            self._tell(item, f"{item.title} takes no list of sources", path, _instead_of_a_list(ports))
+            self._reject(item, f"{item.title} takes no list of sources", path, _instead_of_a_list(ports))
         elif isinstance(wired, str) and main:
             item.sources = [(main, wired, path)]
         elif isinstance(wired, str):
-            self._tell(item, f"{item.title} has no port for a source", path)
+            self._reject(item, f"{item.title} has no port for a source", path)
         if id(item) not in self.broken:
             self._lacking(item, ports)
 
@@ -112,62 +115,46 @@ class Wiring:
         ]
         if lacking:
             them = "it" if len(lacking) == 1 else "them"
-            self._tell(
-                item, f"{item.title} needs {', '.join(lacking)} and nothing is wired to {them}", item.path, key=True
+            self._reject(
+                item, f"{item.title} needs {', '.join(lacking)}, but nothing is wired to {them}", item.path, key=True
             )
 
     def _named(self, item: Written, ports: dict[str, Port], wired: dict[str, Any], path: Path) -> None:
         assert item.component is not None
         for name, source in wired.items():
             if name not in ports:
-                known = ", ".join(ports)
-                close = nearest(str(name), ports)
-                self._tell(
-                    item,
-                    f"{item.component.name} has no port '{name}'; it has {known}",
-                    (*path, name),
-                    close and f"did you mean '{close}'?",
-                    key=True,
-                )
+                self._unknown(item, str(name), ports, "port", f"of {item.component.name}", (*path, name), key=True)
             elif isinstance(source, list) and ports[name].variadic:
                 item.sources += [(name, s, (*path, name, i)) for i, s in enumerate(source)]
             elif isinstance(source, str):
                 item.sources.append((name, source, (*path, name)))
             else:
-                self._tell(item, f"{item.title}: port '{name}' takes one source", (*path, name))
+                self._reject(item, f"{item.title}: port '{name}' takes one source", (*path, name))
 
     def _source(self, item: Written, source: Any, path: Path) -> None:
         if not isinstance(source, str):
-            self._tell(item, f"{item.title}: a source is a name, not {say(source)}", path)
+            self._reject(item, f"{item.title}: a source must be a name, not {say(source)}", path)
             return
         name, _, port = source.partition(".")
         known = [*self.inputs, *self.nodes]
-        if (port and source in self.nodes) or not self.inputs:  # a name with a dot, or no inputs: told already
+        if (port and source in self.nodes) or not self.inputs:  # a name with a dot, or no inputs: noted elsewhere
             self.broken.add(id(item))
             self.lost = True
         elif name not in known:
             close = nearest(name, known)
             self.meant[(id(item), source)] = close or ""
             self.lost |= close is None
-            deleted = self.deleted.get(("nodes", name)) or self.deleted.get(("inputs", name))
-            notes = (Note(f"'{name}' is deleted here", deleted),) if deleted else ()
-            self._tell(
-                item,
-                f"'{name}' is neither an input nor a node",
-                path,
-                close and f"did you mean '{close}'?",
-                notes=notes,
-            )
+            self._unknown(item, name, known, "input or node", "", path)
         elif port and name in self.nodes:
             component = self.nodes[name].component
             outputs = parse_ports(component.outputs) if component else {port: None}
             if port not in outputs:
-                self._tell(item, f"{name} has no output '{port}'; it has {', '.join(outputs)}", path)
+                self._unknown(item, port, outputs, "output", f"of {name}", path)
         elif port:
-            self._tell(item, f"input '{name}' has no outputs to choose from", path, f"write '{name}'")
+            self._reject(item, f"input '{name}' has no ports", path, f"write '{name}'")
 
     def feeds(self, item: Written) -> list[str]:
-        """Return the names that feed an item as written, a misspelt one as it was meant."""
+        """Return the names that feed an item, a misspelt one as it was meant."""
         names = []
         for _, source, _ in item.sources:
             name = str(source).partition(".")[0]
@@ -175,8 +162,8 @@ class Wiring:
         return names
 
     def order(self) -> list[Written]:
-        """Return the nodes in running order, those on a cycle left out (and told once)."""
-        done: dict[str, int] = {}  # 1 on the way, 2 finished
+        """Return the nodes in running order, without those on a cycle, which is noted once."""
+        done: dict[str, int] = {}  # 1 in progress, 2 finished
         order: list[Written] = []
         chain: list[str] = []
 
@@ -204,24 +191,19 @@ class Wiring:
         for name in names:
             self.broken.add(id(self.nodes[name]))
         self.lost = True
-        # The chain runs from a node to what feeds it; told the way the data would flow.
+        # The chain runs from a node to what feeds it; it is shown the way the data would flow.
         flow = [names[0], *reversed(names[1:]), names[0]]
         notes = tuple(
-            Note(f"{b} takes {a}", self.place((*self.nodes[b].path, "in"), False)) for a, b in zip(flow, flow[1:])
+            Note(f"{b} takes {a}", self.problems.locate((*self.nodes[b].path, "in"), False))
+            for a, b in zip(flow, flow[1:])
         )
-        self.problems.append(
-            Problem(
-                f"cycle: {' -> '.join(flow)}",
-                self.place(("nodes", flow[0]), True),
-                "a node may only use what comes before it",
-                notes,
-            )
-        )
+        hint = "a node can only use inputs and nodes that run before it"
+        self.problems.add(f"cycle: {' -> '.join(flow)}", ("nodes", flow[0]), hint, notes, key=True)
 
     def unused(self, roots: Iterable[str]) -> None:
-        """Tell which nodes and inputs feed neither the output nor a loss.
+        """Note which nodes and inputs feed neither the output nor a loss.
 
-        Not where a problem hides what feeds what: its victims would be told as culprits.
+        Skipped where a problem hides what feeds what: the blame would fall on its victims.
         """
         if self.lost:
             return
@@ -234,19 +216,14 @@ class Wiring:
             used.add(name)
             if name in self.nodes:
                 todo += self.feeds(self.nodes[name])
-        # What only an unused node uses is not told again.
-        behind = {n for w in self.nodes.values() if w.name not in used for n in self.feeds(w)}
+        # What feeds only an unused node is not reported as well.
+        indirect = {n for w in self.nodes.values() if w.name not in used for n in self.feeds(w)}
         for section, names in (("nodes", list(self.nodes)), ("inputs", self.inputs)):
             for name in names:
-                if name not in used and name not in behind:
-                    what = "node" if section == "nodes" else "input"
-                    self.problems.append(
-                        Problem(
-                            f"{what} '{name}' feeds neither the output nor a loss",
-                            self.place((section, name), True),
-                            f"wire it, or remove it (in a file that extends: {name}: null)",
-                        )
-                    )
+                if name not in used and name not in indirect:
+                    message = f"{NAMED[section]} '{name}' feeds neither the output nor a loss"
+                    hint = f"wire it, or remove it (in a file that extends another: {name}: null)"
+                    self.problems.add(message, (section, name), hint, key=True)
 
 
 def _instead_of_a_list(ports: Mapping[str, Port]) -> str:
@@ -257,7 +234,7 @@ def _instead_of_a_list(ports: Mapping[str, Port]) -> str:
 
 
 def _loose(item: Written) -> Iterable[tuple[str, str, Path]]:
-    """Read the sources of a node whose component is not known: ports do not matter, names do."""
+    """Return the sources of a node whose component is unknown: ports do not matter, names do."""
     path = (*item.path, "in")
     wired = item.inputs.items() if isinstance(item.inputs, dict) else [(None, item.inputs)]
     for key, value in wired:

@@ -29,13 +29,11 @@ WORDS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
 }
-# libyaml, where PyYAML was built with it: 15 times as fast, but it tells less of what is wrong.
-MACHINE_MADE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 NO_COLON = "could not find expected ':'"
 UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")  # would break file names and output later on
 
 Scalar = str | int | float | bool | None
-Locate = Callable[[Any, Any], Place]  # two marks, of which the stubs of PyYAML have three sorts
+Locate = Callable[[Any, Any], Place]  # two marks, for which PyYAML's stubs have three types
 
 
 @dataclass
@@ -57,17 +55,14 @@ class Tree:
 
 @dataclass
 class Reading:
-    """What came out of a text. ``tree`` is None where the text holds nothing or cannot be parsed."""
+    """The outcome of reading. ``tree`` is None if the text is empty or cannot be parsed."""
 
     tree: Tree | None
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_text(text: str, file: str, parser: Any = yaml.SafeLoader) -> Reading:
-    """Read the text of a file; places bear the name ``file``.
-
-    ``MACHINE_MADE`` is the parser for text that no person wrote.
-    """
+def read_text(text: str, file: str) -> Reading:
+    """Read the text of a file; ``file`` is its name in places."""
     lines = [one_line(line) for line in LINE_BREAK.split(text)]
 
     def locate(start: yaml.Mark, end: yaml.Mark) -> Place:
@@ -75,7 +70,7 @@ def read_text(text: str, file: str, parser: Any = yaml.SafeLoader) -> Reading:
         width = end.column - start.column if end.line == start.line else len(line) - start.column
         return Place(file, start.line + 1, start.column + 1, line, max(1, width))
 
-    return _read(text, locate, parser)
+    return _read(text, locate)
 
 
 def read_value(value: str, text: str, line: int, offset: int) -> Reading:
@@ -88,16 +83,16 @@ def read_value(value: str, text: str, line: int, offset: int) -> Reading:
         width = end.column - start.column if end.line == start.line == 0 else 1
         return Place("--set", line, column + 1, shown, max(1, width))
 
-    return _read(value, locate, yaml.SafeLoader)
+    return _read(value, locate)
 
 
-def _read(text: str, locate: Locate, parser: Any) -> Reading:
+def _read(text: str, locate: Locate) -> Reading:
     strange = Reader.NON_PRINTABLE.search(text)
     if strange:
         mark = _mark(text, strange.start())
         said = f"the character U+{ord(strange.group()):04X} is not allowed in YAML"
         return Reading(None, [Problem(said, locate(mark, mark))])
-    builder = _Builder(text, locate, parser)
+    builder = _Builder(text, locate)
     tree = builder.document()
     return Reading(tree, builder.problems)
 
@@ -113,10 +108,10 @@ class _TooDeep(Exception):
 
 
 class _Builder:
-    """Turns PyYAML's events into a Tree and notes problems on the way."""
+    """Turns PyYAML's events into a Tree and collects problems."""
 
-    def __init__(self, text: str, locate: Locate, parser: Any) -> None:
-        self.events: Iterator[Any] = yaml.parse(text, Loader=parser)  # events only: nothing is constructed
+    def __init__(self, text: str, locate: Locate) -> None:
+        self.events: Iterator[Any] = yaml.parse(text, Loader=yaml.SafeLoader)  # events only: nothing is constructed
         self.locate = locate
         self.problems: list[Problem] = []
         self.last = self.end = yaml.Mark("", 0, 0, 0, None, 0)
@@ -168,12 +163,12 @@ class _Builder:
     def _refuse_extras(self, event: Any, place: Place) -> None:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             mark = "*" if isinstance(event, yaml.AliasEvent) else "&"
-            hint = "write the value out, or put what is shared into a file and extend it"
-            said = f"anchors and aliases ({mark}{shorten(event.anchor)}) are not used here"
+            hint = "repeat the value, or put the shared part into a file and extend it"
+            said = f"anchors and aliases ({mark}{shorten(event.anchor)}) are not allowed"
             self._problem(place, said, hint if place.file != "--set" else "quote text that begins with it")
         if getattr(event, "tag", None):
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            hint = "quote what shall be text; all else is told from how it is written"
+            hint = "quote values meant as text; other types are inferred from how they are written"
             self._problem(place, f"tags are not allowed: {shorten(tag)}", hint)
 
     def _scalar(self, event: Any, place: Place) -> Scalar:
@@ -181,7 +176,7 @@ class _Builder:
             return None
         strange = UNPRINTABLE.search(event.value)
         if strange:
-            self._problem(place, f"text may not hold the character U+{ord(strange.group()):04X}")
+            self._problem(place, f"text must not contain the character U+{ord(strange.group()):04X}")
         try:
             return resolve(event.value) if event.implicit[0] else str(event.value)
         except ValueError as error:
@@ -201,7 +196,7 @@ class _Builder:
             value = self._value(event := self._next(), (*path, str(key)))
             value.key_place = place
             if event.start_mark.index == event.end_mark.index and not getattr(event, "flow_style", False):
-                value.place = place  # nothing is written, or it begins on the next line
+                value.place = place  # it is empty, or begins on the next line
             if key in mapping:
                 first = mapping[key].key_place
                 name = ".".join(map(str, (*path, key)))
@@ -227,8 +222,8 @@ class _Builder:
             return None, tree.place
         tree = self._value(event, path)
         if tree.value == "<<" and event.implicit[0]:
-            hint = "'extends' merges whole files; inside a file write the values out"
-            self._problem(tree.place, "merge keys (<<) are not used here", hint)
+            hint = "'extends' merges whole files; inside a file, repeat the values"
+            self._problem(tree.place, "merge keys (<<) are not allowed", hint)
             return None, tree.place
         if tree.value == "":
             self._problem(tree.place, "a key must not be empty")
@@ -259,15 +254,15 @@ def _what(value: object) -> str:
 
 
 def _slip(said: str, place: Place) -> str | None:
-    """Return the hint for the slips that people make most."""
+    """Return the hint for the most common slips."""
     line = place.source
     if said == "mapping values are not allowed here":
         pair = re.match(r"\s*(?:- )?([\w.-]+): +([^\s\"'].*: .*|.*:)$", line)
         if pair and line.find(":") < place.column - 1:
-            return f"""quote text that holds ': ', as in {pair[1]}: "{pair[2]}\""""
+            return f"""quote text that contains ': ', as in {pair[1]}: "{pair[2]}\""""
         if line.find(":") < place.column - 1:
-            return "quote text that holds ': '"
-        return "the line above has a value already, so nothing can be nested under it"
+            return "quote text that contains ': '"
+        return "the line above already has a value, so nothing can be nested under it"
     if "'\\t'" in said:
         return "indent with spaces; YAML does not allow tabs there"
     if said.startswith("found character"):
@@ -275,9 +270,9 @@ def _slip(said: str, place: Place) -> str | None:
     if said.startswith("expected ',' or "):
         return "a comma or a closing bracket is missing before this"
     if said == "found unexpected end of stream":
-        return "a quote is opened and not closed"
+        return "a quote is not closed"
     if said.startswith("expected <block end>") or said.startswith("expected '<document start>'"):
-        return "this line is indented differently from those it belongs to, or an opened quote ended early"
+        return "this line is indented differently from its neighbours, or a quote was closed too early"
     if said == NO_COLON:
         return "in a mapping each line reads 'key: value', with a space after the colon"
     return None
@@ -291,9 +286,9 @@ def resolve(text: str) -> Scalar:
     if text in WORDS:
         return WORDS[text]
     if INTEGER.fullmatch(text):
-        # int() refuses thousands of digits, and whatever is longer than this does not fit anyway
+        # int() refuses thousands of digits, and longer ones do not fit anyway
         number = int(text, _base(text)) if len(text) < 70 else 2**63
-        if not -(2**63) <= number < 2**63:
+        if not in_64_bits(number):
             raise ValueError(f"the number {shorten(text, 30)} does not fit 64 bits")
         return number
     if NOT_FINITE.fullmatch(text):
@@ -305,8 +300,13 @@ def resolve(text: str) -> Scalar:
     return text
 
 
+def in_64_bits(number: int) -> bool:
+    """Tell whether a whole number fits 64 bits."""
+    return -(2**63) <= number < 2**63
+
+
 def _text_node(dumper: Any, text: str) -> Any:
-    """Quote what this reader, but not PyYAML's, takes for a number."""
+    """Quote text that this reader, unlike PyYAML's, would read as a number."""
     try:
         plain = isinstance(resolve(text), str)
     except ValueError:

@@ -1,0 +1,184 @@
+"""From checked nodes with known sizes to the plan of the graph."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+from vadkit.graph.arguments import arguments
+from vadkit.graph.plan import LossStep, Plan, Ref, Step, Wires
+from vadkit.graph.schema import with_defaults
+from vadkit.graph.sizes import Sizes
+from vadkit.graph.source import Source
+from vadkit.graph.wiring import Written, ports_of
+from vadkit.kinds import BATCH_PORTS
+from vadkit.problems import Note, Problems
+from vadkit.registry import Components
+from vadkit.shapes import Pattern, parse_ports
+
+# Values that name a file.
+FILES = (("data", "prompts"), ("train", "warm_start", "file"))
+
+
+class Planner:
+    """Builds the plan, and notes the problems that only the graph as a whole shows."""
+
+    def __init__(self, source: Source, components: Components, sizes: Sizes, problems: Problems) -> None:
+        self.source, self.data, self.components = source, source.data, components
+        self.sizes, self.problems = sizes, problems
+
+    def plan(self, inputs: dict[str, Pattern | None], order: list[Written], losses: list[Written], output: str) -> Plan:
+        steps, owners = [], {}  # type: ignore[var-annotated]
+        for item in order:
+            owner = item if item.share is None else owners.setdefault(item.share, item)
+            self._same_share(item, owner)
+            steps.append(self._step(item, owner))
+        loss_steps = [self._loss(item) for item in losses]
+        known = {name: pattern for name, pattern in inputs.items() if pattern is not None}
+        out = self._ref(output)
+        head = next(step for step in steps if step.name == out.name)
+        score_range = getattr(head.component, "range", "unbounded")
+        final = Ref(out.name, out.port, probability=score_range == "logit")
+        plan = Plan(known, steps, loss_steps, final, "probability" if score_range == "logit" else score_range, 0)
+        self._train_only(plan)
+        plan.lookahead = self._lookahead(plan)
+        plan.spec = self._spec(plan)
+        return plan
+
+    def _same_share(self, item: Written, owner: Written) -> None:
+        if owner is item:
+            return
+        mine, other = (self.sizes.full_args[f"nodes.{i.name}"] for i in (item, owner))
+        if item.component is not owner.component or mine != other:
+            self.problems.add(
+                f"{item.name} and {owner.name} share '{item.share}' but are built differently",
+                (*item.path, "share"),
+                "give both the same use, args and sizes",
+                (Note(f"{owner.name} is the first of them", self.problems.locate(owner.path, True)),),
+            )
+
+    def _ref(self, source: str) -> Ref:
+        full = self.sizes.first.get(source, source)
+        name, _, port = full.partition(".")
+        return Ref(name, port or None)
+
+    def _wires(self, item: Written) -> Wires:
+        assert item.component is not None
+        wires: Wires = {}
+        ports = ports_of(item.component)
+        for port, source, _ in item.sources:
+            ref = self._ranged(item, port, self._ref(source))
+            if ports[port].variadic:
+                wires.setdefault(port, []).append(ref)  # type: ignore[union-attr]
+            else:
+                wires[port] = ref
+        for port in ports:
+            if port in BATCH_PORTS and port not in wires:
+                wires[port] = Ref(port, batch=True)
+        return wires
+
+    def _ranged(self, item: Written, port: str, ref: Ref) -> Ref:
+        """Return the ref with the sigmoid that a loss's port needs and a head's range lacks."""
+        need = getattr(item.component, "needs", {}).get(port)
+        source = next((w for w in self.data["nodes"] if w == ref.name), None)
+        if need is None or source is None:
+            return ref
+        use = self.data["nodes"][source].get("use")
+        has = getattr(self.components.find(use), "range", None)
+        if has == "logit" and need == "probability":
+            return Ref(ref.name, ref.port, probability=True)
+        if has is not None and has != need:
+            self.problems.add(
+                f"{item.title} needs {port} as {need}; {ref.name} ({use}) gives {has}", (*item.path, "in")
+            )
+        return ref
+
+    def _step(self, item: Written, owner: Written) -> Step:
+        assert item.component is not None
+        outputs = {}
+        for port in parse_ports(item.component.outputs):
+            pattern = self.sizes.values[f"{item.name}.{port}"].pattern
+            assert pattern is not None
+            outputs[port] = pattern
+        return Step(
+            item.name,
+            item.component,
+            owner.name,
+            self._wires(item),
+            outputs,
+            self._full_args(item),
+            item.detach,
+            item.train_only,
+        )
+
+    def _loss(self, item: Written) -> LossStep:
+        assert item.component is not None
+        return LossStep(item.name, item.component, self._wires(item), item.weight, self._full_args(item))
+
+    def _full_args(self, item: Written) -> dict[str, Any]:
+        """Return every argument with its value: given, inferred or default."""
+        assert item.component is not None
+        full = {a.name: a.default for a in arguments(item.component).values() if not a.required}
+        return {**full, **self.sizes.full_args[f"{item.section}.{item.name}"]}
+
+    def _train_only(self, plan: Plan) -> None:
+        """Note where the scores depend on a training-only node or on something only training has."""
+        needed, todo = set(), [plan.output.name]
+        steps = {step.name: step for step in plan.steps}
+        while todo:
+            name = todo.pop()
+            if name in steps and name not in needed:
+                needed.add(name)
+                todo += [ref.name for ref in steps[name].refs if not ref.batch]
+        for name in needed:
+            step = steps[name]
+            if step.train_only:
+                self.problems.add(
+                    f"the output depends on node '{name}', which exists in training only", ("nodes", name, "when")
+                )
+            for port, wire in step.wires.items():
+                batch = isinstance(wire, Ref) and wire.batch and wire.name in ("labels", "classes", "prompts")
+                if batch and not ports_of(step.component)[port].optional:
+                    self.problems.add(
+                        f"the output depends on node '{name}', which needs {port}: only training has them",
+                        ("nodes", name),
+                        key=True,
+                    )
+
+    def _lookahead(self, plan: Plan) -> int | str:
+        """Sum how far each node looks ahead along the longest path to the output."""
+        ahead: dict[str, int | str] = {}
+        for step in plan.steps:
+            module = self.sizes.modules[f"nodes.{step.name}"]
+            before = [ahead.get(ref.name, 0) for ref in step.refs if not ref.batch]
+            own = getattr(module, "lookahead", "all")
+            whole = own == "all" or "all" in before
+            ahead[step.name] = "all" if whole else int(own) + max((int(a) for a in before), default=0)
+        return ahead[plan.output.name]
+
+    def _spec(self, plan: Plan) -> dict[str, Any]:
+        """Return the resolved file: every section with every default and every inferred size."""
+        spec = with_defaults(copy.deepcopy(self.data))
+        for path in FILES:
+            self._next_to(spec, path)
+        for name, pattern in plan.inputs.items():
+            if not isinstance(spec["inputs"][name], dict):
+                spec["inputs"][name] = str(pattern)
+        for step in plan.steps:
+            spec["nodes"][step.name]["args"] = dict(step.args)
+        for loss in plan.losses:
+            spec["losses"][loss.name]["args"] = dict(loss.args)
+        return spec
+
+    def _next_to(self, spec: dict[str, Any], path: tuple[str, ...]) -> None:
+        """Resolve a relative file name next to the YAML that names it if the current folder has no such file."""
+        parent: Any = spec
+        for key in path[:-1]:
+            parent = parent.get(key) or {}
+        name, place = parent.get(path[-1]), self.source.places.get(path)
+        if isinstance(name, str) and place is not None and not os.path.exists(name):
+            near = Path(place.file).parent / name
+            if os.path.isfile(near):  # unlike Path.is_file, it never raises
+                parent[path[-1]] = os.path.normpath(near)
