@@ -175,6 +175,7 @@ class I3dFlow(Backbone):
         self.num_crops = num_crops(crops)
         self.short_side, self.crops, self.crop = short_side, crops, crop_side(short_side)
         self.flow, self.quantise = flow, quantise
+        self.optical_flow = partial(flows.optical_flow, method=flow, device=device)
         self.frozen = Frozen(self.name, partial(load_network, channels=2), weights, random_weights, precision, device)
 
     def recipe(self) -> dict[str, Any]:
@@ -203,7 +204,7 @@ class I3dFlow(Backbone):
         grey = to_grey(frames).numpy()
         if len(grey) == 1:
             grey = np.repeat(grey, 2, axis=0)
-        x = torch.from_numpy(flows.optical_flow(grey, self.flow, self.frozen.device))
+        x = torch.from_numpy(self.optical_flow(grey))
         x = rearrange(x, "f h w c -> c f h w")
         return torch.cat([x, x[:, -1:].expand(-1, max(0, PAIRS - x.shape[1]), -1, -1)], 1)
 

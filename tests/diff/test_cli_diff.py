@@ -50,7 +50,7 @@ def test_with_the_video(stores: tuple[Path, Path], videos: dict[str, Path], caps
     assert main(["features", "diff", *map(str, stores), "--video", str(videos["street"])]) == 1
     out = capsys.readouterr().out
     assert "tried on 'street', rows 0 to 5, by A's recipe" in out
-    assert "1. BGR for RGB: made so, the video gives all of what is different" in out
+    assert "1. BGR for RGB: extracted so, the video gives all of what is different" in out
     assert "possible" not in out
 
 

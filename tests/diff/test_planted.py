@@ -77,7 +77,7 @@ def test_what_features_prove_is_certain(case: str, base: Path, tmp_path: Path) -
     change, name, word = PROVEN[case]
     found = causes(base, rewritten(base, tmp_path / "b", change))
     assert name in found, found
-    assert found[name].certainty == "certain" and word in found[name].tell
+    assert found[name].certainty == "certain" and word in found[name].text
     assert not [cause for cause in found.values() if cause.certainty != "certain"], "nothing is left to guess"
 
 
@@ -95,7 +95,7 @@ def test_a_few_rows_changed_by_hand(base: Path, tmp_path: Path) -> None:
     comparison, _, _ = compare(base, tmp_path / "b", ["rgb"])
     (stream,) = comparison.streams
     assert stream.differ == ["market"] and stream.equal == 2
-    assert "2 of 10 rows of 'market' (3, 4)" in stream.causes[0].tell
+    assert "2 of 10 rows of 'market' (3, 4)" in stream.causes[0].text
 
 
 def test_features_of_other_videos_under_the_same_names(base: Path, tmp_path: Path) -> None:
@@ -104,18 +104,18 @@ def test_features_of_other_videos_under_the_same_names(base: Path, tmp_path: Pat
     (b / "market.npy").rename(b / "fair.npy")
     (b / "x.npy").rename(b / "market.npy")
     found = causes(base, tmp_path / "b")
-    assert found.keys() == {"names"} and "'fair' has those of A's 'market'" in found["names"].tell
+    assert found.keys() == {"names"} and "'fair' has those of A's 'market'" in found["names"].text
 
 
 def test_ten_crops_without_the_mirrored_ones(make: Make, backbone: Build, tmp_path: Path) -> None:
     ten = make(rgb=backbone("probe_rgb", crops="ten"))
     five = rewritten(ten, tmp_path / "five", lambda x: x[:5])
     copied = rewritten(ten, tmp_path / "copied", lambda x: x[[0, 1, 2, 3, 4] * 2])
-    assert "missing" in causes(ten, five)["mirrored"].tell
-    assert "not mirrored" in causes(ten, copied)["mirrored"].tell
+    assert "missing" in causes(ten, five)["mirrored"].text
+    assert "not mirrored" in causes(ten, copied)["mirrored"].text
     assert (
         "'ten' to 'ten_ur_dmu'"
-        in causes(ten, rewritten(ten, tmp_path / "other", lambda x: x[[0, 1, 4, 2, 3, 5, 6, 9, 7, 8]]))["crops"].tell
+        in causes(ten, rewritten(ten, tmp_path / "other", lambda x: x[[0, 1, 4, 2, 3, 5, 6, 9, 7, 8]]))["crops"].text
     )
 
 
@@ -179,19 +179,19 @@ def test_other_weights_are_seen_without_a_recipe(base: Path, make: Make, backbon
 def test_a_frame_rate_shows_in_the_number_of_rows(base: Path, make: Make, backbone: Build, tmp_path: Path) -> None:
     faster = make(rgb=backbone("probe_rgb", crops="five"), fps=30.0)
     found = causes(base, rewritten(faster, tmp_path / "b", lambda x: x))
-    assert "rate" in found and "30 to 24" in found["rate"].tell
+    assert "rate" in found and "30 to 24" in found["rate"].text
 
 
 def test_half_a_snippet_later_shows_in_the_numbers(base: Path, tmp_path: Path) -> None:
     found = causes(base, rewritten(base, tmp_path / "b", lambda x: (x[:, :-1] + x[:, 1:]) / 2))
-    assert found["start"].certainty == "likely" and "later" in found["start"].tell
+    assert found["start"].certainty == "likely" and "later" in found["start"].text
 
 
 def test_the_side_with_fewer_crops_may_be_either(base: Path, tmp_path: Path) -> None:
     centre = rewritten(base, tmp_path / "centre", lambda x: x[4])
     mean = rewritten(base, tmp_path / "mean", lambda x: x.mean(0))
-    assert "A is crop 4 of B's 5" in causes(centre, base)["crops"].tell
-    assert "A is the mean of B's 5 crops" in causes(mean, base)["crops"].tell
+    assert "A is crop 4 of B's 5" in causes(centre, base)["crops"].text
+    assert "A is the mean of B's 5 crops" in causes(mean, base)["crops"].text
 
 
 def test_infinities_are_told_and_the_rest_compared(base: Path, tmp_path: Path) -> None:

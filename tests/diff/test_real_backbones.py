@@ -12,9 +12,8 @@ import torch
 from planted import pictures, planted
 
 from vadkit.diff import hypotheses, trial
-from vadkit.diff.film import Film
-from vadkit.diff.making import Making
-from vadkit.extract.one_pass import recipe
+from vadkit.diff.replay import Replay
+from vadkit.extract.one_pass import extract_video, recipe
 from vadkit.kinds import Backbone
 
 Build = Callable[..., Backbone]
@@ -54,19 +53,15 @@ def test_what_was_done_is_named(
     name, args, methods, field = CASES[case]
     monkeypatch.setattr(trial, "ROWS", 2)
     monkeypatch.setattr(trial, "hypotheses", lambda *given: few(*given, field))
-    film = Film(videos["fair"])
-    rows = [
-        Making(made, film.fps, film.size).make(film, 0, 4)[1]
-        for made in (backbone(name, **args), planted(backbone(name, **args), **methods))
-    ]
-    told = recipe(name, backbone(name, **args), 16, None, "repeat")
-    found = trial.try_all("s", "fair", videos["fair"], *rows, told)
+    both = {"a": backbone(name, **args), "b": planted(backbone(name, **args), {"planted": True}, **methods)}
+    rows = [np.atleast_3d(x.T).T for x in extract_video(videos["fair"], both, limit=4).streams.values()]
+    found = trial.try_all("fair", videos["fair"], *rows, recipe(name, both["a"], 16, None, "repeat"))
     assert found.again < 1e-5 < found.again_b
     assert found.outcomes[0].exact and found.outcomes[0].field == field, found.outcomes
     assert np.isfinite([outcome.explained for outcome in found.outcomes if outcome.explained is not None]).all()
 
 
-def few(making: Making, args: dict[str, Any], field: str) -> list[hypotheses.Hypothesis]:
+def few(replay: Replay, args: dict[str, Any], field: str) -> list[hypotheses.Hypothesis]:
     """Return what is to be found, and two others."""
-    listed = list(hypotheses.hypotheses(making, args))
+    listed = list(hypotheses.hypotheses(replay, args))
     return [h for h in listed if h.field == field] + [h for h in listed if h.field != field][:2]

@@ -9,8 +9,7 @@ import pytest
 from tiny_store import write_tiny_store
 
 from vadkit.diff.compare import compare
-from vadkit.diff.pairs import pair_streams
-from vadkit.diff.sides import open_side
+from vadkit.diff.sides import open_side, pair_streams
 from vadkit.problems import VadkitError
 
 
@@ -48,7 +47,7 @@ def test_text_is_features_too(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "b.txt", array, fmt="%.6f")
     comparison, _, _ = compare(tmp_path / "a.npy", tmp_path / "b.txt")
     assert [cause.name for cause in comparison.streams[0].causes] == ["rounded"]
-    assert "6 decimals" in comparison.streams[0].causes[0].tell
+    assert "6 decimals" in comparison.streams[0].causes[0].text
 
 
 def test_one_file_is_compared_with_its_video_of_a_store(tmp_path: Path) -> None:

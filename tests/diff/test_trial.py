@@ -1,4 +1,4 @@
-"""With the video at hand, the very thing that was done otherwise is named, though no recipe tells of it."""
+"""With the video at hand, the very thing that differs is named, though no recipe says so."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from planted import pictures, planted
 from vadkit.backbones import flow as flows
 from vadkit.diff import trial as trials
 from vadkit.diff.compare import compare
-from vadkit.diff.film import Film
-from vadkit.diff.on_video import explain, giving
-from vadkit.diff.rebuild import rebuild
-from vadkit.diff.trial import Trial
+from vadkit.diff.replay import Footage, Replay, rebuild
+from vadkit.diff.trial import Trial, explain
+from vadkit.extract.one_pass import extract_video
 from vadkit.kinds import Backbone
 from vadkit.problems import VadkitError
 
@@ -91,14 +90,14 @@ def test_what_was_done_is_named(case: str, base: Path, make: Make, backbone: Bui
     stream = {"probe_rgb": "rgb", "probe_flow": "flow", "logmel_stats": "audio"}[name]
     trial = tried(base, make(**{stream: planted(backbone(name), **methods)}), stream, videos["fair"])
     best = trial.outcomes[0]
-    assert trial.again < 1e-5, "features made anew are those of the store"
-    assert giving(trial) == [best] and field in best.field and word in best.tell, trial.outcomes[:3]
+    assert trial.again < 1e-5, "features extracted again are those of the store"
+    assert trial.giving == [best] and field in best.field and word in best.text, trial.outcomes[:3]
 
 
 @pytest.mark.parametrize(
     ("clock", "field", "word"), [({"fps": 25.0}, "fps", "25 frames"), ({"fps": 12.0}, "fps", "12 frames")]
 )
-def test_another_clock_is_named_though_b_tells_nothing(
+def test_another_clock_is_named_though_b_has_no_recipe(
     clock: dict[str, float],
     field: str,
     word: str,
@@ -110,7 +109,7 @@ def test_another_clock_is_named_though_b_tells_nothing(
 ) -> None:
     other = make(rgb=backbone("probe_rgb"), **clock)
     trial = tried(base, other / "rgb" / "fair.npy", "rgb", videos["fair"])
-    assert trial.outcomes[0].exact and trial.outcomes[0].field == field and word in trial.outcomes[0].tell
+    assert trial.outcomes[0].exact and trial.outcomes[0].field == field and word in trial.outcomes[0].text
 
 
 def test_sound_windows_shifted(base: Path, backbone: Build, videos: dict[str, Path], tmp_path: Path) -> None:
@@ -121,7 +120,7 @@ def test_sound_windows_shifted(base: Path, backbone: Build, videos: dict[str, Pa
     windows = [np.pad(window, (0, 15600 - len(window))) for window in windows]
     np.save(tmp_path / "fair.npy", backbone("logmel_stats").extract(windows))
     trial = tried(base, tmp_path / "fair.npy", "audio", videos["fair"])
-    assert trial.outcomes[0].gives_b and "begin where the snippet begins" in trial.outcomes[0].tell, trial.outcomes[:3]
+    assert trial.outcomes[0].gives_b and "begin where the snippet begins" in trial.outcomes[0].text, trial.outcomes[:3]
 
 
 def test_only_b_has_a_recipe(base: Path, make: Make, backbone: Build, videos: dict[str, Path]) -> None:
@@ -142,14 +141,14 @@ def test_a_store_that_is_not_what_its_recipe_says(
     wrong = make(rgb=planted(backbone("probe_rgb"), **pictures(lambda x: x[..., ::-1])))
     comparison, a, b = compare(wrong, base, ["rgb"])
     explain(comparison.streams[0], a, b, videos["fair"])
-    assert "A was made otherwise than its recipe says" in comparison.streams[0].causes[0].tell
+    assert "A does not follow its recipe" in comparison.streams[0].causes[0].text
 
 
 def test_what_a_trial_needs(base: Path, videos: dict[str, Path], tmp_path: Path) -> None:
     for path in (base / "rgb").glob("*.npy"):
         np.save(tmp_path / path.name, np.load(path) + np.random.default_rng(0).normal(size=np.load(path).shape))
     comparison, a, b = compare(tmp_path, tmp_path, [])
-    with pytest.raises(VadkitError, match="neither A nor B says how it was made"):
+    with pytest.raises(VadkitError, match="neither A nor B has a recipe"):
         explain(comparison.streams[0], a, b, videos["fair"])
     comparison, a, b = compare(base, tmp_path, ["rgb:features"])
     with pytest.raises(VadkitError, match="there is no video 'far' in both"):
@@ -173,15 +172,80 @@ def test_a_backbone_is_built_again_by_its_recipe(backbone: Build) -> None:
         rebuild({"backbone": "i3d_rgb", "weights": "0" * 64, "pretrained": True})
 
 
-def test_flow_is_true_again_after_a_trial() -> None:
-    assert flows.optical_flow.__name__ == "optical_flow"
+def test_a_trial_changes_neither_the_backbone_nor_anybody_elses_flow(
+    backbone: Build, videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true, probe = flows.optical_flow, backbone("probe_flow")
+    seen = []
+    footage = Footage(videos["fair"])
+
+    def watch(flow: np.ndarray) -> np.ndarray:
+        seen.append(flows.optical_flow is true)
+        return -flow
+
+    replay = Replay(probe, footage.fps, footage.size)
+    _, plain = replay.rows(footage, 0, 2)
+    _, changed = replay.but(flow=watch).rows(footage, 0, 2)
+    assert seen and all(seen), "others get the true flow even while a changed one is tried"
+    assert not np.array_equal(plain, changed)
+    assert np.array_equal(plain, replay.rows(footage, 0, 2)[1])
+
+
+def test_rows_are_those_of_the_store_wherever_they_begin(base: Path, backbone: Build, videos: dict[str, Path]) -> None:
+    footage = Footage(videos["fair"])
+    for stream, name in {"rgb": "probe_rgb", "flow": "probe_flow", "audio": "logmel_stats"}.items():
+        stored = np.load(base / stream / "fair.npy")
+        replay = Replay(backbone(name), footage.fps, footage.size)
+        for first in (0, 7, 3):
+            rows, found = replay.rows(footage, first, 4)
+            assert rows.tolist() == [*range(first, first + 4)]
+            np.testing.assert_allclose(found[0], stored[rows], rtol=0, atol=1e-5)
+
+
+def test_a_backbone_whose_flow_cannot_be_changed_is_reported(
+    base: Path, make: Make, backbone: Build, videos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = type(backbone("probe_flow"))
+    other = make(flow=planted(backbone("probe_flow"), flow=lambda flow, grey: -flow(grey)))
+    monkeypatch.setattr(probe, "flow", lambda self, grey: flows.optical_flow(grey, "dis"))
+    true = probe.__init__
+
+    def without(self: Any) -> None:
+        true(self)
+        del self.optical_flow
+
+    monkeypatch.setattr(probe, "__init__", without)
+    notes = [outcome.note for outcome in tried(base, other, "flow", videos["fair"]).outcomes]
+    assert "not tried: backbone 'probe_flow' has no 'optical_flow' that could be changed" in notes
 
 
 def test_sound_windows_begin_where_they_should(videos: dict[str, Path]) -> None:
-    film, window = Film(videos["fair"]), 4000
-    (line,) = film.windows(16000, 128_000, 8.0, 0.0, 1)  # the first 8 seconds
-    line = np.pad(line, (window, 0))
+    window, heard = 4000, Heard()
+    extract_video(videos["fair"], {"": heard}, fps=16.0, snippet_frames=8)
+    line = np.concatenate([np.zeros(2 * window, np.float32), *heard.windows])  # half a second each
+    keeper = Heard(window)
     for delay in (0.0, 0.1, -0.1, -0.25, 0.3):
-        for j, found in enumerate(film.windows(16000, window, 0.5, delay, 12)):
-            end = window + round((j + 1) * 8000 + delay * 16000)
-            assert np.abs(found - line[max(0, end - window) : end][-window:]).max() < 1e-5, (delay, j)
+        footage, keeper.windows = Footage(videos["fair"]), []
+        Replay(keeper, 16.0, footage.size, 8, 8, delay=delay).rows(footage, 0, 12)
+        assert len(keeper.windows) == 12
+        for j, found in enumerate(keeper.windows):
+            end = 2 * window + round((j + 1) * 8000 + delay * 16000)
+            assert np.abs(found - line[end - window : end]).max() < 1e-5, (delay, j)
+
+
+class Heard(Backbone):
+    """Keeps the windows that it hears."""
+
+    name = "heard"
+    modality = "audio"
+    dim = 1
+
+    def __init__(self, window: int = 8000) -> None:
+        self.window, self.windows = window, list[np.ndarray]()
+
+    def recipe(self) -> dict[str, Any]:
+        return {"sample_rate": 16000, "window": self.window}
+
+    def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
+        self.windows += snippets
+        return np.zeros((len(snippets), 1), np.float32)

@@ -213,3 +213,21 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
     (short, _), (long, found) = peak(6), peak(180)
     assert found.num_frames == pytest.approx(3 * 3600 * 4, abs=60 * 4) and found.streams["rgb"].shape[0] > 2600
     assert long < short + (1 << 20), f"{short} bytes for 6 minutes, {long} for 3 hours"
+
+
+# -- an excerpt --------------------------------------------------------------------------------------
+def test_an_excerpt_is_the_same_rows_of_the_whole(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mkv", 200, sound=8, **EXACT)
+    backbones = {"rgb": FirstRed(), "flow": PairCount(), "audio": Loud()}
+    whole = extract_video(path, backbones)
+    some = extract_video(path, backbones, start=32, limit=3)
+    for stream, features in whole.streams.items():
+        np.testing.assert_array_equal(features[2:5], some.streams[stream])
+    np.testing.assert_array_equal(whole.snippet_times[2:5], some.snippet_times)
+
+
+def test_an_excerpt_begins_at_any_frame_and_ends_with_the_video(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mkv", 50, **EXACT)
+    assert extract_video(path, {"rgb": FirstRed()}, start=5, limit=9).streams["rgb"][:, 0].tolist() == reds([5, 21, 37])
+    assert len(extract_video(path, {"rgb": FirstRed()}, start=50, limit=9).streams["rgb"]) == 0
+    assert extract_video(path, {"rgb": FirstRed()}, limit=1).num_frames == 17, "the rest is not decoded"

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _explain(comparison: Comparison, a: Side, b: Side, args: argparse.Namespace) -> None:
     from vadkit.devices import choose_device
-    from vadkit.diff.on_video import explain
+    from vadkit.diff.trial import explain
 
     if args.first < 0:
         fail(f"--from {args.first}: rows are counted from 0")
@@ -124,7 +124,7 @@ def lines(comparison: Comparison) -> Iterator[str]:
 
 
 def _stream(stream: StreamComparison) -> Iterator[str]:
-    from vadkit.diff.recipes import say
+    from vadkit.diff.causes import say
 
     if stream.is_equal:
         yield f"{stream.title}: equal, {_videos(stream.videos)}"
@@ -150,7 +150,7 @@ def _stream(stream: StreamComparison) -> Iterator[str]:
     if stream.causes:
         yield "  why"
         for number, cause in enumerate(stream.causes[:CAUSES], 1):
-            yield f"    {number}. {SURE[cause.certainty]}{cause.tell}"
+            yield f"    {number}. {SURE[cause.certainty]}{cause.text}"
         if len(stream.causes) > CAUSES:
             yield f"    and {len(stream.causes) - CAUSES} more"
     if stream.other_fields:
@@ -174,10 +174,10 @@ def _trial(trial: Trial, maker: str) -> Iterator[str]:
     ).splitlines()
     if len(tried) > SHOWN:
         yield f"  and {len(tried) - SHOWN} more that explain less"
-    without = [o.tell for o in trial.outcomes if o.note.startswith("changes nothing")]
+    without = [o.text for o in trial.outcomes if o.note.startswith("changes nothing")]
     if without:
         yield f"  without effect here: {'; '.join(without)}"
-    yield from (f"  {o.tell}: {o.note}" for o in trial.outcomes if o.note.startswith("not tried"))
+    yield from (f"  {o.text}: {o.note}" for o in trial.outcomes if o.note.startswith("not tried"))
     if not any(o.gives_b for o in trial.outcomes):
         yield f"  no single change gives {other}: other weights, another network, or several things at once"
 
@@ -186,7 +186,7 @@ def _row(outcome: Outcome) -> tuple[str, str, str]:
     explained = 0.0 if outcome.explained is None else outcome.explained
     share = "all" if outcome.exact else f"{explained:.1%}" if explained > 0 else "nothing"
     twins = "".join(f", or {twin}" for twin in outcome.same_as)
-    return f"  {outcome.tell}{twins}", share, _close(outcome.cosine or 0.0)
+    return f"  {outcome.text}{twins}", share, _close(outcome.cosine or 0.0)
 
 
 def _lacking(stream: StreamComparison) -> str:

@@ -1,4 +1,4 @@
-"""Compare two sets of features and say why they differ: what the verb ``features diff`` prints.
+"""Compare two sets of features and say why they differ.
 
 Legend: k crops, t snippets, dim the width of a stream.
 """
@@ -13,40 +13,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vadkit.diff.causes import Cause, Modality, facts, is_explained
+from vadkit.diff.causes import Cause, differing, find_causes, is_explained, modality_of
 from vadkit.diff.evidence import Arrays, Evidence, enough, gather
-from vadkit.diff.open_questions import open_questions
-from vadkit.diff.pairs import StreamPair, pair_streams
-from vadkit.diff.recipes import blame, differing, modality_of, with_fields
-from vadkit.diff.sides import Side, open_side
+from vadkit.diff.sides import Side, StreamPair, open_side, pair_streams
 from vadkit.problems import VadkitError
 
-if TYPE_CHECKING:  # which needs torch
+if TYPE_CHECKING:  # it needs torch
     from vadkit.diff.trial import Trial
 
 Progress = Callable[[str, int, int], None]  # stream, videos done, videos in all
-CHANGED = Cause(
-    "source",
-    "the recipes are the same, so what differs is nothing that they tell: another version of the video, files that "
-    "were changed afterwards, or another machine",
-    "likely",
-)
 
 
 @dataclass
 class StreamComparison:
-    """What became of one stream.
+    """How one stream differs.
 
     Attributes:
         a, b: names of the stream in A and in B.
         videos: how many both sides have, of which ``equal`` are equal bit for bit; ``differ`` names the others.
-        unreadable: what is wrong with files that cannot be compared.
+        unreadable: errors of files that cannot be compared.
         only_a, only_b: videos that the other side lacks.
         evidence: what the differing videos' numbers say; None if all are equal or unreadable.
-        causes: why, surest first. ``other_fields`` of the recipes differ, too, but nothing of it shows.
-        recipes: whether each side has one.
-        trial: what was tried on a video, if one was given, by the recipe of ``maker``, A or B; why
-            it was ``not_tried`` if it could not be.
+        causes: why, surest first. ``other_fields`` of the recipes differ, too, without effect.
+        recipe_fields: all in which the recipes differ; ``recipes``: whether each side has one.
+        trial: what was tried on a video, if one was given, by the recipe of ``maker``, A or B; ``not_tried`` says why
+            it could not be.
     """
 
     a: str
@@ -77,7 +68,7 @@ class StreamComparison:
 
     @property
     def is_equal(self) -> bool:
-        """Nothing at all differs."""
+        """Nothing differs at all."""
         lacking = self.unreadable or self.only_a or self.only_b or self.recipe_fields
         return self.equal == self.videos and not lacking
 
@@ -159,9 +150,10 @@ def compare_stream(pair: StreamPair, a: Side, b: Side, progress: Progress | None
     recipe_a, recipe_b = a.recipes.get(pair.a), b.recipes.get(pair.b)
     fields = differing(recipe_a, recipe_b) if recipe_a and recipe_b else {}
     evidence = gather(_sample(pair, differ)) if differ else None
-    modality = modality_of(recipe_a or recipe_b, pair.a)
-    same_recipe = bool(recipe_a) and recipe_a == recipe_b
-    causes, silent = _causes(evidence, fields, modality, same_recipe, _mixed_names(digests))
+    causes = _mixed_names(digests)
+    if evidence is not None and not causes:
+        modality = modality_of(recipe_a or recipe_b, pair.a)
+        causes = find_causes(evidence, fields, modality, bool(recipe_a) and recipe_a == recipe_b)
     return StreamComparison(
         pair.a,
         pair.b,
@@ -174,7 +166,7 @@ def compare_stream(pair: StreamPair, a: Side, b: Side, progress: Progress | None
         evidence,
         causes,
         fields,
-        silent,
+        [field for field in fields if field not in {cause.field for cause in causes}],
         (recipe_a is not None, recipe_b is not None),
     )
 
@@ -195,16 +187,15 @@ def _digest(x: np.ndarray) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(x).view(np.uint8).data, digest_size=16).digest()
 
 
-def _mixed_names(digests: Mapping[str, tuple[bytes, bytes]]) -> Cause | None:
-    """Tell of videos that have each other's features."""
+def _mixed_names(digests: Mapping[str, tuple[bytes, bytes]]) -> list[Cause]:
+    """Return the cause, if videos have each other's features."""
     owners = {first: name for name, (first, _) in digests.items()}
     mixed = {name: owners[second] for name, (_, second) in digests.items() if second in owners}
     if not mixed:
-        return None
+        return []
     name, owner = next(iter(mixed.items()))
-    return Cause(
-        "names", f"{len(mixed)} videos of B have the features of others: '{name}' has those of A's '{owner}'", "certain"
-    )
+    text = f"{len(mixed)} videos of B have the features of others: '{name}' has those of A's '{owner}'"
+    return [Cause("names", text, "certain")]
 
 
 def _sample(pair: StreamPair, names: Sequence[str]) -> list[Arrays]:
@@ -212,25 +203,3 @@ def _sample(pair: StreamPair, names: Sequence[str]) -> list[Arrays]:
     first = pair.videos[names[0]][0]()
     step = -(-len(names) // enough(first.shape))
     return [Arrays(name, pair.videos[name][0](), pair.videos[name][1]()) for name in names[::step]]
-
-
-def _causes(
-    evidence: Evidence | None,
-    fields: Mapping[str, tuple[Any, Any]],
-    modality: Modality | None,
-    same_recipe: bool,
-    mixed: Cause | None,
-) -> tuple[list[Cause], list[str]]:
-    """Return the causes, surest first, and the fields of the recipes that do not show."""
-    if evidence is None:
-        return [], [*fields]
-    if mixed is not None:
-        return [mixed], [*fields]
-    found = facts(evidence)
-    left = open_questions(evidence, modality, {cause.name for cause in found})
-    blamed, silent = blame(fields, evidence, [*found, *left])
-    if left and any(cause.field != "tail" for cause in blamed):
-        left = []  # what a recipe tells of need not be guessed
-    if left and same_recipe:
-        left.insert(0, CHANGED)
-    return [*blamed, *with_fields(found, blamed), *left], silent

@@ -1,4 +1,4 @@
-"""What the numbers of A and B say about each other, for one stream and all its videos together.
+"""What the numbers of A and B say about each other, for one stream, over all its videos.
 
 Legend: k crops, t snippets, dim the width of a stream, n rows.
 """
@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vadkit.diff.cropping import CropMap, find_crops
-from vadkit.diff.layout import bring_axes, likeness, order_of_dims, part_of_width, profile
+from vadkit.diff.axes import CropOrder, bring_axes, find_crops, likeness, order_of_dims, part_of_width, profile
 from vadkit.diff.timing import SAME_ROW, Drift, Timing, find_drift, find_timing, stretch
-from vadkit.diff.values import ValueMap, find_values, whole_numbers
+from vadkit.diff.value_maps import ValueMap, find_values, whole_numbers
 
-ROWS = 160  # snippets of a video that are looked at, from its beginning
+ROWS = 160  # snippets of a video that are compared, from its beginning
 NUMBERS = 6_000_000  # of one side that are held at once
 VALUE_ROWS = 4096  # rows that values are compared on
 Blocks = list[tuple[np.ndarray, np.ndarray]]
@@ -24,7 +23,7 @@ Blocks = list[tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Arrays:
-    """One video's features, (k, t, dim) as they were read."""
+    """One video's features, (k, t, dim) as read from the files."""
 
     name: str
     a: np.ndarray
@@ -36,7 +35,7 @@ class Shapes:
     """How the arrays are stored.
 
     Attributes:
-        a, b: shape of the first video looked at, of A and of B with its axes put right.
+        a, b: shape of the first video, of A and of B with its axes in A's order.
         kinds: types of the numbers, A's and B's.
         axes: which axes are swapped, in words.
         width: how widths differ, in words; then the numbers cannot be compared.
@@ -65,15 +64,15 @@ class Numbers:
     Attributes:
         dims: in which order B has A's dimensions, in words; None for the same.
         timing: which rows of A are which of B; ``fits`` is its likeness, and that of the rows as they are.
-        drift: how B lies against A by less than a snippet.
+        drift: how much later B is than A, by less than a snippet.
         crops: which crop of A is which of B.
         values: what was done to the numbers.
-        same_rows: share of the rows that are the same, everything but values put right.
+        same_rows: share of the rows that are the same, once everything but the values is undone.
         others: which rows are not, in words, where most are the same. All below is of those alone then.
-        cosine: mean over rows, as they are and with everything but values put right.
-        centred: the same, put right, about the mean row: whether what tells rows apart is the same.
-        profile: likeness of the means and deviations of dimensions. High if one network made both.
-        relations: likeness of how rows stand to each other (linear CKA). High if both are of one video.
+        cosine: mean over rows, as they are and with everything but the values undone.
+        centred: the latter about the mean row: whether what distinguishes rows is the same.
+        profile: likeness of the means and deviations of dimensions. High if both are of one network.
+        relations: likeness of the relations between rows (linear CKA). High if both are of one video.
         scale: length of B's rows by that of A's.
         offset: mean of B's numbers less that of A's.
         largest: largest difference of two numbers.
@@ -84,7 +83,7 @@ class Numbers:
     timing: Timing
     fits: tuple[float, float]
     drift: Drift
-    crops: CropMap
+    crops: CropOrder
     values: ValueMap
     same_rows: float
     others: str | None
@@ -108,14 +107,14 @@ class Evidence:
 
 
 def enough(shape: Sequence[int]) -> int:
-    """Return how many videos of a shape are looked at together."""
+    """Return how many videos of a shape are compared together."""
     return max(1, min(24, NUMBERS // max(1, shape[0] * min(shape[1], ROWS) * shape[2])))
 
 
 def gather(arrays: Sequence[Arrays]) -> Evidence:
-    """Return what the videos' numbers say, all together; of long videos, their beginnings.
+    """Return what the videos' numbers say, all together; of long videos, the beginnings.
 
-    Videos that are stored otherwise than most are left out.
+    Videos that are stored differently from most are left out.
     """
     brought = [(x.name, x.a, *bring_axes(x.a, x.b)) for x in arrays]
     forms = Counter((len(a), len(b), a.shape[2], b.shape[2], axes) for _, a, b, axes in brought)
@@ -143,7 +142,7 @@ def _finite(x: np.ndarray) -> np.ndarray:
 
 
 def _numbers(blocks: Blocks, shapes: Shapes, kind_b: np.dtype[np.floating]) -> Numbers:
-    """Put one respect right after the other."""
+    """Undo one difference after the other."""
     as_is = _cosine(*_rows(_in_step(blocks, Timing()), None))
     order, dims = order_of_dims(_all_rows(blocks, 0), _all_rows(blocks, 1))
     if order is not None:
@@ -184,7 +183,7 @@ def _in_step(blocks: Blocks, timing: Timing) -> Blocks:
     return [(a[:, i], b[:, j]) for (a, b), (i, j) in zip(blocks, rows)]
 
 
-def _rows(blocks: Blocks, crops: CropMap | None) -> tuple[np.ndarray, np.ndarray]:
+def _rows(blocks: Blocks, crops: CropOrder | None) -> tuple[np.ndarray, np.ndarray]:
     """Return rows (n, dim) of A and B that belong together: of the same crop, or as ``crops`` says."""
     if crops is None:
         least = min(len(blocks[0][0]), len(blocks[0][1]))
@@ -224,7 +223,7 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def cka(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the linear CKA of rows (n, dim), 0 to 1: do rows that are alike in A go with rows alike in B?
+    """Return the linear CKA of rows (n, dim), 0 to 1: are rows that are alike in A alike in B, too?
 
     Kornblith et al., Similarity of Neural Network Representations Revisited, ICML 2019.
     """

@@ -1,4 +1,4 @@
-"""What may have been done otherwise, each a name and a way to make features so. To be tried on a video.
+"""What may differ in an extraction: each hypothesis a description and a way to extract so, to be tried on a video.
 
 Legend: f frames, h w height and width, c channels.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vadkit.backbones.crops import Order, num_crops, resized_size
 from vadkit.components import build_component
-from vadkit.diff.making import Making
+from vadkit.diff.replay import Replay, sound_window
 from vadkit.graph.arguments import arguments
 
 # Mean and deviation per channel that grey levels 0 to 255 are normalised by.
@@ -31,7 +31,7 @@ NORMALISATIONS: dict[str, Normalisation] = {
     "CLIP's mean and deviation": ((122.7709, 116.7460, 104.0937), (68.5005, 66.6322, 70.3232)),
     "ImageNet's mean, no deviation": ((123.675, 116.28, 103.53), (1.0, 1.0, 1.0)),
 }
-# What recipes call them.
+# Their names in recipes.
 OWN = {
     "x / 255 * 2 - 1": "[-1, 1]",
     "x / 127.5 - 1": "[-1, 1]",
@@ -46,52 +46,53 @@ KEPT = ("weights", "random_weights", "device", "model", "activation", "pca", "no
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One thing done otherwise. ``field`` is what it is about; ``make`` may raise VadkitError or ValueError."""
+    """One difference. ``field`` is what it is about, ``text`` describes it; ``change`` may raise VadkitError or
+    ValueError."""
 
     field: str
-    tell: str
-    make: Callable[[Making], Making]
+    text: str
+    change: Callable[[Replay], Replay]
 
 
-def hypotheses(making: Making, args: Mapping[str, Any]) -> Iterator[Hypothesis]:
-    """Yield what is worth trying for features made by ``making``, with those arguments of the backbone."""
-    modality = making.backbone.modality
+def hypotheses(replay: Replay, args: Mapping[str, Any]) -> Iterator[Hypothesis]:
+    """Yield what is worth trying for features extracted as ``replay`` does, with those arguments of the backbone."""
+    modality = replay.backbone.modality
     if modality == "audio":
-        yield from _of_sound(making)
+        yield from _of_sound(replay)
     else:
-        yield from _of_pictures(making)
-        yield from _of_size(making)
+        yield from _of_pictures(replay)
+        yield from _of_size(replay)
     if modality == "rgb":
-        yield from _of_normalisation(making)
+        yield from _of_normalisation(replay)
     if modality == "flow":
         yield from _of_flow()
-    yield from _of_arguments(making, args)
-    if modality != "audio":  # last, because frames must be decoded anew
-        yield from _of_time(making)
+    yield from _of_arguments(replay, args)
+    if modality != "audio":  # last, because frames must be decoded again
+        yield from _of_time(replay)
 
 
-def _change(field: str, tell: str, **changes: Any) -> Hypothesis:
-    return Hypothesis(field, tell, lambda making: making.but(**changes))
+def _change(field: str, text: str, **changes: Any) -> Hypothesis:
+    return Hypothesis(field, text, lambda replay: replay.but(**changes))
 
 
-def _of_pictures(making: Making) -> Iterator[Hypothesis]:
-    yield _change("colour", "BGR for RGB", pictures=lambda x: x[..., ::-1])
-    yield _change("mirrored", "pictures mirrored left to right", pictures=lambda x: x[:, :, ::-1])
-    if making.snippet_frames > 1:
-        yield _change("frames", "frames of a snippet in reverse order", pictures=lambda x: x[::-1])
+def _of_pictures(replay: Replay) -> Iterator[Hypothesis]:
+    yield _change("colour", "BGR for RGB", seen=lambda x: x[..., ::-1])
+    yield _change("mirrored", "pictures mirrored left to right", seen=lambda x: x[:, :, ::-1])
+    if replay.snippet_frames > 1:
+        yield _change("frames", "frames of a snippet in reverse order", seen=lambda x: x[::-1])
 
 
-def _of_time(making: Making) -> Iterator[Hypothesis]:
-    yield from starts(making, (1, 2, 4, making.snippet_frames // 2, making.stride))
-    for stride in dict.fromkeys((making.stride // 2, making.stride * 2)):
+def _of_time(replay: Replay) -> Iterator[Hypothesis]:
+    yield from starts((1, 2, 4, replay.snippet_frames // 2, replay.stride))
+    for stride in dict.fromkeys((replay.stride // 2, replay.stride * 2)):
         if stride:
-            yield _change("stride", f"a snippet begins every {stride} frames, not {making.stride}", stride=stride)
+            yield _change("stride", f"a snippet begins every {stride} frames, not {replay.stride}", stride=stride)
     for fps in FPS:
-        if abs(fps - making.fps) > 0.01:
-            yield _change("fps", f"{fps:g} frames a second, not {making.fps:g}", fps=fps)
+        if abs(fps - replay.fps) > 0.01:
+            yield _change("fps", f"{fps:g} frames a second, not {replay.fps:g}", fps=fps)
 
 
-def starts(making: Making, frames: Iterable[int]) -> Iterator[Hypothesis]:
+def starts(frames: Iterable[int]) -> Iterator[Hypothesis]:
     """Yield snippets that begin that many frames later and earlier."""
     for start in dict.fromkeys(signed for k in frames if k for signed in (k, -k)):
         count = f"{abs(start)} frame{'s' if abs(start) > 1 else ''}"
@@ -100,15 +101,15 @@ def starts(making: Making, frames: Iterable[int]) -> Iterator[Hypothesis]:
 
 def together(first: Hypothesis, second: Hypothesis) -> Hypothesis:
     """Return the hypothesis that both are so."""
-    both = f"{first.tell}; {second.tell}"
-    return Hypothesis(f"{first.field} and {second.field}", both, lambda making: second.make(first.make(making)))
+    both = f"{first.text}; {second.text}"
+    return Hypothesis(f"{first.field} and {second.field}", both, lambda replay: second.change(first.change(replay)))
 
 
-def _of_size(making: Making) -> Iterator[Hypothesis]:
-    side = getattr(making.backbone, "short_side", None)
+def _of_size(replay: Replay) -> Iterator[Hypothesis]:
+    side = getattr(replay.backbone, "short_side", None)
     if not isinstance(side, int):
         return
-    usual, squeezed = resized_size(*making.size, side), (side, round(side * 340 / 256))
+    usual, squeezed = resized_size(*replay.size, side), (side, round(side * 340 / 256))
     ways = {
         "without antialiasing (as OpenCV's INTER_LINEAR)": (usual, "bilinear", False),
         "bilinear, antialiased": (usual, "bilinear", True),
@@ -116,7 +117,7 @@ def _of_size(making: Making) -> Iterator[Hypothesis]:
         f"to {squeezed[1]} x {squeezed[0]}, whatever the shape of the picture": (squeezed, "bilinear", True),
     }
     for how, (size, mode, antialias) in ways.items():
-        yield _change("resize", f"resized {how}", pictures=partial(_resized, size=size, mode=mode, antialias=antialias))
+        yield _change("resize", f"resized {how}", seen=partial(_resized, size=size, mode=mode, antialias=antialias))
 
 
 def _resized(frames: np.ndarray, size: tuple[int, int], mode: str, antialias: bool) -> np.ndarray:
@@ -125,8 +126,8 @@ def _resized(frames: np.ndarray, size: tuple[int, int], mode: str, antialias: bo
     return x.to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
-def _of_normalisation(making: Making) -> Iterator[Hypothesis]:
-    name = OWN.get(str(making.backbone.recipe().get("normalise")))
+def _of_normalisation(replay: Replay) -> Iterator[Hypothesis]:
+    name = OWN.get(str(replay.backbone.recipe().get("normalise")))
     if name is None:
         return
     for other in NORMALISATIONS:
@@ -154,34 +155,32 @@ def _of_flow() -> Iterator[Hypothesis]:
     yield _change("flow_sign", "y of the flow of the other sign", flow=lambda v: v * np.array([1, -1], v.dtype))
 
 
-def _of_sound(making: Making) -> Iterator[Hypothesis]:
-    told = making.backbone.recipe()
-    seconds = making.stride / making.fps
-    window = int(told.get("window") or 0) / int(told["sample_rate"]) or seconds
+def _of_sound(replay: Replay) -> Iterator[Hypothesis]:
+    seconds = replay.stride / replay.fps
+    rate, samples = sound_window(replay.backbone, seconds)
+    window = samples / rate
     places = {
         "begin where the snippet begins": window - seconds,
-        "lie around the snippet's middle": (window - seconds) / 2,
-        "lie one snippet later": seconds,
-        "lie one snippet earlier": -seconds,
-        "lie half a snippet later": seconds / 2,
-        "lie half a snippet earlier": -seconds / 2,
+        "are centred on the snippet": (window - seconds) / 2,
+        "are one snippet later": seconds,
+        "are one snippet earlier": -seconds,
+        "are half a snippet later": seconds / 2,
+        "are half a snippet earlier": -seconds / 2,
     }
     for where, delay in places.items():
         if abs(delay) > 1e-3:
             yield _change("sound_shift", f"windows of sound {where}", delay=delay)
     if abs(seconds - 0.96) > 1e-3:
-        yield _change(
-            "sound_hop", "a window of sound every 0.96 s, not with each snippet", hop=0.96, delay=window - 0.96
-        )
-    yield _change("gain", "sound as whole numbers (16 bits)", samples=lambda x: x * 32768)
-    yield _change("gain", "sound at half its level", samples=lambda x: x / 2)
-    yield _change("gain", "sound brought to a peak of 1", samples=lambda x: x / max(float(np.abs(x).max()), 1e-9))
+        how = "a window of sound every 0.96 s, not with each snippet"
+        yield _change("sound_hop", how, hop=0.96, delay=window - 0.96)
+    yield _change("gain", "sound as whole numbers (16 bits)", seen=lambda x: x * 32768)
+    yield _change("gain", "sound at half its level", seen=lambda x: x / 2)
+    yield _change("gain", "sound brought to a peak of 1", seen=lambda x: x / max(float(np.abs(x).max()), 1e-9))
 
 
-def _of_arguments(making: Making, args: Mapping[str, Any]) -> Iterator[Hypothesis]:
+def _of_arguments(replay: Replay, args: Mapping[str, Any]) -> Iterator[Hypothesis]:
     """Yield another value for each argument of the backbone that has a list of values."""
-    component = type(making.backbone)
-    for argument in arguments(component).values():
+    for argument in arguments(type(replay.backbone)).values():
         now = args.get(argument.name, argument.default)
         if argument.name in KEPT:
             continue
@@ -189,10 +188,11 @@ def _of_arguments(making: Making, args: Mapping[str, Any]) -> Iterator[Hypothesi
         if argument.name == "short_side" and isinstance(now, int):
             options = (112, 128, 224, 240, 256)
         if argument.name == "crops":
-            options = _orders(making.backbone.num_crops)
+            options = _orders(replay.backbone.num_crops)
         for value in options:
             if value not in (now, "auto"):
-                yield with_argument(args, argument.name, value, now)
+                text = f"{argument.name}: {value}, not {now}"
+                yield Hypothesis(argument.name, text, with_argument(args, argument.name, value))
 
 
 def _orders(count: int) -> tuple[str, ...]:
@@ -202,10 +202,10 @@ def _orders(count: int) -> tuple[str, ...]:
     return tuple(order for order in get_args(Order) if num_crops(order) == count)
 
 
-def with_argument(args: Mapping[str, Any], name: str, value: Any, now: Any) -> Hypothesis:
-    """Return the hypothesis that an argument of the backbone had another value."""
+def with_argument(args: Mapping[str, Any], name: str, value: Any) -> Callable[[Replay], Replay]:
+    """Return the change that an argument of the backbone has another value."""
 
-    def make(making: Making) -> Making:
-        return making.but(backbone=build_component(type(making.backbone), {**args, name: value}, "backbone"))
+    def change(replay: Replay) -> Replay:
+        return replay.but(backbone=build_component(type(replay.backbone), {**args, name: value}, "backbone"))
 
-    return Hypothesis(name, f"{name}: {value}, not {now}", make)
+    return change

@@ -1,4 +1,4 @@
-"""Which rows of A are which rows of B: shifted, every second one, the other way round, stretched.
+"""Which rows of A are which rows of B: shifted, every second one, reversed, stretched.
 
 Legend: t snippets, dim the width of a stream.
 """
@@ -31,7 +31,7 @@ class Timing:
         """Return the rows of A and those of B that belong together, for lengths of A and B."""
         j = np.arange(t_b)
         i = self._whole(j) if self.step == int(self.step) else self._nearest(j)
-        if 1 / self.step in STEPS:  # rows of B between two of A's are nobody's
+        if 1 / self.step in STEPS:  # rows of B between two of A's have no counterpart
             step = round(1 / self.step)
             j = np.arange(t_a) * step + self.shift
             i = np.arange(t_a)[j < t_b]
@@ -57,7 +57,7 @@ class Fit:
     """How well a timing brings A onto B.
 
     Attributes:
-        likeness: correlation of the rows about their mean, -1 to 1; 0 where there is nothing to tell.
+        likeness: correlation of the rows about their mean, -1 to 1; 0 where nothing varies.
         same: share of the rows that are the same.
         count: rows compared.
     """
@@ -72,7 +72,7 @@ def find_timing(curves: Curves, lengths: Sequence[tuple[int, int]]) -> tuple[Fit
     """Return the timing that explains B best, simplest first, and that of leaving the rows as they are.
 
     Args:
-        curves: rows of A and B, from the beginning; they may be cut off behind.
+        curves: rows of A and B, from the beginning; their ends may be cut off.
         lengths: snippets of the whole videos.
     """
     plain, *others = [fit(curves, timing) for timing in candidates(curves, lengths)]
@@ -87,7 +87,7 @@ def find_timing(curves: Curves, lengths: Sequence[tuple[int, int]]) -> tuple[Fit
 
 
 def candidates(curves: Curves, lengths: Sequence[tuple[int, int]]) -> list[Timing]:
-    """Return the timings worth trying: as they are first, then from small to large changes."""
+    """Return the timings worth trying: none first, then from small to large changes."""
     shortest = max(min(len(a), len(b)) for a, b in curves)
     shifts = [s for k in range(1, FARTHEST + 1) for s in (k, -k) if k < shortest]
     found = [Timing(), *(Timing(shift=s) for s in shifts), Timing(backwards=True)]
@@ -119,7 +119,7 @@ def fit(curves: Curves, timing: Timing) -> Fit:
         gap = np.linalg.norm(x - y, axis=1)
         same += int((gap <= SAME_ROW * np.maximum(np.linalg.norm(y, axis=1), 1e-12)).sum())
         count += len(i)
-        if len(i) >= 3:  # two rows about their mean are one line: they tell nothing of time
+        if len(i) >= 3:  # two rows about their mean are one line, which says nothing of time
             x, y = x - x.mean(0), y - y.mean(0)
             product += float((x * y).sum())
             power_a, power_b = power_a + float((x * x).sum()), power_b + float((y * y).sum())
@@ -129,10 +129,10 @@ def fit(curves: Curves, timing: Timing) -> Fit:
 
 @dataclass(frozen=True)
 class Drift:
-    """How B's rows lie against A's in time, by less than a snippet.
+    """How much later B's rows are than A's, by less than a snippet.
 
     Attributes:
-        late: in snippets, positive if B's lie later.
+        late: in snippets, positive if B's are later.
         pace: how much more so with each row.
         late_t, pace_t: how many standard errors that is; 4 or more are not chance.
     """
@@ -143,12 +143,12 @@ class Drift:
     pace_t: float = 0.0
 
 
-FIRST = 24  # rows of a video that drift is looked for in; farther on, the slope says nothing any more
-LEAST = 8  # rows that must be there
+FIRST = 24  # rows of a video from which drift is measured; farther on, the slope says nothing any more
+LEAST = 8  # rows that are needed
 
 
 def find_drift(curves: Curves, timing: Timing) -> Drift:
-    """Return how B lies against A, by the slope of A's features over time."""
+    """Return how much later B is than A, by the slope of A's features over time."""
     late, weight, place = [], [], []
     for a, b in curves:
         i, j = timing.rows(len(a), len(b))

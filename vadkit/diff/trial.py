@@ -1,13 +1,13 @@
-"""Make A's features anew with one thing changed at a time, and see which change gives B.
+"""Extract A's features again with one thing changed at a time, and see which change gives B.
 
-Where only B has a recipe, the two change places; so here A is the side that features are made like.
+Where only B has a recipe, the two are swapped; so here A is the side whose recipe is followed.
 
 Legend: k crops, s snippets, dim the width of the stream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,18 +15,24 @@ from typing import Any
 
 import numpy as np
 
-from vadkit.diff.film import Film
+from vadkit.datasets.importing.file_names import read_name
+from vadkit.diff.causes import Cause
+from vadkit.diff.compare import StreamComparison
 from vadkit.diff.hypotheses import Hypothesis, hypotheses, starts, together, with_argument
-from vadkit.diff.making import Making
-from vadkit.diff.rebuild import rebuild
-from vadkit.problems import VadkitError, fail
+from vadkit.diff.replay import Footage, Replay, rebuild
+from vadkit.diff.sides import Side
+from vadkit.diff.value_maps import unit
+from vadkit.problems import VadkitError, fail, nearest
 
-ROWS = 6  # snippets made for each hypothesis ...
+ROWS = 6  # snippets extracted for each hypothesis ...
 BYTES = 400 << 20  # ... unless their frames are larger than this
 GIVES = 0.99  # of the difference, that a change must explain to be said to give B, where none gives it exactly
 PART = 0.15  # ... to be worth trying with others on top
 EXACT = 1e-5  # a change gives B exactly if it leaves less than this part of the largest number ...
-ELSEWHERE = 1e-3  # ... or, for features made on another machine, twice what A made anew is off by, if that is less
+ELSEWHERE = 1e-3  # ... or, for features extracted on another machine, twice what A's own are off by, if that is less
+
+Recipe = Mapping[str, Any]
+Progress = Callable[[str], None]  # what is being tried
 
 
 @dataclass(frozen=True)
@@ -34,19 +40,19 @@ class Outcome:
     """How well one hypothesis gives B.
 
     Attributes:
-        field, tell: of the hypothesis.
-        explained: share of the difference between B and A made anew that it explains; 1 all of it, below 0 if it
-            leads farther away. None if it could not be tried, or changes nothing.
-        cosine: mean over rows of what it makes and B; None likewise.
+        field, text: of the hypothesis.
+        explained: share of the difference between B and A that it explains; 1 all of it, below 0 if it leads farther
+            away. None if it could not be tried, or changes nothing.
+        cosine: mean over rows of what it gives and B; None likewise.
         exact: it gives B to within rounding.
         note: why it was not tried, or that it changes nothing here.
-        same_as: others that make the same features, so that these cannot tell them apart.
+        same_as: others that give the same features, so that these cannot be distinguished.
     """
 
     field: str
-    tell: str
-    explained: float | None
-    cosine: float | None
+    text: str
+    explained: float | None = None
+    cosine: float | None = None
     exact: bool = False
     note: str = ""
     same_as: tuple[str, ...] = ()
@@ -61,151 +67,226 @@ class Trial:
     """What was tried on a video.
 
     Attributes:
-        stream, video: which; ``rows`` are those compared, first and one past the last.
-        again: largest difference of A and A made anew, as a part of A's largest number: whether the file, the recipe
-            and this machine give A at all. ``again_b`` is the same for B.
+        video: its name; ``rows`` are those compared, first and one past the last.
+        again: largest difference of A and A extracted again, as a part of A's largest number: whether the file, the
+            recipe and this machine give A at all. ``again_b`` is the same for B.
         outcomes: best first, then those that could not be tried.
     """
 
-    stream: str
     video: str
     rows: tuple[int, int]
     again: float
     again_b: float
     outcomes: list[Outcome]
 
+    @property
+    def giving(self) -> list[Outcome]:
+        """The outcomes that give B: those that do so exactly, or else those that come close."""
+        exact = [outcome for outcome in self.outcomes if outcome.exact]
+        return exact or [outcome for outcome in self.outcomes if outcome.gives_b]
 
-def try_all(
-    stream: str,
-    video: str,
-    path: Path,
-    a: np.ndarray,
-    b: np.ndarray,
-    recipe: Mapping[str, Any],
-    recipe_b: Mapping[str, Any] | None = None,
+
+# -- into the comparison -----------------------------------------------------------------------------------
+def explain(
+    stream: StreamComparison,
+    a: Side,
+    b: Side,
+    video: Path,
+    name: str | None = None,
     weights: str | None = None,
     device: str = "cpu",
     first: int = 0,
-    progress: Callable[[str], None] | None = None,
-) -> Trial:
-    """Try every hypothesis on the first rows of a video.
+    progress: Progress | None = None,
+) -> None:
+    """Try changes on ``video`` and add the outcome to ``stream``, which must have videos that differ.
 
     Args:
-        stream, video: names, for the reader.
-        path: the video's file.
-        a, b: features (k, s, dim) of it; ``a`` was made by ``recipe``.
-        recipe_b: B's recipe, whose differences become hypotheses, too.
+        name: of the video in the stores; by default read from the file's name.
         weights: the backbone's weight file, if it has one.
         device: where networks run.
         first: row to begin with.
         progress: called with what is tried.
 
-    Raises VadkitError if A's features cannot be made anew at all.
+    Raises VadkitError if neither side has a recipe, or features cannot be extracted by it.
     """
-    film = Film(path)
-    backbone, args = rebuild(recipe, weights, device)
+    if not video.exists():
+        fail(f"{video}: there is no such file")
+    name = name or _name_of(video, a.streams[stream.a])
+    sides = [("A", a.streams[stream.a], a.recipes.get(stream.a)), ("B", b.streams[stream.b], b.recipes.get(stream.b))]
+    if sides[0][2] is None:
+        sides.reverse()
+    (maker, ours, recipe), (_, theirs, other) = sides
+    if recipe is None:
+        fail(
+            f"stream '{stream.title}': neither A nor B has a recipe, so features cannot be extracted again",
+            hint="extract the video with 'vadkit extract' and compare that store",
+        )
+    for videos in (ours, theirs):
+        if name not in videos:
+            close = nearest(name, videos)
+            fail(f"there is no video '{name}' in both A and B", f"did you mean --name '{close}'?" if close else None)
+    build = partial(rebuild, weights=weights, device=device)
+    trial = try_all(name, video, ours[name](), theirs[name](), recipe, other, build, first, progress)
+    stream.trial, stream.maker = trial, maker
+    # What a trial that gave a result left open is answered.
+    left = [cause for cause in stream.causes if not trial.giving or cause.certainty == "certain"]
+    stream.causes = [*_causes(trial, maker), *left]
+
+
+def _name_of(video: Path, names: Mapping[str, Any]) -> str:
+    if len(names) == 1:
+        return next(iter(names))
+    read = read_name(video.stem, names)
+    return read.name if read is not None else video.stem
+
+
+def _causes(trial: Trial, maker: str) -> Iterator[Cause]:
+    """Yield what the trial proves."""
+    if trial.again_b < EXACT <= trial.again:
+        other = "B" if maker == "A" else "A"
+        why = f"{maker} does not follow its recipe, or is of another version of the video"
+        yield Cause("source", f"extracted by {maker}'s recipe, the video gives {other}: {why}", "certain")
+        return
+    for outcome in trial.giving:
+        share = "all" if outcome.exact else f"{outcome.explained:.1%}"
+        twins = "".join(f" (or: {twin}, which gives the same)" for twin in outcome.same_as)
+        text = f"{outcome.text}{twins}: extracted so, the video gives {share} of what is different"
+        yield Cause(outcome.field, text, "certain" if outcome.exact else "likely")
+
+
+# -- the trial ---------------------------------------------------------------------------------------------
+def try_all(
+    video: str,
+    path: Path,
+    a: np.ndarray,
+    b: np.ndarray,
+    recipe: Recipe,
+    recipe_b: Recipe | None = None,
+    build: Callable[[Recipe], tuple[Any, dict[str, Any]]] = rebuild,
+    first: int = 0,
+    progress: Progress | None = None,
+) -> Trial:
+    """Try every hypothesis on the first rows of a video.
+
+    Args:
+        video, path: its name and its file.
+        a, b: features (k, s, dim) of it; ``a`` was extracted by ``recipe``.
+        recipe_b: B's recipe, whose differences become hypotheses, too.
+        build: gives the backbone of a recipe and its arguments, see ``rebuild``.
+        first, progress: see ``explain``.
+
+    Raises VadkitError if A's features cannot be extracted again at all.
+    """
+    footage = Footage(path)
+    backbone, args = build(recipe)
     n = int(recipe.get("snippet_frames") or 16)
-    making = Making(backbone, float(recipe.get("fps") or film.fps), film.size, n, int(recipe.get("stride") or n))
-    count = max(2, min(ROWS, BYTES // (n * 3 * film.size[0] * film.size[1]), a.shape[1] - first, b.shape[1] - first))
-    bench = _Bench(film, making, first, count, np.asarray(b, np.float64), max(EXACT, 2 * float(np.finfo(b.dtype).eps)))
-    if not len(bench.rows):
+    fps, stride = float(recipe.get("fps") or footage.fps), int(recipe.get("stride") or n)
+    replay = Replay(backbone, fps, footage.size, n, stride)
+    count = max(2, min(ROWS, BYTES // (n * 3 * footage.size[0] * footage.size[1]), min(a.shape[1], b.shape[1]) - first))
+    judge = _Judge(footage, replay, range(first, first + count), b)
+    if not len(judge.rows):
         fail(f"{path}: the video has no whole snippets from row {first} on", "another --from may have some")
-    again = _gap(bench.base, np.asarray(a, np.float64)[:, bench.rows[bench.rows < a.shape[1]]])
-    again_b = _gap(bench.base, bench.b[:, bench.rows])
+    again = _gap(judge.base, np.asarray(a, np.float64)[:, judge.rows[judge.rows < a.shape[1]]])
     if again < ELSEWHERE:
-        bench.tolerance = max(bench.tolerance, 2 * again)
-    tried = [*_of_fields(recipe, recipe_b or {}, args), *hypotheses(making, args)]
+        judge.tolerance = max(judge.tolerance, 2 * again)
+    tried = [*_of_fields(recipe, recipe_b or {}, args), *hypotheses(replay, args)]
     if recipe_b and dict(recipe_b) != dict(recipe):
-        whole = partial(_with_recipe, recipe=recipe_b, weights=weights, device=device)
+        whole = partial(_with_recipe, recipe=recipe_b, build=build)
         tried.append(Hypothesis("recipe", "everything as B's recipe says", whole))
-    tell = progress or (lambda told: None)
-    found = bench.judge_all(tried, tell)
-    found += bench.judge_all(_second_round(making, tried, found), tell)
-    last = int(bench.rows[-1]) + 1
-    return Trial(stream, video, (int(bench.rows[0]), last), again, again_b, _ranked(found, bench.made))
+    outcomes = judge.all(tried, progress)
+    outcomes += judge.all(_second_round(replay, tried, outcomes), progress)
+    rows = int(judge.rows[0]), int(judge.rows[-1]) + 1
+    return Trial(video, rows, again, _gap(judge.base, judge.b[:, judge.rows]), judge.ranked(outcomes))
 
 
-def _second_round(making: Making, tried: Sequence[Hypothesis], outcomes: Sequence[Outcome]) -> list[Hypothesis]:
+def _second_round(replay: Replay, tried: Sequence[Hypothesis], outcomes: Sequence[Outcome]) -> list[Hypothesis]:
     """Return what to try if the best change explains a part of the difference only: more starts, or two changes."""
-    best = max(range(len(tried)), key=lambda i: -9.0 if outcomes[i].explained is None else outcomes[i].explained or 0.0)
-    explained = outcomes[best].explained or 0.0
-    if outcomes[best].exact or explained < PART:
+    best, outcome = max(zip(tried, outcomes), key=lambda pair: -9.0 if pair[1].explained is None else pair[1].explained)
+    if outcome.exact or (outcome.explained or 0.0) < PART:
         return []
-    told = {hypothesis.tell for hypothesis in tried}
-    more = [h for h in starts(making, range(1, making.snippet_frames)) if h.tell not in told]
-    if tried[best].field == "start":
-        return more
-    others = [h for h in tried if h.field not in (tried[best].field, "recipe")]
-    return [together(tried[best], other) for other in others]
+    texts = {hypothesis.text for hypothesis in tried}
+    if best.field == "start":
+        return [h for h in starts(range(1, replay.snippet_frames)) if h.text not in texts]
+    return [together(best, other) for other in tried if other.field not in (best.field, "recipe")]
 
 
 CLOCK: dict[str, Callable[[Any], Any]] = {"fps": float, "snippet_frames": int, "stride": int}
 
 
-def _of_fields(a: Mapping[str, Any], b: Mapping[str, Any], args: Mapping[str, Any]) -> list[Hypothesis]:
-    """Return what B's recipe says otherwise, field by field, as far as one field alone can be changed."""
-    found = []
+def _of_fields(a: Recipe, b: Recipe, args: Mapping[str, Any]) -> Iterator[Hypothesis]:
+    """Yield what differs in B's recipe, field by field, as far as one field alone can be changed."""
     for field, value in b.items():
-        now = a.get(field)
-        if value == now or value is None:
+        if value == a.get(field) or value is None:
             continue
-        told = f"{field}: {value} as B's recipe says, not {now}"
+        text = f"{field}: {value} as B's recipe says, not {a.get(field)}"
         if field in CLOCK:
-            found.append(Hypothesis(field, told, partial(_with_clock, field=field, value=CLOCK[field](value))))
+            yield Hypothesis(field, text, partial(Replay.but, **{field: CLOCK[field](value)}))
         elif field in args or field == "crops":
-            found.append(Hypothesis(field, told, with_argument(args, field, value, now).make))
-    return found
+            yield Hypothesis(field, text, with_argument(args, field, value))
 
 
-def _with_clock(making: Making, field: str, value: Any) -> Making:
-    return making.but(**{field: value})
-
-
-def _with_recipe(making: Making, recipe: Mapping[str, Any], weights: str | None, device: str) -> Making:
+def _with_recipe(replay: Replay, recipe: Recipe, build: Callable[[Recipe], tuple[Any, dict[str, Any]]]) -> Replay:
     clock = {key: kind(recipe[key]) for key, kind in CLOCK.items() if recipe.get(key)}
-    return making.but(backbone=rebuild(recipe, weights, device)[0], **clock)
+    return replay.but(backbone=build(recipe)[0], **clock)
 
 
-class _Bench:
-    """Makes features by each hypothesis and holds them up to B."""
+class _Judge:
+    """Extracts features by each hypothesis and compares them with B."""
 
-    def __init__(self, film: Film, making: Making, first: int, count: int, b: np.ndarray, tolerance: float) -> None:
-        self.film, self.making, self.first, self.count, self.b = film, making, first, count, b
-        self.tolerance = tolerance
-        rows, self.base = making.make(film, first, count)
-        self.rows = rows[rows < b.shape[1]]
-        self.base = self.base[:, : len(self.rows)].astype(np.float64)
-        self.made: dict[str, np.ndarray] = {}
+    def __init__(self, footage: Footage, replay: Replay, wanted: range, b: np.ndarray) -> None:
+        self.footage, self.replay, self.wanted, self.b = footage, replay, wanted, np.asarray(b, np.float64)
+        self.tolerance = max(EXACT, 2 * float(np.finfo(b.dtype).eps))
+        self.rows, self.base = self._extract(replay)
+        self.given: dict[str, np.ndarray] = {}
 
-    def judge_all(self, tried: Sequence[Hypothesis], tell: Callable[[str], None]) -> list[Outcome]:
-        """Return how well each gives B; ``tell`` is told what is being tried."""
-        found = []
+    def _extract(self, replay: Replay) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows that B has, too, and their features."""
+        rows, found = replay.rows(self.footage, self.wanted[0], len(self.wanted))
+        both = rows < self.b.shape[1]
+        return rows[both], found[:, both].astype(np.float64)
+
+    def all(self, tried: Sequence[Hypothesis], progress: Progress | None) -> list[Outcome]:
+        """Return how well each gives B."""
+        outcomes = []
         for hypothesis in tried:
-            tell(hypothesis.tell)
-            found.append(self._judge(hypothesis))
-        return found
+            if progress:
+                progress(hypothesis.text)
+            outcomes.append(self._one(hypothesis))
+        return outcomes
 
-    def _judge(self, hypothesis: Hypothesis) -> Outcome:
+    def _one(self, hypothesis: Hypothesis) -> Outcome:
+        outcome = Outcome(hypothesis.field, hypothesis.text)
         try:
-            rows, found = hypothesis.make(self.making).make(self.film, self.first, self.count)
+            rows, found = self._extract(hypothesis.change(self.replay))
         except (VadkitError, ValueError, RuntimeError) as error:
-            return Outcome(hypothesis.field, hypothesis.tell, None, None, note=f"not tried: {_line(error)}")
-        keep = np.isin(rows, self.rows)
-        rows, made = rows[keep], found[:, keep].astype(np.float64)
-        if not len(rows) or made.shape[2] != self.b.shape[2]:
-            return Outcome(hypothesis.field, hypothesis.tell, None, None, note="not tried: it gives no such rows")
+            return replace(outcome, note=f"not tried: {_line(error)}")
+        common = np.isin(rows, self.rows)
+        rows, found = rows[common], found[:, common]
+        if not len(rows) or found.shape[2] != self.b.shape[2]:
+            return replace(outcome, note="not tried: it gives no such rows")
         b, base = self.b[:, rows], self.base[:, np.isin(self.rows, rows)]
-        if made.shape == base.shape and np.array_equal(made, base):
-            return Outcome(hypothesis.field, hypothesis.tell, None, None, note="changes nothing here")
-        if made.shape[0] != b.shape[0]:
-            made, base = _likest(made, b), _likest(base, b)
+        if found.shape == base.shape and np.array_equal(found, base):
+            return replace(outcome, note="changes nothing here")
+        if found.shape[0] != b.shape[0]:
+            found, base = _likest(found, b), _likest(base, b)
         if _is_unit(b) and not _is_unit(base):  # B's rows were divided by their length besides
-            made, base = _unit(made), _unit(base)
-        self.made[hypothesis.tell] = made
+            found, base = unit(found), unit(base)
+        self.given[hypothesis.text] = found
         away = float(((base - b) ** 2).sum())
-        explained = 1 - float(((made - b) ** 2).sum()) / away if away > 0 else 0.0
-        exact = _gap(made, b) < self.tolerance
-        return Outcome(hypothesis.field, hypothesis.tell, explained, _cosine(made, b), exact)
+        explained = 1 - float(((found - b) ** 2).sum()) / away if away > 0 else 0.0
+        return replace(outcome, explained=explained, cosine=_cosine(found, b), exact=_gap(found, b) < self.tolerance)
+
+    def ranked(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Return them best first, one for each kind of features given; those that were not tried come last."""
+        kept: list[Outcome] = []
+        for outcome in sorted((o for o in outcomes if o.explained is not None), key=lambda o: -(o.explained or 0.0)):
+            given = self.given[outcome.text]
+            twin = next((i for i, k in enumerate(kept) if np.array_equal(self.given[k.text], given)), None)
+            if twin is None:
+                kept.append(outcome)
+            else:
+                kept[twin] = replace(kept[twin], same_as=(*kept[twin].same_as, outcome.text))
+        return [*kept, *(o for o in outcomes if o.explained is None)]
 
 
 def _line(error: Exception) -> str:
@@ -222,10 +303,6 @@ def _is_unit(x: np.ndarray) -> bool:
     return bool(np.abs(np.linalg.norm(x, axis=-1) - 1).max() < 1e-3)
 
 
-def _unit(x: np.ndarray) -> np.ndarray:
-    return np.asarray(x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-30))
-
-
 def _gap(x: np.ndarray, y: np.ndarray) -> float:
     if x.shape != y.shape:
         return 1.0
@@ -235,24 +312,3 @@ def _gap(x: np.ndarray, y: np.ndarray) -> float:
 def _cosine(x: np.ndarray, y: np.ndarray) -> float:
     sizes = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
     return float(np.mean((x * y).sum(-1) / np.maximum(sizes, 1e-30)))
-
-
-def _ranked(outcomes: Sequence[Outcome], made: Mapping[str, np.ndarray]) -> list[Outcome]:
-    """Return them best first, one for each kind of features made; those that were not tried come last."""
-    tried = sorted((o for o in outcomes if o.explained is not None), key=lambda o: -(o.explained or 0.0))
-    kept: list[Outcome] = []
-    for outcome in tried:
-        twin = next((i for i, k in enumerate(kept) if _twins(made[k.tell], made[outcome.tell])), None)
-        if twin is None:
-            kept.append(outcome)
-        else:
-            kept[twin] = _with_twin(kept[twin], outcome)
-    return [*kept, *(o for o in outcomes if o.explained is None)]
-
-
-def _twins(x: np.ndarray, y: np.ndarray) -> bool:
-    return x.shape == y.shape and np.array_equal(x, y)
-
-
-def _with_twin(outcome: Outcome, twin: Outcome) -> Outcome:
-    return replace(outcome, same_as=(*outcome.same_as, twin.tell))

@@ -94,6 +94,8 @@ def extract_video(
     fps: float | None = None,
     snippet_frames: int = 16,
     tail: Tail = "repeat",
+    start: int = 0,
+    limit: int | None = None,
     progress: Progress | None = None,
     folder: Path | None = None,
 ) -> Extracted:
@@ -105,6 +107,8 @@ def extract_video(
         fps: frames per second to cut snippets at, picked by time stamps. None takes the video's own rate.
         snippet_frames: frames in a snippet; snippets do not overlap.
         tail: what becomes of the last frames, see ``Tail``.
+        start: frames, at ``fps``, that are left out before the first snippet.
+        limit: snippets after which to stop; the rest of the file is not decoded.
         progress: called with seconds done and seconds in all (None if the file does not tell).
         folder: where features that are too many for memory wait until the end; None keeps all in memory.
 
@@ -117,7 +121,8 @@ def extract_video(
     """
     check_clock(snippet_frames, fps, tail)
     with open_media(path) as media:
-        return _Extraction(media, backbones, fps or media.fps, snippet_frames, tail, folder).run(progress)
+        cut = _Snippets(snippet_frames, tail, start, limit)
+        return _Extraction(media, backbones, fps or media.fps, cut, folder).run(progress)
 
 
 def check_clock(snippet_frames: int, fps: float | None, tail: str) -> None:
@@ -171,24 +176,36 @@ def row_shape(backbone: Backbone) -> tuple[int, ...]:
 
 @dataclass
 class _Snippets:
-    """Groups frames into snippets: ``plain`` of n frames, and those with the next frame behind them."""
+    """Groups frames into snippets: ``plain`` of n frames, and those with the next frame after them."""
 
     n: int
     tail: Tail
+    start: int
+    limit: int | None
     count: int = 0
+    seen: int = 0
     frames: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        return self.count == self.limit
 
     def feed(self, frame: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (plain, with next) once a snippet and the frame after it are there."""
+        self.seen += 1
+        if self.seen <= self.start or self.is_full:
+            return
         self.frames.append(frame)
         if len(self.frames) > self.n:
             yield self._cut(self.frames)
             self.frames = self.frames[self.n :]
 
     def finish(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        if self.is_full or not self.frames:
+            return
         missing = self.n - len(self.frames)
         whole = missing == 0 and self.tail != "xd_violence"
-        if whole or self.count == 0 or (self.tail == "repeat" and self.frames):
+        if whole or self.count == 0 or self.tail == "repeat":
             yield self._cut(self.frames + self.frames[-1:] * missing)
 
     def _cut(self, frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -205,12 +222,11 @@ class _Extraction:
         media: Media,
         backbones: Mapping[str, Backbone],
         fps: float,
-        n: int,
-        tail: Tail,
+        snippets: _Snippets,
         folder: Path | None,
     ) -> None:
-        self.media, self.fps, self.n = media, fps, n
-        self.ticks, self.snippets = Ticks(media, fps), _Snippets(n, tail)
+        self.media, self.fps, self.n, self.snippets = media, fps, snippets.n, snippets
+        self.ticks = Ticks(media, fps)
         self.line, self.envelope = Line(), Envelope()
         self.feeds: dict[str, _Feed] = {}
         self.stream_feed: dict[str, _Feed] = {}
@@ -224,7 +240,8 @@ class _Extraction:
     def _windows(self, backbone: Backbone) -> Windows:
         told = backbone.recipe()
         rate = int(told["sample_rate"])
-        return Windows(rate, int(told.get("window") or round(rate * self.n / self.fps)), self.n / self.fps)
+        window = int(told.get("window") or round(rate * self.n / self.fps))
+        return Windows(rate, window, self.n / self.fps, self.snippets.start / self.fps)
 
     def run(self, progress: Progress | None) -> Extracted:
         for event in self.media.events():
@@ -235,14 +252,19 @@ class _Extraction:
                     progress(event.time, self.media.duration)
             else:
                 self._sound(event.time, event.rate, event.mono)
+            if self._is_done():
+                return self._result()
         for frame in self.ticks.finish():
             self._frame(frame)
         for plain, joined in self.snippets.finish():
             self._snippet(plain, joined)
-        for feed, windows in self.windows:
-            for window in windows.finish(self.snippets.count):
-                feed.add(window)
+        self._say_what_was_odd()
         return self._result()
+
+    def _is_done(self) -> bool:
+        """Tell whether all snippets that are wanted are there, with their sound."""
+        heard = self.media.audio is None or all(w.count >= self.snippets.count for _, w in self.windows)
+        return self.snippets.is_full and heard
 
     def _frame(self, frame: np.ndarray) -> None:
         for plain, joined in self.snippets.feed(frame):
@@ -261,28 +283,36 @@ class _Extraction:
                     feed.add(window)
 
     def _result(self) -> Extracted:
-        count, frames = self.snippets.count, self.ticks.count
-        duration = frames / self.fps
-        starts = np.arange(count) * self.n / self.fps
+        for feed, windows in self.windows:
+            for window in windows.finish(self.snippets.count):
+                feed.add(window)
+        count, duration = self.snippets.count, self._duration
+        starts = (self.snippets.start + np.arange(count) * self.n) / self.fps
         times = np.stack([starts, np.minimum(starts + self.n / self.fps, duration)], axis=1)
-        has_sound = self.media.audio is not None and not self.envelope.silent
-        self._say_what_was_odd(duration, has_sound)
         assert self.ticks.size is not None
         return Extracted(
             {name: feed.result(count) for name, feed in self.stream_feed.items()},
             times,
             self.fps,
             self.media.fps,
-            frames,
+            self.ticks.count,
             duration,
             self.ticks.size,
             self.media.warnings,
             np.asarray(self.envelope.peaks, np.float32),
             ENVELOPE_RATE,
-            has_sound,
+            self._has_sound,
         )
 
-    def _say_what_was_odd(self, duration: float, has_sound: bool) -> None:
+    @property
+    def _duration(self) -> float:
+        return self.ticks.count / self.fps
+
+    @property
+    def _has_sound(self) -> bool:
+        return self.media.audio is not None and not self.envelope.silent
+
+    def _say_what_was_odd(self) -> None:
         say = self.media.warnings.append
         if self.ticks.count < self.n:
             say(f"the video has {self.ticks.count} frames, fewer than a snippet's {self.n}: the last was repeated")
@@ -291,10 +321,10 @@ class _Extraction:
         heard = self.line.samples / self.line.rate if self.line.rate else 0.0
         if not heard:
             say("the sound track holds no sound that can be decoded")
-        elif not has_sound:
+        elif not self._has_sound:
             say("the sound track is silent")
-        elif duration - heard > 0.5:
-            say(f"the sound ends at {heard:.1f} s, the picture at {duration:.1f} s; silence was put behind it")
+        elif self._duration - heard > 0.5:
+            say(f"the sound ends at {heard:.1f} s, the picture at {self._duration:.1f} s; silence was put behind it")
         if self.line.holes > 0.5:
             say(f"{self.line.holes:.1f} s of sound are missing between its pieces; they were taken as silence")
         if self.line.jumps:

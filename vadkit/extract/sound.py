@@ -55,12 +55,12 @@ class Line:
 class Windows:
     """Cuts, from sound at any rate, the ``window`` samples at ``rate`` that end where each snippet ends.
 
-    Snippet j ends at (j + 1) * ``seconds``. The first windows are padded with zeros in front, the last
-    ones behind if the sound ends before the picture.
+    Snippet j ends at ``start`` + (j + 1) * ``seconds``. Windows are padded with zeros, the first ones in front, the
+    last ones at the end if the sound ends before the picture.
     """
 
-    def __init__(self, rate: int, window: int, seconds: float) -> None:
-        self.rate, self.window, self.seconds = rate, window, seconds
+    def __init__(self, rate: int, window: int, seconds: float, start: float = 0.0) -> None:
+        self.rate, self.window, self.seconds, self.start = rate, window, seconds, start
         self.count = 0
         self._buffer = np.zeros(window, np.float32)  # begins `window` samples before time 0
         self._start = -window
@@ -84,7 +84,7 @@ class Windows:
             yield from self._take(np.zeros(max(missing, 0), np.float32))
 
     def _end(self, snippet: int) -> int:
-        return round((snippet + 1) * self.seconds * self.rate)
+        return round((self.start + (snippet + 1) * self.seconds) * self.rate)
 
     def _flush(self) -> Iterator[np.ndarray]:
         if self._resampler is not None:

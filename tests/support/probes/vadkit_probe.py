@@ -78,6 +78,7 @@ class ProbeFlow(Backbone):
     dim = 48
 
     def __init__(self) -> None:
+        self.optical_flow = partial(flows.optical_flow, method="dis")
         load_it = partial(load, channels=2, seed=0)
         self.frozen = Frozen(self.name, load_it, None, True, layout=torch.channels_last, batch=64)
 
@@ -85,7 +86,7 @@ class ProbeFlow(Backbone):
         return {**self.frozen.recipe(), "flow": "dis", "normalise": "clamp"}
 
     def flow(self, grey: np.ndarray) -> np.ndarray:
-        return flows.optical_flow(grey, "dis")
+        return self.optical_flow(grey)
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
         rows = []

@@ -2,6 +2,9 @@
 
 ``optical_flow`` is all that others need. ``settings`` holds the parameters of TV-L1, ``tvl1_numba`` runs it on
 the CPU (its loops: ``tvl1_loops``), ``tvl1_torch`` on any torch device, ``dis`` is the preview.
+
+A backbone that keeps its flow, from grey frames, in an attribute ``optical_flow`` lets ``vadkit.diff`` try other signs
+and axes on it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which crop of A is which crop of B.
+"""Axes, dimensions and crops in another order, and features of another width.
 
 Legend: k crops, t snippets, dim the width of a stream.
 """
@@ -11,13 +11,87 @@ from typing import get_args
 
 import numpy as np
 
+AXES = {(0, 1, 2): None, (1, 0, 2): "crops and snippets are swapped", (0, 2, 1): "snippets and width are swapped"}
 Blocks = Sequence[tuple[np.ndarray, np.ndarray]]  # A (k, t, dim) and B (k, t, dim) of each video, rows in step
 MEAN = -1  # in place of a crop's number: the mean over all of them
 CLEAR = 0.5  # another crop must leave less than this part of what the crop of the same number leaves
 
 
+def bring_axes(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, str | None]:
+    """Return B (crops, t, dim) with its axes in A's order, and which were swapped, if any.
+
+    Axes count as swapped only if the widths prove it, or if the number of crops is the other's number of snippets.
+    """
+    if b.shape[2] == a.shape[2]:
+        swapped = b.shape[0] != a.shape[0] and b.shape[1] == a.shape[0] and abs(b.shape[0] - a.shape[1]) <= 1
+        order = (1, 0, 2) if swapped else (0, 1, 2)
+    elif b.shape[1] == a.shape[2]:
+        order = (0, 2, 1)
+    else:
+        order = (0, 1, 2)
+    return b.transpose(order), AXES[order]
+
+
+def part_of_width(a: np.ndarray, b: np.ndarray) -> str | None:
+    """Return where one side's features are among the other's wider ones, or None.
+
+    Takes (crops, t, dim) of different widths.
+    """
+    wide, narrow, names = (b, a, "BA") if b.shape[2] > a.shape[2] else (a, b, "AB")
+    if wide.shape[:2] != narrow.shape[:2]:
+        return None
+    dim = narrow.shape[2]
+    # Streams are joined end to end, so a part begins at a multiple of its width or ends at the end.
+    for start in sorted({*range(0, wide.shape[2] - dim + 1, dim), wide.shape[2] - dim}):
+        if np.array_equal(wide[:, :, start : start + dim], narrow):
+            return f"columns {start} to {start + dim} of {names[0]} are {names[1]}"
+    return None
+
+
+def order_of_dims(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray | None, str | None]:
+    """Return the order of A's dimensions in which B has them, and its name; None twice if it is A's own.
+
+    Compares only the mean and the deviation of each dimension over rows (n, dim), so the order of the rows does not
+    matter.
+    """
+    mean_a, mean_b = profile(a), profile(b)
+    dim = a.shape[1]
+    if dim < 4 or likeness(mean_a, mean_b) > 0.9:
+        return None, None
+    for name, order in {"reversed": np.arange(dim)[::-1], "halves swapped": np.roll(np.arange(dim), dim // 2)}.items():
+        if likeness(mean_a[:, order], mean_b) > 0.99:
+            return order, name
+    order = _by_rank(mean_a, mean_b)
+    # Sorted profiles of any two networks look alike, so here only equal ones count.
+    same = np.abs(mean_a[:, order] - mean_b).max() <= 1e-4 * np.ptp(mean_a)
+    return (order, "in another order") if same else (None, None)
+
+
+def profile(rows: np.ndarray) -> np.ndarray:
+    """Return (2, dim): mean and deviation of each dimension of rows (n, dim)."""
+    return np.stack([rows.mean(0), rows.std(0)])
+
+
+def likeness(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the correlation of two profiles: their means' and deviations', the worse one of those that vary."""
+    found = []
+    for x, y in zip(a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)):
+        norms = float(np.linalg.norm(x) * np.linalg.norm(y))
+        if norms > 1e-12:
+            found.append(float(x @ y) / norms)
+    return min(found, default=1.0)
+
+
+def _by_rank(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the order of A's dimensions whose profiles, sorted, go with B's, sorted."""
+    order = np.empty(a.shape[1], int)
+    order[np.lexsort((b[1], b[0]))] = np.lexsort((a[1], a[0]))
+    return order
+
+
+# -- crops --------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
-class CropMap:
+class CropOrder:
     """Crop j of ``few`` is crop ``crops[j]`` of ``many``, which has ``count`` (``MEAN``: the mean of all of them).
 
     ``few`` is "B" unless A has fewer crops.
@@ -42,8 +116,8 @@ class CropMap:
     def _pick(self, x: np.ndarray) -> np.ndarray:
         return np.stack([x.mean(0) if crop == MEAN else x[crop] for crop in self.crops])
 
-    def tell(self) -> str:
-        """Say it in words."""
+    def describe(self) -> str:
+        """Return it in words."""
         numbers = ", ".join("mean" if crop == MEAN else str(crop) for crop in self.crops)
         few, many = self.few, self.many
         if self.crops == (MEAN,):
@@ -71,27 +145,27 @@ def _named(crops: tuple[int, ...]) -> str:
 
 def _views() -> dict[str, list[tuple[str, bool]]]:
     """Return what each crop shows, by order."""
-    from vadkit.backbones.crops import Order, crop_places  # imported here, for it takes torch
+    from vadkit.backbones.crops import Order, crop_places  # imported here, because it needs torch
 
     orders = {order: crop_places(2, 2, 1, order) for order in get_args(Order)}
     return {order: [(crop.place, crop.mirrored) for crop in crops] for order, crops in orders.items()}
 
 
-def find_crops(blocks: Blocks) -> CropMap:
-    """Return which crop is which; as they are, unless another order leaves clearly less unexplained."""
+def find_crops(blocks: Blocks) -> CropOrder:
+    """Return which crop is which; in the same order, unless another one leaves clearly less unexplained."""
     if len(blocks[0][0]) < len(blocks[0][1]):
-        turned = find_crops([(b, a) for a, b in blocks])
-        return CropMap(turned.crops, turned.count, "A")
+        reverse = find_crops([(b, a) for a, b in blocks])
+        return CropOrder(reverse.crops, reverse.count, "A")
     count_a, count_b = len(blocks[0][0]), len(blocks[0][1])
     likeness = _likeness(blocks)
     if count_b == 1 and count_a > 1 and _is_mean(blocks, likeness):
-        return CropMap((MEAN,), count_a)
+        return CropOrder((MEAN,), count_a)
     crops = []
     for j in range(count_b):
         best = int(likeness[:, j].argmax())
         clear = 1 - likeness[best, j] < CLEAR * (1 - likeness[j, j])
         crops.append(best if clear else j)
-    return CropMap(tuple(crops), count_a)
+    return CropOrder(tuple(crops), count_a)
 
 
 def _likeness(blocks: Blocks) -> np.ndarray:

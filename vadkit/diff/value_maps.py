@@ -14,17 +14,17 @@ EXACT = 2e-6  # a map is exact if it leaves no more than this part of the larges
 
 @dataclass(frozen=True)
 class ValueMap:
-    """A way to make B's numbers from A's.
+    """A way to compute B's numbers from A's.
 
     Attributes:
         name: what causes are named by.
-        tell: the same in words.
+        text: the same in words.
         left: root mean square of what it leaves, as a part of B's about its mean.
         exact: it leaves nothing but rounding.
     """
 
     name: str
-    tell: str
+    text: str
     left: float
     exact: bool
 
@@ -51,14 +51,14 @@ def find_values(a: np.ndarray, b: np.ndarray, kind_b: np.dtype[np.floating]) -> 
 
 
 def _judged(guess: Guess, b: np.ndarray, tolerance: float = EXACT) -> ValueMap:
-    name, tell, made = guess
-    gap = made - b
+    name, text, guessed = guess
+    gap = guessed - b
     spread = float(np.sqrt(np.mean((b - b.mean(0)) ** 2))) or float(np.sqrt(np.mean(b**2))) or 1.0
     left = float(np.sqrt(np.mean(gap**2))) / spread
     size = max(float(np.abs(b).max()), 1e-30)
-    # The second condition is for features that hardly change: there, everything is small beside the numbers' size.
+    # The second condition is for features that hardly change: there, everything is small compared with the numbers.
     close = left < (0.05 if tolerance > EXACT else 0.01)
-    return ValueMap(name, tell, left, bool(np.abs(gap).max() <= max(tolerance, EXACT) * size) and close)
+    return ValueMap(name, text, left, bool(np.abs(gap).max() <= max(tolerance, EXACT) * size) and close)
 
 
 def _rounded(a: np.ndarray, b: np.ndarray) -> list[Guess]:
@@ -108,12 +108,12 @@ def _scaled(a: np.ndarray, b: np.ndarray) -> list[Guess]:
 
 
 def unit(x: np.ndarray) -> np.ndarray:
-    """Return rows divided by their lengths."""
+    """Return rows (..., dim) divided by their lengths."""
     return np.asarray(x / np.maximum(_lengths(x), 1e-30))
 
 
 def _lengths(x: np.ndarray) -> np.ndarray:
-    return np.asarray(np.linalg.norm(x, axis=1, keepdims=True))
+    return np.asarray(np.linalg.norm(x, axis=-1, keepdims=True))
 
 
 def _scale(a: np.ndarray, b: np.ndarray) -> float:
