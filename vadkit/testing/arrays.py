@@ -204,7 +204,7 @@ def builds_without_arguments(subject: Subject) -> None:
     needed = [
         p.name
         for p in list(inspect.signature(subject.cls.__init__).parameters.values())[1:]
-        if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in subject.args
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in subject.args
     ]
     if needed:
         raise Broken(f"{', '.join(needed)} must be given; set 'example'")
