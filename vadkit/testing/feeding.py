@@ -134,6 +134,13 @@ def each_tensor(inputs: Inputs) -> Iterator[tuple[str, Tensor]]:
                 yield name, tensor
 
 
+def untouched(inputs: Inputs, copy: Inputs) -> None:
+    """Raise Broken if the inputs of a call differ from the copy that was taken before it."""
+    for (name, x), (_, before) in zip(each_tensor(inputs), each_tensor(copy)):
+        if not torch.equal(x, before):
+            raise Broken(f"it modifies its input {name}, which other nodes may read")
+
+
 def map_tensors(inputs: Inputs, change: Callable[[str, Tensor], Tensor]) -> Inputs:
     """Return the inputs with ``change(port, tensor)`` applied to every tensor."""
     changed: Inputs = {}
