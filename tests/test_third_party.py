@@ -102,7 +102,7 @@ def test_it_trains_inside_the_demo_graph(third_parties: Path, tmp_path: Path) ->
     assert main(words) == 0
     trained = vadkit.load(tmp_path / "run" / "model.safetensors")
     assert trained.spec["nodes"]["context"]["use"] == "acme"
-    fresh = type(trained.context)(trained.context.in_dim)
+    fresh = type(trained.context)(in_dim=trained.context.in_dim)
     assert trained.context.state_dict().keys() == fresh.state_dict().keys()
 
 

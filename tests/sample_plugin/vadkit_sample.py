@@ -30,7 +30,7 @@ class SampleAverage(Temporal):
     example = {"in_dim": 6}
     mask_switch = "use_mask"
 
-    def __init__(self, in_dim: int, reach: int = 1, use_mask: bool = False) -> None:
+    def __init__(self, *, in_dim: int, reach: int = 1, use_mask: bool = False) -> None:
         super().__init__()
         if reach < 0:
             raise ValueError(f"reach must be at least 0, not {reach}")
@@ -64,7 +64,7 @@ class SampleJoin(Fusion):
     outputs = {"x": "b t dim"}
     example = {"dim": 6}
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, *, dim: int) -> None:
         super().__init__()
         self.dim = dim
         self.scale = nn.Parameter(torch.ones(dim))
@@ -85,7 +85,7 @@ class SampleScore(Head):
     example = {"dim": 6}
     range = "probability"
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, *, dim: int) -> None:
         super().__init__()
         self.dim = dim
         self.layer = nn.Linear(dim, 1)
@@ -106,7 +106,7 @@ class SamplePull(Loss):
     inputs = {"scores": "b t", "energy": "b t", "labels": "v", "mask?": "b t", "crops?": ""}
     needs = {"scores": "probability"}
 
-    def __init__(self, weight: float = 0.01) -> None:
+    def __init__(self, *, weight: float = 0.01) -> None:
         super().__init__()
         self.weight = weight
 
@@ -130,7 +130,7 @@ class SampleStart(Sampler):
 
     name = "sample_start"
 
-    def __init__(self, length: int = 32) -> None:
+    def __init__(self, *, length: int = 32) -> None:
         self.length = length
 
     def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
@@ -149,7 +149,7 @@ class SampleClip(Postprocess):
 
     name = "sample_clip"
 
-    def __init__(self, top: float = 1.0) -> None:
+    def __init__(self, *, top: float = 1.0) -> None:
         self.top = top
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:

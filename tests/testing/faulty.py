@@ -18,7 +18,7 @@ class Sound(Temporal):
     outputs = {"x": "b t dim"}
     example = {"in_dim": 6}
 
-    def __init__(self, in_dim: int) -> None:
+    def __init__(self, *, in_dim: int) -> None:
         super().__init__()
         self.in_dim = self.dim = in_dim
         self.layer = nn.Linear(in_dim, in_dim)

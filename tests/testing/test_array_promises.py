@@ -17,7 +17,7 @@ from vadkit.testing import check_component
 class Start(Sampler):
     """Take the first snippets."""
 
-    def __init__(self, length: int = 12) -> None:
+    def __init__(self, *, length: int = 12) -> None:
         self.length = length
 
     def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
@@ -183,7 +183,7 @@ def test_a_dataset_without_its_methods_is_found() -> None:
 
 
 def test_a_component_that_cannot_be_built_alone_is_found() -> None:
-    def length_needed(self: Any, length: int) -> None:
+    def length_needed(self: Any, *, length: int) -> None:
         self.length = length
 
     assert "length must be given" in str(broken(sampler(__init__=length_needed)))

@@ -10,50 +10,70 @@ from faulty import Sound, broken, variant
 from torch import Tensor, nn
 
 
-def unused_layer(self: Any, in_dim: int) -> None:
-    Sound.__init__(self, in_dim)
+def unused_layer(self: Any, *, in_dim: int) -> None:
+    Sound.__init__(self, in_dim=in_dim)
     self.spare = nn.Linear(2, 2)
 
 
-def narrower(self: Any, in_dim: int) -> None:
-    Sound.__init__(self, in_dim)
+def narrower(self: Any, *, in_dim: int) -> None:
+    Sound.__init__(self, in_dim=in_dim)
     self.dim, self.layer = 3, nn.Linear(in_dim, 3)
 
 
-def no_attribute(self: Any, in_dim: int) -> None:
-    Sound.__init__(self, in_dim)
+def no_attribute(self: Any, *, in_dim: int) -> None:
+    Sound.__init__(self, in_dim=in_dim)
     del self.dim
 
 
-def forgets(self: Any, in_dim: int) -> None:
-    Sound.__init__(self, in_dim)
+def forgets(self: Any, *, in_dim: int) -> None:
+    Sound.__init__(self, in_dim=in_dim)
     self.shift = torch.randn(in_dim)
 
 
-def one_more(self: Any, in_dim: int, heads: int) -> None:
-    Sound.__init__(self, in_dim)
+def one_more(self: Any, *, in_dim: int, heads: int) -> None:
+    Sound.__init__(self, in_dim=in_dim)
 
 
-def anything(self: Any, in_dim: int, **more: Any) -> None:
-    Sound.__init__(self, in_dim)
+def anything(self: Any, *, in_dim: int, **more: Any) -> None:
+    Sound.__init__(self, in_dim=in_dim)
 
 
-def unannotated(self: Any, in_dim: int, rate=0.1) -> None:  # type: ignore[no-untyped-def]
-    Sound.__init__(self, in_dim)
+def positional(self: Any, in_dim: int) -> None:
+    Sound.__init__(self, in_dim=in_dim)
 
 
-def misfit(self: Any, in_dim: int, rate: float = "high") -> None:  # type: ignore[assignment]
-    Sound.__init__(self, in_dim)
+def many(
+    self: Any,
+    *,
+    in_dim: int,
+    b: int = 1,
+    c: int = 1,
+    d: int = 1,
+    e: int = 1,
+    f: int = 1,
+    g: int = 1,
+    h: int = 1,
+    i: int = 1,
+) -> None:
+    Sound.__init__(self, in_dim=in_dim)
 
 
-def switch(self: Any, in_dim: int, form: Literal["a", "b"] = "a") -> None:
-    Sound.__init__(self, in_dim)
+def unannotated(self: Any, *, in_dim: int, rate=0.1) -> None:  # type: ignore[no-untyped-def]
+    Sound.__init__(self, in_dim=in_dim)
+
+
+def misfit(self: Any, *, in_dim: int, rate: float = "high") -> None:  # type: ignore[assignment]
+    Sound.__init__(self, in_dim=in_dim)
+
+
+def switch(self: Any, *, in_dim: int, form: Literal["a", "b"] = "a") -> None:
+    Sound.__init__(self, in_dim=in_dim)
     if form == "b":
         self.layer = nn.Linear(in_dim, 1)
 
 
-def reaching(self: Any, in_dim: int, back: bool = True) -> None:
-    Sound.__init__(self, in_dim)
+def reaching(self: Any, *, in_dim: int, back: bool = True) -> None:
+    Sound.__init__(self, in_dim=in_dim)
     self.back = back
 
 
@@ -61,7 +81,7 @@ def reaches(self: Any, x: Tensor, mask: Tensor | None = None) -> Tensor:
     return self.layer(x + x.roll(1, 1) * (torch.arange(x.shape[1]) > 0)[:, None] if self.back else x.flip(1))
 
 
-def raises(self: Any, in_dim: int) -> None:
+def raises(self: Any, *, in_dim: int) -> None:
     raise RuntimeError("no weights")
 
 
@@ -74,8 +94,10 @@ DECLARATIONS: dict[str, tuple[dict[str, Any], str, str]] = {
     "docstring": ({"__doc__": None}, "its docstring begins with a sentence", "no docstring"),
     "no sentence": ({"__doc__": "project things"}, "its docstring begins with a sentence", "project things"),
     "fidelity": ({"fidelity": "perfect"}, "it declares its fidelity", "perfect"),
-    "swallows": ({"__init__": anything}, "its constructor takes flat", "*more"),
-    "annotation": ({"__init__": unannotated}, "its constructor takes flat", "'rate' has no annotation"),
+    "swallows": ({"__init__": anything}, "its constructor takes", "*more"),
+    "positional": ({"__init__": positional}, "its constructor takes", "'in_dim' is not keyword-only"),
+    "too many": ({"__init__": many}, "its constructor takes", "it takes 9 arguments"),
+    "annotation": ({"__init__": unannotated}, "its constructor takes", "'rate' has no annotation"),
     "default": ({"__init__": misfit}, "its defaults and its example", "'rate' must be a number"),
     "example": ({"example": {"in_dim": 6, "heads": 2}}, "its defaults and its example", "'heads'"),
     "ports": ({"inputs": {"y": "b t in_dim"}}, "it has the ports of its kind", "lacks the port 'x'"),
@@ -114,8 +136,8 @@ def test_a_component_that_cannot_be_built_gives_one_message() -> None:
 
 
 def test_a_parameter_without_gradient_can_be_declared() -> None:
-    def keys_only(self: Any, in_dim: int) -> None:
-        Sound.__init__(self, in_dim)
+    def keys_only(self: Any, *, in_dim: int) -> None:
+        Sound.__init__(self, in_dim=in_dim)
         self.spare = nn.Parameter(torch.ones(1))
 
     assert broken(variant(__init__=keys_only, no_gradient=("spare",))) == {}
@@ -123,8 +145,8 @@ def test_a_parameter_without_gradient_can_be_declared() -> None:
 
 @pytest.mark.parametrize("ours", ["layer", "layer.weight", "stack.*", "stack.*.bias"])
 def test_the_names_of_the_authors_may_cover_a_part_or_one_tensor(ours: str) -> None:
-    def stacked(self: Any, in_dim: int) -> None:
-        Sound.__init__(self, in_dim)
+    def stacked(self: Any, *, in_dim: int) -> None:
+        Sound.__init__(self, in_dim=in_dim)
         self.stack = nn.ModuleList([nn.Linear(in_dim, in_dim)])
 
     def forward(self: Any, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -135,8 +157,8 @@ def test_the_names_of_the_authors_may_cover_a_part_or_one_tensor(ours: str) -> N
 
 
 def test_an_optional_port_with_a_size_of_its_own_is_tried_wired() -> None:
-    def skipping(self: Any, in_dim: int, skip_dim: int | None = None) -> None:
-        Sound.__init__(self, in_dim)
+    def skipping(self: Any, *, in_dim: int, skip_dim: int | None = None) -> None:
+        Sound.__init__(self, in_dim=in_dim)
         self.skip_dim = skip_dim
         self.side = nn.Linear(skip_dim, in_dim) if skip_dim else None
 
@@ -148,8 +170,8 @@ def test_an_optional_port_with_a_size_of_its_own_is_tried_wired() -> None:
 
 
 def test_a_constructor_that_needs_real_memory_is_found() -> None:
-    def looks_at_values(self: Any, in_dim: int) -> None:
-        Sound.__init__(self, in_dim)
+    def looks_at_values(self: Any, *, in_dim: int) -> None:
+        Sound.__init__(self, in_dim=in_dim)
         self.scale = float(self.layer.weight.sum())
 
     assert "it can be built on the meta device" in str(broken(variant(__init__=looks_at_values)))

@@ -112,7 +112,7 @@ class TwoStreams(Fusion):
 
     example = {"dims": [4, 4]}
 
-    def __init__(self, dims: list[int]) -> None:
+    def __init__(self, *, dims: list[int]) -> None:
         super().__init__()
         self.dims, self.dim = dims, dims[0]
         self.layer = nn.Linear(4, 4)
@@ -127,7 +127,7 @@ class Score(Head):
 
     example = {"dim": 6}
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, *, dim: int) -> None:
         super().__init__()
         self.dim = dim
         self.layer = nn.Linear(dim, 1)

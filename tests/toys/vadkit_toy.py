@@ -13,7 +13,7 @@ class ToyLinear(Temporal):
     inputs = {"x": "b t in_dim"}
     outputs = {"x": "b t dim"}
 
-    def __init__(self, in_dim: int, dim: int | None = None) -> None:
+    def __init__(self, *, in_dim: int, dim: int | None = None) -> None:
         super().__init__()
         self.in_dim, self.dim = in_dim, dim or in_dim
         self.linear = nn.Linear(in_dim, self.dim)
@@ -30,7 +30,7 @@ class ToyGate(Temporal):
     outputs = {"x": "b t dim", "gate": "b t"}
     lookahead = 2
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, *, dim: int) -> None:
         super().__init__()
         self.dim = dim
 
@@ -48,7 +48,7 @@ class ToyConcat(Fusion):
 
     name = "toy_concat"
 
-    def __init__(self, dims: list[int]) -> None:
+    def __init__(self, *, dims: list[int]) -> None:
         super().__init__()
         self.dims, self.dim = dims, sum(dims)
 
@@ -63,7 +63,7 @@ class ToySum(Fusion):
     inputs = {"*x": "b t dim"}
     lookahead = 1
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, *, dim: int) -> None:
         super().__init__()
         self.dim = dim
 
@@ -76,7 +76,7 @@ class ToyHead(Head):
 
     name = "toy_head"
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, *, dim: int) -> None:
         super().__init__()
         self.dim = dim
         self.linear = nn.Linear(dim, 1)
@@ -104,7 +104,7 @@ class ToyLiar(Temporal):
     inputs = {"x": "b t dim"}
     outputs = {"x": "b t dim"}
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, *, dim: int) -> None:
         super().__init__()
         self.dim = dim
 
@@ -119,7 +119,7 @@ class ToyFussy(Temporal):
     inputs = {"x": "b t dim"}
     outputs = {"x": "b t dim"}
 
-    def __init__(self, dim: int, heads: int = 2) -> None:
+    def __init__(self, *, dim: int, heads: int = 2) -> None:
         super().__init__()
         if heads % 2:
             raise ValueError(f"heads must be even, not {heads}")

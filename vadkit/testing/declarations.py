@@ -15,6 +15,7 @@ from vadkit.testing.feeding import size_of
 from vadkit.testing.report import Broken
 from vadkit.testing.subject import Subject
 
+MOST_ARGUMENTS = 8
 FIDELITIES = ("official", "code", "paper", "reconstruction", "ours")
 
 
@@ -41,14 +42,19 @@ def says_its_fidelity(subject: Subject) -> None:
 
 
 def takes_flat_arguments(subject: Subject) -> None:
-    """its constructor takes flat, annotated keyword arguments"""
-    for parameter in list(inspect.signature(subject.cls.__init__).parameters.values())[1:]:
+    """its constructor takes at most 8 flat, annotated, keyword-only arguments"""
+    parameters = list(inspect.signature(subject.cls.__init__).parameters.values())[1:]
+    if len(parameters) > MOST_ARGUMENTS:
+        raise Broken(f"it takes {len(parameters)} arguments; hard-code those that nobody changes")
+    for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             if subject.cls.__init__ is object.__init__ or subject.cls.__init__ is torch.nn.Module.__init__:
                 continue
             raise Broken(f"*{parameter.name} accepts anything, so a typo in a YAML file would go unnoticed")
         if parameter.annotation is parameter.empty:
             raise Broken(f"argument '{parameter.name}' has no annotation, so a YAML value cannot be checked")
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            raise Broken(f"argument '{parameter.name}' is not keyword-only; write 'def __init__(self, *, ...)'")
 
 
 def defaults_fit(subject: Subject) -> None:
