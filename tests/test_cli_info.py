@@ -79,7 +79,7 @@ def test_a_broken_or_blocked_plugin_may_be_the_cause(capsys: Captured, tmp_path:
     told = capsys.readouterr().err
     assert "hint: see 'vadkit list'" in told
     assert "note: plugin wreck (vadkit-wreck 1.0) could not be loaded (ModuleNotFoundError: No module" in told
-    assert "note: plugin tca (vadkit " in told and "is left out by --without" in told
+    assert "note: plugin tca (vadkit " in told and "is excluded by --without" in told
 
 
 def test_on_a_narrow_terminal_docstrings_are_wrapped_anew(monkeypatch: pytest.MonkeyPatch) -> None:

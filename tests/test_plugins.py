@@ -91,7 +91,7 @@ BROKEN = {
     ),
     "no_configs": (
         "from vadkit import hookimpl\n@hookimpl\ndef vadkit_configs(): return '/no/such/folder'",
-        "vadkit_configs() names /no/such/folder, which is no folder",
+        "vadkit_configs() names /no/such/folder, which is not a folder",
     ),
 }
 

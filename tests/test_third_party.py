@@ -124,7 +124,7 @@ def test_a_plugin_can_be_left_out(third_parties: Path, capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     assert "blocked: acme (vadkit-acme 0.1.0), by --without" in shown
     assert main(["info", "acme", "--without", "acme"]) == 2
-    assert "left out by --without" in capsys.readouterr().err
+    assert "excluded by --without" in capsys.readouterr().err
 
 
 def test_nothing_is_left_behind() -> None:

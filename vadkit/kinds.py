@@ -1,8 +1,8 @@
-"""The kinds of component: which ports each must have and what it promises. No logic.
+"""The kinds of component: the ports that each must have and what it promises. No logic.
 
 A component is a class of one of these kinds with a ``name``, a docstring (paper, equations,
 shapes, deviations) and, for kinds that are modules, flat keyword arguments. Legend: ``b`` bags x
-crops (the crops of one video lie next to each other), ``t`` snippets, ``v`` videos.
+crops (the crops of one video are adjacent), ``t`` snippets, ``v`` videos.
 
 Ports are patterns: a word is a constructor argument or an attribute of the built module. Ports
 named in ``BATCH_PORTS`` are filled from the batch when the YAML does not wire them.
@@ -36,7 +36,7 @@ class Component:
     kind: ClassVar[str]
     name: ClassVar[str]
     paper: ClassVar[str] = ""
-    # How much the figures it was checked against are worth: design section 9.
+    # What its numbers were checked against, from the authors' own figures down to none.
     fidelity: ClassVar[Literal["official", "code", "paper", "reconstruction", "ours"]] = "ours"
 
 
@@ -47,7 +47,7 @@ class ModuleComponent(Component, nn.Module):
     outputs: ClassVar[dict[str, str]]
     # Tiny constructor arguments with which the contract test and the dry run can build it.
     example: ClassVar[dict[str, Any]] = {}
-    # Parameters whose gradient is exactly zero by construction; the contract test holds it to that.
+    # Parameters whose gradient is exactly zero by construction; the contract test verifies it.
     no_gradient: ClassVar[tuple[str, ...]] = ()
     # Name in our state dict -> name in the authors' checkpoint, or several if they use the part more
     # than once. A name also covers everything below it, and ``*`` is one number, the same on both sides:
@@ -78,14 +78,14 @@ class PublicWeights:
 class Backbone(Component):
     """A frozen feature extractor of one modality that owns its preprocessing.
 
-    ``modality`` says what it is fed: "rgb" frames, "flow" frame pairs, or "audio" samples. It is
+    ``modality`` is what it takes: "rgb" frames, "flow" frame pairs, or "audio" samples. It is
     called once per snippet batch by ``vadkit.extract``: see ``extract``.
     """
 
     kind: ClassVar[str] = "backbone"
     modality: ClassVar[Literal["rgb", "flow", "audio"]]
     dim: ClassVar[int]
-    # Of the weights, as they are published. A store tells it beside the recipe: it decides no number.
+    # Of the published weights. A store states it next to the recipe, since it affects no number.
     licence: ClassVar[str] = ""
     # The public files that its ``weights`` may be; ``vadkit weights list`` shows them.
     public_weights: ClassVar[Sequence[PublicWeights]] = ()
@@ -93,7 +93,7 @@ class Backbone(Component):
     num_crops: int = 1
 
     def recipe(self) -> dict[str, Any]:
-        """Return everything that decides the numbers: weights' SHA-256, sizes, normalisation, rates."""
+        """Return everything that affects the numbers: weights' SHA-256, sizes, normalisation, rates."""
         raise NotImplementedError
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
@@ -106,8 +106,8 @@ class Backbone(Component):
 
 
 class Temporal(ModuleComponent):
-    """Snippets in, snippets out. Keeps ``t``; the output is as wide as the input unless told otherwise,
-    so that any temporal component can stand where another stood."""
+    """Snippets in, snippets out. Keeps ``t``; the output is as wide as the input by default, so that
+    any temporal component can replace another."""
 
     kind: ClassVar[str] = "temporal"
     inputs: ClassVar[dict[str, str]] = {"x": "b t in_dim"}
@@ -130,8 +130,8 @@ class Fusion(ModuleComponent):
 
 
 class Head(ModuleComponent):
-    """Snippets in, one number per snippet out. Says its range; whoever needs a probability gets the
-    sigmoid from the graph, once."""
+    """Snippets in, one number per snippet out. Declares its range; where a probability is needed, the
+    graph applies the sigmoid, once."""
 
     kind: ClassVar[str] = "head"
     inputs: ClassVar[dict[str, str]] = {"x": "b t dim"}
@@ -142,10 +142,10 @@ class Head(ModuleComponent):
 
 
 class Loss(ModuleComponent):
-    """Ports of its choice in, one finite differentiable number out. May return a dict whose
+    """Any ports in, one finite differentiable number out. May return a dict whose
     ``total`` is the loss and whose other entries are logged parts.
 
-    ``needs`` says which range a score port wants ("probability" or "logit").
+    ``needs`` is the range that a score port takes ("probability" or "logit").
     """
 
     kind: ClassVar[str] = "loss"
@@ -184,13 +184,13 @@ class Sampler(Component):
 
 
 class Dataset(Component):
-    """Knows the videos of a data set: names, labels, classes, intervals, and where their features lie."""
+    """Knows the videos of a data set: names, labels, classes, intervals, and where their features are."""
 
     kind: ClassVar[str] = "dataset"
 
 
 class Metric(Component):
-    """Is fed snippet scores and truth video by video, in bounded memory, and then gives figures."""
+    """Takes snippet scores and truth video by video, in bounded memory, and returns figures."""
 
     kind: ClassVar[str] = "metric"
 

@@ -1,4 +1,4 @@
-"""Find plugins, load each on its own, and register what they bring.
+"""Find plugins, load each on its own, and register what they provide.
 
 pluggy checks hooks and calls them; the loop over entry points is ours, because pluggy's stops at
 the first plugin that cannot be imported. A broken plugin is listed with its cause, never fatal.
@@ -20,7 +20,7 @@ import pluggy
 from vadkit import hookspecs
 from vadkit.problems import Note, VadkitError, fail, unknown
 
-if TYPE_CHECKING:  # it imports torch, which `vadkit list plugins` has no need of
+if TYPE_CHECKING:  # it imports torch, which `vadkit list plugins` does not need
     from vadkit.registry import Components
 
 GROUP = "vadkit"
@@ -29,7 +29,7 @@ EXTRA = "VADKIT_PLUGINS"  # modules that are importable but not packaged, comma 
 
 @dataclass
 class Plugin:
-    """One plugin: where it comes from and what became of it."""
+    """One plugin: where it comes from and whether it could be loaded."""
 
     name: str
     module: str
@@ -59,11 +59,11 @@ class Plugins:
 
     @property
     def lost(self) -> tuple[Note, ...]:
-        """What belongs to the message that a name is unknown: the plugins that might have brought it."""
+        """Notes for the message that a name is unknown: the plugins that might provide it."""
         notes = []
         for plugin in self.plugins:
             if plugin.error or plugin.blocked:
-                cause = f"could not be loaded ({plugin.error})" if plugin.error else "is left out by --without"
+                cause = f"could not be loaded ({plugin.error})" if plugin.error else "is excluded by --without"
                 notes.append(Note(f"plugin {plugin.name} ({plugin.origin}) {cause}; it may provide it"))
         return tuple(notes)
 
@@ -82,7 +82,7 @@ def discover() -> list[Plugin]:
 
 
 def check_without(plugins: Iterable[Plugin], without: Iterable[str]) -> None:
-    """Raise VadkitError for a name to leave out that no plugin has."""
+    """Raise VadkitError for an excluded name that no plugin has."""
     names = {plugin.name for plugin in plugins}
     for name in without:
         if name not in names:
@@ -97,24 +97,24 @@ def _refuse_same_names(plugins: list[Plugin]) -> None:
             fail(
                 f"two plugins are called '{plugin.name}': {other.module} ({other.origin}) and "
                 f"{plugin.module} ({plugin.origin})",
-                hint=f"uninstall one of them, or leave both out with --without {plugin.name}",
+                hint=f"uninstall one of them, or exclude both with --without {plugin.name}",
             )
 
 
 def _load(plugin: Plugin, manager: pluggy.PluginManager, components: Components) -> None:
-    """Import one plugin and register its components; note the cause if that fails."""
+    """Import one plugin and register its components; record the cause if that fails."""
     try:
         module = importlib.import_module(plugin.module)
         manager.register(module, plugin.name)
         manager.check_pending()
         hook = manager.subset_hook_caller("vadkit_components", [p for p in manager.get_plugins() if p is not module])
-        brought = [c for result in hook() for c in result]
-        for component in brought:
+        provided = [c for result in hook() for c in result]
+        for component in provided:
             components.add(component, plugin.name)
             plugin.components.append(component)
         folders = manager.subset_hook_caller("vadkit_configs", [p for p in manager.get_plugins() if p is not module])
         plugin.config_folders.extend(map(_existing, folders()))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises must not take others along
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises must not affect other plugins
         plugin.error = f"{type(error).__name__}: {' '.join(str(error).split())}"
         for component in plugin.components:
             components.remove(component)
@@ -124,16 +124,16 @@ def _load(plugin: Plugin, manager: pluggy.PluginManager, components: Components)
 
 
 def _existing(folder: str | Path) -> Path:
-    if not Path(folder).is_dir():  # most often left out of the wheel; its graphs would be missed in silence
-        raise NotADirectoryError(f"vadkit_configs() names {folder}, which is no folder")
+    if not Path(folder).is_dir():  # usually missing from the wheel; its graphs would be lost silently
+        raise NotADirectoryError(f"vadkit_configs() names {folder}, which is not a folder")
     return Path(folder)
 
 
 def load_plugins(without: Iterable[str] = ()) -> Plugins:
-    """Import every plugin except those named in ``without`` and return what they bring.
+    """Import every plugin except those named in ``without`` and return what they provide.
 
     Raises VadkitError for two plugins of one name and for a name in ``without`` that is unknown.
-    A component whose name is taken makes its plugin a broken one that names the other side.
+    A component whose name is taken makes its plugin broken; the error names the other plugin.
     """
     return _load_all(tuple(sorted(set(without))), os.environ.get(EXTRA, ""))
 
@@ -154,11 +154,11 @@ def _load_all(without: tuple[str, ...], extra: str) -> Plugins:
             _load(plugin, manager, components)
     folders = [Path(__file__).parent / "registry_configs"]
     folders += [folder for plugin in plugins for folder in plugin.config_folders]
-    if not folders[0].is_dir():  # a checkout: the folder is moved into the package by the wheel
+    if not folders[0].is_dir():  # a checkout: the wheel moves the folder into the package
         folders[0] = Path(__file__).parent.parent / "registry_configs"
     return Plugins(plugins, components, folders)
 
 
 def reload_plugins() -> None:
-    """Forget what was loaded, so that the next call looks again. For tests."""
+    """Forget what was loaded, so that the next call loads them again. For tests."""
     _load_all.cache_clear()

@@ -17,7 +17,7 @@ from vadkit.problems import nearest
 
 @dataclass
 class Components:
-    """Every known component by kind and name, and which plugin brought it."""
+    """Every known component by kind and name, and the plugin that provides it."""
 
     registries: dict[str, Registry] = field(
         default_factory=lambda: {kind: Registry(f"vadkit_{kind}", scope="vadkit") for kind in KINDS}
@@ -40,7 +40,7 @@ class Components:
         self.owners[component] = plugin
 
     def remove(self, component: type[Component]) -> None:
-        """Take a class out again: its plugin turned out to be broken."""
+        """Remove a class whose plugin turned out to be broken."""
         del self.registries[component.kind].module_dict[component.name]
         del self.owners[component]
 
@@ -57,7 +57,7 @@ class Components:
         return sorted(name for k in kinds for name in self.registries[k].module_dict)
 
     def suggest(self, name: str, kinds: Sequence[str] = ()) -> str | None:
-        """Return 'did you mean ...' for a name that is not known, or None; only of ``kinds``, if given."""
+        """Return 'did you mean ...' for a name that is not known, or None; restricted to ``kinds`` if given."""
         close = nearest(name, [known for kind in kinds or KINDS for known in self.names(kind)])
         found = self.find(close) if close else None
         if found is None:

@@ -1,4 +1,4 @@
-"""The toy plugin beside the real ones, and a small graph of toys."""
+"""The toy plugin next to the real ones, and a small graph of toys."""
 
 import copy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The compiler: sizes, order, sharing, ranges, and what it refuses (exact words are in tests/wrong)."""
+"""The compiler: sizes, order, sharing, ranges, and what it refuses (exact messages are in tests/wrong)."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_nodes_may_be_written_in_any_order(graph):
     assert [step.name for step in vadkit.build(graph).plan.steps][-1] == "score"
 
 
-def test_lookahead_adds_up_along_the_longest_way(graph):
+def test_lookahead_adds_up_along_the_longest_path(graph):
     graph["nodes"]["twice"] = {"use": "toy_sum", "in": ["gate", "gate"]}
     graph["nodes"]["fused"]["in"] = ["context", "twice"]
     assert vadkit.build(graph).lookahead == 3  # gate 2 + sum 1
@@ -96,7 +96,7 @@ def test_one_cause_gives_one_message(graph):
     assert problems(graph) == ["unknown input or node 'rbg'"]
 
 
-def test_all_problems_are_told_at_once(graph):
+def test_all_problems_are_reported_at_once(graph):
     graph["nodes"]["context"]["args"] = {"dims": 3}
     graph["nodes"]["gate"]["in"] = "clop"
     graph["output"] = "scor"
@@ -112,7 +112,7 @@ def test_a_plugin_that_lies_about_its_shape_is_blamed(graph):
     assert problems(graph) == ["component 'toy_liar' (node 'context') declares x: b t 8 (2 9 8) but returned 2 8 9"]
 
 
-def test_the_constructor_has_its_say(graph):
+def test_a_constructor_may_refuse(graph):
     graph["nodes"]["context"] = {"use": "toy_fussy", "in": "rgb", "args": {"heads": 3}}
     assert problems(graph) == ["context (toy_fussy) refused its arguments: heads must be even, not 3"]
 
@@ -125,8 +125,8 @@ def test_a_dotted_name_is_never_imported(graph):
 def test_cycle(graph):
     graph["nodes"]["context"] = {"use": "toy_sum", "in": ["rgb", "back"]}
     graph["nodes"]["back"] = {"use": "toy_linear", "in": "fused"}
-    (told,) = problems(graph)
-    assert told == "cycle: context -> fused -> back -> context"
+    (message,) = problems(graph)
+    assert message == "cycle: context -> fused -> back -> context"
 
 
 @pytest.mark.parametrize("huge", [10**12, 10**30, 1_000_001, 900_000])
@@ -137,7 +137,7 @@ def test_a_huge_size_is_refused_before_it_is_allocated(graph, huge):
     assert problems(graph)
 
 
-def test_a_file_is_looked_for_beside_the_yaml_that_names_it(graph, tmp_path, monkeypatch):
+def test_a_file_is_looked_for_next_to_the_yaml_that_names_it(graph, tmp_path, monkeypatch):
     (tmp_path / "graphs").mkdir()
     (tmp_path / "graphs" / "words.npy").write_bytes(b"")
     graph["data"] = {"prompts": "words.npy"}

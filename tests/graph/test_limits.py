@@ -18,7 +18,7 @@ def test_a_whole_number_is_a_float_where_one_is_asked_for(args):
 
 
 @pytest.mark.parametrize(
-    "component, args, told",
+    "component, args, message",
     [
         ("dense", {"dim": 10**12}, "must be a whole number of at most 1000000, got 1000000000000"),
         ("dense", {"dim": 0}, "block.dim must be above 0, got 0"),
@@ -28,11 +28,11 @@ def test_a_whole_number_is_a_float_where_one_is_asked_for(args):
         ("temporal_conv", {"dim": 10**6, "kernel": 10**6}, "parameters"),
     ],
 )
-def test_sizes_that_are_not_meant(component, args, told):
+def test_sizes_that_are_not_meant(component, args, message):
     with pytest.raises(VadkitError) as caught:
         build(component, **args)
     assert len(caught.value.problems) == 1
-    assert told in caught.value.problems[0].message
+    assert message in caught.value.problems[0].message
 
 
 def test_an_input_of_a_size_that_is_not_meant():

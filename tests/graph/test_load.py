@@ -48,7 +48,7 @@ def only(config, sets=(), folders=()):
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def test_data_are_plain_and_places_beside_them():
+def test_data_are_plain_and_places_separate():
     source = load_config("base.yaml")
     assert source.data["nodes"]["context"]["args"] == {"hidden": 4, "window": 3}
     assert type(source.data["nodes"]) is dict
@@ -137,7 +137,7 @@ def test_a_name_is_found_at_any_depth(tmp_path):
     ]
 
 
-def test_unknown_name_is_told_with_the_nearest(tmp_path):
+def test_unknown_name_is_reported_with_the_nearest(tmp_path):
     write("configs/graphs/shin_rgb.yaml", GRAPH)
     problem = only("shin_rbg", folders=[tmp_path / "configs"])
     assert problem.message == "no config 'shin_rbg'"
@@ -365,7 +365,7 @@ def test_bad_list_index(index):
     assert problems("child", [f"eval.post.{index}=x"]) == [said]
 
 
-def test_all_bad_overrides_are_told():
+def test_all_bad_overrides_are_reported():
     assert len(problems("base", ["x", "nodes.a.b=1", "y=1"])) == 3
 
 

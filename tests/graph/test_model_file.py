@@ -62,7 +62,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_plain_weights_and_newer_formats_are_told_apart(saved, tmp_path):
+def test_plain_weights_and_newer_formats_are_distinguished(saved, tmp_path):
     from safetensors.torch import save_file
 
     save_file({"w": torch.zeros(2)}, tmp_path / "plain.safetensors")

@@ -1,4 +1,4 @@
-"""The schema of data, train and eval: what is refused in which words, and the defaults."""
+"""The schema: what is refused with which message, the defaults, and the description of keys."""
 
 import pytest
 
@@ -97,7 +97,7 @@ def test_a_full_config_is_good():
         ({"eval": {"threshold": 2}}, "eval.threshold must be a number from 0 to 1, got 2", None),
     ],
 )  # fmt: skip
-def test_told(sections, message, hint):
+def test_message(sections, message, hint):
     problem = only(**sections)
     assert problem.message == message
     assert problem.hint == hint

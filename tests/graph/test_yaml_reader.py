@@ -15,7 +15,7 @@ def read(text):
     return reading.tree.plain()
 
 
-def told(text):
+def reported(text):
     return [(p.place.line, p.place.column, p.message) for p in read_text(text, "x.yaml").problems]
 
 
@@ -57,10 +57,10 @@ def test_largest_numbers_that_fit():
 
 
 def test_repeated_keys():
-    assert told("nodes:\n  context: 1\n  x: 2\n  context: 3\n") == [
+    assert reported("nodes:\n  context: 1\n  x: 2\n  context: 3\n") == [
         (4, 3, "nodes.context is written twice; first at line 2")
     ]
-    assert told("a: {b: 1, 'b': 2}")[0][2] == "a.b is written twice; first at line 1"
+    assert reported("a: {b: 1, 'b': 2}")[0][2] == "a.b is written twice; first at line 1"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_quoted_merge_sign_is_a_plain_key():
 
 
 def test_key_place_of_what_is_refused():
-    assert told("a: 1\n? {b: c}\n: d\n2: e\n") == [
+    assert reported("a: 1\n? {b: c}\n: d\n2: e\n") == [
         (2, 3, "a key must be text, not a mapping"),
         (4, 1, "a key must be text, and 2 is a number"),
     ]
@@ -141,8 +141,8 @@ def test_where_the_open_bracket_is():
 
 
 def test_problems_before_a_parser_problem_are_kept():
-    assert [said[2] for said in told("a: 1\na: 2\nb: [\n")][0] == "a is written twice; first at line 1"
-    assert len(told("a: 1\na: 2\nb: [\n")) == 2
+    assert [said[2] for said in reported("a: 1\na: 2\nb: [\n")][0] == "a is written twice; first at line 1"
+    assert len(reported("a: 1\na: 2\nb: [\n")) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
-"""Every wrong file and the exact words its user is told: NAME.yaml, and beside it NAME.txt.
+"""Every wrong file and its exact message: NAME.yaml and NAME.txt.
 
 Comments at the top of a file say what else is on the command line: ``# set: KEY=VALUE``,
 ``# without: PLUGIN``, ``# plugins: MODULE`` (of this folder's plugins, or a toy).
 
-``python tests/wrong/test_wrong.py`` writes the .txt files anew; read the difference before you commit.
+``python tests/wrong/test_wrong.py`` rewrites the .txt files; read the diff before you commit.
 """
 
 import contextlib
@@ -28,14 +28,14 @@ def asks(path, what):
     return re.findall(rf"^# {what}: (.*)$", path.read_bytes().decode("latin-1"), re.MULTILINE)
 
 
-def told(path):
+def outcome(path):
     """Return the exit code of ``vadkit build`` and what it printed, free of this machine's paths."""
     os.environ[plugin_manager.EXTRA] = ",".join(asks(path, "plugins"))
-    words = ["build", path.name]
-    words += [word for value in asks(path, "set") for word in ("--set", value)]
-    words += [word for value in asks(path, "without") for word in ("--without", value)]
+    arguments = ["build", path.name]
+    arguments += [part for value in asks(path, "set") for part in ("--set", value)]
+    arguments += [part for value in asks(path, "without") for part in ("--without", value)]
     with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
-        code = main(words)
+        code = main(arguments)
     configs = str(plugin_manager.load_plugins().config_folders[0])
     return code, said.getvalue().replace(configs, "registry_configs")
 
@@ -52,13 +52,13 @@ def in_folder():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_told(path, in_folder):
-    code, words = told(path)
-    assert words == path.with_suffix(".txt").read_text()
+def test_message(path, in_folder):
+    code, message = outcome(path)
+    assert message == path.with_suffix(".txt").read_text()
     assert code == 2
 
 
-def test_there_are_many_and_each_has_its_words():
+def test_there_are_many_and_each_has_its_message():
     assert len(FILES) >= 60
     assert [path.with_suffix(".txt").name for path in FILES] == sorted(path.name for path in HERE.glob("*.txt"))
 
@@ -67,7 +67,7 @@ if __name__ == "__main__":
     os.chdir(HERE)
     sys.path[:0] = map(str, PLUGINS)
     for file in FILES:
-        result, text = told(file)
+        result, text = outcome(file)
         if result != 2:
             print(f"{file.name}: exit code {result}")
         file.with_suffix(".txt").write_text(text)

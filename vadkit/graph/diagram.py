@@ -46,7 +46,7 @@ def _edge(ref: Ref, target: str) -> tuple[str, str, str]:
 
 
 def _columns(boxes: dict[str, tuple[str, str, str]], edges: list[tuple[str, str, str]]) -> list[list[str]]:
-    """Put every box one column behind the last that feeds it; order a column by what feeds it."""
+    """Put every box one column after the last that feeds it; order a column by what feeds it."""
     depth = dict.fromkeys(boxes, 0)
     for name in boxes:  # boxes are in running order
         depth[name] = max((depth[a] + 1 for a, b, _ in edges if b == name), default=0)

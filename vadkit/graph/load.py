@@ -97,7 +97,7 @@ class _Loader:
             self.layers[real] = self._layers(reading, name, path.parent, (*chain, real))
         return self.layers[real]
 
-    def _layers(self, reading: Reading, name: str, beside: Path, chain: tuple[str, ...]) -> list[tuple[str, Tree]]:
+    def _layers(self, reading: Reading, name: str, folder: Path, chain: tuple[str, ...]) -> list[tuple[str, Tree]]:
         """Return what was read and, before it, what it extends: every file once, at its first place.
 
         So two files that extend the same third one can be extended together: the third is below both
@@ -112,7 +112,7 @@ class _Loader:
         extends = tree.value.pop("extends", None)
         layers: dict[str, Tree] = {}
         for entry in self._entries(extends):
-            for file, layer in self._base(entry, beside, chain):
+            for file, layer in self._base(entry, folder, chain):
                 layers.setdefault(file, layer)
         return [*layers.items(), (chain[-1] if chain else name, tree)]
 
@@ -126,8 +126,8 @@ class _Loader:
                 self.problems.append(Problem(said, entry.place))
         return [entry for entry in entries if isinstance(entry.value, str)]
 
-    def _base(self, entry: Tree, beside: Path, chain: tuple[str, ...]) -> list[tuple[str, Tree]]:
-        found = self._find(str(entry.value), beside, entry.place)
+    def _base(self, entry: Tree, folder: Path, chain: tuple[str, ...]) -> list[tuple[str, Tree]]:
+        found = self._find(str(entry.value), folder, entry.place)
         if found is None:
             return []
         real = os.path.realpath(found)
@@ -140,25 +140,25 @@ class _Loader:
             return []
         return self._file(found, chain)
 
-    def _find(self, name: str, beside: Path, place: Place | None) -> Path | None:
+    def _find(self, name: str, folder: Path, place: Place | None) -> Path | None:
         """Return the file that ``name`` means. ``place`` is that of the ``extends``, if it is one."""
         suffix = os.path.splitext(name)[1]
         if suffix in (".safetensors", ".pt", ".pth", ".ckpt", ".onnx", ".json", ".py", ".toml"):
             self.problems.append(_wrong_suffix(name, place))
             return None
-        found = self._candidates(name, beside, place)
+        found = self._candidates(name, folder, place)
         different = _without_copies(found)
         if len(different) > 1:
             self.problems.append(_ambiguous(name, different, place))
         elif not different:
-            self.problems.append(self._unknown(name, beside, place))
+            self.problems.append(self._unknown(name, folder, place))
         return different[0] if len(different) == 1 else None
 
-    def _candidates(self, name: str, beside: Path, place: Place | None) -> list[Path]:
+    def _candidates(self, name: str, folder: Path, place: Place | None) -> list[Path]:
         """A path means one file. A bare name is looked for everywhere and must be unique."""
         files = [name] if name.endswith(SUFFIXES) else [name + suffix for suffix in SUFFIXES]
         is_bare = os.path.basename(name) == name and not name.endswith(SUFFIXES)
-        near = [beside / file for file in files if os.path.isfile(beside / file)]
+        near = [folder / file for file in files if os.path.isfile(folder / file)]
         if near and not is_bare:
             return near
         far = [folder / file for folder in self._places() for file in files]
@@ -176,19 +176,19 @@ class _Loader:
             places += sorted(Path(root, inner) for root, inner_folders, _ in os.walk(folder) for inner in inner_folders)
         return places
 
-    def _unknown(self, name: str, beside: Path, place: Place | None) -> Problem:
-        if os.path.isdir(beside / name):
+    def _unknown(self, name: str, folder: Path, place: Place | None) -> Problem:
+        if os.path.isdir(folder / name):
             return Problem(f"'{shorten(name)}' is a folder", place, "name a file in it")
         notes = [Note("looked in the current folder")]
-        if place is not None and os.path.realpath(beside) != os.path.realpath(os.curdir):
-            notes.append(Note(f"looked next to the file that extends it, in {shown(beside)}"))
+        if place is not None and os.path.realpath(folder) != os.path.realpath(os.curdir):
+            notes.append(Note(f"looked next to the file that extends it, in {shown(folder)}"))
         notes += [Note(f"looked in {shown(folder)} and its sub-folders") for folder in self.folders]
-        hint = did_you_mean(os.path.splitext(os.path.basename(name))[0], self._known((beside / name).parent))
+        hint = did_you_mean(os.path.splitext(os.path.basename(name))[0], self._known((folder / name).parent))
         what = "file" if name.endswith(SUFFIXES) or os.path.basename(name) != name else "config"
         return Problem(f"no {what} '{shorten(name, 300)}'", place, hint, tuple(notes))
 
-    def _known(self, beside: Path) -> set[str]:
-        folders = [Path(os.curdir), beside, *self._places()]
+    def _known(self, folder: Path) -> set[str]:
+        folders = [Path(os.curdir), folder, *self._places()]
         files = [file for folder in folders if os.path.isdir(folder) for file in os.listdir(folder)]
         return {os.path.splitext(file)[0] for file in files if file.endswith(SUFFIXES)}
 

@@ -1,7 +1,7 @@
 """One .safetensors file is one system: weights, and in its header the resolved graph and more.
 
 Nothing is pickled. The header carries a SHA-256 over the graph and every tensor, so a flipped byte
-is noticed. Files are written beside their place and moved there, so a full disk loses nothing.
+is noticed. Files are written to a temporary name and then moved, so a full disk loses nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FORMAT = 1
 def save(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = None) -> Path:
     """Write a model to ``path``; ``extra`` is plain data (metrics, protocol, seeds, recipes) for the header.
 
-    Raises VadkitError if the file cannot be written; what was there stays.
+    Raises VadkitError if the file cannot be written; an existing file is then kept.
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     header = {
@@ -53,7 +53,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
     header, state = _read(Path(path))
     spec: dict[str, Any] = header["spec"]
     graph: dict[str, Any] = {key: spec[key] for key in ("inputs", "nodes", "losses", "output") if key in spec}
-    try:  # how it was trained need not be possible here, e.g. with a data set of a plugin
+    try:  # its data set may come from a plugin that is not installed here
         model = compile_config(load_config(graph), load_plugins())
     except VadkitError as error:
         fail(
@@ -117,7 +117,7 @@ def _not_a_model(path: Path, error: Exception) -> None:
             "vadkit models are .safetensors files",
         )
     if path.suffix.lower() in (".yaml", ".yml", ".json"):
-        fail(f"{path} is not a model file", "vadkit train makes a .safetensors file of a config")
+        fail(f"{path} is not a model file", "vadkit train writes a .safetensors file for a config")
     fail(f"{path} is not a sound .safetensors file: {error}", "it may be cut off; copy or train it again")
 
 

@@ -42,9 +42,9 @@ class Source:
         return self.places.get(())
 
     def as_meant(self, known: Iterable[str]) -> Source:
-        """Return the config with misspelt top-level keys put right.
+        """Return the config with misspelt top-level keys corrected.
 
-        For checks that go on after the misspelling was told: it shall not be told twice.
+        For checks that continue after the misspelling was reported, so that it is not reported twice.
         """
         names = {key: name for key, name in zip(self.data, as_meant(self.data, known))}
 

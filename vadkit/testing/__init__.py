@@ -9,13 +9,13 @@ A plugin's author writes one test per component::
 
 ``check_component`` builds the class from its ``example`` and raises ``ComponentError`` with every
 broken promise in plain words. A promise that cannot be tested here (CUDA without a CUDA device) is
-listed in the report as not run; nothing is skipped in silence.
+listed in the report as not run; nothing is skipped silently.
 
-Two class attributes let an author say what is meant:
+Two class attributes declare intended exceptions:
 
 ``no_gradient``
     names of parameters whose gradient is exactly zero by construction (say, the bias of an
-    attention's keys); the comment beside it gives the reason. A gradient that does arrive is an error.
+    attention's keys); a comment gives the reason. A gradient that reaches one is an error.
 ``pairs_bags``
     of a loss: True if the n-th abnormal video is paired with the n-th normal one, so that only
     permutations that keep both orders leave the value unchanged.
@@ -64,7 +64,7 @@ CHECKS: dict[str, list[Check]] = {
 def check_component(cls: type[Any], **overrides: Any) -> Report:
     """Check every promise of a component, built from its ``example`` with ``overrides`` on top.
 
-    Returns the report. Raises ComponentError, an AssertionError, that lists each broken promise.
+    Returns the report. Raises ComponentError, an AssertionError, listing each broken promise.
     """
     kind = getattr(cls, "kind", None)
     if kind not in KINDS:
@@ -80,7 +80,7 @@ def check_component(cls: type[Any], **overrides: Any) -> Report:
 
 
 def _run_in_order(subject: Subject, report: Report) -> None:
-    """Run the checks of the kind for every variant; a component that cannot be built tells so once."""
+    """Run the checks of the kind for every variant; a component that cannot be built is reported once."""
     variants = [subject]
     for check in CHECKS[report.kind]:
         for variant in variants:

@@ -24,7 +24,7 @@ def _streams(t: int) -> dict[str, np.ndarray]:
 
 
 def brings_to_one_length(subject: Subject) -> None:
-    """it brings videos of any length to its training length, every stream alike, and says how much is real"""
+    """it brings videos of any length to its training length, and returns the number of real snippets"""
     sampler = subject.build()
     if not isinstance(getattr(sampler, "length", None), int):
         raise Broken("it has no whole number 'length', the training length")
@@ -34,7 +34,7 @@ def brings_to_one_length(subject: Subject) -> None:
         taken, real = sampler.sample(given, np.random.default_rng(0))
         _check_sample(taken, real, sampler.length, t)
         if any(not np.array_equal(given[name], kept[name]) for name in kept):
-            raise Broken("it writes into the features it was given")
+            raise Broken("it modifies the features it was given")
 
 
 def _check_sample(taken: dict[str, np.ndarray], real: int, length: int, t: int) -> None:
@@ -42,7 +42,7 @@ def _check_sample(taken: dict[str, np.ndarray], real: int, length: int, t: int) 
         raise Broken(f"given the streams {', '.join(DIMS)}, it returned {', '.join(taken)}")
     for name, x in taken.items():
         if x.shape != (length, DIMS[name]) or x.dtype != np.float32:
-            raise Broken(f"{name} of {t} snippets came as {x.dtype} {x.shape}, not float32 {(length, DIMS[name])}")
+            raise Broken(f"{name} of {t} snippets is {x.dtype} {x.shape}, not float32 {(length, DIMS[name])}")
         if not np.isfinite(x).all():
             raise Broken(f"{name} of {t} snippets is not finite")
     if not isinstance(real, int | np.integer) or not 1 <= real <= length:
@@ -50,14 +50,14 @@ def _check_sample(taken: dict[str, np.ndarray], real: int, length: int, t: int) 
 
 
 def draws_from_its_generator(subject: Subject) -> None:
-    """the same random generator gives the same snippets; if it says that it draws nothing, any generator does"""
+    """the same random generator gives the same snippets; with draws = False any generator does"""
     sampler = subject.build()
     for t in (9, 3 * sampler.length):
         first, second, other = (sampler.sample(_streams(t), np.random.default_rng(seed)) for seed in (3, 3, 4))
         if not _same_sample(first, second):
-            raise Broken("it draws from another source of randomness than the generator it is given")
+            raise Broken("it uses a source of randomness other than the given generator")
         if not sampler.draws and not _same_sample(first, other):
-            raise Broken("it says 'draws = False', but another generator gives other snippets")
+            raise Broken("it declares 'draws = False', but another generator gives other snippets")
 
 
 def _same_sample(one: tuple[dict[str, np.ndarray], int], other: tuple[dict[str, np.ndarray], int]) -> bool:
@@ -72,7 +72,7 @@ def samples_in_place(subject: Subject) -> None:
         out = {name: np.full_like(x, np.nan) for name, x in wanted.items()}
         counted = sampler.sample_into(_streams(t), np.random.default_rng(3), out)
         if counted != real or any(not np.array_equal(out[name], wanted[name]) for name in wanted):
-            raise Broken(f"of a video with {t} snippets, sample_into writes something else than sample returns")
+            raise Broken(f"of a video with {t} snippets, sample_into does not write what sample returns")
 
 
 def finishes_a_batch(subject: Subject) -> None:
@@ -84,7 +84,7 @@ def finishes_a_batch(subject: Subject) -> None:
     times = {name: tuple(x.shape) for name, x in finished.items()}
     t = next(iter(finished.values())).shape[1]
     if times != {name: (3, t, dim) for name, dim in DIMS.items()}:
-        raise Broken(f"from three rows of {sampler.length} it made {times}")
+        raise Broken(f"from three rows of {sampler.length} it returned {times}")
     if real.shape != (3,) or bool((real > t).any()) or bool((real < 1).any()):
         raise Broken(f"it counts {real.tolist()} real snippets in rows of {t}")
 
@@ -97,15 +97,15 @@ def keeps_the_length(subject: Subject) -> None:
         kept = scores.copy()
         changed = np.asarray(change(scores))
         if changed.shape != (t,):
-            raise Broken(f"{t} scores came back as {changed.shape}")
+            raise Broken(f"{t} scores became an array of shape {changed.shape}")
         if not np.isfinite(changed).all() or changed.min() < -1e-6 or changed.max() > scores.max() + 1e-6:
             raise Broken(f"of {t} scores some are not finite, below 0 or above the largest that went in")
         if not np.array_equal(scores, kept):
-            raise Broken("it writes into the scores it was given")
+            raise Broken("it modifies the scores it was given")
 
 
 def says_what_it_is_fed(subject: Subject) -> None:
-    """it says its modality and its width"""
+    """it declares its modality and its width"""
     modality = getattr(subject.cls, "modality", None)
     if modality not in get_args(Literal["rgb", "flow", "audio"]):
         raise Broken(f"modality is {modality!r}, not rgb, flow or audio")
@@ -115,7 +115,7 @@ def says_what_it_is_fed(subject: Subject) -> None:
 
 
 def _available(subject: Subject) -> Any:
-    """Build a backbone, or say that its weights or packages are not here."""
+    """Build a backbone, or report that its weights or packages are missing."""
     try:
         return subject.build()
     except (OSError, ImportError) as error:
@@ -123,12 +123,12 @@ def _available(subject: Subject) -> Any:
 
 
 def writes_a_recipe(subject: Subject) -> None:
-    """its recipe is plain data that JSON keeps, and the same each time"""
+    """its recipe is plain data that survives JSON, and the same each time"""
     backbone = _available(subject)
     try:
         recipe = json.loads(json.dumps(backbone.recipe()))
     except TypeError as error:
-        raise Broken(f"recipe() holds something that JSON cannot: {error}") from None
+        raise Broken(f"recipe() holds a value that JSON cannot store: {error}") from None
     if recipe != backbone.recipe() or not recipe:
         raise Broken("recipe() is empty, or changes when it is written and read again")
     if subject.cls.modality == "audio" and "sample_rate" not in recipe:
@@ -142,12 +142,12 @@ def extracts(subject: Subject) -> None:
     together, crops = backbone.extract(snippets), getattr(backbone, "num_crops", 1)
     wanted = (len(snippets), *([crops] if crops > 1 else []), backbone.dim)
     if together.shape != wanted or together.dtype != np.float32:
-        raise Broken(f"{len(snippets)} snippets came as {together.dtype} {together.shape}, not float32 {wanted}")
+        raise Broken(f"{len(snippets)} snippets give {together.dtype} {together.shape}, not float32 {wanted}")
     if not np.isfinite(together).all():
         raise Broken("some features are not finite")
     alone = np.concatenate([backbone.extract([snippet]) for snippet in snippets])
     if np.abs(alone - together).max() > 1e-3 * max(1.0, float(np.abs(together).max())):
-        raise Broken("a snippet's features change with the snippets beside it")
+        raise Broken("a snippet's features depend on the other snippets of the call")
 
 
 def _snippets(backbone: Any) -> list[np.ndarray]:
@@ -160,7 +160,7 @@ def _snippets(backbone: Any) -> list[np.ndarray]:
 
 
 def counts_videos(subject: Subject) -> None:
-    """it is fed video by video, and gives figures that JSON keeps and that do not depend on the order"""
+    """it is fed video by video, and gives figures that survive JSON and do not depend on the order"""
     figures = []
     for order in ([0, 1, 2, 3], [3, 1, 0, 2]):
         metric = subject.build()
@@ -170,7 +170,7 @@ def counts_videos(subject: Subject) -> None:
     try:
         first, second = (json.loads(json.dumps(found, allow_nan=False)) for found in figures)
     except (TypeError, ValueError) as error:
-        raise Broken(f"figures() holds something that JSON cannot: {error}") from None
+        raise Broken(f"figures() holds a value that JSON cannot store: {error}") from None
     if not first:
         raise Broken("figures() is empty")
     changed = [name for name in first if not _alike(first[name], second.get(name))]
@@ -179,7 +179,7 @@ def counts_videos(subject: Subject) -> None:
 
 
 def _scored_video(video: int) -> dict[str, Any]:
-    """Return what ``add`` takes: odd videos are abnormal, in their third and fourth snippet."""
+    """Return what ``add`` takes: videos with an odd number are abnormal, in their third and fourth snippet."""
     t, abnormal = 5 + video, video % 2
     positives = np.zeros(t, dtype=np.int64)
     positives[2:4] = 16 * abnormal
@@ -204,7 +204,7 @@ def builds_without_arguments(subject: Subject) -> None:
     needed = [
         p.name
         for p in list(inspect.signature(subject.cls.__init__).parameters.values())[1:]
-        if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in subject.args
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in subject.args
     ]
     if needed:
         raise Broken(f"{', '.join(needed)} must be given; set 'example'")

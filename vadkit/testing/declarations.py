@@ -1,4 +1,4 @@
-"""What a class says about itself: name, docstring, arguments, ports. Nothing is run here but the constructor."""
+"""What a class declares: name, docstring, arguments, ports. Only the constructor is run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from vadkit.testing.feeding import size_of
 from vadkit.testing.report import Broken
 from vadkit.testing.subject import Subject
 
+MOST_ARGUMENTS = 8
 FIDELITIES = ("official", "code", "paper", "reconstruction", "ours")
 
 
 def has_a_name(subject: Subject) -> None:
-    """it has a name in snake_case of its own"""
+    """it has its own name in snake_case"""
     name = subject.cls.__dict__.get("name")
     if not isinstance(name, str) or not name.isidentifier() or not name.isascii() or name != name.lower():
         raise Broken(f"{subject.cls.__name__}.name is {name!r}")
@@ -29,26 +30,31 @@ def has_a_docstring(subject: Subject) -> None:
     """its docstring begins with a sentence"""
     first = (subject.cls.__dict__.get("__doc__") or "").strip().partition("\n")[0]
     if not first:
-        raise Broken("there is no docstring; its first line is what 'vadkit list' shows")
+        raise Broken("it has no docstring; 'vadkit list' shows the first line")
     if not first[0].isupper() or not first.endswith("."):
-        raise Broken(f"the line that 'vadkit list' shows is no sentence: {first}")
+        raise Broken(f"the first line, which 'vadkit list' shows, is not a sentence: {first}")
 
 
 def says_its_fidelity(subject: Subject) -> None:
-    """it says how faithful it is"""
+    """it declares its fidelity"""
     if subject.cls.fidelity not in FIDELITIES:
         raise Broken(f"fidelity is {subject.cls.fidelity!r}, not one of {', '.join(FIDELITIES)}")
 
 
 def takes_flat_arguments(subject: Subject) -> None:
-    """its constructor takes flat, annotated keyword arguments"""
-    for parameter in list(inspect.signature(subject.cls.__init__).parameters.values())[1:]:
+    """its constructor takes at most 8 flat, annotated, keyword-only arguments"""
+    parameters = list(inspect.signature(subject.cls.__init__).parameters.values())[1:]
+    if len(parameters) > MOST_ARGUMENTS:
+        raise Broken(f"it takes {len(parameters)} arguments; hard-code those that nobody changes")
+    for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             if subject.cls.__init__ is object.__init__ or subject.cls.__init__ is torch.nn.Module.__init__:
                 continue
-            raise Broken(f"it swallows anything with *{parameter.name}; a slip in a YAML file would go unseen")
+            raise Broken(f"*{parameter.name} accepts anything, so a typo in a YAML file would go unnoticed")
         if parameter.annotation is parameter.empty:
             raise Broken(f"argument '{parameter.name}' has no annotation, so a YAML value cannot be checked")
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            raise Broken(f"argument '{parameter.name}' is not keyword-only; write 'def __init__(self, *, ...)'")
 
 
 def defaults_fit(subject: Subject) -> None:
@@ -59,7 +65,7 @@ def defaults_fit(subject: Subject) -> None:
         raise Broken(f"'example' holds '{strange[0]}', which the constructor does not take")
     defaults = {name: known[name].default for name in known if not known[name].required}
     for name, value in {**defaults, **subject.args}.items():
-        # How large a number from a YAML file may be is another question than its type.
+        # The limit for numbers from YAML files is a different matter from the type.
         wrong = misfit(min(value, LARGEST) if type(value) is int else value, known[name].type)
         if wrong:
             raise Broken(f"argument '{name}' {wrong}")
@@ -112,7 +118,7 @@ def forward_takes_its_ports(subject: Subject) -> None:
             raise Broken(f"port '{name}' is optional, so forward must take {name}=None")
     for name, parameter in parameters.items():
         if name not in subject.ports and parameter.default is parameter.empty:
-            raise Broken(f"forward wants '{name}', which is no port of it")
+            raise Broken(f"forward requires '{name}', which is not one of its ports")
 
 
 def sizes_are_attributes(subject: Subject) -> None:
@@ -165,13 +171,13 @@ def declares_its_mask_switch(subject: Subject) -> None:
         return
     argument = arguments(subject.cls).get(switch)
     if argument is None or argument.default is not False:
-        raise Broken(f"mask_switch is '{switch}', which is no argument with the default False")
+        raise Broken(f"mask_switch is '{switch}', which is not an argument with the default False")
     if "mask" not in subject.ports:
         raise Broken("it has a mask_switch but no port 'mask?'")
 
 
 def declares_its_range(subject: Subject) -> None:
-    """it says the range of its scores"""
+    """it declares the range of its scores"""
     if issubclass(subject.cls, Head) and subject.cls.range not in get_args(Range):
         raise Broken(f"range is {subject.cls.range!r}, not one of {', '.join(get_args(Range))}")
 
@@ -180,14 +186,14 @@ def needs_are_ports(subject: Subject) -> None:
     """'needs' names its own ports and known ranges"""
     for port, wanted in subject.cls.needs.items():
         if port not in subject.ports or wanted not in get_args(Range):
-            raise Broken(f"needs says {port}: {wanted!r}")
+            raise Broken(f"needs declares {port}: {wanted!r}")
 
 
 def is_a_plain_class(subject: Subject) -> None:
     """it inherits from the class of its kind directly"""
     kind = KINDS[subject.cls.kind]
     if not issubclass(subject.cls, kind):
-        raise Broken(f"kind is '{subject.cls.kind}' but it is no {kind.__name__}")
+        raise Broken(f"kind is '{subject.cls.kind}' but it is not a {kind.__name__}")
 
 
 def has_methods(*names: str) -> Any:

@@ -1,4 +1,4 @@
-"""Make the tensors that a component's ports ask for, and call it with them.
+"""Build the tensors that a component's ports take, and call it with them.
 
 Legend: ``b`` rows = videos x crops (the crops of one video adjacent), ``t`` snippets, ``v`` videos.
 """
@@ -47,7 +47,7 @@ class Batch:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Run a block with a seed of its own and put the global random state back afterwards."""
+    """Run a block with its own seed and restore the global random state afterwards."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
@@ -69,7 +69,7 @@ def shape_of(module: Any, pattern: Pattern, counts: Mapping[str, int], stream: i
         size = size[stream] if isinstance(size, list | tuple) else size
         if not isinstance(size, int):
             raise Broken(
-                f"'{token}' of the pattern '{pattern}' is no whole number on the built module: self.{token} is {size!r}"
+                f"'{token}' of the pattern '{pattern}' is not a whole number on the built module: it is {size!r}"
             )
         shape.append(size)
     return shape
@@ -132,6 +132,13 @@ def each_tensor(inputs: Inputs) -> Iterator[tuple[str, Tensor]]:
         for tensor in value if isinstance(value, list) else [value]:
             if isinstance(tensor, Tensor):
                 yield name, tensor
+
+
+def untouched(inputs: Inputs, copy: Inputs) -> None:
+    """Raise Broken if the inputs of a call differ from the copy that was taken before it."""
+    for (name, x), (_, before) in zip(each_tensor(inputs), each_tensor(copy)):
+        if not torch.equal(x, before):
+            raise Broken(f"it modifies its input {name}, which other nodes may read")
 
 
 def map_tensors(inputs: Inputs, change: Callable[[str, Tensor], Tensor]) -> Inputs:

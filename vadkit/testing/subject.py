@@ -26,7 +26,7 @@ class Subject:
         """Build it in eval mode, with ``more`` arguments.
 
         ``awake``: move every parameter a little off its initial value, because a layer that starts
-        at zero would hide what lies before it.
+        at zero would hide what precedes it.
         """
         with seeded(seed):
             built = self.cls(**{**self.args, **(more or {})})
