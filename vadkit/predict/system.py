@@ -23,11 +23,8 @@ from vadkit.graph.module import VadModel
 from vadkit.kinds import Backbone, Postprocess
 from vadkit.problems import fail, plural
 
-USUAL: dict[str, Any] = {
-    "snippet_frames": 16,
-    "fps": None,
-    "tail": "repeat",
-}  # how videos are cut if the model file does not state it
+# How videos are cut if the model file does not state it.
+USUAL: dict[str, Any] = {"snippet_frames": 16, "fps": None, "tail": "repeat"}
 MAY_DIFFER = {"crops"}  # training may use several crops, scoring uses one
 
 
