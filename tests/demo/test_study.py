@@ -54,11 +54,12 @@ def test_trainings_saw_no_interval_and_figures_are_of_the_test_clips(quick):
 
 def test_a_second_run_reuses_what_is_finished(quick):
     folder, printed = quick
-    made = [path for pattern in ("videos/*", "features/*/*", "runs/*/*/*") for path in (folder / "study").glob(pattern)]
-    before = {path: path.stat().st_mtime_ns for path in made}
+    patterns = ("videos/*", "features/*/*", "runs/*/*/*")
+    files = [path for pattern in patterns for path in (folder / "study").glob(pattern)]
+    before = {path: path.stat().st_mtime_ns for path in files}
     again = run_quick(folder)
     assert again.returncode == 0, again.stderr
-    assert {path: path.stat().st_mtime_ns for path in made} == before
+    assert {path: path.stat().st_mtime_ns for path in files} == before
     table = [line for line in printed.splitlines() if line.startswith("\u2502")]
     assert table and table == [line for line in again.stdout.splitlines() if line.startswith("\u2502")]
 

@@ -1,4 +1,4 @@
-"""Tiny videos of known contents, made with PyAV when a test runs."""
+"""Tiny videos of known contents, written with PyAV when a test runs."""
 
 from __future__ import annotations
 

@@ -92,10 +92,10 @@ def test_a_model_without_backbones_is_refused_with_advice(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("threshold", "words"), [(1.5, "are between 0 and 1"), (float("nan"), "finite"), (-0.1, "are between 0 and 1")]
+    ("threshold", "message"), [(1.5, "are between 0 and 1"), (float("nan"), "finite"), (-0.1, "are between 0 and 1")]
 )
-def test_thresholds_that_mean_nothing_are_refused(tmp_path: Path, threshold: float, words: str) -> None:
-    with pytest.raises(VadkitError, match=words):
+def test_meaningless_thresholds_are_refused(tmp_path: Path, threshold: float, message: str) -> None:
+    with pytest.raises(VadkitError, match=message):
         load_system(write_model(tmp_path / "m.safetensors"), "cpu", threshold)
 
 

@@ -5,24 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from vadkit.bench.comparison_table import FIGURES, conditions, rows, spread
-from vadkit.problems import plural
 from vadkit.report import Bar, Point, bar_chart, render, scatter
 
 
 def comparison_page(results: dict[str, Any]) -> str:
     """Return the page as HTML."""
-    seeds = plural(len(results["seeds"]), "seed")
     points = _points(results)
     return render(
         "comparison.html",
         title=results["about"],
-        bars=bar_chart(
-            _bars(results),
-            x_label=f"mean over {seeds} (bar: standard deviation, dots: single seeds)",
-            x_bounds=(0.0, 1.0),
-        ),
+        bars=bar_chart(_bars(results), x_label="AP and AUC", x_bounds=(0.0, 1.0)),
+        seeds=len(results["seeds"]),
         scatter=scatter(points, x_label="train step, ms", y_label="AP") if points else "",
-        rows=rows(results),
+        rows=[{name: cell.replace("+-", "\u00b1") for name, cell in row.items()} for row in rows(results)],
         conditions=conditions(results),
     )
 

@@ -36,7 +36,7 @@ _SHIFT = 4  # fractional bits of drawn coordinates, so that slow motion is smoot
 
 @dataclass
 class Person:
-    """Somebody with a place and a pose for every frame.
+    """A person with a place and a pose for every frame.
 
     ``x``, ``z``: (frames,). ``arms``: (frames, 2) angles from hanging down, in radians.
     """
@@ -64,7 +64,7 @@ def dress(rng: np.random.Generator, x: np.ndarray, z: np.ndarray) -> Person:
 
 
 def walker(rng: np.random.Generator, frames: int) -> Person:
-    """Somebody who crosses the picture at walking pace, entering and leaving at any time."""
+    """A person who crosses the picture at walking pace, entering and leaving at any time."""
     time = np.arange(frames) / FPS
     way = rng.choice([-1, 1])
     speed = rng.uniform(0.07, 0.15)
@@ -154,7 +154,7 @@ def _point(x: float, y: float) -> tuple[int, int]:
 
 
 def draw_person(image: np.ndarray, person: Person, frame: int, stride: float, level: float) -> None:
-    """Draw somebody as shadow, legs, body, arms and head."""
+    """Draw a person as shadow, legs, body, arms and head."""
     x, y, h = place(person.x[frame], person.z[frame], level)
     if not -h < x < WIDTH + h:
         return

@@ -1,6 +1,6 @@
 """What happens in each clip of the rendered data set: a plain list, decided by one seed.
 
-Four kinds of anomaly, each made so that it shows in some modalities only:
+Four kinds of anomaly, each visible or audible in some modalities only:
 
     fire       seen in single pictures: a glow that fades in and out and does not move
     fight      seen in motion: a standing group, as there is one in every clip, starts to shove

@@ -23,6 +23,7 @@ def study_page(study: dict[str, Any], out: Path) -> str:
         clips=[_shown(study, clip, out) for clip in chosen],
         verdict=verdict(study),
         bars=_bars(study),
+        seeds=study["seeds"],
         rows=_rows(study),
         table_caption=table_title(study),
     )
@@ -70,8 +71,7 @@ def _bars(study: dict[str, Any]) -> str:
             mean, deviation = found if found else (None, None)
             group = "all clips" if column == "AP" else heading(column).removeprefix("AP, ")
             bars.append(Bar(system["title"], mean, deviation, [v for v in values if v is not None], group, series))
-    label = "average precision over frames (bar: standard deviation, dots: single seeds)"
-    return bar_chart(bars, x_label=label, x_bounds=(0.0, 1.0))
+    return bar_chart(bars, x_label="average precision over frames", x_bounds=(0.0, 1.0))
 
 
 def _rows(study: dict[str, Any]) -> list[dict[str, str]]:

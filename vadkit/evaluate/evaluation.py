@@ -45,7 +45,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures, scores by video name (t,), and every choice that was made, as plain data.
+    """Figures, scores by video name (t,), and every choice they depend on, as plain data.
 
     ``figures`` are those of ``ScoreBook.figures``; ``details`` adds the truth to the scores.
     """

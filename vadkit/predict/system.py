@@ -22,11 +22,8 @@ from vadkit.kinds import Backbone, Postprocess
 from vadkit.problems import fail, plural
 from vadkit.store.recipes import RANDOM, other_recipes, random_weights_warning
 
-USUAL: dict[str, Any] = {
-    "snippet_frames": 16,
-    "fps": None,
-    "tail": "repeat",
-}  # how videos are cut if the model file does not state it
+# How videos are cut if the model file does not state it.
+USUAL: dict[str, Any] = {"snippet_frames": 16, "fps": None, "tail": "repeat"}
 MAY_DIFFER = {"crops"}  # training may use several crops, scoring uses one
 
 
