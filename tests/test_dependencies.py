@@ -50,6 +50,10 @@ def test_what_is_imported_is_declared() -> None:
     assert not missing, f"declare these in pyproject.toml: {missing}"
 
 
+def test_no_dependency_is_listed_twice() -> None:
+    assert len(declared(PROJECT["dependencies"])) == len(PROJECT["dependencies"])
+
+
 def test_what_is_declared_is_imported() -> None:
     unused = declared(PROJECT["dependencies"]) - used().keys() - NOT_YET
     assert not unused, f"nothing imports {sorted(unused)}"
