@@ -68,7 +68,7 @@ def test_the_lookahead_is_that_of_a_built_one(capsys: Captured, tmp_path: Path) 
 def test_an_unknown_name_gets_a_suggestion(capsys: Captured) -> None:
     assert main(["info", "glmhsa"]) == 2
     told = capsys.readouterr()
-    assert told.err == "unknown component 'glmhsa'\n  hint: did you mean 'gl_mhsa' (temporal, plugin gl_mhsa)?\n"
+    assert told.err == "unknown component, system, config or key 'glmhsa'\n  hint: did you mean 'gl_mhsa' (temporal, plugin gl_mhsa)?\n"
     assert told.out == ""
 
 
