@@ -21,7 +21,10 @@ Captured = pytest.CaptureFixture[str]
         (["--foo"], "vadkit: there is no verb '--foo'\n  hint: see 'vadkit --help'\n"),
         (["train"], "vadkit: the following arguments are required: CONFIG, --out\n  hint: see 'vadkit train --help'\n"),
         (["train", "x", "--ouut=y"], "vadkit: train has no option --ouut\n  hint: did you mean --out?\n"),
-        (["bench", "swap", "x", "--sets", "a=1"], "vadkit: bench has no option --sets\n  hint: did you mean --set?\n"),
+        (
+            ["bench", "swap", "x", "--sets", "a=1"],
+            "vadkit: bench swap has no option --sets\n  hint: did you mean --set?\n",
+        ),
         (
             ["data", "import", "--zzz"],
             "vadkit: data import has no option --zzz\n  hint: see 'vadkit data import --help'\n",

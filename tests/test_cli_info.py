@@ -68,7 +68,10 @@ def test_the_lookahead_is_that_of_a_built_one(capsys: Captured, tmp_path: Path) 
 def test_an_unknown_name_gets_a_suggestion(capsys: Captured) -> None:
     assert main(["info", "glmhsa"]) == 2
     told = capsys.readouterr()
-    assert told.err == "unknown component 'glmhsa'\n  hint: did you mean 'gl_mhsa' (temporal, plugin gl_mhsa)?\n"
+    assert (
+        told.err
+        == "unknown component, system, config or key 'glmhsa'\n  hint: did you mean 'gl_mhsa' (temporal, plugin gl_mhsa)?\n"
+    )
     assert told.out == ""
 
 
@@ -96,3 +99,56 @@ def test_on_a_narrow_terminal_docstrings_are_wrapped_anew(monkeypatch: pytest.Mo
         "    a = b +\n    c\n\n- one thing that goes on and\n  on;\n- another\n\n"
         "Args:\n    dim: width of something,\n        which is kept in all\n        cases.\n    k: no."
     )
+
+
+def test_a_key_of_a_config(capsys: Captured) -> None:
+    assert main(["info", "train.precision"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("train.precision: key of a config\n") and "default: fp32\n" in out
+    assert "one of fp32, tf32, bf16, fp16" in out
+
+
+@pytest.mark.parametrize("section", ("data", "train", "eval", "nodes", "losses"))
+def test_all_keys_of_a_section(section: str, capsys: Captured) -> None:
+    assert main(["info", section, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) > 3
+    assert all(row["key"].startswith(section) and row["type"] and row["default"] and row["meaning"] for row in rows)
+
+
+def test_a_config(capsys: Captured) -> None:
+    assert main(["info", "seed_xd_rgb", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["nodes"]["context"] == "tca" and facts["inputs"] == {"rgb": "b t 1024", "clip": "b t 512"}
+    assert main(["info", "seed_xd_rgb"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("seed_xd_rgb: config, ") and "output: score" in out
+
+
+def test_a_config_of_the_users(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "mine.yaml").write_text("extends: seed_xd_rgb\nabout: mine\n")
+    assert main(["info", str(tmp_path / "mine.yaml")]) == 0
+    out = capsys.readouterr().out
+    assert "mine: config" in out and "seed_xd_rgb.yaml" in out
+
+
+def test_a_system(capsys: Captured) -> None:
+    assert main(["info", "ur_dmu"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("ur_dmu: system, 2 configs\n") and "ur_dmu_ucf " in out and "ur_dmu_xd " in out
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("tcaa", "did you mean 'tca'"),
+        ("seed_xd_rg", "did you mean 'seed_xd_rgb'?"),
+        ("ur_dmo", "did you mean 'ur_dmu'?"),
+        ("lr", "did you mean 'train.optimizer.lr'?"),
+        ("train.precison", "did you mean 'train.precision'?"),
+        ("zzzzzz", "see 'vadkit list', 'vadkit list configs', 'vadkit info train'"),
+    ],
+)
+def test_an_unknown_name(name: str, hint: str, capsys: Captured) -> None:
+    assert main(["info", name]) == 2
+    assert f"hint: {hint}" in capsys.readouterr().err

@@ -152,11 +152,15 @@ def _load_all(without: tuple[str, ...], extra: str) -> Plugins:
         plugin.blocked = plugin.name in without
         if not plugin.blocked:
             _load(plugin, manager, components)
-    folders = [Path(__file__).parent / "registry_configs"]
-    folders += [folder for plugin in plugins for folder in plugin.config_folders]
-    if not folders[0].is_dir():  # a checkout: the wheel moves the folder into the package
-        folders[0] = Path(__file__).parent.parent / "registry_configs"
+    folders = [own_configs(), *(folder for plugin in plugins for folder in plugin.config_folders)]
     return Plugins(plugins, components, folders)
+
+
+def own_configs() -> Path:
+    """Return the folder of the configs that come with vadkit."""
+    packaged = Path(__file__).parent / "registry_configs"
+    # A checkout has it at the top; the wheel moves it into the package.
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "registry_configs"
 
 
 def reload_plugins() -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from vadkit.cli.completion import complete, is_completing
 from vadkit.problems import VadkitError, nearest, render
 
 # verb -> what it does. A verb lives in vadkit/cli/VERB.py (dashes become underscores) and has
@@ -82,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 2 bad input, 130 interrupted."""
     # Not list(): once the verb was run, vadkit.cli.list is that verb's module.
     words = [*(sys.argv[1:] if argv is None else argv)]
+    if is_completing():
+        complete(VERBS, _add_arguments)
     debug = bool(os.environ.get("VADKIT_DEBUG"))
     while words and words[0] == "--debug":
         debug, words = True, words[1:]
@@ -136,3 +139,16 @@ def _run(verb: str, words: list[str]) -> int:
     module.add_arguments(parser)
     args = parser.parse_args(words)
     return int(module.run(args) or 0)
+
+
+def _add_arguments(verb: str, parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Add what a verb takes, and what the verb below it takes that is in ``words``: for completion."""
+    module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
+    if not hasattr(module, "VERBS"):
+        module.add_arguments(parser)
+        return
+    below = parser.add_subparsers()
+    for name, what in module.VERBS.items():
+        chosen = below.add_parser(name, help=what)
+        if name in words:
+            importlib.import_module(f"vadkit.cli.{verb}_{name}".replace("-", "_")).add_arguments(chosen)

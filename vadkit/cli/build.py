@@ -8,25 +8,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vadkit.cli.options import add_config, add_set, add_without
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", help="name of a graph, or path of a YAML file")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change the file, e.g. nodes.context.use=gl_mhsa",
-    )
-    parser.add_argument("--without", action="append", default=[], metavar="PLUGIN", help="leave a plugin out")
-    parser.add_argument("--resolved", action="store_true", help="print the file with every default and size")
+    add_config(parser)
+    add_set(parser, "nodes.context.use=gl_mhsa")
+    add_without(parser)
+    parser.add_argument("--resolved", action="store_true", help="print the config with every default and size")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
     parser.add_argument("--diagram", type=Path, metavar="FILE.svg", help="draw the graph")
     parser.add_argument(
         "-o", "--out", type=Path, metavar="MODEL.safetensors", help="write the model with fresh weights"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the fresh weights")
-    parser.add_argument("--snippets", type=int, default=200, help="snippets for which operations are counted")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the fresh weights (default: 0)")
+    parser.add_argument(
+        "--snippets",
+        type=int,
+        default=200,
+        metavar="N",
+        help="snippets of the bag whose operations are counted (default: 200)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

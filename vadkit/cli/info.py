@@ -1,129 +1,83 @@
-"""Tell everything about one component: what it does, its ports, its arguments, where it is written."""
+"""Show a component, a system, a config, or a key of a config."""
 
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from vadkit.cli.tables import fitted, print_table
-from vadkit.problems import fail
+from vadkit.cli.completion import names_to_look_up
+from vadkit.cli.options import add_without
+from vadkit.problems import VadkitError, fail, nearest
 
 if TYPE_CHECKING:
     from vadkit.plugin_manager import Plugins
 
+EXAMPLES = "examples: vadkit info tca; vadkit info seed_xd_rgb; vadkit info train; vadkit info train.precision"
+LISTS = "see 'vadkit list', 'vadkit list configs', 'vadkit info train'"
+SECTIONS = ("inputs", "nodes", "losses", "output", "data", "train", "eval", "extends", "about")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="a component, as 'vadkit list' names it")
+    parser.epilog = EXAMPLES
+    name = parser.add_argument("name", metavar="NAME", help="a component, a system, a config, or a key of a config")
+    name.completer = names_to_look_up  # type: ignore[attr-defined]
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--without", action="append", default=[], metavar="PLUGIN", help="leave a plugin out")
+    add_without(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from vadkit.plugin_manager import load_plugins
-
-    plugins = load_plugins(args.without)
-    component = plugins.components.find(args.name)
-    if component is None:
-        _unknown(plugins, args.name)
-    facts = _facts(plugins, component)
+    facts, show = _look_up(args.name, args.without)
     if args.json:
         print(json.dumps(facts, indent=2, default=str))
     else:
-        _print(facts)
+        show(facts)
     return 0
 
 
+def _look_up(name: str, without: list[str]) -> tuple[Any, Callable[[Any], None]]:
+    """Return what is known of a name, and the function that prints it."""
+    from vadkit.cli import describe_component as component
+    from vadkit.cli import describe_config as config
+
+    if name.partition(".")[0] in SECTIONS and not name.endswith((".yaml", ".yml")):
+        return config.key_facts(name), config.print_keys  # needs no plugin
+    from vadkit.plugin_manager import load_plugins
+
+    plugins = load_plugins(without)
+    found = plugins.components.find(name)
+    if found is not None:
+        return component.component_facts(plugins, found), component.print_component
+    file = config.find_config(plugins, name)
+    if file is not None:
+        return config.config_facts(plugins, file), config.print_config
+    files = config.find_system(plugins, name)
+    if files:
+        return config.system_facts(files), config.print_system
+    _unknown(plugins, name)
+
+
 def _unknown(plugins: Plugins, name: str) -> NoReturn:
-    hint = plugins.components.suggest(name) or "see 'vadkit list'"
-    fail(f"unknown component '{name}'", hint, notes=plugins.lost)
+    from vadkit.cli.completion import config_names
+    from vadkit.cli.describe_config import system_names
+
+    hint = plugins.components.suggest(name)
+    close = None if hint else nearest(name, [*config_names(), *system_names(plugins), *SECTIONS])
+    if hint is None and close is None:
+        close = _key_named(name)
+    fail(
+        f"unknown component, system, config or key '{name}'",
+        hint or (f"did you mean '{close}'?" if close else LISTS),
+        notes=plugins.lost,
+    )
 
 
-def _facts(plugins: Plugins, component: type[Any]) -> dict[str, Any]:
-    plugin = next(p for p in plugins.plugins if p.name == plugins.components.owners[component])
-    facts = {
-        "name": component.name,
-        "kind": component.kind,
-        "plugin": plugin.name,
-        "package": plugin.origin,
-        "source": _source(component),
-        "paper": component.paper,
-        "fidelity": component.fidelity,
-        "docstring": inspect.getdoc(component) or "",
-        "arguments": _arguments(component),
-    }
-    for side in ("inputs", "outputs"):
-        facts[side] = dict(getattr(component, side, {}))
-    if hasattr(component, "lookahead"):
-        facts["lookahead"] = _lookahead(component)
-    for name in ("range", "needs", "mask_switch", "modality", "dim"):
-        value = getattr(component, name, None)
-        if value is not None and not callable(value) and not isinstance(value, property) and value != {}:
-            facts[name] = value
-    return facts
-
-
-def _lookahead(component: type[Any]) -> Any:
-    """Return the lookahead of the class, or of one built from its example where the constructor sets it."""
-    import torch
+def _key_named(name: str) -> str | None:
+    """Return the full key of which ``name`` is the end: train.optimizer.lr for lr."""
+    from vadkit.graph.schema import moved_key
 
     try:
-        with torch.device("meta"):
-            return component(**component.example).lookahead
-    except Exception:  # noqa: BLE001 - a component that cannot be built can still be described
-        return component.lookahead
-
-
-def _source(component: type[Any]) -> str:
-    try:
-        return f"{inspect.getsourcefile(component)}:{inspect.getsourcelines(component)[1]}"
-    except (OSError, TypeError):  # a class made at run time has no lines
-        return f"module {component.__module__}"
-
-
-def _arguments(component: type[Any]) -> list[dict[str, Any]]:
-    from vadkit.graph.arguments import arguments, describe
-
-    words = {word.strip("*?") for text in getattr(component, "inputs", {}).values() for word in text.split()}
-    return [
-        {
-            "name": a.name,
-            "type": describe(a.type),
-            "required": a.required,
-            "default": a.default,
-            "inferred": a.name in words,
-        }
-        for a in arguments(component).values()
-    ]
-
-
-def _print(facts: dict[str, Any]) -> None:
-    print(f"{facts['name']}: {facts['kind']}, plugin {facts['plugin']} ({facts['package']})\n")
-    print(fitted(facts["docstring"]) + "\n")
-    for side in ("inputs", "outputs"):
-        if facts[side]:
-            print_table([side, "shape"], [[port, shape or "a number"] for port, shape in facts[side].items()])
-            print()
-    if facts["arguments"]:
-        print_table(["argument", "default", "type"], [[a["name"], _default(a), a["type"]] for a in facts["arguments"]])
-        print()
-    for name in ("lookahead", "range", "needs", "mask_switch", "modality", "dim", "paper", "fidelity", "source"):
-        if facts.get(name) not in (None, ""):
-            print(f"{name}: {_say(name, facts[name])}")
-
-
-def _default(argument: dict[str, Any]) -> str:
-    if argument["inferred"]:
-        return "inferred"
-    if argument["required"]:
-        return "must be given"
-    return json.dumps(argument["default"], default=str)
-
-
-def _say(name: str, value: Any) -> str:
-    if name == "lookahead":
-        return "the whole video" if value == "all" else f"{value} snippets (unless its arguments change that)"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} as {wanted}" for key, wanted in value.items())
-    return str(value)
+        return moved_key(name)
+    except VadkitError:
+        return None

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vadkit.cli.options import add_without
 from vadkit.cli.tables import print_table, unmarked
 from vadkit.problems import fail, nearest
 
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="'plugins', 'configs', or a kind such as 'temporal'; without it, every component",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--without", action="append", default=[], metavar="PLUGIN", help="leave a plugin out")
+    add_without(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,11 +102,11 @@ def _configs(without: list[str]) -> list[Entry]:
 
     found = []
     for folder in load_plugins(without).config_folders:
-        found += [{"name": p.stem, "about": _about(p), "file": str(p)} for p in sorted(folder.rglob("*.y*ml"))]
+        found += [{"name": p.stem, "about": about(p), "file": str(p)} for p in sorted(folder.rglob("*.y*ml"))]
     return found
 
 
-def _about(path: Path) -> str:
+def about(path: Path) -> str:
     """Return what a config says about itself, without checking the rest of it."""
     from vadkit.graph.yaml_reader import read_text
 

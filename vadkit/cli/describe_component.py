@@ -1,0 +1,110 @@
+"""What a component is: docstring, ports, arguments, source, paper."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import TYPE_CHECKING, Any
+
+from vadkit.cli.tables import fitted, print_table
+
+if TYPE_CHECKING:
+    from vadkit.plugin_manager import Plugins
+
+SHOWN = ("lookahead", "range", "needs", "mask_switch", "modality", "dim", "paper", "fidelity", "licence", "source")
+
+
+def component_facts(plugins: Plugins, component: type[Any]) -> dict[str, Any]:
+    """Return everything about a component, by name."""
+    plugin = next(p for p in plugins.plugins if p.name == plugins.components.owners[component])
+    facts = {
+        "name": component.name,
+        "kind": component.kind,
+        "plugin": plugin.name,
+        "package": plugin.origin,
+        "source": _source(component),
+        "paper": component.paper,
+        "fidelity": component.fidelity,
+        "docstring": inspect.getdoc(component) or "",
+        "arguments": _arguments(component),
+    }
+    for side in ("inputs", "outputs"):
+        facts[side] = dict(getattr(component, side, {}))
+    if hasattr(component, "lookahead"):
+        facts["lookahead"] = _lookahead(component)
+    for name in ("range", "needs", "mask_switch", "modality", "dim", "licence", "authors_names"):
+        value = getattr(component, name, None)
+        if value is not None and not callable(value) and not isinstance(value, property) and value not in ({}, ""):
+            facts[name] = value
+    return facts
+
+
+def _lookahead(component: type[Any]) -> Any:
+    """Return the lookahead of the class, or of one built from its example where the constructor sets it."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            return component(**component.example).lookahead
+    except Exception:  # noqa: BLE001 - a component that cannot be built can still be described
+        return component.lookahead
+
+
+def _source(component: type[Any]) -> str:
+    try:
+        return f"{inspect.getsourcefile(component)}:{inspect.getsourcelines(component)[1]}"
+    except (OSError, TypeError):  # a class made at run time has no lines
+        return f"module {component.__module__}"
+
+
+def _arguments(component: type[Any]) -> list[dict[str, Any]]:
+    from vadkit.graph.arguments import arguments, describe
+
+    words = {word.strip("*?") for text in getattr(component, "inputs", {}).values() for word in text.split()}
+    return [
+        {
+            "name": a.name,
+            "type": describe(a.type),
+            "required": a.required,
+            "default": a.default,
+            "inferred": a.name in words,
+        }
+        for a in arguments(component).values()
+    ]
+
+
+def print_component(facts: dict[str, Any]) -> None:
+    """Print what ``component_facts`` returned."""
+    print(f"{facts['name']}: {facts['kind']}, plugin {facts['plugin']} ({facts['package']})\n")
+    print(fitted(facts["docstring"]) + "\n")
+    for side in ("inputs", "outputs"):
+        if facts[side]:
+            print_table([side, "shape"], [[port, shape or "a number"] for port, shape in facts[side].items()])
+            print()
+    if facts["arguments"]:
+        print_table(["argument", "default", "type"], [[a["name"], _default(a), a["type"]] for a in facts["arguments"]])
+        print()
+    for name in SHOWN:
+        if facts.get(name) not in (None, ""):
+            print(f"{name}: {_say(name, facts[name])}")
+    if facts.get("authors_names"):
+        print()
+        names = facts["authors_names"].items()
+        rows = [[ours, theirs if isinstance(theirs, str) else ", ".join(theirs)] for ours, theirs in names]
+        print_table(["name in the state dict", "in the authors' checkpoint"], rows)
+
+
+def _default(argument: dict[str, Any]) -> str:
+    if argument["inferred"]:
+        return "inferred"
+    if argument["required"]:
+        return "must be given"
+    return json.dumps(argument["default"], default=str)
+
+
+def _say(name: str, value: Any) -> str:
+    if name == "lookahead":
+        return "the whole video" if value == "all" else f"{value} snippets (unless its arguments change that)"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} as {wanted}" for key, wanted in value.items())
+    return str(value)
