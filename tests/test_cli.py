@@ -40,7 +40,7 @@ Captured = pytest.CaptureFixture[str]
         (["eval", "--model", "nothing.safetensors"], "there is no model file nothing.safetensors\n"),
         (
             ["eval", "--model", "a.yaml"],
-            "a.yaml is not a model file\n  hint: vadkit train makes a .safetensors file of a config\n",
+            "a.yaml is not a model file\n  hint: vadkit train writes a .safetensors file for a config\n",
         ),
         (
             ["train", "seed_xd_rgb", "--out", "a.yaml"],
