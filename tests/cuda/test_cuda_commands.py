@@ -32,12 +32,11 @@ def run(capfd, *arguments):
     return out
 
 
-def extract(capfd, folder, device, out, *more):
-    source = ["--list", folder / "list.txt", "--labels", folder / "labels.csv"]
-    run(
-        capfd, "extract", *source, "--config", folder / "graph.yaml", "--device", device, "--workers", "1",
-        "--crops", "centre", "--out", folder / out, *more,
-    )  # fmt: skip
+def extract(folder, device, workers):
+    source = ["--list", folder / "list.txt", "--labels", folder / "labels.csv", "--config", folder / "graph.yaml"]
+    how = ["--crops", "centre", "--device", device, "--workers", workers, "--out", folder / f"store-{workers}"]
+    assert main([str(a) for a in ("extract", *source, *how)]) == 0
+    return folder / f"store-{workers}"
 
 
 @pytest.fixture(scope="module")
@@ -54,24 +53,28 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("given", ["as is", "auto"])
-def test_1_extract(folder, device, capfd, given):
-    extract(capfd, folder, device if given == "as is" else "auto", f"store-{given[:2]}")
-    lines, _ = read_manifest(folder / f"store-{given[:2]}")
+@pytest.fixture(scope="module")
+def store(folder, device):
+    """Return a store extracted on the device, in a process of its own, as is the rule there."""
+    return extract(folder, device, workers=1)
+
+
+def test_extract(store):
+    lines, _ = read_manifest(store)
     assert len(lines) == 6 and {line["state"] for line in lines.values()} == {"done"}
-    feature = np.load(folder / f"store-{given[:2]}" / "rgb" / "clip1.npy")
+    feature = np.load(store / "rgb" / "clip1.npy")
     assert feature.shape[-1] == 1024 and np.isfinite(feature).all()
 
 
-def test_2_extracting_on_the_cpu_gives_nearly_the_same(folder, device, capfd):
-    extract(capfd, folder, "cpu", "store-cpu")
+def test_extracting_on_the_cpu_gives_nearly_the_same(folder, store):
+    other = extract(folder, "cpu", workers=0)
     for i in range(6):
-        one, two = (np.load(folder / store / "rgb" / f"clip{i}.npy") for store in ("store-as", "store-cpu"))
+        one, two = (np.load(root / "rgb" / f"clip{i}.npy") for root in (store, other))
         assert np.linalg.norm(one - two) <= 1e-3 * np.linalg.norm(two)
 
 
-def test_3_train_eval_and_predict_agree(folder, device, capfd, monkeypatch):
-    store, model = folder / "store-as", folder / "run" / "model.safetensors"
+def test_train_eval_and_predict_agree(folder, store, device, capfd):
+    model = folder / "run" / "model.safetensors"
     root = f"data.args.root={store}"
     run(capfd, "train", folder / "graph.yaml", "--set", root, "--device", device, "--out", folder / "run")
     trained = json.loads((folder / "run" / "result.json").read_text())
@@ -90,7 +93,7 @@ def test_3_train_eval_and_predict_agree(folder, device, capfd, monkeypatch):
     assert (folder / "pages" / "clip5.html").stat().st_size > 1000
 
 
-def test_4_bench_swap(systems, tmp_path, device, capfd):
+def test_bench_swap(systems, tmp_path, device, capfd):
     sizes = ["--bags", "4", "--snippets", "20", "--rounds", "1", "--seeds", "1", "--set", "train.steps=3"]
     config, *sets = systems["small"]
     command = ["bench", "swap", config, *sets, *sizes, "--node", "context", "--with", "tca,identity"]

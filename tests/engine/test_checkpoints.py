@@ -1,4 +1,4 @@
-"""Checkpoints: exact, whole or not there, without pickle; a damaged one is skipped."""
+"""Checkpoints: exact, whole or absent, without pickle; a damaged one is skipped."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_random_state_comes_back_through_a_checkpoint(tmp_path):
         return torch.rand(2).tolist(), np.random.randn(3).tolist(), random.gauss(0, 1), np.random.rand()
 
     random_state.seed_all(5)
-    draw()  # leaves a cached normal number behind in numpy and in Python
+    draw()  # leaves a cached normal number in numpy and in Python
     checkpoints.write(tmp_path, 1, {"random": random_state.capture()})
     expected = draw()
     random_state.seed_all(6)
@@ -126,9 +126,9 @@ def damage(path, how):
 def test_a_damaged_checkpoint_is_skipped_and_told(tmp_path, file, how):
     written(tmp_path, 1, 2)
     damage(tmp_path / "step-00000002" / file, how)
-    told = []
-    assert checkpoints.latest(tmp_path, told.append).step == 1
-    assert len(told) == 1 and "step-00000002" in told[0]
+    skipped = []
+    assert checkpoints.latest(tmp_path, skipped.append).step == 1
+    assert len(skipped) == 1 and "step-00000002" in skipped[0]
 
 
 def test_if_all_are_damaged_the_run_cannot_go_on(tmp_path):
@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint_and_no_rubbish(tmp_path):
     assert checkpoints.latest(tmp_path).step == 1
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path):
+def test_a_place_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(VadkitError, match="could not be written .*Not a directory") as error:
         checkpoints.write(tmp_path / "file" / "checkpoints", 2, STATE)
@@ -211,4 +211,4 @@ def test_a_kill_at_any_moment_of_writing_leaves_a_whole_checkpoint(tmp_path):
     assert len(found) > 20
     for died_of, left, after in found:
         assert died_of == signal.SIGKILL and left in (1, 2, 3)
-        assert after == 4  # what the kill left behind is in nobody's way
+        assert after == 4  # what the kill left is ignored

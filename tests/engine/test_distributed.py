@@ -39,10 +39,10 @@ from vadkit.engine.train import train
 from vadkit.problems import VadkitError
 
 config, out, *sets = sys.argv[1:]
-words = [word for change in sets for word in ("--set", change)]
-words = ["train", config, "--device", "cpu", "--out", out, *words]
-assert main([*words, "--set", "train.steps=4"]) == 0
-assert main([*words, "--set", "train.steps=6", "--resume"]) == 0
+arguments = [part for change in sets for part in ("--set", change)]
+arguments = ["train", config, "--device", "cpu", "--out", out, *arguments]
+assert main([*arguments, "--set", "train.steps=4"]) == 0
+assert main([*arguments, "--set", "train.steps=6", "--resume"]) == 0
 try:
     train(config, sets, out, device="cpu")
 except VadkitError as error:
@@ -51,14 +51,14 @@ except VadkitError as error:
 """
 
 
-def torchrun(script, *words):
+def torchrun(script, *arguments):
     """Run a script in two processes; return the finished process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
     return subprocess.run(
-        [*command, str(script), *words],
+        [*command, str(script), *arguments],
         capture_output=True,
         text=True,
         timeout=240,

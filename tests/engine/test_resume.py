@@ -58,7 +58,7 @@ train(config, sets, out, device="cpu", progress=Kill(), checkpoint_seconds=0)
 
 
 def untimed(records):
-    """Return a log's records without what a clock says, and without the line that tells of the resume."""
+    """Return a log's records without what a clock says, and without the record of the resume."""
     times = ("seconds", "steps_per_second", "waiting")
     return [{k: v for k, v in r.items() if k not in times} for r in records if r["kind"] != "resume"]
 
@@ -66,8 +66,8 @@ def untimed(records):
 def test_killed_and_resumed_equals_never_stopped(graph, tmp_path):
     """kill -9 in step 8 of 12, with dropout, noise, average, schedule, accumulation and selection on."""
     whole = train(graph, EVERYTHING, tmp_path / "whole", device="cpu")
-    words = json.dumps([graph, str(tmp_path / "cut"), EVERYTHING])
-    killed = subprocess.run([sys.executable, "-c", KILLED, words], capture_output=True)
+    arguments = json.dumps([graph, str(tmp_path / "cut"), EVERYTHING])
+    killed = subprocess.run([sys.executable, "-c", KILLED, arguments], capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert not (tmp_path / "cut" / "model.safetensors").exists()
     again = train(graph, EVERYTHING, tmp_path / "cut", resume=True, device="cpu")
@@ -93,14 +93,14 @@ def test_a_damaged_checkpoint_is_skipped_or_the_run_refused(graph, tmp_path, bro
             train(graph, (), tmp_path / "cut", resume=True, device="cpu")
         return
 
-    class Heard(Progress):
+    class Kept(Progress):
         notes: list = []
 
         def note(self, text):
-            Heard.notes.append(text)
+            Kept.notes.append(text)
 
-    again = train(graph, (), tmp_path / "cut", resume=True, device="cpu", progress=Heard())
-    assert "step-00000007" in Heard.notes[0] and "resuming after step 6 of 12" in Heard.notes
+    again = train(graph, (), tmp_path / "cut", resume=True, device="cpu", progress=Kept())
+    assert "step-00000007" in Kept.notes[0] and "resuming after step 6 of 12" in Kept.notes
     assert same(read_weights(whole.model_path), read_weights(again.model_path))
 
 
@@ -242,11 +242,11 @@ def test_a_signal_in_an_evaluation_breaks_it_off_and_the_resumed_run_repeats_it(
 
 
 def test_ctrl_c_at_the_command_line(graph, tmp_path, capfd):
-    """Exit code 130, and the words that resume; then --resume goes on to the end."""
+    """Exit code 130, and the command that resumes; then --resume trains to the end."""
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(graph))
-    words = ["train", str(tmp_path / "small.yaml"), "--device", "cpu", "--set", "train.steps=250", "--out"]
+    arguments = ["train", str(tmp_path / "small.yaml"), "--device", "cpu", "--set", "train.steps=250", "--out"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "vadkit", *words, str(tmp_path / "cut")],
+        [sys.executable, "-m", "vadkit", *arguments, str(tmp_path / "cut")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -259,9 +259,9 @@ def test_ctrl_c_at_the_command_line(graph, tmp_path, capfd):
     out, err = process.communicate(timeout=60)
     text = re.sub(r"\s+", " ", err)
     assert process.returncode == 130, err
-    told = text.partition("go on with: vadkit ")[2].strip()
-    assert "stopped after step" in text and told.endswith(f"--out {tmp_path / 'cut'} --resume")
+    command = text.partition("go on with: vadkit ")[2].strip()
+    assert "stopped after step" in text and command.endswith(f"--out {tmp_path / 'cut'} --resume")
     assert "Traceback" not in err and out == ""
-    assert main(shlex.split(told)) == 0
+    assert main(shlex.split(command)) == 0
     assert read_header(tmp_path / "cut" / "model.safetensors")["extra"]["steps"] == 250
     assert "resuming after step" in capfd.readouterr().err

@@ -47,7 +47,7 @@ def test_a_resumed_log_drops_what_comes_after_the_checkpoint_and_a_torn_line(tmp
     assert [r["step"] for r in log.kept] == [10, 20]
 
 
-def test_a_full_disk_is_told_by_the_log():
+def test_a_full_disk_is_reported_by_the_log():
     class Full:
         def write(self, text):
             raise OSError(28, "No space left on device")
@@ -139,7 +139,7 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
 
 
 def test_on_cuda_the_step_is_found_at_the_end_of_the_interval(tmp_path):
-    """There nobody looks before the interval ends; the record still names the right step."""
+    """Nothing is read before the interval ends; the record still names the right step."""
     from vadkit.engine.run_log import RecordHook
 
     hook = RecordHook(Log(), 5, torch.device("cuda"), lambda: "nowhere")

@@ -96,13 +96,13 @@ def test_groups_learn_at_their_own_rate_and_rate_zero_freezes():
         ([{"nodes": ["context"]}, {"nodes": ["score", "context"]}], "already in train.groups[0]"),
     ],
 )
-def test_groups_that_cannot_be_are_told(groups, says):
+def test_groups_that_cannot_be_are_reported(groups, says):
     with pytest.raises(VadkitError, match="train.groups") as error:
         trained(groups=groups)
     assert says in str(error.value)
 
 
-def test_an_unknown_optimizer_argument_is_told_with_the_nearest_name():
+def test_an_unknown_optimizer_argument_is_reported_with_the_nearest_name():
     from vadkit.engine.optimizers import build
 
     with pytest.raises(VadkitError, match="did you mean 'momentum'"):
@@ -185,12 +185,12 @@ def test_only_test_best_is_labelled_in_the_log(select, note):
     assert all(r["select"] == select and r.get("note") == note for r in records)
 
 
-def test_selecting_without_the_figure_is_told():
+def test_selecting_without_the_figure_is_reported():
     with pytest.raises(VadkitError, match="gave no 'ap'"):
         trained(select="val", evaluate=lambda model: {"ap": float("nan")})
 
 
-def test_selecting_without_an_evaluation_is_told():
+def test_selecting_without_an_evaluation_is_reported():
     with pytest.raises(VadkitError, match="nothing to evaluate on"):
         trained(select="val")
 

@@ -26,7 +26,7 @@ from vadkit.graph.model_file import read_header, read_weights
 from vadkit.problems import VadkitError
 
 
-class Heard(Progress):
+class Kept(Progress):
     def __init__(self):
         self.notes, self.records = [], []
 
@@ -42,8 +42,8 @@ def files(folder):
 
 
 def test_a_run_leaves_a_model_its_figures_its_log_and_its_config(graph, tmp_path):
-    heard = Heard()
-    result = train(graph, ["train.steps=60"], tmp_path / "run", device="cpu", progress=heard)
+    kept = Kept()
+    result = train(graph, ["train.steps=60"], tmp_path / "run", device="cpu", progress=kept)
     names = {name.partition("/")[0] for name in files(tmp_path / "run")}
     assert names == {".lock", "checkpoints", "config.yaml", "log.jsonl", "model.safetensors", "result.json"}
     header = read_header(result.model_path)
@@ -55,7 +55,7 @@ def test_a_run_leaves_a_model_its_figures_its_log_and_its_config(graph, tmp_path
     assert set(written["versions"]) == {"vadkit", "torch", "python"} and "note" not in written
     assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text()) == header["spec"] == result.model.spec
     log = read_log(tmp_path / "run" / "log.jsonl")
-    assert log == result.history == heard.records
+    assert log == result.history == kept.records
     assert [r["kind"] for r in log] == ["start", *["train"] * 20, "evaluation"] and log[-1]["final"]
     model = vadkit.load(result.model_path)
     assert model(rgb=torch.rand(2, 5, 16), flow=torch.rand(2, 5, 12)).shape == (2, 5)
@@ -94,9 +94,9 @@ def test_training_in_memory_gives_the_same_weights(graph, tmp_path):
 
 def test_test_best_is_labelled_in_every_output(graph, tmp_path, capfd):
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(graph))
-    words = ["train", str(tmp_path / "small.yaml"), "--device", "cpu", "--out", str(tmp_path / "run")]
+    arguments = ["train", str(tmp_path / "small.yaml"), "--device", "cpu", "--out", str(tmp_path / "run")]
     sets = ["train.select=test_best", "train.evaluate_every=4", "train.log=[jsonl, tensorboard]"]
-    assert main([*words, *(word for change in sets for word in ("--set", change))]) == 0
+    assert main([*arguments, *(part for change in sets for part in ("--set", change))]) == 0
     out, err = capfd.readouterr()
     assert FLATTERS in re.sub(r"\s+", " ", out) and re.search(r"step \d+ of 12 \(test_best: flatters\)", out)
     assert err.count("test_best: flatters") == 3
@@ -120,15 +120,15 @@ def test_val_selects_on_val_and_measures_on_test(graph, tmp_path):
 def test_val_without_validation_videos_takes_some_of_the_training_videos_and_says_so(graph, tmp_path):
     from tiny_store import write_tiny_store
 
-    heard = Heard()
+    kept = Kept()
     store = write_tiny_store(tmp_path / "store")
     sets = ["train.select=val", "data.val_fraction=0.5", f"data.args.root={store}", "train.steps=3"]
-    result = train(graph, sets, tmp_path / "run", device="cpu", progress=heard)
+    result = train(graph, sets, tmp_path / "run", device="cpu", progress=kept)
     said = (
         "the data set has no validation videos: 9 of its 16 training videos serve as such "
         "(fraction 0.5, seed 0, by class)"
     )
-    assert said in heard.notes and said in result.warnings
+    assert said in kept.notes and said in result.warnings
 
 
 def test_the_data_section_decides_what_stands_for_several_classes(graph, tmp_path, monkeypatch):
@@ -151,17 +151,17 @@ def test_without_videos_to_measure_on_there_is_a_model_without_figures(graph, tm
     from tiny_store import write_tiny_store
 
     store = write_tiny_store(tmp_path / "store", test=0)
-    heard = Heard()
-    result = train(graph, [f"data.args.root={store}", "train.steps=2"], tmp_path / "run", device="cpu", progress=heard)
+    kept = Kept()
+    result = train(graph, [f"data.args.root={store}", "train.steps=2"], tmp_path / "run", device="cpu", progress=kept)
     assert result.figures == {} and result.model_path.exists()
-    assert any("no video in split 'test'" in note for note in heard.notes)
+    assert any("no video in split 'test'" in note for note in kept.notes)
     with pytest.raises(VadkitError, match="no video in split 'test'"):
         train(graph, [f"data.args.root={store}", "train.select=test_best"], tmp_path / "b", device="cpu")
 
 
 def test_a_warm_start_takes_the_named_nodes_and_says_how_many(graph, tmp_path):
     first = train(graph, (), tmp_path / "first", device="cpu")
-    heard = Heard()
+    kept = Kept()
     sets = [
         f"train.warm_start.file={first.model_path}",
         "train.warm_start.nodes=[context, cnn]",
@@ -169,13 +169,13 @@ def test_a_warm_start_takes_the_named_nodes_and_says_how_many(graph, tmp_path):
         "train.groups=[{nodes: [context, cnn], lr: 0.0}]",
         "train.steps=1",
     ]
-    second = train(graph, sets, tmp_path / "second", device="cpu", progress=heard)
+    second = train(graph, sets, tmp_path / "second", device="cpu", progress=kept)
     old, new = read_weights(first.model_path), read_weights(second.model_path)
     for name, tensor in new.items():
         taken = name.startswith(("context.", "cnn."))
         assert torch.equal(tensor, old[name]) == taken, name
     numbers = sum(t.numel() for n, t in old.items() if n.startswith(("context.", "cnn.")))
-    assert any(f"({numbers:,} values) of 2 nodes" in note for note in heard.notes)
+    assert any(f"({numbers:,} values) of 2 nodes" in note for note in kept.notes)
 
 
 def test_a_warm_start_from_a_file_that_is_not_there_leaves_no_run(graph, tmp_path):
@@ -216,7 +216,7 @@ def test_a_wrong_config_touches_no_folder(graph, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_that_cannot_be_made_is_told(graph, tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(graph, tmp_path):
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(VadkitError, match="cannot write to the folder"):
@@ -230,7 +230,7 @@ def test_a_second_process_in_the_folder_is_refused(graph, tmp_path):
         train(graph, (), tmp_path / "run", device="cpu")
 
 
-def test_a_disk_that_fills_up_is_told_and_the_last_checkpoint_serves(graph, tmp_path):
+def test_a_disk_that_fills_up_is_reported_and_the_last_checkpoint_serves(graph, tmp_path):
     """The kernel refuses to write more than 4 kB into a file, as it does on a full disk."""
     whole = train(graph, ["train.steps=4"], tmp_path / "whole", device="cpu")
     train(graph, ["train.steps=2"], tmp_path / "cut", device="cpu")
@@ -248,13 +248,13 @@ def test_a_disk_that_fills_up_is_told_and_the_last_checkpoint_serves(graph, tmp_
 
 # -- the command line ------------------------------------------------------------------------------
 @pytest.fixture
-def words(graph, tmp_path):
+def arguments(graph, tmp_path):
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(graph))
     return ["train", str(tmp_path / "small.yaml"), "--device", "cpu", "--out", str(tmp_path / "run")]
 
 
-def test_the_command_prints_the_figures_and_shows_losses_and_rate(words, tmp_path, capfd):
-    assert main(words) == 0
+def test_the_command_prints_the_figures_and_shows_losses_and_rate(arguments, tmp_path, capfd):
+    assert main(arguments) == 0
     out, err = capfd.readouterr()
     assert re.search(r"ap +0\.\d{4}", out) and "step 12 of 12" in out and "model.safetensors" in out
     assert "12/12" in err and "mil" in err and "steps/s" in err
@@ -271,13 +271,13 @@ def test_the_command_prints_the_figures_and_shows_losses_and_rate(words, tmp_pat
         (["--seed", "-1"], "train.seed must be a whole number"),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(words, more, says, capfd):
-    assert main([*words, *more]) == 2
+def test_a_mistake_is_reported_in_a_sentence(arguments, more, says, capfd):
+    assert main([*arguments, *more]) == 2
     out, err = capfd.readouterr()
     assert says in err and "Traceback" not in err and out == ""
 
 
-def test_a_run_that_explodes_is_told(graph, tmp_path):
+def test_a_run_that_explodes_is_reported(graph, tmp_path):
     """Binary cross entropy raises for a score that is nan, where another loss would become nan."""
     with pytest.raises(VadkitError, match=r"(not finite after|nan, in) step \d+; training stopped") as error:
         train(graph, ["train.optimizer.lr=1e30", "train.steps=30"], tmp_path / "run", device="cpu")

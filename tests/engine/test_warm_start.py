@@ -38,11 +38,11 @@ def refused(nodes, weights=None, model=None):
     return str(error.value)
 
 
-def test_a_node_this_graph_lacks_is_told_with_the_nearest_name():
+def test_a_node_this_graph_lacks_is_reported_with_the_nearest_name():
     assert "there is no node 'contxt'" in (text := refused(["context", "contxt"])) and "'context'" in text
 
 
-def test_a_node_the_file_lacks_is_told_with_what_it_has():
+def test_a_node_the_file_lacks_is_reported_with_what_it_has():
     weights = {k: v for k, v in StubModel().state_dict().items() if not k.startswith("score")}
     text = refused(["context", "score"], weights)
     assert "node 'score' in rgb.safetensors: the file has no weights for it" in text and "context" in text

@@ -21,7 +21,7 @@ class GraphAdapter(BaseModel):  # type: ignore[misc]
     """What mmengine trains: ``graph`` with ``loss(batch) -> {"total": (), other names: ()}``."""
 
     def __init__(self, graph: nn.Module) -> None:
-        # Not "non_blocking": the batch's memory is filled again while the device may still be behind.
+        # Not "non_blocking": the batch's memory is refilled while the device may still be copying.
         super().__init__(data_preprocessor=ToDevice())
         self.graph = graph
 

@@ -1,4 +1,4 @@
-"""When checkpoints are written, and where a run can go on from."""
+"""When checkpoints are written, and where a run can resume from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vadkit.engine import checkpoints, distributed
 
 
 class CheckpointHook(Hook):  # type: ignore[misc]
-    """Writes a checkpoint when ``seconds`` have gone by since the last one, and when told to.
+    """Writes a checkpoint when ``seconds`` have passed since the last one, and on request.
 
     Several processes look at the clock at the end of an epoch only, because they have to agree.
 
@@ -58,7 +58,7 @@ class CheckpointHook(Hook):  # type: ignore[misc]
         self.last, self.saved = monotonic(), runner.iter
 
     def last_good(self) -> str:
-        """Return a clause that says where the run can go on from."""
+        """Return a clause that says where the run can resume from."""
         if self.folder is None:
             return "no checkpoints were kept"
         whole = checkpoints.found(self.folder)

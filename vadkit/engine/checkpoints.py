@@ -2,7 +2,7 @@
 
 ``FOLDER/step-00000120/`` holds ``tensors.safetensors``, ``state.json`` and ``SHA256SUMS``. It is written
 under a hidden name, flushed to the disk and renamed, so a folder with the plain name was once whole; the
-sums tell whether it still is. The last two are kept: if the newest is damaged, the one before it serves.
+sums show whether it still is. The last two are kept: if the newest is damaged, the previous one is used.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KEEP = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One whole checkpoint: where it lies, after how many steps it was made, and what it holds."""
+    """One whole checkpoint: where it is, after how many steps it was written, and what it contains."""
 
     folder: Path
     step: int
@@ -121,7 +121,7 @@ def read(folder: Path) -> Checkpoint:
         data = {file: (folder / file).read_bytes() for file in ("tensors.safetensors", "state.json")}
         for file, content in data.items():
             if hashlib.sha256(content).hexdigest() != sums.get(file):
-                raise Damaged(f"{folder / file} is damaged: its SHA-256 is not the one noted beside it")
+                raise Damaged(f"{folder / file} is damaged: its SHA-256 differs from the one in SHA256SUMS")
         head = json.loads(data["state.json"])
         if head["vadkit_checkpoint"] != FORMAT:
             raise Damaged(f"{folder} has format {head['vadkit_checkpoint']}, this version reads {FORMAT}")
@@ -131,9 +131,9 @@ def read(folder: Path) -> Checkpoint:
 
 
 def latest(folder: Path, skipped: Callable[[str], None] = lambda text: None) -> Checkpoint | None:
-    """Return the newest whole checkpoint, or None if there is none at all.
+    """Return the newest whole checkpoint, or None if none exists.
 
-    ``skipped`` is told of every damaged one on the way. Raises VadkitError if all are damaged.
+    ``skipped`` is called with a message about each damaged one. Raises VadkitError if all are damaged.
     """
     reasons = []
     for candidate in found(folder):

@@ -1,7 +1,7 @@
 """Several processes, started by torchrun, that train one model.
 
 Each process takes its slice of the global batch (``TrainBatches`` with rank and world_size: as many normal
-as abnormal bags, the i-th normal beside the i-th abnormal), and the gradients are averaged. That equals one
+as abnormal bags, the i-th normal paired with the i-th abnormal), and the gradients are averaged. That equals one
 process on the whole batch when every loss is a mean over bags, or over pairs of a normal and an abnormal
 one, and no node mixes bags. What looks at the whole batch sees its slice only, for nothing is gathered
 across processes: progressive dropout ranks the rows of the slice, and a loss that compares all bags with
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 def launched() -> bool:
-    """Tell whether torchrun (or the like) started this process as one of several."""
+    """Return whether torchrun (or the like) started this process as one of several."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
 
 
@@ -53,7 +53,7 @@ def world_size() -> int:
 
 
 def restarted() -> bool:
-    """Tell whether torchrun started this group again after one of its processes died."""
+    """Return whether torchrun started this group again after one of its processes died."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
 
 
@@ -93,27 +93,27 @@ def wrap(model: nn.Module, device: torch.device) -> nn.Module:
 def first(action: Callable[[], T]) -> T:
     """Run ``action`` in process 0 while the others wait; all get what it returns (plain data).
 
-    If it raises a VadkitError there, the others stop too, with a word about it.
+    If it raises a VadkitError there, the others stop too, with a message that says so.
     """
     if not active():
         return action()
-    told: list[Any] = [False, None]
+    shared: list[Any] = [False, None]  # failed, result
     error = None
     if rank() == 0:
         try:
-            told[1] = action()
+            shared[1] = action()
         except VadkitError as problem:
-            told[0], error = True, problem
-    dist.broadcast_object_list(told)
+            shared[0], error = True, problem
+    dist.broadcast_object_list(shared)
     if error is not None:
         raise error
-    if told[0]:
+    if shared[0]:
         fail("process 0 stopped; its message says why")
-    return told[1]  # type: ignore[no-any-return]
+    return shared[1]  # type: ignore[no-any-return]
 
 
 def any_process(flag: bool, device: torch.device) -> bool:
-    """Tell whether ``flag`` is true in any process, so that all stop at the same step."""
+    """Return whether ``flag`` is true in any process, so that all stop at the same step."""
     if not active():
         return flag
     shared = torch.tensor(int(flag), device=device)

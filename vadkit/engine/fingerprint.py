@@ -1,4 +1,4 @@
-"""A number that tells whether the training videos are still the same."""
+"""A hash that shows whether the training videos are still the same."""
 
 from __future__ import annotations
 

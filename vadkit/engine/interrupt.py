@@ -12,15 +12,15 @@ from typing import Any
 class Interrupt:
     """While entered, the first signal sets ``signal``; a second one stops at once, without saving.
 
-    Only the main thread can watch signals; elsewhere this does nothing. ``told`` is called with the
+    Only the main thread can watch signals; elsewhere this does nothing. ``notify`` is called at the
     first signal, from the handler.
     """
 
-    def __init__(self, told: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(self, notify: Callable[[str], None] = lambda text: None) -> None:
         self.signal: int | None = None
         self.breakable = False  # set while something long and harmless runs: then stop it right away
         self.whole = False  # the signal broke off something harmless, so all state is that of a whole step
-        self._told = told
+        self._notify = notify
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
@@ -39,7 +39,7 @@ class Interrupt:
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = number
-        self._told("stopping after this step; once more to stop without saving")
+        self._notify("stopping after this step; once more to stop without saving")
         if self.breakable:
             self.whole = True
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The train loop: one step is one optimiser update, and batches are asked for by number.
+"""The train loop: one step is one optimizer update, and batches are requested by number.
 
 mmengine's iteration loop sleeps two seconds at every end of the data, replays the data to resume, and
 counts batches instead of updates. This one asks for batch ``step x accumulate + i``, so a run that starts at
@@ -36,7 +36,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
         epoch_steps: updates in an epoch, for the log.
         accumulate: batches in an update.
         evaluate_every: steps between evaluations, or 0.
-        stopping: tells whether to stop now.
+        stopping: whether to stop now.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
         return -(-self.max_iters // self.epoch_steps)
 
     def run(self) -> nn.Module:
-        """Train until the last step or until told to stop."""
+        """Train until the last step, or until ``stopping``."""
         self.runner.call_hook("before_train")
         self.runner.model.train()
         self._evaluate_if_due()  # a run may have been stopped between a step and its evaluation
@@ -102,12 +102,12 @@ def _mean(outputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 class EvaluateLoop(BaseLoop):  # type: ignore[misc]
-    """Measures the model as it stands; the moving average, if there is one, stands in for it.
+    """Measures the model as it is, or its moving average if there is one.
 
     Args:
         runner: the runner.
         evaluate: model -> figures.
-        measured: told the figures and the model while the measured weights are in it.
+        measured: called with the figures, and with the model while the measured weights are in it.
     """
 
     def __init__(

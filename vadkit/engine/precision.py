@@ -34,7 +34,7 @@ def check(precision: str, device: torch.device) -> None:
 
 
 def note(precision: str, device: torch.device) -> str | None:
-    """Return a sentence if ``device`` computes in another precision than asked for, or None."""
+    """Return a sentence if ``device`` computes in another precision than requested, or None."""
     if precision != "tf32":
         return None
     if device.type != "cuda":

@@ -21,7 +21,7 @@ from vadkit.video import VideoDataset
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training left behind.
+    """What a training run produced.
 
     Attributes:
         model: the trained model in eval mode; where ``signal`` is set, the model as it was then.
@@ -87,7 +87,7 @@ def finish(
 
 
 def _features(dataset: VideoDataset, model: VadModel) -> dict[str, Any]:
-    """Return how the features were made, by input, as far as the data set knows: predict does the same."""
+    """Return how the features were extracted, by input, where the data set knows: predict does the same."""
     known = getattr(dataset, "recipes", {})
     recipes = {name: known[name] for name in model.input_sizes if known.get(name)}
     return {"snippet_frames": dataset.snippet_frames, "recipes": recipes}

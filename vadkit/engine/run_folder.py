@@ -1,4 +1,4 @@
-"""The folder of a run: who may use it, and what of its config may change when it goes on."""
+"""The folder of a run: who may use it, and what of its config may change when it is resumed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vadkit.problems import Note, fail
 
 FILES = ("config.yaml", "log.jsonl", "model.safetensors", "result.json")
 FOLDERS = ("checkpoints", "tensorboard")
-# A run may go on with these changed: they decide how long it runs and what is reported, not what a
+# A run may be resumed with these changed: they decide how long it runs and what is reported, not what a
 # step computes. Whether the data are the same is checked by their content, not by their path.
 FREE = (
     "about",
@@ -58,14 +58,14 @@ def claimed(out: Path) -> Iterator[None]:
 
 
 def prepare(out: Path, resume: bool, overwrite: bool) -> None:
-    """Refuse a folder that holds a run, unless it is to go on or to be replaced."""
+    """Refuse a folder that holds a run, unless it is to be resumed or replaced."""
     held = [name for name in (*FILES, *FOLDERS) if (out / name).exists()]
     if not held or resume:
         return
     if not overwrite:
         fail(
             f"{out} already holds a run ({', '.join(held)})",
-            hint="--resume goes on with it, --overwrite deletes it, or choose another --out",
+            hint="--resume continues it, --overwrite deletes it, or choose another --out",
         )
     try:
         for name in held:
@@ -75,7 +75,7 @@ def prepare(out: Path, resume: bool, overwrite: bool) -> None:
 
 
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: str) -> None:
-    """Raise VadkitError if the config of the run to go on with differs in a way that matters.
+    """Raise VadkitError if the config of the run to resume differs in a way that matters.
 
     Evaluation matters only where it selects the weights. A key that a newer vadkit has added had its
     default then.

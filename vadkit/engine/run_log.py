@@ -144,7 +144,7 @@ class RecordHook(Hook):  # type: ignore[misc]
     Args:
         log: where records go.
         every: steps in an interval.
-        last_good: tells where a stopped run can go on from.
+        last_good: says where a stopped run can resume from.
     """
 
     priority = "BELOW_NORMAL"

@@ -1,4 +1,4 @@
-"""Everything a run needs to go on as if it had never stopped, as one tree."""
+"""Everything a run needs to continue as if it had never stopped, as one tree."""
 
 from __future__ import annotations
 

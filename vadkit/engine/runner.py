@@ -1,9 +1,9 @@
 """mmengine's Runner without what it does besides running.
 
-A bare ``Runner(...)`` makes a folder named by the second, prints the machine's description (a second of
+A bare ``Runner(...)`` creates a folder named by the second, prints the machine's description (a second of
 probing), dumps a config, forces every later child process of the program to be forked, turns off OpenCV's
 threads, and leaves loggers, message hubs and visualisers in process-wide tables under that one-second
-name. None of it is wanted by somebody who trains nine small models in a loop, so each is replaced here.
+name. None of it is wanted by a user who trains nine small models in a loop, so each is replaced here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _numbers = itertools.count()
 
 
 class NoVisualizer:
-    """Stands where mmengine expects a visualiser; ``vadkit.engine.run_log`` writes the logs."""
+    """Takes the place of mmengine's visualiser; ``vadkit.engine.run_log`` writes the logs."""
 
     def add_config(self, config: Any) -> None:
         """Do nothing."""
@@ -66,7 +66,7 @@ class QuietRunner(Runner):  # type: ignore[misc]
         off = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
         super().__init__(
             model,
-            tempfile.gettempdir(),  # exists, so nothing is made; nothing is written there
+            tempfile.gettempdir(),  # exists, so nothing is created; nothing is written there
             train_dataloader=batches,
             train_cfg=loop,
             optim_wrapper=optim_wrapper,
@@ -109,7 +109,7 @@ class QuietRunner(Runner):  # type: ignore[misc]
         return ""
 
     def wrap_model(self, model_wrapper_cfg: Any, model: nn.Module) -> nn.Module:
-        """mmengine would take any GPU it sees, whatever device was asked for."""
+        """mmengine would take any GPU it sees, whatever device was requested."""
         return wrap(model.to(self._device), self._device)
 
     def load_or_resume(self) -> None:

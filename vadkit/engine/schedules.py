@@ -1,8 +1,8 @@
 """The learning rate as a function of the step number, on mmengine's scheduler base.
 
 mmengine's own schedulers compute each rate from the one before and store where they end. Resumed with more
-steps they stop at the old end and the rate freezes without a word. Here nothing is stored: the rate at
-step k is ``base rate x share(k)``, and a run that was made longer follows the longer schedule from there.
+steps they stop at the old end and the rate freezes silently. Here nothing is stored: the rate at
+step k is ``base rate x share(k)``, and a run that was extended follows the longer schedule from there.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
 
 
 def unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
-    """Return the tree that ``pack`` was given. Raises KeyError for a tensor that is not there."""
+    """Return the tree that ``pack`` was given. Raises KeyError for a missing tensor."""
     if isinstance(tree, list):
         return [unpack(item, tensors) for item in tree]
     if not isinstance(tree, dict):
@@ -51,6 +51,6 @@ def unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Tell whether two trees are equal bit for bit."""
+    """Return whether two trees are equal bit for bit."""
     (plain_a, tensors_a), (plain_b, tensors_b) = pack(a), pack(b)
     return plain_a == plain_b and all(torch.equal(tensors_a[name], tensors_b[name]) for name in tensors_a)

@@ -59,11 +59,11 @@ def train(
         config: name of a graph, path of a YAML file, or its contents.
         sets: changes such as "train.optimizer.lr=1e-4", applied last.
         out: the folder: model.safetensors, result.json, log.jsonl, config.yaml, checkpoints/.
-        resume: go on with the run in ``out``; begin it if there is none yet.
+        resume: continue the run in ``out``; begin it if there is none yet.
         overwrite: delete the run in ``out`` and begin again.
         device: auto, cpu, cuda or cuda:N.
         seed: instead of ``train.seed``.
-        progress: hears of steps, records and notes.
+        progress: receives steps, records and notes.
         without: plugins to leave out.
         checkpoint_seconds: least time between two checkpoints.
 
@@ -77,9 +77,9 @@ def train(
         plugins = load_plugins(without)
         model = _build(config, sets, plugins)
         resume = resume or distributed.restarted()
-        heard = progress if progress and distributed.rank() == 0 else Progress()
+        shown = progress if progress and distributed.rank() == 0 else Progress()
         with _held(Path(out), resume, overwrite):
-            return _Run(model, plugins, Path(out), where, heard).train(resume, checkpoint_seconds)
+            return _Run(model, plugins, Path(out), where, shown).train(resume, checkpoint_seconds)
 
 
 def _build(config: str | Path | dict[str, Any], sets: Sequence[str], plugins: Plugins) -> VadModel:
@@ -87,7 +87,7 @@ def _build(config: str | Path | dict[str, Any], sets: Sequence[str], plugins: Pl
     source = load_config(config, sets, plugins.config_folders)
     section = source.data.get("train")
     seed: Any = section.get("seed") if isinstance(section, dict) else None
-    if not BY_KEY["train.seed"].type.accepts(seed):  # absent, or wrong: then the compiler tells
+    if not BY_KEY["train.seed"].type.accepts(seed):  # absent, or wrong: then the compiler reports it
         seed = BY_KEY["train.seed"].default
     random_state.seed_all(seed)
     return compile_config(source, plugins)
@@ -146,7 +146,7 @@ class _Run:
             graph, self.dataset, self.spec["eval"], split=self.split, plugins=self.plugins, device=self.device
         ).figures
 
-    # -- what there is to begin with ----------------------------------------------------------------
+    # -- what a run begins with ----------------------------------------------------------------
     def _dataset(self) -> VideoDataset:
         dataset = open_dataset(self.spec["data"], self.plugins)
         if self.select == "val":
@@ -169,7 +169,7 @@ class _Run:
             if not videos and self.select != "last" and split == self.split:
                 fail(f"train.select is {self.select}, but the data set has no video in split '{split}'")
             if not videos:
-                self.progress.note(f"the data set has no video in split '{split}': there will be no figures")
+                self.progress.note(f"the data set has no video in split '{split}': no figures will be computed")
             check_videos(self.dataset, videos, list(self.model.input_sizes), self.model.input_sizes)
 
     def _about(self) -> dict[str, Any]:
@@ -199,7 +199,7 @@ class _Run:
         refuse_changes(found.state["spec"], self.spec, self.select)
         if found.state["data"] != self.about["data"]:
             fail(
-                "the training videos are not those that the run began with",
+                "the training videos are not those the run began with",
                 hint="give data.args.root the old data, or begin again with --overwrite",
             )
         self._note_differences(found.state)
@@ -209,7 +209,7 @@ class _Run:
         for key in ("device", "processes", "versions"):
             if before[key] != self.about[key]:
                 self.progress.note(
-                    f"{key}: {before[key]} before, {self.about[key]} now; the run goes on, but not bit for bit "
+                    f"{key}: {before[key]} before, {self.about[key]} now; the run continues, but not bit for bit "
                     "as it would have"
                 )
 
@@ -235,7 +235,7 @@ class _Run:
 
     @contextmanager
     def _log(self, checkpoint: Checkpoint | None) -> Iterator[Log]:
-        """Open the logs; those of a resumed run go on after the checkpoint's step."""
+        """Open the logs; those of a resumed run continue after the checkpoint's step."""
         keep = None if checkpoint is None else checkpoint.step
         with ExitStack() as stack:
             log = Log(progress=self.progress)
