@@ -1,4 +1,4 @@
-"""Metric: AUC, AP and their kin over single frames, computed from snippets in bounded memory."""
+"""Metric: AUC, AP and related metrics over single frames, computed from snippets in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vadkit.evaluate.scorebook import ScoreBook
 
 
 class FrameMetrics(Metric):
-    """Counts frames: auc, ap, ap_trapezoid, those of abnormal videos only, false alarms, per class.
+    """Rank frames by score: auc, ap, ap_trapezoid, those of abnormal videos only, false alarms, and per class.
 
-    See ``vadkit.evaluate.scorebook`` for what each figure is.
+    ``vadkit.evaluate.scorebook`` defines each figure.
 
     Args:
         limit: snippets to hold before neighbouring scores are merged.

@@ -7,23 +7,23 @@ from pathlib import Path
 from string import Template
 
 _FOLDER = Path(__file__).parent
-# How a graph that is already there takes the new component; shown in the package's README.
+# How an existing graph uses the new component; shown in the package's README.
 _USES = {
-    "temporal": "In a graph that is already there: `vadkit build seed_xd_rgb --set nodes.context.use=$name`.",
-    "fusion": "In a graph that is already there: `--set nodes.NODE.use=$name` for a node that joins streams.",
-    "head": "In a graph that is already there: `--set nodes.score.use=$name`.",
-    "loss": "In a graph that is already there, add a loss: `main: {use: $name, in: score}`.",
-    "sampler": "In a graph that is already there: `--set data.sampler.use=$name`.",
-    "postprocess": "In a graph that is already there: `--set 'eval.post=[{use: $name}]'`.",
-    "backbone": "In a graph that is already there, as an input: `rgb: {use: $name}`.",
+    "temporal": "In an existing graph: `vadkit build seed_xd_rgb --set nodes.context.use=$name`.",
+    "fusion": "In an existing graph: `--set nodes.NODE.use=$name` for a node that joins streams.",
+    "head": "In an existing graph: `--set nodes.score.use=$name`.",
+    "loss": "In an existing graph, add a loss: `main: {use: $name, in: score}`.",
+    "sampler": "In an existing graph: `--set data.sampler.use=$name`.",
+    "postprocess": "In an existing graph: `--set 'eval.post=[{use: $name}]'`.",
+    "backbone": "In an existing graph, as an input: `rgb: {use: $name}`.",
 }
 KINDS = tuple(_USES)
 
 
-def package_files(kind: str, words: Mapping[str, str]) -> dict[str, str]:
-    """Return path -> text of a plugin package. ``words`` are name, dashed, Class, version."""
-    name = words["name"]
-    words = {**words, "kind": kind, "use": Template(_USES[kind]).substitute(words)}
+def package_files(kind: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Return path -> text of a plugin package. ``values`` are name, dashed, Class, version."""
+    name = values["name"]
+    values = {**values, "kind": kind, "use": Template(_USES[kind]).substitute(values)}
     sources = {
         "pyproject.toml": "pyproject.toml.txt",
         "README.md": "README.md.txt",
@@ -31,8 +31,8 @@ def package_files(kind: str, words: Mapping[str, str]) -> dict[str, str]:
         f"vadkit_{name}_graphs/{name}.yaml": f"graph/{kind}.txt",
         f"tests/test_{name}.py": "test_plugin.py.txt",
     }
-    return {path: _fill(source, words) for path, source in sources.items()}
+    return {path: _fill(source, values) for path, source in sources.items()}
 
 
-def _fill(source: str, words: Mapping[str, str]) -> str:
-    return Template((_FOLDER / source).read_text("ascii")).substitute(words)
+def _fill(source: str, values: Mapping[str, str]) -> str:
+    return Template((_FOLDER / source).read_text("ascii")).substitute(values)
