@@ -236,7 +236,7 @@ def spoil(value: float) -> Callable[[Path], None]:
     [
         (spoil(np.nan), "float32", f"stream 'rgb' of video '{NAME}': NaN in snippet row 2"),
         (spoil(1e6), "float16", f"stream 'rgb' of video '{NAME}' holds 1e+06, beyond the largest float16"),
-        (Path.unlink, "float32", "no such file, and the index lists it as stream 'rgb'"),
+        (Path.unlink, "float32", "there is no such file, but it holds stream 'rgb'"),
         (lambda path: path.write_bytes(path.read_bytes()[:500]), "float32", "is truncated"),
         (lambda path: None, "int8", "a store is packed as float32 or float16, not 'int8'"),
     ],

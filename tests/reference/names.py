@@ -64,5 +64,5 @@ def load(module: nn.Module, state: Mapping[str, np.ndarray], ours: Mapping[str, 
 
 
 def same_layout(official: Iterable[int], own: Iterable[int]) -> bool:
-    """Tell whether two shapes are the same but for axes of size 1."""
+    """Return whether two shapes are the same but for axes of size 1."""
     return [n for n in official if n != 1] == [n for n in own if n != 1]
