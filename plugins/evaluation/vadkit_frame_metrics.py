@@ -1,4 +1,4 @@
-"""Metric: AUC, AP and related metrics over single frames, computed from snippets in bounded memory."""
+"""Metric: AUC, AP and their kin over single frames, computed from snippets in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vadkit.evaluate.scorebook import ScoreBook
 class FrameMetrics(Metric):
     """Rank frames by score: auc, ap, ap_trapezoid, those of abnormal videos only, false alarms, and per class.
 
-    ``vadkit.evaluate.scorebook`` defines each figure.
+    See ``vadkit.evaluate.scorebook`` for what each figure is.
 
     Args:
         limit: snippets to hold before neighbouring scores are merged.

@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 _FOLDER = Path(__file__).parent
-# How an existing graph uses the new component; shown in the package's README.
+# How to use the new component in an existing graph; part of the package's README.
 _USES = {
     "temporal": "In an existing graph: `vadkit build seed_xd_rgb --set nodes.context.use=$name`.",
     "fusion": "In an existing graph: `--set nodes.NODE.use=$name` for a node that joins streams.",
