@@ -1,4 +1,4 @@
-"""Every component that vadkit brings keeps its contract. None is left out, and what is not run is counted."""
+"""Every component that vadkit brings keeps its contract. None is skipped, and what is not run is counted."""
 
 from __future__ import annotations
 

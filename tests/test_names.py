@@ -1,6 +1,6 @@
-"""The names that users type are pinned: one that vanishes or changes is seen in review.
+"""The names that users type are pinned: one that vanishes or changes shows in review.
 
-After a deliberate change, write the file anew with ``python tests/test_names.py``.
+After a deliberate change, rewrite the file with ``python tests/test_names.py``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def names_now() -> list[str]:
 def test_names_are_those_that_are_pinned() -> None:
     pinned, now = PINNED.read_text("ascii").splitlines(), names_now()
     gone, new = sorted(set(pinned) - set(now)), sorted(set(now) - set(pinned))
-    assert not gone, f"no longer there: {gone}. Somebody's graph names them"
+    assert not gone, f"no longer registered: {gone}. Some graph may name them"
     assert not new, f"not pinned yet: {new}. Run 'python tests/test_names.py'"
 
 

@@ -1,5 +1,5 @@
 """Packages of third parties: one that new-plugin wrote and a larger one, built as wheels and installed
-into a clean folder, with a broken one beside them that must break nothing."""
+into a clean folder, next to a broken one that must affect nothing else."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_they_are_listed_from_their_metadata(site: Path) -> None:
     assert listed["wreck"] == ("vadkit-wreck", "1.0")
 
 
-def test_the_broken_one_breaks_nothing(third_parties: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_broken_one_affects_nothing_else(third_parties: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     shown = capsys.readouterr().out
     assert "broken: wreck (vadkit-wreck 1.0): ModuleNotFoundError: No module named 'a_package_that_" in shown
@@ -127,5 +127,5 @@ def test_a_plugin_can_be_left_out(third_parties: Path, capsys: pytest.CaptureFix
     assert "excluded by --without" in capsys.readouterr().err
 
 
-def test_nothing_is_left_behind() -> None:
+def test_nothing_remains() -> None:
     assert "acme" not in load_plugins().components.names()

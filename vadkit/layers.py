@@ -1,6 +1,6 @@
 """The few blocks that several plugins need.
 
-Legend: ``b`` bags x crops (the crops of one video lie next to each other), ``v`` videos,
+Legend: ``b`` bags x crops (the crops of one video are neighbours), ``v`` videos,
 ``t`` snippets, ``c`` channels.
 """
 
@@ -14,7 +14,7 @@ import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
-CELLS = 2**23  # entries of a map over pairs of snippets that are made at once: 32 MiB in float32
+CELLS = 2**23  # entries of a map over pairs of snippets computed at once: 32 MiB in float32
 Activation = Literal["none", "relu", "gelu", "sigmoid"]
 Init = Literal["xavier", "torch"]
 
@@ -34,10 +34,10 @@ def nonlinearity(name: str) -> nn.Module:
 
 
 def initialise(module: nn.Module, init: Init = "xavier") -> None:
-    """Draw the weights of all linear and convolution layers inside ``module`` anew.
+    """Re-initialise the weights of all linear and convolution layers inside ``module``.
 
-    "xavier" is Xavier-uniform on the weights with PyTorch's own biases, as the seed paper,
-    PEL4VAD and CLIP-TSA start; "torch" leaves everything as PyTorch drew it.
+    "xavier" is Xavier-uniform on the weights with PyTorch's own biases, as in the seed paper,
+    PEL4VAD and CLIP-TSA; "torch" keeps PyTorch's initialisation.
     """
     if init == "torch":
         return
@@ -53,10 +53,10 @@ def distances(x: Tensor, rows: slice = slice(None)) -> Tensor:
 
 
 def by_rows(read: Callable[[slice], Tensor], x: Tensor) -> Tensor:
-    """Return ``read`` of all t snippets of ``x`` (b, t, c), asked for as many rows as there is room for.
+    """Return ``read`` of all t snippets of ``x`` (b, t, c), computed as many rows at a time as memory allows.
 
-    ``read(rows)`` makes some rows of a map over pairs of snippets and returns (b, rows, ...). Whole, a map
-    of a video of three hours has a gigabyte. Where a graph is traced, t is no number: all rows at once.
+    ``read(rows)`` computes some rows of a map over pairs of snippets and returns (b, rows, ...). The whole
+    map of a three-hour video takes a gigabyte. While a graph is traced, t is no number: all rows at once.
     """
     if torch.compiler.is_compiling() or x.is_meta:
         return read(slice(None))
@@ -66,9 +66,9 @@ def by_rows(read: Callable[[slice], Tensor], x: Tensor) -> Tensor:
 
 
 def hide(logits: Tensor, keep: Tensor) -> Tensor:
-    """Return attention logits with the entries where ``keep`` is False so low that softmax gives 0.
+    """Return attention logits, so low where ``keep`` is False that softmax gives 0.
 
-    A finite number and not -inf: a row without any entry to keep must not turn into NaN.
+    Finite and not -inf: a row without any entry to keep must not become NaN.
     """
     return logits.masked_fill(~keep, torch.finfo(logits.dtype).min)
 
@@ -119,7 +119,7 @@ def masked_mean(x: Tensor, mask: Tensor | None = None) -> Tensor:
 def topk_mean(scores: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the mean of the ``k`` (b) largest of ``scores`` (b, t) in each row, as (b).
 
-    Snippets where ``mask`` is False do not take part. k is cut to what a row has, and is at least 1.
+    Snippets where ``mask`` is False are excluded. k is cut to what a row has, and is at least 1.
     """
     real = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
     k = torch.minimum(k, real.sum(1)).clamp_min(1)
@@ -143,7 +143,7 @@ def full_precision(x: Tensor) -> Tensor:
 
 
 def probability_loss(probability: Tensor, target: Tensor) -> Tensor:
-    """Return the binary cross entropy of each entry, in full precision whatever there is around it."""
+    """Return the binary cross entropy of each entry, in full precision even under autocast."""
     probability = full_precision(probability)
     with torch.autocast(probability.device.type, enabled=False):
         return nn.functional.binary_cross_entropy(probability, target.to(probability.dtype), reduction="none")
@@ -153,7 +153,7 @@ def pair_bags(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Pair the i-th normal video with the i-th abnormal one.
 
     Takes labels (v); returns three tensors of v // 2 entries: the normal rows, the abnormal rows,
-    and 1.0 where there is such a pair (if one class has fewer videos, the rest stays single). The
+    and 1.0 where the pair exists (if one class has fewer videos, the rest has no partner). The
     sizes do not depend on the labels, so that nothing waits for the device.
     """
     pairs = torch.arange(labels.shape[0] // 2, device=labels.device)

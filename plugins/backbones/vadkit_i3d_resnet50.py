@@ -1,14 +1,14 @@
-"""I3D ResNet-50: the 2048-d features of RTFM, MGFN and those who came after.
+"""I3D ResNet-50: the 2048-d features of RTFM, MGFN and their successors.
 
 Legend: ``s`` snippets, ``f`` frames, ``b`` clips (crops of snippets), ``c`` channels, ``t h w`` time, height, width.
 
 Papers: Wang et al., Non-local Neural Networks, CVPR 2018, for the network; Carreira and Zisserman, CVPR
-2017, for inflating it. A ResNet-50 whose first 1x1 convolutions of some blocks reach over 3 frames. The
-feature is the mean over the last map, ahead of dropout and classifier. Weight files are those of
+2017, for inflating it. A ResNet-50 in which the first 1x1 convolutions of some blocks cover 3 frames. The
+feature is the mean over the last map, before dropout and classifier. Weight files are those of
 Tushar-N/pytorch-resnet3d, which were converted from Facebook's.
 
-The network takes grey levels minus 114.75, divided by 57.375. A much-used tool feeds it [-1, 1]
-instead, and its features do not match the published ones; so the numbers are here and not an argument.
+The network takes grey levels minus 114.75, divided by 57.375. A popular tool feeds it [-1, 1]
+instead, and its features do not match the published ones; so these numbers are fixed here and are no argument.
 
 Deviation: batch norms are folded into the convolutions, which changes the last digits.
 """
@@ -34,18 +34,18 @@ from vadkit.backbones.weights import State, fill, randomise, read_weights
 SOURCE = "made by the conversion script of Tushar-N/pytorch-resnet3d on GitHub from Facebook's .pkl"
 MEAN, DEVIATION = 114.75, 57.375  # grey levels
 EPS = 1e-5
-# Of each layer: inner channels, spatial stride, and how many frames the first convolution of each block sees.
+# For each layer: inner channels, spatial stride, and how many frames the first convolution of each block covers.
 LAYERS = {
     "layer1": (64, 1, (3, 3, 3)),
     "layer2": (128, 2, (3, 1, 3, 1)),
     "layer3": (256, 2, (3, 1, 3, 1, 3, 1)),
     "layer4": (512, 2, (1, 3, 1)),
 }
-NON_LOCAL = ("layer2", "layer3")  # layers whose every second block ends in a non-local one
+NON_LOCAL = ("layer2", "layer3")  # layers in which every second block ends in a non-local one
 
 
 class I3dResnet50(Backbone):
-    """What happens in a snippet, as an inflated ResNet-50 sees it: 2048 features from Kinetics.
+    """Describe what happens in a snippet by an inflated ResNet-50: 2048 features learned on Kinetics.
 
     Args:
         weights: weight file of Tushar-N/pytorch-resnet3d.
@@ -107,7 +107,7 @@ class I3dResnet50(Backbone):
 
     def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of a snippet as the network takes it, (3, f, h, w)."""
-        missing = max(0, 3 - len(frames))  # of fewer, nothing is left after the first pool
+        missing = max(0, 3 - len(frames))  # with fewer, nothing is left after the first pool
         frames = np.concatenate([frames, *[frames[-1:]] * missing])
         x = resize_short_side(frames, self.short_side)
         for _, part in cut_crops(x, self.crop, self.crops):
@@ -125,7 +125,7 @@ def _conv(in_dim: int, dim: int, kernel: tuple[int, int, int], stride: tuple[int
 
 
 class NonLocal(nn.Module):
-    """Every place looks at every other (section 3.2, embedded Gaussian): x + out(softmax(theta phi / sqrt(c)) g)."""
+    """Attend to all places (section 3.2, embedded Gaussian): x + out(softmax(theta phi / sqrt(c)) g)."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -173,15 +173,15 @@ class InflatedResnet50(nn.Module):
         for layer, (inner, stride, frames) in LAYERS.items():
             blocks = nn.Sequential()
             for i, reach in enumerate(frames):
-                odd = non_local and layer in NON_LOCAL and i % 2 == 1
-                blocks.append(Bottleneck(width, inner, stride if i == 0 else 1, reach, i == 0, odd))
+                ends_non_local = non_local and layer in NON_LOCAL and i % 2 == 1
+                blocks.append(Bottleneck(width, inner, stride if i == 0 else 1, reach, i == 0, ends_non_local))
                 width = 4 * inner
             self.add_module(layer, blocks)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.max_pool3d(F.relu_(self.conv1(x)), (2, 3, 3), 2)
         x = self.layer1(x)
-        if x.shape[2] > 1:  # of very short clips nothing would be left
+        if x.shape[2] > 1:  # nothing would be left of very short clips
             x = F.max_pool3d(x, (2, 1, 1), (2, 1, 1))
         x = self.layer4(self.layer3(self.layer2(x)))
         return x.float().mean((2, 3, 4))
@@ -211,12 +211,12 @@ def folded_state(state: State, network: nn.Module, path: str) -> State:
         path,
         f"I3D ResNet-50 {'with' if here else 'without'} non-local blocks",
         unused=("fc.",),
-        hint=hint if here != there else "expected are the names of Tushar-N/pytorch-resnet3d",
+        hint=hint if here != there else "expected the tensor names of Tushar-N/pytorch-resnet3d",
     )
 
 
 def _names(ours: str) -> Pair:
-    """Return the names of a convolution and its norm in the file, beside ours."""
+    """Return our name of a convolution and those of it and its norm in the file."""
     outer, _, last = ours.rpartition(".")
     dot = "." if outer else ""
     if last == "downsample":

@@ -3,17 +3,17 @@
 Legend: ``s`` snippets, ``n`` samples, ``f`` spectrogram frames, 64 mel bands.
 
 Paper: Hershey et al., CNN Architectures for Large-Scale Audio Classification, ICASSP 2017. The released
-network has 6 convolutions, 4 max pools and 3 linear layers. Papers that speak of "16 convolutional
+network has 6 convolutions, 4 max pools and 3 linear layers. Papers that mention "16 convolutional
 layers followed by 3 fully connected layers" describe VGG-19, for which no such weights or features
-exist; what is here is VGGish as released.
+exist; this is VGGish as released.
 
 Front end, on librosa: 16 kHz mono, periodic Hann window of 400 samples every 160, no centring, 512-point
 FFT, magnitude, 64 bands from 125 to 7500 Hz with triangles that are linear in mel (librosa's own are linear
 in Hz, which is off by 0.01), log(x + 0.01). In float64, because float32 is off by up to 5e-4.
 
 Window: the 15,600 samples (96 frames, 0.96 s) that end where the snippet ends, as XD-Violence's authors
-describe theirs; their script was never released, so equal numbers cannot be had. Sound that is
-missing is silence, ln 0.01 in every band.
+describe theirs; their script was never released, so equal numbers are out of reach. Missing sound
+is silence, ln 0.01 in every band.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ FFT, HOP, FRAME = 512, 160, 400
 FRAMES, BANDS, LOW, HIGH, FLOOR = 96, 64, 125.0, 7500.0, 0.01
 PLAN = (64, "pool", 128, "pool", 256, 256, "pool", 512, 512, "pool")
 DIM = 128
-BATCH = 16  # the linear layers cost the reading of 288 MB, however many rows they get
+BATCH = 16  # the linear layers read 288 MB of weights, however many rows they get
 
 
 class Vggish(Backbone):
-    """What can be heard in the second up to a snippet's end: 128 features from AudioSet.
+    """Describe the sound of the second up to a snippet's end: 128 features learned on AudioSet.
 
     Args:
         weights: weight file under the names of harritaylor/torchvggish.
@@ -85,7 +85,7 @@ class Vggish(Backbone):
         self.frozen = Frozen(self.name, load_network, weights, random_weights, precision, device, BATCH, layout)
 
     def recipe(self) -> dict[str, Any]:
-        told = {
+        recipe = {
             **self.frozen.recipe(),
             "network": "VGGish",
             "sample_rate": RATE,
@@ -93,7 +93,7 @@ class Vggish(Backbone):
             "log_mel": 1,
             "postprocess": self.postprocess,
         }
-        return told if self.pca is None else {**told, "pca": sha256(self.pca)}
+        return recipe if self.pca is None else {**recipe, "pca": sha256(self.pca)}
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
         x = self.frozen.run(self._examples(snippets))
@@ -110,7 +110,7 @@ class Vggish(Backbone):
 
 # -- front end -------------------------------------------------------------------------------------
 def last_window(samples: np.ndarray) -> np.ndarray:
-    """Return the last 15,600 samples, behind silence if there are fewer."""
+    """Return the last 15,600 samples, after silence if there are fewer."""
     samples = samples[-WINDOW:]
     return np.pad(samples, (WINDOW - len(samples), 0))
 
@@ -120,7 +120,7 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
 
     Raises ValueError for less than one frame.
     """
-    # Imported here: librosa takes seconds, and who only builds a graph needs none of it.
+    # Imported here: librosa takes seconds, and building a graph does not need it.
     from librosa.core.spectrum import stft
 
     if len(samples) < FRAME:
@@ -170,7 +170,7 @@ class VggishNetwork(nn.Module):
 
 
 def flattened(x: Tensor) -> Tensor:
-    """Take maps (s, c, 6, 4), return rows with the channel innermost, as in TensorFlow, whence the weights come."""
+    """Take maps (s, c, 6, 4), return rows with the channel innermost, as in TensorFlow, the source of the weights."""
     return rearrange(x, "s c h w -> s (h w c)")
 
 
@@ -188,7 +188,7 @@ def load_state(state: State, path: str) -> VggishNetwork:
     with torch.device("meta"):
         network = VggishNetwork()
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    check_names(state, wanted, path, "VGGish", ("pproc.",), "expected are the names of harritaylor/torchvggish")
+    check_names(state, wanted, path, "VGGish", ("pproc.",), "expected the tensor names of harritaylor/torchvggish")
     fill(network, {name: state[name] for name in wanted})
     return network
 
@@ -203,7 +203,7 @@ class Pca:
 
     @classmethod
     def read(cls, path: str) -> Pca:
-        """Raises VadkitError for a file without them."""
+        """Read a file. Raises VadkitError for one without them."""
         state = read_weights(path)
         state = {name.removeprefix("pproc."): tensor for name, tensor in state.items()}
         state = {n: t.reshape(DIM) if n == "pca_means" and t.numel() == DIM else t for n, t in state.items()}
@@ -217,7 +217,7 @@ class Pca:
 
 
 def quantised(x: np.ndarray) -> np.ndarray:
-    """Bring projected features to whole levels 0 to 255; what lies beyond +-2 is cut, halves go to even."""
+    """Bring projected features to whole levels 0 to 255; what exceeds +-2 is cut, halves go to even."""
     return np.round((np.clip(x, -2, 2) + 2) * (255 / 4))
 
 

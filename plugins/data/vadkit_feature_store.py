@@ -4,8 +4,8 @@ STORE/store.json            streams with widths and recipes, classes, frames per
 STORE/videos.json           names, splits, labels, classes, intervals
 STORE/<stream>/<name>.npy   float32 (t, dim) or (crops, t, dim)
 
-or the index that ``vadkit data import`` writes of published features, which stay where they are, or a
-packed one (``vadkit features pack``).
+or the index that ``vadkit data import`` writes for published features, which stay in place, or a packed
+store (``vadkit features pack``).
 
 Legend: t snippets, dim the width of a stream.
 """
@@ -23,14 +23,14 @@ from vadkit.store import StoredFeatures, random_weights_warning, read_store
 
 
 class FeatureStore(Dataset):
-    """Reads a feature store. Files are memory-mapped, so a crop that is not asked for is not read.
+    """Read a feature store. Files are memory-mapped, so only the crops in use are read.
 
     Raises VadkitError, naming file and cause, for a store that cannot be used: when it is opened for
-    its two JSON files, in ``videos`` for features that are missing, in ``read`` for a file's content.
+    its two JSON files, in ``videos`` for missing features, in ``read`` for a file's content.
 
     Args:
         root: the folder.
-        streams: which stream of the store feeds which input of the graph; None is the same names.
+        streams: which stream of the store feeds which input of the graph; null if their names are equal.
     """
 
     name = "feature_store"
@@ -71,11 +71,11 @@ class FeatureStore(Dataset):
         return self.stored.shape(video, self.streams.get(stream, stream))
 
     def path(self, video: Video, stream: str) -> Path:
-        """Return the file of a video's features; where there is one per crop, the first."""
+        """Return the file of a video's features; of several, one per crop, the first."""
         return self.stored.paths(video, self.streams.get(stream, stream))[0]
 
     def class_index(self, video: Video) -> int:
-        """Return the index of the main class: 0 normal, -1 if the video is abnormal in an unknown way."""
+        """Return the index of the main class: 0 normal, -1 if the class of an abnormal video is unknown."""
         if video.label == 0:
             return 0
         return self.classes.index(video.classes[0]) if video.classes else -1
@@ -111,13 +111,13 @@ class FeatureStore(Dataset):
             raise VadkitError(problems)
 
     def _gone(self, video: Video, stream: str) -> Problem:
-        """A file of the index that is not there."""
+        """Describe a file that the index lists and that does not exist."""
         path = self.stored.missing(video, stream)[0]
         moved = not self.store.base.is_dir()
-        hint = f"its folder is gone: set 'root' in {self.root / 'store.json'} to where the files are now"
+        hint = f"its folder is missing: set 'root' in {self.root / 'store.json'} to where the files are now"
         return Problem(
-            f"{path}: there is no such file, but it holds stream '{stream}' of video '{video.name}'",
-            hint=hint if moved else "put it back, or import the data set again",
+            f"{path}: no such file, and the index lists it as stream '{stream}' of video '{video.name}'",
+            hint=hint if moved else "restore it, or re-import the data set",
         )
 
     def _names(self, stream: str) -> set[str]:
@@ -126,22 +126,22 @@ class FeatureStore(Dataset):
         except OSError as error:
             fail(
                 f"{self.root / stream}: cannot be read: {(error.strerror or str(error)).lower()}",
-                hint=f"store.json names the stream '{stream}', so there must be a folder with its features",
+                hint=f"store.json lists the stream '{stream}', so a folder with its features must exist",
             )
 
     def _missing(self, video: Video, stream: str, there: set[str], look: bool) -> Problem:
-        """``look`` for the name that was meant: slow, so only for the problems that are shown."""
+        """``look`` for the intended name: slow, so only for the problems that are shown."""
         # Names differ in a suffix such as __0 more often than in a letter.
         longer = (name for name in sorted(there) if name.startswith(video.name))
         close = (next(longer, None) or nearest(video.name, there)) if look else None
-        hint = f"there is '{close}.npy'" if close else f"extract it, or take it out of {self.root / 'videos.json'}"
-        return Problem(f"{self.root / stream}: there are no features of video '{video.name}'", hint=hint)
+        hint = f"did you mean '{close}.npy'?" if close else f"extract it, or remove it from {self.root / 'videos.json'}"
+        return Problem(f"{self.root / stream}: no features of video '{video.name}'", hint=hint)
 
     def _warn_of_unlisted(self, stream: str, names: list[str]) -> None:
         if not names:
             return
-        count = "a feature file" if len(names) == 1 else f"{len(names)} feature files"
-        text = f"{self.root / stream}: {count} of no video in videos.json, the first is '{names[0]}.npy'"
+        count = "1 unlisted feature file" if len(names) == 1 else f"{len(names)} unlisted feature files"
+        text = f"{self.root / stream}: {count}, not in videos.json; the first is '{names[0]}.npy'"
         if text not in self.warnings:
             self.warnings.append(text)
 

@@ -16,9 +16,6 @@ import numpy as np
 
 from vadkit import Sampler, hookimpl
 
-LARGE = 1 << 16  # numbers
-Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
-
 
 class SegmentMean(Sampler):
     """Cut a video into equal segments and take the mean of each.
@@ -26,8 +23,8 @@ class SegmentMean(Sampler):
     Segment i is the mean of rows e_i .. e_i+1 - 1 with e = floor(linspace(0, t, length + 1)), or
     row e_i where that is empty, so a short video repeats rows and nothing is padded.
 
-    Every stream is segmented by itself. Bit for bit equal to the authors' loop over segments, at
-    several times its speed. Deviation: UR-DMU holds the edges of XD-Violence in 16 bits, which wrap
+    Each stream is segmented separately. Bit for bit equal to the authors' loop over segments, at
+    several times its speed. Deviation: UR-DMU stores the edges of XD-Violence in 16 bits, which wrap
     at 65 536 snippets; here they do not.
 
     Args:
@@ -57,14 +54,19 @@ class SegmentMean(Sampler):
 
 @lru_cache(maxsize=1024)
 def segment_edges(rows: int, segments: int) -> np.ndarray:
-    """Return the segments + 1 row numbers between which the segments lie, read-only."""
+    """Return the segments + 1 row numbers that bound the segments, read-only."""
     edges = np.floor(np.linspace(0, rows, segments + 1)).astype(np.int64)
     edges.setflags(write=False)
     return edges
 
 
+# -- the mean of each segment, fast ----------------------------------------------------------------
+LARGE = 1 << 16  # numbers in a result for which starting numba pays off
+Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
+
+
 def segment_means(x: np.ndarray, segments: int, out: np.ndarray | None = None) -> np.ndarray:
-    """Return the mean row of each segment of ``x`` (t, c), as (segments, c), in ``out`` if it is given.
+    """Return the mean row of each segment of ``x`` (t, c), as (segments, c), in ``out`` if given.
 
     The rows of a segment are added one after the other. That is the order in which a mean over the
     first axis adds, so the result is bit-identical to one mean per segment.
@@ -72,7 +74,7 @@ def segment_means(x: np.ndarray, segments: int, out: np.ndarray | None = None) -
     edges = segment_edges(len(x), segments)
     if out is None:
         out = np.empty((segments, x.shape[1]), x.dtype)
-    # To start numba takes a second, so a few small videos go without it; the result is the same.
+    # Starting numba takes a second, so a few small videos do without it; the result is the same.
     kernel = _kernel() if out.size >= LARGE or _kernel.cache_info().currsize else None
     if kernel is not None and x.dtype == out.dtype == np.float32:
         kernel(np.ascontiguousarray(x), edges, out)
@@ -83,7 +85,7 @@ def segment_means(x: np.ndarray, segments: int, out: np.ndarray | None = None) -
 
 @cache
 def _kernel() -> Kernel | None:
-    """Return the compiled loop; None without numba. The compiled one is kept on disk where that is possible."""
+    """Return the compiled loop, cached on disk where possible; None without numba."""
     try:
         from numba import njit
     except ImportError:
@@ -91,12 +93,12 @@ def _kernel() -> Kernel | None:
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}  # and sums in the order of the code
     try:
         return njit(cache=True, **options)(_row_by_row)  # type: ignore[no-any-return]
-    except RuntimeError:  # no folder that can be written to
+    except RuntimeError:  # no writable folder
         return njit(**options)(_row_by_row)  # type: ignore[no-any-return]
 
 
 def _row_by_row(x: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
-    """For numba: it is slow otherwise."""
+    """Average the segments row by row; slow unless numba compiles it."""
     segments, channels = out.shape
     for i in range(segments):
         first, end = edges[i], edges[i + 1]
@@ -104,7 +106,7 @@ def _row_by_row(x: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
         if last <= first:
             for c in range(channels):
                 out[i, c] = x[first, c]
-        elif last == first + 1:  # by far the commonest of the longer ones
+        elif last == first + 1:  # by far the most common of the longer ones
             for c in range(channels):
                 out[i, c] = (x[first, c] + x[last, c]) / count
         else:
@@ -118,7 +120,7 @@ def _row_by_row(x: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
 
 
 def _in_passes(x: np.ndarray, edges: np.ndarray, out: np.ndarray) -> None:
-    """The same by numpy: add the k-th rows of all segments at a time."""
+    """Average the segments with numpy: add the k-th rows of all segments at once."""
     start, count = edges[:-1], np.diff(edges)
     out[...] = x[start]
     for k in range(1, int(count.max())):

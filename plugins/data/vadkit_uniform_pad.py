@@ -18,10 +18,10 @@ from vadkit import Sampler, hookimpl
 
 
 class UniformPad(Sampler):
-    """Rows floor(linspace(0, t - 1, length)) of a longer video; zero rows behind a shorter one.
+    """Take rows floor(linspace(0, t - 1, length)) of a longer video; pad a shorter one with zero rows at its end.
 
-    Every stream is brought to length by itself, so two streams of one video agree only roughly
-    where their t differ. The number of real snippets is that of the **first** stream.
+    Each stream is brought to length separately, so two streams of one video are aligned only roughly
+    if their t differ. The number of real snippets is that of the **first** stream.
 
     ``finish`` cuts a batch to its longest video and may overwrite the padding. "ramp" is what
     WSV-GST does: from the second-last to the last real snippet in equal steps. In every stream it
@@ -31,11 +31,11 @@ class UniformPad(Sampler):
 
     Args:
         length: snippets in training.
-        fill: what stands in the padding.
+        fill: what the padding holds.
         cut: cut a batch to its longest video.
-        count: what is a real snippet: every "row", or only rows that are not "nonzero" throughout
+        count: what counts as a real snippet: every "row", or only rows that are not "nonzero" throughout
             (the authors', for whom a black snippet inside a video shortens it at the end).
-        unfilled: streams that keep zero padding whatever ``fill`` says (flow, in the authors' code
+        unfilled: streams that keep zero padding whatever ``fill`` is (flow, in the authors' code
             for three streams).
         common: cut all streams to the shortest of them first (HL-Net, CMA-LA: RGB is often one snippet
             longer than flow), so that a row is the same snippet in each.
@@ -80,7 +80,7 @@ class UniformPad(Sampler):
 
     def _bring(self, x: np.ndarray, out: np.ndarray) -> None:
         if len(x) > self.length:
-            np.take(x, even_rows(len(x), self.length), axis=0, out=out, mode="clip")  # others make a copy first
+            np.take(x, even_rows(len(x), self.length), axis=0, out=out, mode="clip")  # other modes copy first
         else:
             out[: len(x)] = x
             out[len(x) :] = 0
@@ -106,7 +106,7 @@ def even_rows(length: int, wanted: int) -> np.ndarray:
 def ramp(x: Tensor, lengths: Tensor) -> Tensor:
     """Return ``x`` (b, t, c) with the rows from ``lengths`` (b) on as a ramp between the two before.
 
-    A row number below 0 counts from the end, as in the authors' code: there is zero padding.
+    A row number below 0 counts from the end, as in the authors' code, where the padding is zero.
     """
     t = x.shape[1]
     rows = torch.arange(len(x), device=x.device)

@@ -12,7 +12,7 @@ from vadkit.evaluate.scorebook import ScoreBook
 
 
 class FrameMetrics(Metric):
-    """Counts frames: auc, ap, ap_trapezoid, those of abnormal videos only, false alarms, per class.
+    """Rank frames by score: auc, ap, ap_trapezoid, those of abnormal videos only, false alarms, and per class.
 
     See ``vadkit.evaluate.scorebook`` for what each figure is.
     """

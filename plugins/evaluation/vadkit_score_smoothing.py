@@ -15,20 +15,20 @@ from vadkit import Postprocess, hookimpl
 
 
 class ScoreSmoothing(Postprocess):
-    """Mean over kappa snippets: "slide" from each snippet onwards, "fixed" in blocks side by side.
+    """Average scores over kappa snippets: "slide" from each snippet onwards, "fixed" in adjacent blocks.
 
-    s~_i = (s_i + ... + s_(i + kappa - 1)) / kappa. The window looks ahead, so a live score comes
-    kappa - 1 snippets late.
+    s~_i = (s_i + ... + s_(i + kappa - 1)) / kappa. The window extends into the future, so a live score is delayed by
+    kappa - 1 snippets.
 
-    Quirk of the authors that is kept: behind the last snippet they read zeros ("zero"), so the last
-    kappa - 1 scores sag towards 0, and a video of one snippet loses all but 1 / kappa of its score.
-    "edge" repeats the last score instead, "shrink" averages what is there.
+    Quirk of the authors that is kept: after the last snippet they assume zeros ("zero"), so the last
+    kappa - 1 scores drop towards 0, and a video of one snippet keeps only 1 / kappa of its score.
+    "edge" repeats the last score instead, "shrink" averages the existing ones.
     Deviation: kappa = 1 leaves the scores as they are; the authors refuse it.
 
     Args:
         kappa: window in snippets.
         mode: "slide" (seed paper, all sets) or "fixed" (PEL4VAD on XD-Violence).
-        pad: what lies behind the last snippet.
+        pad: what follows the last snippet.
     """
 
     name = "score_smoothing"
@@ -55,18 +55,18 @@ class ScoreSmoothing(Postprocess):
 
     def slide(self, scores: np.ndarray) -> np.ndarray:
         """Return the sliding mean, (t,)."""
-        values, counted = self._behind(scores, self.kappa - 1)
+        values, counted = self._padded(scores, self.kappa - 1)
         window = np.lib.stride_tricks.sliding_window_view
         return window(values, self.kappa).sum(1) / window(counted, self.kappa).sum(1)
 
     def blocks(self, scores: np.ndarray) -> np.ndarray:
         """Return block means, each kappa times; the last block is whole, so up to kappa - 1 longer."""
-        values, counted = self._behind(scores, -len(scores) % self.kappa)
+        values, counted = self._padded(scores, -len(scores) % self.kappa)
         mean = values.reshape(-1, self.kappa).sum(1) / counted.reshape(-1, self.kappa).sum(1)
         return mean.repeat(self.kappa)
 
-    def _behind(self, scores: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the scores with ``count`` padded ones behind, and 1 where an entry counts, else 0."""
+    def _padded(self, scores: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scores followed by ``count`` padded ones, and 1 where an entry counts, else 0."""
         value = scores[-1] if self.pad == "edge" else 0
         counts = 0 if self.pad == "shrink" else 1
         values = np.concatenate([scores, np.full(count, value, scores.dtype)])

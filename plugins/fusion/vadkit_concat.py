@@ -1,6 +1,6 @@
-"""Concatenation: the streams side by side, in the order in which they are wired.
+"""Concatenation of streams, in the order in which they are wired.
 
-Eq. 3 and, as the plain reading of fusion, Eq. 15 and 16 of the seed paper.
+Eq. 3 and, read literally, Eq. 15 and 16 of the seed paper.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Concatenation with a learned weight per stream and snippet, softmax over the streams.
 
-The other way to read "feature fusion with attention" in the seed paper (IEEE OJCS 2024): each stream
+Another interpretation of "feature fusion with attention" in the seed paper (IEEE OJCS 2024): each stream
 is a token, and the tokens of one snippet compete.
 
 Legend: b bags x crops, t snippets, c channels, n streams.
@@ -24,7 +24,7 @@ class ConcatAttention(Fusion):
 
     name = "concat_attention"
     example = {"dims": [4, 3]}
-    paper = "a reading of section IV-E of the seed paper (IEEE OJCS 2024)"
+    paper = "an interpretation of section IV-E of the seed paper (IEEE OJCS 2024)"
 
     def __init__(self, *, dims: list[int]) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Gated feature fusion with attention: the main stream asks another, and a gate weighs the answer.
+"""Gated feature fusion with attention: the main stream attends to another, and a gate weights the result.
 
-Section IV-E of the seed paper (IEEE OJCS 2024), which names it and writes only a concatenation; the
-formulas are those of the authors' code (``GatedFeatureFusionWithAttention``).
+Section IV-E of the seed paper (IEEE OJCS 2024), which names it but gives only a concatenation; the
+equations are those of the authors' code (``GatedFeatureFusionWithAttention``).
 
 Legend: b bags x crops, t snippets, c channels of the main stream.
 """
@@ -24,12 +24,11 @@ class GatedAttention(Fusion):
     out = fc(sigmoid(gate(j)) * j). One head, no norm, no residual around the gate. The first
     stream decides the width; a stream of another width is projected first.
 
-    Equal to the seed authors' code. State names, per further stream: steps.N.query, key, value,
-    gate, out for their ``cross_attention.query``, ``.key``, ``.value``, ``gate``, ``fc``.
+    Equal to the seed authors' code.
 
     Args:
         dims: widths of the streams, the main one first.
-        use_mask: padding of the other streams takes no part. Off as in the authors' code.
+        use_mask: exclude the padding of the other streams. Off as in the authors' code.
     """
 
     name = "gated_attention"
@@ -39,6 +38,13 @@ class GatedAttention(Fusion):
     fidelity = "code"
     lookahead = "all"
     mask_switch = "use_mask"
+    authors_names = {  # of one ``GatedFeatureFusionWithAttention``, which joins one further stream
+        "steps.0.query": "cross_attention.query",
+        "steps.0.key": "cross_attention.key",
+        "steps.0.value": "cross_attention.value",
+        "steps.0.gate": "gate",
+        "steps.0.out": "fc",
+    }
 
     def __init__(self, *, dims: list[int], use_mask: bool = False) -> None:
         super().__init__()
@@ -57,7 +63,7 @@ class GatedAttention(Fusion):
 
 
 class GatedStep(nn.Module):
-    """Main and one other stream."""
+    """Fold one other stream into the main one."""
 
     def __init__(self, dim: int, other: int) -> None:
         super().__init__()
@@ -74,7 +80,7 @@ class GatedStep(nn.Module):
         return self.out(torch.sigmoid(self.gate(joint)) * joint)
 
     def attend(self, main: Tensor, other: Tensor, bias: Tensor | None) -> Tensor:
-        """Return what the main stream reads from the other, (b, t, c)."""
+        """Return what the main stream takes from the other, (b, t, c)."""
         parts = (self.query(main), self.key(other), self.value(other))
         q, k, v = (rearrange(part, "b t c -> b 1 t c") for part in parts)  # one head
         bias = None if bias is None else rearrange(bias, "b 1 t -> b 1 1 t")

@@ -8,7 +8,7 @@ from vadkit import Fusion, hookimpl
 
 
 class Sum(Fusion):
-    """Add the streams.
+    """Add streams of one width.
 
     Args:
         dim: width of every stream.

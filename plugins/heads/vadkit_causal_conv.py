@@ -1,4 +1,4 @@
-"""Scoring head that looks back only: a convolution over the last snippets.
+"""Causal scoring head: a convolution over the current snippet and those before it.
 
 The classifier of PEL4VAD (Pu et al., IEEE TIP 2024) and Eq. 6 of the seed paper, where the kernel is
 called Delta t (3 for XD-Violence and ShanghaiTech, 9 for UCF-Crime).
@@ -18,16 +18,15 @@ from vadkit.layers import initialise
 
 
 class CausalConv(Head):
-    """Score a snippet from itself and the ``kernel - 1`` before it; before the start there are zeros.
+    """Score a snippet from itself and the ``kernel - 1`` before it, with zeros before the start.
 
-    Gives a logit; the graph takes the sigmoid. Equal to PEL4VAD and to the seed authors' code.
-    State names: conv, for their ``classifier``.
+    Returns a logit; the graph applies the sigmoid. Equal to PEL4VAD and to the seed authors' code.
 
     Args:
         in_dim: width of the snippets.
-        kernel: snippets that one score sees.
-        logits: 1, or 2 for the softmax of Eq. 17 and 18: of two logits it is the sigmoid of their
-            difference, which is returned.
+        kernel: snippets that one score depends on.
+        logits: 1, or 2 for the softmax of Eq. 17 and 18, which is the sigmoid of their difference;
+            the difference is returned.
         dropout: on the snippets before they are scored; .5 in the seed authors' two-stream model.
     """
 
@@ -37,6 +36,7 @@ class CausalConv(Head):
     paper = "Pu et al., Learning Prompt-Enhanced Context Features, IEEE TIP 2024"
     fidelity = "code"
     range = "logit"
+    authors_names = {"conv": "classifier"}
 
     def __init__(self, *, in_dim: int, kernel: int = 3, logits: Literal[1, 2] = 1, dropout: float = 0.0) -> None:
         super().__init__()

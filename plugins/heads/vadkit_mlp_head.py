@@ -1,4 +1,4 @@
-"""Scoring head of fully connected layers, snippet by snippet.
+"""Scoring head of fully connected layers, applied to each snippet.
 
 The classifier of UR-DMU (Zhou et al., AAAI 2023: hidden 128) and, with other widths, of most systems.
 
@@ -14,15 +14,15 @@ from vadkit.layers import Activation, Init, initialise, nonlinearity
 
 
 class MlpHead(Head):
-    """Linear layers with an activation and dropout behind each but the last, which gives one logit.
+    """Score each snippet by linear layers, with an activation and dropout after all but the last.
 
-    Equal to UR-DMU. State names: layers.N, for their ``cls_head.mlp.2N``.
+    Returns a logit. Equal to UR-DMU.
 
     Args:
         in_dim: width of the snippets.
         hidden: widths of the hidden layers; null means one of 128.
-        activation: behind every hidden layer.
-        dropout: behind every activation.
+        activation: after every hidden layer.
+        dropout: after every activation.
         init: "xavier", or "torch" as UR-DMU starts it.
     """
 
@@ -32,6 +32,7 @@ class MlpHead(Head):
     paper = "Zhou et al., Dual Memory Units with Uncertainty Regulation, AAAI 2023"
     fidelity = "code"
     range = "logit"
+    authors_names = {"layers.0": "cls_head.mlp.0", "layers.1": "cls_head.mlp.2"}
 
     def __init__(
         self,

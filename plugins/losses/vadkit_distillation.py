@@ -2,7 +2,7 @@
 
 Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015, on the two classes
 normal and abnormal of a snippet. The seed paper calls PEL4VAD's prompt loss a distillation loss;
-that one is ``prompt_alignment``. This is the thing itself, for whoever reads Eq. 19 literally.
+that one is ``prompt_alignment``. This is real distillation, for Eq. 19 taken literally.
 
 Legend: b bags x crops, t snippets.
 """
@@ -19,9 +19,9 @@ from vadkit.layers import full_precision, probability_loss, weighted_mean
 
 
 class Distillation(Loss):
-    """Mean disagreement with a teacher's probabilities over the real snippets.
+    """Average the disagreement with a teacher's probabilities over the real snippets.
 
-    No gradient reaches the teacher. Padding takes no part.
+    No gradient reaches the teacher. Padding is excluded.
 
     Args:
         mode: "bce" cross entropy; "kl" the same less the teacher's own entropy, so that 0 means

@@ -1,7 +1,7 @@
-"""The losses that teach UR-DMU's two memories what is normal and what is not.
+"""The losses that train UR-DMU's two memories to separate normal from abnormal.
 
 Zhou, Yu, Yang, "Dual Memory Units with Uncertainty Regulation for Weakly Supervised Video Anomaly
-Detection", AAAI 2023. The seed paper (IEEE OJCS 2024, code of WSV-GST) uses them with other picks.
+Detection", AAAI 2023. The seed paper (IEEE OJCS 2024, code of WSV-GST) uses them with another k.
 
 Legend: b bags x crops, v videos, p pairs of videos, t snippets, c channels, k chosen snippets.
 """
@@ -32,7 +32,7 @@ WIDTH = 100.0  # how much longer abnormal read-outs should be
 
 
 class DualMemoryLoss(Loss):
-    """Make each memory answer to its own kind of snippet, and keep the two kinds apart.
+    """Make each memory respond to its own kind of snippet, and keep the two kinds apart.
 
     With a the abnormal and n the normal memory's score of a snippet, and "top" the mean of the k
     largest, the total is
@@ -56,16 +56,16 @@ class DualMemoryLoss(Loss):
     ``form``: "ur_dmu" takes k = t // 16 + 1 for top; "wsv_gst" takes 20.
 
     Quirks of the authors that are kept: ``kl`` is summed over time and averaged over channels;
-    padding can be picked and takes part in ``kl`` (``use_mask`` ends that), only normal_high and
-    abnormal_low leave it out; minimising ``cosine`` pulls the normal and the abnormal vector
-    together, which looks like a slip of the sign (WSV-GST: 0.5; here off). Deviation: k is cut to t.
+    padding can be picked and enters ``kl`` (``use_mask`` ends that), only normal_high and
+    abnormal_low exclude it; minimising ``cosine`` pulls the normal and the abnormal vector
+    together, which looks like a sign error (WSV-GST: 0.5; here off). Deviation: k is cut to t.
 
     Args:
         dim: width of the features.
-        form: whose k.
+        form: whose k to use.
         cos_weight: weight of ``cosine``.
         pool_k: snippets pooled for triplet, distance and cosine; null for t // 16 + 1.
-        use_mask: padding takes no part anywhere.
+        use_mask: exclude padding everywhere.
     """
 
     name = "dual_memory_loss"

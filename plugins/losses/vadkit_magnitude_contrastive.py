@@ -1,4 +1,4 @@
-"""Magnitude-contrastive loss: features of abnormal videos get another length than those of normal ones.
+"""Magnitude-contrastive loss: features of abnormal and normal videos get different magnitudes.
 
 Chen et al., "MGFN: Magnitude-Contrastive Glance-and-Focus Network for Weakly-Supervised Video
 Anomaly Detection", AAAI 2023. The seed paper (IEEE OJCS 2024) keeps its inter-class term only.
@@ -36,10 +36,10 @@ class MagnitudeContrastive(Loss):
     The i-th normal video of a batch is paired with its i-th abnormal one.
 
     Quirks of the authors that are kept: snippets are chosen by L2 and compared by L1; only equal
-    ranks are compared, so two neighbours that change ranks change the loss; padding takes part
+    ranks are compared, so two neighbours that swap ranks change the loss; padding is included
     (``use_mask`` ends that); a batch of one normal and one abnormal video compares the normal one
-    with itself in their code (``single_pair: authors`` imitates it, the default compares the two).
-    Deviations: k is cut to t; MGFN's paper has sums over all pairs, its code and this loss have not.
+    with itself in their code (``single_pair: authors`` does the same, the default compares the two).
+    Deviations: k is cut to t; MGFN's paper sums over all pairs, its code and this loss do not.
 
     Args:
         dim: width of the features.
@@ -120,7 +120,7 @@ class MagnitudeContrastive(Loss):
         return {"total": 0.001 * between + abnormal + normal, **parts}
 
     def pair_distance(self, magnitude: Tensor, real: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return D of each pair and 1.0 where there is such a pair, both (p, crops)."""
+        """Return D of each pair and 1.0 where the pair exists, both (p, crops)."""
         normal, abnormal, exists = pair_bags(labels)
         both = real[abnormal] * real[normal]
         distance = _distance(magnitude[abnormal] * both, magnitude[normal] * both)

@@ -1,7 +1,7 @@
-"""Prompt-enhanced learning: what happens in a video should resemble the text vector of its class.
+"""Prompt-enhanced learning: the features of a video should resemble the text vector of its class.
 
 Pu, Wu, Yang, Wang, "Learning Prompt-Enhanced Context Features for Weakly-Supervised Video Anomaly
-Detection", IEEE TIP 2024 (L_kd there, L_PEL in vadkit's reading of the seed paper).
+Detection", IEEE TIP 2024 (L_kd there; in the seed paper L_PEL, as vadkit interprets it).
 
 Legend: b bags x crops, v videos, t snippets, c channels, n = 2 v rows: foreground and background
 of each video in turn.
@@ -25,7 +25,7 @@ TINY = 1e-8
 
 
 class PromptAlignment(Loss):
-    """Align what is pooled from a video's anomalous and calm snippets with text vectors of its class.
+    """Align the pooled anomalous and calm snippets of a video with the text vectors of its class.
 
     Snippets are pooled with weights exp(10 s) - 1 (foreground) and exp(10 (1 - s)) - 1 (background),
     which sum to 1 over time. A normal video gives one row: its foreground, of class 0. An abnormal
@@ -37,14 +37,14 @@ class PromptAlignment(Loss):
     Rows are laid out for all videos, and those that do not exist are masked, so that no shape depends
     on the labels.
 
-    Quirk of the authors that is kept: padding takes part in the pooling (``use_mask`` ends that).
+    Quirk of the authors that is kept: padding enters the pooling (``use_mask`` ends that).
 
     Args:
         dim: width of the features, which must be that of the text vectors.
-        temperature: where the learned temperature starts; ``logit_scale`` holds log(1 / temperature).
+        temperature: initial value of the learned temperature; ``logit_scale`` holds log(1 / temperature).
         log: "log_softmax" (the seed paper's and PEL4VAD's released code) or "softmax_eps", that is
             log(softmax + 1e-7), found in an earlier version of theirs.
-        use_mask: padding takes no part.
+        use_mask: exclude padding.
     """
 
     name = "prompt_alignment"
@@ -62,6 +62,7 @@ class PromptAlignment(Loss):
     paper = "Pu et al., Learning Prompt-Enhanced Context Features, IEEE TIP 2024"
     fidelity = "code"
     mask_switch = "use_mask"
+    authors_names = {"logit_scale": "logit_scale"}
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class PromptAlignment(Loss):
         class (v, 2, c), classes (v), labels (v), mask (b, t); return the loss as "total"."""
         x, scores, prompts = (full_precision(v) for v in (x, scores, prompts))
         kinds, exists = self.row_classes(classes, labels)
-        with torch.autocast(x.device.type, enabled=False):  # else its products are in half precision
+        with torch.autocast(x.device.type, enabled=False):  # otherwise its products are in half precision
             rows = self.pool(x, scores, mask if self.use_mask else None, crops or 1)
             logits = self.logits(rows, self.row_prompts(prompts, labels))
             return {"total": self.divergence(logits, kinds, exists)}
@@ -106,7 +107,7 @@ class PromptAlignment(Loss):
 
     @staticmethod
     def row_classes(classes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the class of each row and whether there is such a row, both (n)."""
+        """Return the class of each row and whether the row exists, both (n)."""
         abnormal = labels > 0.5
         own = torch.where(abnormal, classes, 0)
         kinds = rearrange([own, torch.zeros_like(own)], "two v -> (v two)")
@@ -122,7 +123,7 @@ class PromptAlignment(Loss):
     def logits(self, rows: Tensor, texts: Tensor) -> Tensor:
         """Return cosine / temperature of each row with each text, (n, n)."""
         rows, texts = (F.normalize(v, dim=-1, eps=TINY) for v in (rows, texts))
-        # Seen from one calm text, all calm texts are exactly 0, and so exactly alike for every row.
+        # Relative to one calm text, all calm texts are exactly 0, and so exactly equal for every row.
         calm = texts[1:2]
         return self.logit_scale.exp() * (rows @ calm.T + rows @ (texts - calm).T)
 

@@ -1,6 +1,6 @@
 """Top-k multiple-instance loss: a video is as abnormal as its few most abnormal snippets.
 
-Used alike by PEL4VAD (loss1), UR-DMU (L_att), the seed paper (L_MIL) and many before them; the
+Used in the same form by PEL4VAD (loss1), UR-DMU (L_att), the seed paper (L_MIL) and many before them; the
 count k = length // 16 + 1 goes back to Wu et al., "Not only Look, but also Listen", ECCV 2020.
 
 Legend: b bags x crops, v videos, t snippets.
@@ -18,13 +18,13 @@ from vadkit.layers import full_precision, per_video, probability_loss, topk_mean
 
 
 class TopkMil(Loss):
-    """Binary cross entropy between the video's label and the mean of its k highest scores.
+    """Compare a video's label with the mean of its k highest scores by binary cross entropy.
 
     The scores of the crops of one video are averaged before the choice, as in UR-DMU. Padding
-    never takes part. A video without a real snippet counts for nothing.
+    is never included. A video without a real snippet is ignored.
 
     Args:
-        normal_k: how many scores speak for a normal video: "one" (PEL4VAD and the seed paper) or
+        normal_k: how many scores represent a normal video: "one" (PEL4VAD and the seed paper) or
             "ratio", as many as for an abnormal one (UR-DMU).
         divisor: an abnormal video of n snippets is judged by n // divisor + 1 scores, at most n.
     """

@@ -1,4 +1,4 @@
-"""Dual memory with uncertainty: what is normal and what is abnormal, each read from its own bank.
+"""Dual memory with uncertainty: one bank for what is normal, one for what is abnormal.
 
 Zhou, Yu, Yang, "Dual Memory Units with Uncertainty Regulation for Weakly Supervised Video Anomaly
 Detection", AAAI 2023: dual memory units (DMU) and the normal data uncertainty learning (DUL).
@@ -19,27 +19,25 @@ from vadkit.layers import Init, full_precision, initialise, nonlinearity, to_row
 
 
 class DualMemory(Temporal):
-    """Read two banks of learned slots and encode the readings; in training, normal bags get noise.
+    """Read two banks of learned slots and encode the read-outs; in training, normal bags get noise.
 
     A bank M answers x with a = sigmoid(x M^T / sqrt(c)): a score (mean of the s // 16 + 1 largest
-    entries) and a reading a M. Both readings pass one encoder of means, mu; the normal one also an
-    encoder of log variances. The output is mu(abnormal reading) + mu(normal reading); in
+    entries) and a read-out a M. Both read-outs pass one encoder of means, mu; the normal one also an
+    encoder of log variances. The output is mu(abnormal read-out) + mu(normal read-out); in
     training, bags labelled normal take z = mu + noise exp(logvar / 2) for the second term.
 
-    Labels, not positions in the batch, say which bags are normal. Without labels (at test) no
-    noise is drawn. Equal to UR-DMU and to the seed authors' code. State names: abnormal and
-    normal for their ``Amemory.memory_block`` and ``Nmemory.memory_block``; encoder_mu and
-    encoder_var for ``encoder_mu.0`` and ``encoder_var.0``.
+    Labels, not positions in the batch, determine which bags are normal. Without labels (at test) no
+    noise is drawn. Equal to UR-DMU and to the seed authors' code.
 
     Outputs besides x: abnormal_score and normal_score (b, t); abnormal_read, mu and logvar, the
-    encoded readings; latent, z of every row (mu itself where no noise is drawn).
+    encoded read-outs; latent, z of every row (mu itself where no noise is drawn).
 
     Args:
         in_dim: width of the snippets, kept.
         abnormal_slots: slots of the abnormal bank.
         normal_slots: slots of the normal bank.
-        activation: behind both encoders; "relu" in one of the seed authors' files.
-        latent: off leaves DUL out: readings are used as they are, logvar is 0.
+        activation: after both encoders; "relu" in one of the seed authors' files.
+        latent: off omits DUL: read-outs are used unencoded, logvar is 0.
         init: "xavier" as the seed starts the encoders, "torch" as UR-DMU does.
     """
 
@@ -57,6 +55,12 @@ class DualMemory(Temporal):
     example = {"in_dim": 8, "abnormal_slots": 5, "normal_slots": 3}
     paper = "Zhou et al., Dual Memory Units with Uncertainty Regulation, AAAI 2023"
     fidelity = "code"
+    authors_names = {
+        "abnormal": "Amemory.memory_block",
+        "normal": "Nmemory.memory_block",
+        "encoder_mu": "encoder_mu.0",
+        "encoder_var": "encoder_var.0",
+    }
 
     def __init__(
         self,
@@ -115,7 +119,7 @@ class DualMemory(Temporal):
         return answer, best.mean(-1)
 
     def _encode(self, answer: Tensor, bank: Tensor, encoder: nn.Linear | None) -> Tensor:
-        """Return encoder(answer M): the bank goes through the weights once, not every reading."""
+        """Return encoder(answer M): the bank goes through the weights once, instead of every read-out."""
         if encoder is None:
             return answer @ bank
         return self.activation(answer @ (bank @ encoder.weight.T) + encoder.bias)

@@ -1,4 +1,4 @@
-"""Global and local multi-head self-attention: softmax attention beside a fixed, decaying kernel.
+"""Global and local multi-head self-attention: softmax attention next to a fixed, decaying kernel.
 
 Zhou, Yu, Yang, "Dual Memory Units with Uncertainty Regulation for Weakly Supervised Video Anomaly
 Detection", AAAI 2023, section "Global and Local Feature Learning". The seed paper uses it for
@@ -23,32 +23,30 @@ from vadkit.layers import Init, distances, initialise, padding_bias
 
 DECAY = math.e  # the kernel falls by 1/e every e snippets
 REACH = 282  # snippets beyond which it is 0 in float32
-LONG = 2048  # snippets above which what is 0 is left out
+LONG = 2048  # snippets above which the zeros are left out
 Normalise = Literal["column", "row"]
-Read = Callable[[Tensor], Tensor]  # local values (b, t, h * d) to what is read from them
+Read = Callable[[Tensor], Tensor]  # local values (b, t, h * d) to their weighted sums
 
 
 class GlobalLocalAttention(Temporal):
-    """Pre-norm transformer whose heads each join softmax attention with a reading by distance alone.
+    """Apply a pre-norm transformer in which each head joins softmax attention and a sum weighted by distance alone.
 
-    One bias-free projection gives q, k, v and a second value; the local branch weighs the second
+    One bias-free projection gives q, k, v and a second value; the local branch weights the second
     value by exp(-|i - j| / e), the same for all heads and layers. No position code, no final norm.
 
-    Equal to UR-DMU and to the seed authors' code. State names, per layer: attn_norm, qkvt (rows
-    q, k, v, local value; head-major), out, ff_norm, ff_in, ff_out, for their ``0.norm``,
-    ``0.fn.to_qkv``, ``0.fn.to_out.0``, ``1.norm``, ``1.fn.net.0``, ``1.fn.net.3``.
+    The feed-forward part is as wide as the snippets. Equal to UR-DMU and to the seed authors' code.
 
     Args:
         in_dim: width of the snippets, kept.
         depth: layers.
         heads: heads per layer.
-        head_dim: width of a head, free of ``in_dim``.
-        dropout: behind both projections of the feed-forward part and behind ``out``.
+        head_dim: width of a head, independent of ``in_dim``.
+        dropout: after both projections of the feed-forward part and after ``out``.
         normalise: "column" divides the kernel's columns by their sums, so that rows at both ends
-            do not add to 1: a slip that UR-DMU and all code from it share, up to .03 in the
-            scores. "row" is the weighted mean that the paper means.
-        use_mask: padding takes no part. Off as in the authors' code, where it does.
-        init: "xavier" as the seed starts it, "torch" as UR-DMU does.
+            do not add to 1: an error that UR-DMU and all code derived from it share, up to .03 in
+            the scores. "row" is the weighted mean that the paper describes.
+        use_mask: exclude padding. Off as in the authors' code, which includes it.
+        init: "xavier" as in the seed authors' code, "torch" as in UR-DMU.
     """
 
     name = "gl_mhsa"
@@ -59,6 +57,14 @@ class GlobalLocalAttention(Temporal):
     fidelity = "code"
     lookahead = "all"
     mask_switch = "use_mask"
+    authors_names = {
+        "layers.*.attn_norm": "layers.*.0.norm",
+        "layers.*.qkvt": "layers.*.0.fn.to_qkv",
+        "layers.*.out": "layers.*.0.fn.to_out.0",
+        "layers.*.ff_norm": "layers.*.1.norm",
+        "layers.*.ff_in": "layers.*.1.fn.net.0",
+        "layers.*.ff_out": "layers.*.1.fn.net.3",
+    }
 
     def __init__(
         self,
@@ -83,7 +89,7 @@ class GlobalLocalAttention(Temporal):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
         mask = mask if self.use_mask else None
-        read = local_reading(x, mask, self.normalise)
+        read = local_branch(x, mask, self.normalise)
         bias = padding_bias(mask, x)
         for layer in self.layers:
             x = layer(x, read, bias)
@@ -98,7 +104,7 @@ class GlobalLocalLayer(nn.Module):
         self.heads = heads
         inner = heads * head_dim
         self.attn_norm = nn.LayerNorm(dim)
-        self.qkvt = nn.Linear(dim, 4 * inner, bias=False)
+        self.qkvt = nn.Linear(dim, 4 * inner, bias=False)  # rows q, k, v, local value; head-major
         self.out = nn.Linear(2 * inner, dim)
         self.ff_norm = nn.LayerNorm(dim)
         self.ff_in = nn.Linear(dim, dim)
@@ -106,13 +112,13 @@ class GlobalLocalLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
-        """Take x (b, t, c), what reads the local values, and the bias (b, 1, t)."""
+        """Take x (b, t, c), the local branch, and the bias (b, 1, t)."""
         x = x + self.dropout(self.out(self.attend(self.attn_norm(x), read, bias)))
         hidden = self.dropout(nn.functional.gelu(self.ff_in(self.ff_norm(x))))
         return x + self.dropout(self.ff_out(hidden))
 
     def attend(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
-        """Return (b, t, h * 2d): per head the global reading, then the local one."""
+        """Return (b, t, h * 2d): for each head the global output, then the local one."""
         q, k, v, local = self.qkvt(x).chunk(4, dim=-1)  # each (b, t, h * d)
         q, k, v = (rearrange(part, "b t (h d) -> b h t d", h=self.heads) for part in (q, k, v))
         bias = None if bias is None else bias[:, None]  # the same for all heads
@@ -121,7 +127,7 @@ class GlobalLocalLayer(nn.Module):
         return rearrange(torch.cat([far, near], dim=-1), "b t h d -> b t (h d)")
 
 
-def local_reading(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Read:
+def local_branch(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Read:
     """Return the local branch for bags like x (b, t, c) as a function, the same for all layers."""
     if torch.compiler.is_compiling() or x.shape[1] <= LONG:
         kernel = local_kernel(x, mask, normalise).to(x.dtype)
@@ -152,7 +158,7 @@ def local_kernel(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Tensor
     total = weight.sum(-1, keepdim=True)  # of row i; the kernel is symmetric, so of column i as well
     if normalise == "column":
         total = total.transpose(-1, -2)
-    # A snippet far inside the padding may see nothing real: 0 / 0 would spoil the real ones.
+    # A snippet far inside the padding may reach nothing real: 0 / 0 would turn the real ones into NaN.
     return weight / total.clamp_min(1e-30)
 
 

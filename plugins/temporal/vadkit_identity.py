@@ -1,4 +1,4 @@
-"""The block that does nothing: put it in a node's place to see what the node was worth."""
+"""The block that does nothing: replace a node with it to see what the node contributes."""
 
 from __future__ import annotations
 

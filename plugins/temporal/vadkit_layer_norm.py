@@ -1,4 +1,4 @@
-"""Layer normalisation as a node of its own: Stage 2 of the seed paper ends with one.
+"""Layer normalisation as a separate node: Stage 2 of the seed paper ends with one.
 
 Ba, Kiros, Hinton, "Layer Normalization", 2016.
 """

@@ -1,6 +1,6 @@
-"""Progressive dropout: whole channels are dropped, the stronger the likelier.
+"""Progressive dropout: whole channels are dropped, the stronger the more likely.
 
-Reference [63] of the seed paper as its authors coded it (``Pdropout``), behind both layers of Stage 3.
+Reference [63] of the seed paper as its authors implemented it (``Pdropout``), after both layers of Stage 3.
 
 Legend: b bags x crops, t snippets, c channels; a row is one channel of one bag.
 """
@@ -18,11 +18,11 @@ from vadkit import Temporal, hookimpl
 
 
 class ProgressiveDropout(Temporal):
-    """In training, drop rows with a probability that rises from 0 to p with their rank in the batch.
+    """Drop rows in training, with a probability that rises from 0 to p with their rank in the batch.
 
     Rows are ranked by sigmoid(mean over time), all bags together: the rate of one bag depends on
-    the others. The authors hand over (b, c, t), so that a row is a channel, not a snippet as the
-    text suggests; and what survives is not scaled up, so that activations grow by about 1.6 at
+    the others. The authors pass (b, c, t), so that a row is a channel, not a snippet as the
+    text suggests; and the survivors are not scaled up, so that activations grow by about 1.6 at
     test. Both are kept. In evaluation it changes nothing.
 
     Args:

@@ -1,4 +1,4 @@
-"""Temporal context aggregation: one similarity map, read globally and through a window, then mixed.
+"""Temporal context aggregation: one similarity map, applied globally and within a window, then mixed.
 
 Pu, Wu, Yang, Wang, "Learning Prompt-Enhanced Context Features for Weakly-Supervised Video Anomaly
 Detection", IEEE TIP 2024, equations 1 to 6; Eq. 1 and 2 of the seed paper (IEEE OJCS 2024).
@@ -18,27 +18,26 @@ from vadkit.layers import by_rows, clear, distances, hide, initialise
 
 
 class TemporalContextAggregation(Temporal):
-    """Add to every snippet what one attention head reads from all snippets and from its neighbours.
+    """Add one attention head's global and windowed context to every snippet.
 
-    Both readings share the logits S = q k^T / sqrt(h) + D, where D_ij = exp(-|gamma d^2 - beta|)
-    with d = |i - j| is the dynamic position encoding. The local reading sees a window only. They
-    are mixed by sigmoid(alpha), optionally power-normalised, and projected back (f_h).
+    Both share the logits S = q k^T / sqrt(h) + D, where D_ij = exp(-|gamma d^2 - beta|) with
+    d = |i - j| is the dynamic position encoding; the local one is limited to a window. They are
+    mixed by sigmoid(alpha), optionally power-normalised, and projected back (``out``, f_h).
 
-    Equal to PEL4VAD and to the seed authors' code. State names: q, k, v, out (f_h), alpha, and
-    gamma, beta for their ``loc_adj.w`` and ``loc_adj.b``.
+    Equal to PEL4VAD and to the seed authors' code.
 
     Args:
         in_dim: width of the snippets, kept.
         hidden: width of q, k and v.
-        window: snippets that the local reading sees, j - window // 2 onwards; an even window
-            reaches one less forwards than backwards.
-        gamma: where the learned slope of the position encoding starts.
-        beta: where its learned shift starts.
-        power_norm: signed square root of the reading, then L2 normalisation over "time" (what the
-            authors' code does for UCF-Crime and ShanghaiTech: scores then depend on t) or over
-            the "channel" (what the paper says); "off" for XD-Violence.
-        norm: "layer" puts a LayerNorm behind the residual, the other reading of LN in Eq. 2.
-        use_mask: padding takes no part. Off as in the authors' code, where it does.
+        window: snippets of the local context, from j - window // 2 onwards; an even window reaches
+            one less forwards than backwards.
+        gamma: initial value of the learned slope of the position encoding.
+        beta: initial value of its learned shift.
+        power_norm: signed square root of the context, then L2 normalisation over "time" (the
+            authors' code for UCF-Crime and ShanghaiTech: scores then depend on t) or over the
+            "channel" (the paper); "off" for XD-Violence.
+        norm: "layer" adds a LayerNorm after the residual, the other interpretation of LN in Eq. 2.
+        use_mask: exclude padding. Off as in the authors' code, which includes it.
     """
 
     name = "tca"
@@ -49,6 +48,15 @@ class TemporalContextAggregation(Temporal):
     fidelity = "code"
     lookahead = "all"
     mask_switch = "use_mask"
+    authors_names = {
+        "q": "self_attn.q",
+        "k": "self_attn.k",
+        "v": "self_attn.v",
+        "out": "self_attn.o",
+        "alpha": "self_attn.alpha",
+        "gamma": "loc_adj.w",
+        "beta": "loc_adj.b",
+    }
 
     def __init__(
         self,
@@ -91,7 +99,7 @@ class TemporalContextAggregation(Temporal):
         return torch.exp(-(self.gamma * distances(x, rows) ** 2 - self.beta).abs())
 
     def _maps(self, q: Tensor, k: Tensor, mask: Tensor | None, rows: slice) -> Tensor:
-        """Return rows of the mixed attention map (b, rows, t): one product with v serves both readings."""
+        """Return rows of the mixed attention map (b, rows, t): one product with v serves both contexts."""
         logits = q @ k.transpose(1, 2) * self.q.out_features**-0.5
         logits = logits + self.position_encoding(k, rows)
         if mask is not None:
@@ -100,7 +108,7 @@ class TemporalContextAggregation(Temporal):
         return mix * logits.softmax(-1) + (1 - mix) * hide(logits, self._inside(k, rows)).softmax(-1)
 
     def _inside(self, x: Tensor, rows: slice) -> Tensor:
-        """Return (rows, t), True where column i lies in the window of row j."""
+        """Return (rows, t), True where column i is in the window of row j."""
         position = torch.arange(x.shape[1], device=x.device)
         offset = position[None, :] - position[rows, None] + self.window // 2
         return (offset >= 0) & (offset < self.window)

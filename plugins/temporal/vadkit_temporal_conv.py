@@ -17,20 +17,18 @@ from vadkit.layers import Activation, Init, clear, initialise, nonlinearity
 
 
 class TemporalConv(Temporal):
-    """Convolution over time with zeros at the ends, then an activation. Keeps t.
-
-    State names: conv, for UR-DMU's ``embedding.conv_1.0``.
+    """Convolve over time with zeros at the ends, then apply an activation. Keeps t.
 
     Args:
         in_dim: width of the snippets.
         dim: width of the result; null keeps ``in_dim``.
-        kernel: snippets that one output sees; an even kernel sees one more after than before.
+        kernel: snippets that one output depends on; an even kernel covers one more after than before.
         dilation: distance between them.
-        causal: look back only.
+        causal: use no later snippets.
         activation: after the convolution.
         use_mask: padding counts as zero. Off as in the authors' code, where it leaks into the
             last real snippets.
-        init: "xavier" as the seed starts it, "torch" as UR-DMU does.
+        init: "xavier" as in the seed authors' code, "torch" as in UR-DMU.
     """
 
     name = "temporal_conv"
@@ -40,6 +38,7 @@ class TemporalConv(Temporal):
     paper = "Zhou et al., Dual Memory Units with Uncertainty Regulation, AAAI 2023"
     fidelity = "code"
     mask_switch = "use_mask"
+    authors_names = {"conv": "embedding.conv_1.0"}  # UR-DMU's
 
     def __init__(
         self,
@@ -72,10 +71,10 @@ class TemporalConv(Temporal):
         return self.activation(self._convolve(x))
 
     def _convolve(self, x: Tensor) -> Tensor:
-        """Return the convolution of x (b, t, c) as one product over neighbours side by side.
+        """Return the convolution of x (b, t, c) as one product over concatenated neighbours.
 
-        On a CPU its rounding error is a quarter of conv1d's, in no more time. That matters: a ReLU
-        whose input rounds to the other side of 0 changes a gradient beyond what parity allows.
+        On a CPU its rounding error is a quarter of conv1d's at the same speed. That matters: a ReLU
+        whose input rounds to the other side of 0 changes a gradient by more than parity allows.
         """
         weight, t = self.conv.weight, x.shape[1]  # (dim, c, kernel)
         padded = nn.functional.pad(x, (0, 0, self.before, self.lookahead))

@@ -4,7 +4,7 @@ Joo et al., "CLIP-TSA: CLIP-Assisted Temporal Self-Attention for Weakly-Supervis
 Detection", ICIP 2023; the estimator is Berthet et al., "Learning with Differentiable Perturbed
 Optimizers", NeurIPS 2020. Section IV-B of the seed paper feeds CLIP features through it.
 
-Legend: b bags x crops, t snippets, c channels, n noise draws, k snippets that are kept.
+Legend: b bags x crops, t snippets, c channels, n noise draws, k snippets kept.
 """
 
 from __future__ import annotations
@@ -23,30 +23,28 @@ TABLE = 2048  # snippets after which the fixed noise of evaluation repeats
 
 
 class TopkNominator(Temporal):
-    """Weigh every snippet by how often it is among the k best when its score is disturbed.
+    """Weight each snippet by how often its noise-perturbed score ranks in the top k.
 
     Scores s in (0, 1) get n draws of Gaussian noise of width sigma; gate_t is the share of draws
     in which snippet t is among the k largest; out is gate * x. The number of snippets is kept.
 
-    The authors hold one-hot ranks (b, n, k, t) and a product (b, k, t, c), whose rank axis is
-    summed at once. A mask (b, n, t) gives the same numbers, forward and backward, in a
+    The authors store one-hot ranks (b, n, k, t) and a product (b, k, t, c), whose rank axis is
+    summed immediately. A mask (b, n, t) gives the same numbers, forward and backward, in a
     thousandth of the memory. Equal to CLIP-TSA and to the seed authors' code.
 
     Deviation: the authors draw noise in evaluation too, so that scores change from pass to pass.
     Here evaluation uses one fixed table for all bags, so that a score never depends on its
     neighbours in the batch; ``eval_noise: on`` is the authors' way.
 
-    State names: scorer.0 and scorer.2 for their ``scorer.fc1`` and ``scorer.fc2``.
-
     Args:
         in_dim: width of the snippets, kept.
         ratio: share of the snippets that is kept; k = int(ratio * t), at least 1.
-        k_max: most snippets kept, null for no limit. The authors' 500 bites at t >= 528: long test
-            videos then keep a smaller share than any training bag did.
+        k_max: most snippets kept, null for no limit. The authors' 500 takes effect at t >= 528: long
+            test videos then keep a smaller share than any training bag.
         samples: noise draws n.
         sigma: width of the noise.
         score: "mlp" learns the score (code); "l2norm" takes the feature's length relative to the
-            longest of the bag (the literal reading of "magnitude").
+            longest of the bag ("magnitude" taken literally).
         eval_noise: "seeded" (one fixed table), "on" (fresh draws) or "off" (the hard top-k).
         gradient: "authors" contracts the transposed Jacobian, "textbook" is Berthet's estimator,
             "centred" subtracts the mean mask from it; all without bias, "centred" varies least.
@@ -59,6 +57,7 @@ class TopkNominator(Temporal):
     paper = "Joo et al., CLIP-TSA, ICIP 2023"
     fidelity = "code"
     lookahead = "all"
+    authors_names = {"scorer.0": "scorer.fc1", "scorer.2": "scorer.fc2"}
 
     def __init__(
         self,
@@ -96,8 +95,8 @@ class TopkNominator(Temporal):
         """Take x (b, t, c); return x (b, t, c) and gate (b, t)."""
         scores = self.scores(x)
         noise = self._noise(scores)
-        disturbed = scores.detach()[:, None, :] + self.sigma * noise  # (b, n, t)
-        mask = topk_mask(disturbed, self._count(x.shape[1]))
+        perturbed = scores.detach()[:, None, :] + self.sigma * noise  # (b, n, t)
+        mask = topk_mask(perturbed, self._count(x.shape[1]))
         gate = SoftMask.apply(scores, mask, noise, self.sigma, self.gradient)
         return {"x": x * gate[..., None], "gate": gate}
 
@@ -106,7 +105,7 @@ class TopkNominator(Temporal):
         if self.scorer is None:
             length = x.float().norm(dim=-1)
             return length / length.amax(1, keepdim=True).clamp_min(1e-12)
-        # In half precision neighbouring scores would tie, so the sigmoid is taken in float32.
+        # In half precision close scores would tie, so the sigmoid is computed in float32.
         return torch.sigmoid(self.scorer(x).float())[..., 0]
 
     def draw_noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""The plain pre-norm transformer encoder, as the word Transformer is read elsewhere.
+"""The standard pre-norm transformer encoder.
 
 Vaswani et al., "Attention Is All You Need", NIPS 2017; pre-norm as in Xiong et al., ICML 2020. The
-seed paper says only "Transformer" for its flow and audio streams; its authors' code is ``gl_mhsa``.
+seed paper names only a "Transformer" for its flow and audio streams; its authors' code is ``gl_mhsa``.
 
 Legend: b bags x crops, t snippets, c channels, h heads, d head width.
 """
@@ -17,17 +17,17 @@ from vadkit.layers import initialise, padding_bias, sinusoid
 
 
 class Transformer(Temporal):
-    """Sine and cosine positions, then ``depth`` pre-norm layers of attention and feed-forward.
+    """Add sine and cosine positions, then apply ``depth`` pre-norm layers of attention and feed-forward.
 
-    A head is in_dim // heads wide (at least 1), so any width will do. No final norm.
+    A head is in_dim // heads wide (at least 1), so any width works. No final norm.
 
     Args:
         in_dim: width of the snippets, kept.
         depth: layers.
         heads: heads per layer.
         ff_dim: width inside the feed-forward part; null means ``in_dim``.
-        dropout: behind attention and both feed-forward projections.
-        use_mask: padding takes no part.
+        dropout: after attention and both feed-forward projections.
+        use_mask: exclude padding.
     """
 
     name = "transformer"

@@ -42,7 +42,7 @@ def openai_file(patch=32):
     state = {
         f"visual.{name}": torch.full(size, i / 256, dtype=torch.float16) for i, (name, size) in enumerate(sizes.items())
     }
-    state["visual.proj"][0, 1] = 7  # so that its two axes can be told apart
+    state["visual.proj"][0, 1] = 7  # so that its two axes differ
     return {**state, "logit_scale": torch.tensor(4.6), "ln_final.weight": torch.zeros(512)}
 
 

@@ -96,7 +96,7 @@ def test_answers_near_1_stay_apart_under_autocast():
 
 
 @torch.no_grad()
-def test_relu_behind_the_encoders():
+def test_relu_after_the_encoders():
     plain, relu, x = block().eval(), block(activation="relu").eval(), snippets()
     for name in ("mu", "logvar", "abnormal_read"):
         torch.testing.assert_close(relu(x)[name], plain(x)[name].clamp_min(0))

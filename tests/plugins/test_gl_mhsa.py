@@ -25,7 +25,7 @@ def weight(i, j):
 
 
 def by_hand(layer, bag, normalise):
-    """Return one bag (t, c) behind one layer."""
+    """Return one bag (t, c) after one layer."""
     t, heads = len(bag), layer.heads
     projected = layer.qkvt(layer.attn_norm(bag)).view(t, 4, heads, -1)
     q, k, v, local = projected.unbind(1)  # (t, h, d) each

@@ -50,18 +50,18 @@ def test_mlp_head_equals_the_formula():
     torch.testing.assert_close(head(x), wanted[..., 0])
 
 
-def test_mlp_head_has_one_hidden_layer_of_128_unless_told():
+def test_mlp_head_has_one_hidden_layer_of_128_by_default():
     assert [tuple(layer.weight.shape) for layer in MlpHead(in_dim=4).layers] == [(128, 4), (1, 128)]
     assert [tuple(layer.weight.shape) for layer in MlpHead(in_dim=4, hidden=[]).layers] == [(1, 4)]
 
 
 @pytest.mark.parametrize(
-    "make, told",
+    "make, message",
     [
         (lambda: CausalConv(in_dim=4, kernel=0), "kernel must be at least 1, not 0"),
         (lambda: MlpHead(in_dim=4, hidden=[0]), "hidden widths must be at least 1"),
     ],
 )
-def test_bad_values_are_refused(make, told):
-    with pytest.raises(ValueError, match=told):
+def test_bad_values_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
         make()

@@ -35,7 +35,7 @@ EPS = {"piergiaj": 1e-3, "hassony2": 1e-5}
 def names(form):
     """Return (in, out, kernel, name of the unit in a file of this form) of every convolution."""
     stem = ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3")
-    told = [(3, 64, 7, stem[0]), (64, 64, 1, stem[1]), (64, 192, 3, stem[2])]
+    layers = [(3, 64, 7, stem[0]), (64, 64, 1, stem[1]), (64, 192, 3, stem[2])]
     width = 192
     for block, (b0, b1a, b1b, b2a, b2b, b3b) in MIXED.items():
         parts = (
@@ -47,9 +47,9 @@ def names(form):
             (width, b3b, 1, "b3b", "branch_3.1"),
         )
         for i, o, k, ours, theirs in parts:
-            told.append((i, o, k, f"Mixed_{block}.{ours}" if form == "piergiaj" else f"mixed_{block}.{theirs}"))
+            layers.append((i, o, k, f"Mixed_{block}.{ours}" if form == "piergiaj" else f"mixed_{block}.{theirs}"))
         width = b0 + b1b + b2b + b3b
-    return [(i, o, k, name.replace("Conv3d", "conv3d") if form == "hassony2" else name) for i, o, k, name in told]
+    return [(i, o, k, name.replace("Conv3d", "conv3d") if form == "hassony2" else name) for i, o, k, name in layers]
 
 
 def file_of(form, channels=3):
@@ -170,8 +170,8 @@ def test_a_file_of_another_network_is_told():
 
 
 def test_the_recipe_tells_file_from_chance(flow_file):
-    told = I3dFlow(weights=flow_file).recipe()
-    assert told["pretrained"] is True and len(told["weights"]) == 64
+    recipe = I3dFlow(weights=flow_file).recipe()
+    assert recipe["pretrained"] is True and len(recipe["weights"]) == 64
     assert I3dFlow(random_weights=True).recipe()["pretrained"] is False
     for method in (I3dRgb().recipe, lambda: I3dRgb().extract([np.zeros((2, 20, 20, 3), np.uint8)])):
         with pytest.raises(VadkitError, match="'i3d_rgb' has no weights"):
@@ -220,12 +220,12 @@ def test_bf16_points_the_same_way():
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "message"),
     [({"crops": "six"}, "not 'six'"), ({"short_side": 8}, "at least 16"), ({"precision": "fp8"}, "not 'fp8'")],
 )
-def test_wrong_arguments(args, told):
+def test_wrong_arguments(args, message):
     for backbone in (I3dRgb, I3dFlow):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             backbone(random_weights=True, **args)
     for name in ("quantise", "flow"):
         with pytest.raises(ValueError, match=f"{name} must be one of .*, not 'jpeg'"):
@@ -273,7 +273,7 @@ def test_mirrored_flow_goes_the_other_way(drift):
 
 @pytest.mark.parametrize("method", ["tvl1", "dis"])
 def test_flow_of_a_picture_that_slides(method):
-    """Both methods, for real: a picture that moves 2 pixels to the right each frame, ahead of any resizing."""
+    """Both methods, for real: a picture that moves 2 pixels to the right each frame, before any resizing."""
     wide = np.kron(RNG.integers(60, 200, (8, 30)), np.ones((8, 8))).astype(np.uint8)
     frames = np.stack([np.repeat(wide[:, 40 - 2 * i : 104 - 2 * i, None], 3, -1) for i in range(3)])
     (clip,) = I3dFlow(random_weights=True, short_side=64, flow=method, quantise="clamp")._clips(frames)

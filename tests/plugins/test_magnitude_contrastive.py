@@ -110,7 +110,7 @@ def test_padding_neither_chosen_nor_compared():
     assert float(loss(x, labels, mask)["total"]) == pytest.approx(wanted, rel=1e-5)
 
 
-@pytest.mark.parametrize(("argument", "told"), [({"k": 0}, "k must be"), ({"dropout": 1.0}, "dropout must be")])
-def test_refuses_bad_values(argument, told):
-    with pytest.raises(ValueError, match=told):
+@pytest.mark.parametrize(("argument", "message"), [({"k": 0}, "k must be"), ({"dropout": 1.0}, "dropout must be")])
+def test_refuses_bad_values(argument, message):
+    with pytest.raises(ValueError, match=message):
         MagnitudeContrastive(dim=DIM, **argument)

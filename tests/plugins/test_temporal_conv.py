@@ -57,12 +57,12 @@ def test_without_the_switch_padding_leaks_in_as_in_the_original():
 
 
 @pytest.mark.parametrize(
-    "args, told",
+    "args, message",
     [
         ({"dim": 0}, "dim must be at least 1, or null for the input's width, not 0"),
         ({"kernel": 0}, "kernel and dilation must be at least 1, not 0 and 1"),
     ],
 )
-def test_bad_values_are_refused(args, told):
-    with pytest.raises(ValueError, match=told):
+def test_bad_values_are_refused(args, message):
+    with pytest.raises(ValueError, match=message):
         TemporalConv(in_dim=4, **args)

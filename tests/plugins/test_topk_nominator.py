@@ -133,13 +133,13 @@ def test_l2norm_keeps_the_longest_vectors():
 
 
 @pytest.mark.parametrize(
-    "args, told",
+    "args, message",
     [
         ({"ratio": 0.0}, "ratio must be above 0 and at most 1, not 0.0"),
         ({"k_max": 0}, "k_max must be at least 1, or null for no limit, not 0"),
         ({"sigma": 0.0}, "samples and sigma must be above 0, not 20 and 0.0"),
     ],
 )
-def test_bad_values_are_refused(args, told):
-    with pytest.raises(ValueError, match=told):
+def test_bad_values_are_refused(args, message):
+    with pytest.raises(ValueError, match=message):
         block(**args)

@@ -73,17 +73,17 @@ def pca():
 
 @pytest.mark.parametrize("form", ["npz", "pt of arrays", "pt of tensors", "with the network"])
 def test_pca_files(tmp_path, form):
-    told, path = pca(), tmp_path / "pca.bin"
+    saved, path = pca(), tmp_path / "pca.bin"
     if form == "npz":
         path = tmp_path / "pca.npz"
-        np.savez(path, **told)
+        np.savez(path, **saved)
     elif form == "pt of arrays":
-        torch.save(told, path)
+        torch.save(saved, path)
     else:
         prefix = "pproc." if form == "with the network" else ""
-        torch.save({prefix + name: torch.from_numpy(array) for name, array in told.items()}, path)
+        torch.save({prefix + name: torch.from_numpy(array) for name, array in saved.items()}, path)
     x = RNG.normal(size=(3, 128)).astype(np.float32)
-    wanted = np.stack([told["pca_eigen_vectors"].astype(np.float64) @ (row - told["pca_means"][:, 0]) for row in x])
+    wanted = np.stack([saved["pca_eigen_vectors"].astype(np.float64) @ (row - saved["pca_means"][:, 0]) for row in x])
     np.testing.assert_allclose(Pca.read(str(path)).project(x), wanted, rtol=1e-6, atol=1e-9)
 
 

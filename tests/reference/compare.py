@@ -24,8 +24,8 @@ class Difference:
         return self.share <= 1 and not self.remark
 
     def __str__(self) -> str:
-        told = self.remark or f"off by {self.absolute:.3g}, {self.share:.3g} times the tolerance"
-        return f"{self.output}: {told}"
+        remark = self.remark or f"off by {self.absolute:.3g}, {self.share:.3g} times the tolerance"
+        return f"{self.output}: {remark}"
 
 
 def compare(case: Case, results: Mapping[str, Any]) -> list[Difference]:

@@ -28,9 +28,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     rows: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for outcome in ("passed", "failed", "skipped"):
         for report in terminalreporter.stats.get(outcome, []):
-            told = dict(getattr(report, "user_properties", []))
-            if "system" in told:
-                rows[told["system"]].append((outcome, told))
+            properties = dict(getattr(report, "user_properties", []))
+            if "system" in properties:
+                rows[properties["system"]].append((outcome, properties))
     if not rows:
         return
     terminalreporter.section("reference cases")
@@ -42,10 +42,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def _row(system: str, cases: list[tuple[str, dict[str, Any]]]) -> str:
     count = {o: sum(outcome == o for outcome, _ in cases) for o in ("passed", "failed", "skipped")}
-    ran = [told for _, told in cases if "share" in told]
-    worst = max(ran, key=lambda told: told["share"], default=None)
+    ran = [properties for _, properties in cases if "share" in properties]
+    worst = max(ran, key=lambda properties: properties["share"], default=None)
     share = f"{worst['share']:.3g}" if worst else "-"
-    absolute = f"{max(told['absolute'] for told in ran):.3g}" if ran else "-"
+    absolute = f"{max(properties['absolute'] for properties in ran):.3g}" if ran else "-"
     where = worst["where"] if worst else ""
     counts = f"{count['passed']:>6} {count['failed']:>6} {count['skipped']:>14}"
     return f"{system:<14} {counts}   {share:<18} {absolute:<15} {where}"

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from vadkit.plugin_manager import load_plugins
+
 TABLES = Path(__file__).parents[2] / "registry_configs" / "names"
 
 
 class Names:
-    """A table that translates names: see the head of wsv_gst.txt for its format."""
+    """A table that translates names: the head of wsv_gst.txt describes its format."""
 
     def __init__(self, table: str, prefix: str = "") -> None:
         lines = (TABLES / f"{table}.txt").read_text(encoding="utf-8").splitlines()
-        pairs = [line.split() for line in lines if line.strip() and not line.startswith("#")]
-        # A case of one module drops what stands before the module's own names, on both sides.
+        rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
+        pairs = [pair for row in rows for pair in expanded(*row)]
+        # A case of one module drops what precedes the module's own names, on both sides.
         self.pairs = [(old[len(prefix) :], new) for old, new in pairs if old.startswith(prefix)]
 
     def __call__(self, official: str) -> str:
@@ -31,6 +34,20 @@ class Names:
                     new = new.replace("*", found, 1) if "*" in new else new + found
                 return new
         raise KeyError(f"no name of ours for '{official}'")
+
+
+def expanded(official: str, ours: str, component: str | None = None) -> Iterator[tuple[str, str]]:
+    """Yield (official, ours) of one line of a table; for a whole node, those that its component lists."""
+    if component is None:
+        yield official, ours
+        return
+    official, node = official.removeprefix("."), ours.removesuffix(":")
+    found = load_plugins().components.find(component)
+    assert found is not None and found.authors_names, f"{component} lists no names"
+    for own, theirs in found.authors_names.items():
+        assert isinstance(theirs, str), f"{component}: {own} has several official names, so it needs a line for each"
+        yield f"{official}{theirs}", f"{node}.{own}"  # one tensor
+        yield f"{official}{theirs}.", f"{node}.{own}."  # or all tensors below
 
 
 def load(module: nn.Module, state: Mapping[str, np.ndarray], ours: Mapping[str, str]) -> None:
@@ -47,5 +64,5 @@ def load(module: nn.Module, state: Mapping[str, np.ndarray], ours: Mapping[str, 
 
 
 def same_layout(official: Iterable[int], own: Iterable[int]) -> bool:
-    """Tell whether two shapes are the same but for axes of size 1."""
+    """Return whether two shapes are the same but for axes of size 1."""
     return [n for n in official if n != 1] == [n for n in own if n != 1]

@@ -1,7 +1,7 @@
 """A second, slow formula of the systems: loops over bags, heads, draws, in float64, official weight names.
 
 Written from the equations and quirks, apart from the components, to have something to compare with
-where no record exists: other lengths, other widths, odd batches. The records hold it in place too.
+where no record exists: other lengths, other widths, unusual batches. The records hold it in place too.
 
 Legend: b rows, t snippets, c channels.
 """
@@ -67,16 +67,16 @@ def context(w: Weights, x: Tensor, window: int, power_norm: bool) -> Tensor:
     return linear(w, "self_attention.self_attn.o", h)
 
 
-def gate(w: Weights, clip: Tensor, noise: Tensor, told: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+def gate(w: Weights, clip: Tensor, noise: Tensor, settings: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     """The nominator's scores and its gate, whose slope is the authors' transposed estimate."""
     s = linear(w, "self_attention.hard_atten.scorer.fc1", clip).relu()
     s = torch.sigmoid(linear(w, "self_attention.hard_atten.scorer.fc2", s))[..., 0]
-    k = min(max(1, int(told["k_ratio"] * s.shape[1])), told["k_max"])
+    k = min(max(1, int(settings["k_ratio"] * s.shape[1])), settings["k_max"])
     chosen = torch.zeros_like(noise)
-    order = (s.detach()[:, None] + told["sigma"] * noise).argsort(dim=-1, descending=True)
+    order = (s.detach()[:, None] + settings["sigma"] * noise).argsort(dim=-1, descending=True)
     for rank in range(k):
         chosen.scatter_(-1, order[..., rank : rank + 1], 1.0)
-    jacobian = torch.einsum("bnd,bne->bde", chosen, noise) / noise.shape[1] / told["sigma"]
+    jacobian = torch.einsum("bnd,bne->bde", chosen, noise) / noise.shape[1] / settings["sigma"]
     return s, chosen.mean(1) + torch.einsum("bd,bde->be", s - s.detach(), jacobian)
 
 

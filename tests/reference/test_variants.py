@@ -73,7 +73,7 @@ def test_seed_scores_several_streams(name: str, t: int, tmp_path: Path) -> None:
     check(v.seed_eval(v.edited(name, lambda raw: v.length(raw, t, 2), tmp_path)))
 
 
-def test_seed_with_a_relu_behind_the_encoders(tmp_path: Path) -> None:
+def test_seed_with_a_relu_after_the_encoders(tmp_path: Path) -> None:
     def edit(raw: dict[str, Any]) -> None:
         v.length(raw, 9, 2)
         raw["source"]["files"].append("model/UR_DMU/model.py@9e9c296")

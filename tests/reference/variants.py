@@ -23,7 +23,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 
 def edited(name: str, edit: Edit, folder: Path) -> Case:
-    """Return the public case ``name`` after ``edit`` has changed its JSON; weights and inputs are drawn anew."""
+    """Return the public case ``name`` after ``edit`` has changed its JSON; weights and inputs are redrawn."""
     raw = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
     with np.load(CASES / f"{name}.npz") as archive:
         stored = dict(archive)
@@ -47,21 +47,21 @@ def with_record(case: Case, values: Mapping[str, Tensor]) -> Case:
 
 # -- edits ---------------------------------------------------------------------------------------
 def length(raw: dict[str, Any], t: int, rows: int | None = None, prefix: str = "") -> None:
-    """Give every drawn input ``t`` snippets and, if told, another number of rows."""
-    for name, told in raw["inputs"].items():
-        if "draw" not in told or not name.startswith(prefix):
+    """Give every drawn input ``t`` snippets and, if given, another number of rows."""
+    for name, entry in raw["inputs"].items():
+        if "draw" not in entry or not name.startswith(prefix):
             continue
-        draw = told["draw"]
+        draw = entry["draw"]
         draw[2 if name.endswith("nominator_noise") else 1] = t
         if rows is not None:
             draw[0] = rows // 2 if "dul_noise" in name else rows
 
 
 def lengths(raw: dict[str, Any], values: list[int], prefix: str = "") -> None:
-    """Give the bags of a training batch other lengths, all streams alike."""
+    """Give the bags of a training batch other lengths, the same in all streams."""
     length(raw, max(values), len(values), prefix)
-    for told in (v for n, v in raw["inputs"].items() if n.startswith(prefix)):
-        for op in told.get("ops", []):
+    for entry in (v for n, v in raw["inputs"].items() if n.startswith(prefix)):
+        for op in entry.get("ops", []):
             if op[0] == "zero_after":
                 op[1] = values
     raw["given"]["lengths"] = values
@@ -120,7 +120,7 @@ def seed_losses(case: Case, w: Mapping[str, Tensor], prefix: str = "") -> dict[s
     v = plain.seed(w, config, x, drawn(case, prefix + "nominator_noise"), latent)
     scores = v["logits"][..., 0]
     contrasted = v["last"] if flow else v["h"]
-    told = given["loss_weights"]
+    weights = given["loss_weights"]
     mc, abn, nor, distance = plain.contrast(contrasted, labels, min(20, max(real)), config["margin"])
     r = {
         "L_MIL": plain.mil(scores, labels, real),
@@ -130,19 +130,19 @@ def seed_losses(case: Case, w: Mapping[str, Tensor], prefix: str = "") -> dict[s
         "mc_distance": distance,
         "logits": v["logits"],
     }
-    r["total"] = r["L_MIL"] + told["L_MC"] * mc
-    if told["L_PEL"]:
+    r["total"] = r["L_MIL"] + weights["L_MC"] * mc
+    if weights["L_PEL"]:
         classes = [c[0] if isinstance(c, list) else c for c in given["classes"]]
         r["L_PEL"], r["v2t_logits"] = plain.prompts(
             v["h"], scores, labels, classes, drawn(case, "prompt_rows"), w["logit_scale"]
         )
-        r["total"] = r["total"] + told["L_PEL"] * r["L_PEL"]
-    if told["L_UR"]:
+        r["total"] = r["total"] + weights["L_PEL"] * r["L_PEL"]
+    if weights["L_UR"]:
         k = max(real) // 16 + 1
         parts = plain.dual_losses(v, v["gl_mhsa"], labels, real, 1, min(20, max(real)), k)
         r["L_UR"] = weigh(parts) + 0.5 * parts["cos_loss"]
         r |= {f"L_UR.{n}": value for n, value in parts.items()}
-        r["total"] = r["total"] + told["L_UR"] * r["L_UR"]
+        r["total"] = r["total"] + weights["L_UR"] * r["L_UR"]
     return r
 
 

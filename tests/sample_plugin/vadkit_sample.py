@@ -1,4 +1,4 @@
-"""A plugin of several kinds in one file, as somebody outside would write it. The arithmetic is simple on purpose.
+"""A plugin of several kinds in one file, as a third party would write it. The arithmetic is simple on purpose.
 
 Legend: ``b`` bags x crops, ``v`` videos, ``t`` snippets, ``c`` channels.
 """
@@ -16,7 +16,7 @@ from vadkit import Fusion, Head, Loss, Postprocess, Sampler, Temporal, hookimpl
 
 
 class SampleAverage(Temporal):
-    """Add a projection of the mean over the neighbours; also give the length of that mean.
+    """Add a projection of the mean over the neighbours; also return the norm of that mean.
 
     Args:
         in_dim: width of the snippets, kept.
@@ -53,7 +53,7 @@ class SampleAverage(Temporal):
 
 
 class SampleJoin(Fusion):
-    """Mean of the streams, which are equally wide, with a learned scale.
+    """Average streams of one width, with a learned scale.
 
     Args:
         dim: width of every stream.
@@ -75,7 +75,7 @@ class SampleJoin(Fusion):
 
 
 class SampleScore(Head):
-    """One linear layer and a sigmoid of its own.
+    """Score by one linear layer with its own sigmoid.
 
     Args:
         dim: width of the snippets.
@@ -122,7 +122,7 @@ class SamplePull(Loss):
 
 
 class SampleStart(Sampler):
-    """The first snippets of a video, the last one repeated behind a short one.
+    """Take the first snippets of a video; repeat the last one of a short video.
 
     Args:
         length: snippets in training.

@@ -88,7 +88,7 @@ def test_an_abnormal_test_video_without_spans_is_told_and_kept(store: Path, edit
 def test_files_without_a_video_are_told(store: Path, dataset: FeatureStore) -> None:
     np.save(store / "clip" / "stray.npy", np.zeros((3, 8), np.float32))
     dataset.videos("train")
-    assert dataset.warnings == [f"{store}/clip: a feature file of no video in videos.json, the first is 'stray.npy'"]
+    assert dataset.warnings == [f"{store}/clip: 1 unlisted feature file, not in videos.json; the first is 'stray.npy'"]
 
 
 # -- folders and JSON ----------------------------------------------------------------------------
@@ -232,9 +232,9 @@ def test_missing_features_are_told_for_every_video_and_stream(store: Path) -> No
     (store / "audio" / f"{LONGER_RGB}.npy").rename(store / "audio" / f"{LONGER_RGB}__0.npy")
     FeatureStore(root=str(store)).videos("train")  # not asked for, not missed
     message = told(store, "test")
-    assert f"{store}/rgb: there are no features of video '{LONGER_RGB}'" in message
-    assert f"{store}/audio: there are no features of video '{LONGER_RGB}'" in message
-    assert f"hint: there is '{LONGER_RGB}__0.npy'" in message
+    assert f"{store}/rgb: no features of video '{LONGER_RGB}'" in message
+    assert f"{store}/audio: no features of video '{LONGER_RGB}'" in message
+    assert f"hint: did you mean '{LONGER_RGB}__0.npy'?" in message
 
 
 def test_missing_stream_folder(store: Path) -> None:

@@ -67,26 +67,26 @@ def plugins_in(folder: Path) -> Iterator[None]:
 
 
 def run(
-    words: Sequence[str | Path], folder: Path | None = None, cwd: Path | None = None
+    arguments: Sequence[str | Path], folder: Path | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python with these words, and with the packages of ``folder`` in sight."""
+    """Run Python with these arguments, and with the packages of ``folder`` importable."""
     path = [str(folder)] if folder else []
     path += filter(None, [os.environ.get("PYTHONPATH")])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
     environment.pop("VADKIT_PLUGINS", None)
     return subprocess.run(
-        [sys.executable, *map(str, words)], env=environment, cwd=cwd, capture_output=True, text=True, timeout=300
+        [sys.executable, *map(str, arguments)], env=environment, cwd=cwd, capture_output=True, text=True, timeout=300
     )
 
 
 def install(packages: Sequence[Path], target: Path, wheels: Path) -> None:
     """Build wheels of the packages and install them into ``target``, without a network."""
     quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
-    for words in (
+    for arguments in (
         ["wheel", *quiet, "--no-build-isolation", "--wheel-dir", wheels, *packages],
         ["install", *quiet, "--target", target, "--find-links", wheels, *(_distribution(p) for p in packages)],
     ):
-        done = run(["-m", "pip", *words])
+        done = run(["-m", "pip", *arguments])
         assert done.returncode == 0, done.stderr
 
 

@@ -20,10 +20,10 @@ _USES = {
 KINDS = tuple(_USES)
 
 
-def package_files(kind: str, names: Mapping[str, str]) -> dict[str, str]:
-    """Return path -> text of a plugin package. ``names`` are name, dashed, Class, version."""
-    name = names["name"]
-    names = {**names, "kind": kind, "use": Template(_USES[kind]).substitute(names)}
+def package_files(kind: str, values: Mapping[str, str]) -> dict[str, str]:
+    """Return path -> text of a plugin package. ``values`` are name, dashed, Class, version."""
+    name = values["name"]
+    values = {**values, "kind": kind, "use": Template(_USES[kind]).substitute(values)}
     sources = {
         "pyproject.toml": "pyproject.toml.txt",
         "README.md": "README.md.txt",
@@ -31,8 +31,8 @@ def package_files(kind: str, names: Mapping[str, str]) -> dict[str, str]:
         f"vadkit_{name}_graphs/{name}.yaml": f"graph/{kind}.txt",
         f"tests/test_{name}.py": "test_plugin.py.txt",
     }
-    return {path: _fill(source, names) for path, source in sources.items()}
+    return {path: _fill(source, values) for path, source in sources.items()}
 
 
-def _fill(source: str, names: Mapping[str, str]) -> str:
-    return Template((_FOLDER / source).read_text("ascii")).substitute(names)
+def _fill(source: str, values: Mapping[str, str]) -> str:
+    return Template((_FOLDER / source).read_text("ascii")).substitute(values)

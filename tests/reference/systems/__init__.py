@@ -1,6 +1,6 @@
 """What it takes to run a case of each system: one module per system, with ``run(case) -> results``.
 
-A case is told apart by its system, kind, config and inputs, never by its name. ``results`` maps the
+A case is identified by its system, kind, config and inputs, never by its name. ``results`` maps the
 names of the case's outputs to whole arrays in the original's layout; an output with an acceptance rule
 of its own may be given by several implementations, ``{how: array}``.
 """

@@ -1,6 +1,6 @@
 """The feature extractors: Inception-I3D on pictures and flow, I3D ResNet-50, CLIP image towers, VGGish.
 
-Weights go through the loaders of the plugins, which tell the forms apart, fold and check; what is
+Weights go through the loaders of the plugins, which distinguish the forms, fold and check; what is
 compared with the record is the network that ``extract`` runs.
 
 Legend: b clips, c channels, t h w time, height, width.
@@ -70,7 +70,7 @@ def clips(x: np.ndarray) -> Tensor:
 
 
 def pools(seen: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the max pools under the original's names, each made again from the layer ahead of it."""
+    """Return the max pools under the original's names, each recomputed from the layer before it."""
     names, order = (
         {
             "Conv3d_2b_1x1": "MaxPool3d_2a_3x3",

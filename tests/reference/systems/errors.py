@@ -8,4 +8,4 @@ class NoSuchSystem(Exception):
 
 
 class NotSupported(Exception):
-    """vadkit has the system, but nobody wrote how to run this kind of case: a failure."""
+    """vadkit has the system, but no code runs this kind of case: a failure."""

@@ -115,27 +115,27 @@ def _count(case: Case) -> int:
     return len({name.split(".")[0] for name in case.inputs if name.startswith("step")})
 
 
-def _optimizer(g: Graph, told: Mapping[str, Any]) -> torch.optim.Optimizer:
+def _optimizer(g: Graph, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
     """Return the engine's own optimiser; a group such as "self_attention.*" is a list of our nodes."""
-    groups, lr = [], told.get("lr")
-    for pattern, rate in told.get("groups", {}).items():
+    groups, lr = [], settings.get("lr")
+    for pattern, rate in settings.get("groups", {}).items():
         if pattern == "rest":
             lr = rate
         else:
             prefix = pattern.removesuffix("*")
             nodes = {new.split(".")[0]: None for old, new in g.ours.items() if old.startswith(prefix)}
             groups.append({"nodes": list(nodes), "lr": rate})
-    rule = {"name": told["name"].lower(), "lr": lr}
-    rule |= {key: told[key] for key in ("weight_decay", "betas") if key in told}
+    rule = {"name": settings["name"].lower(), "lr": lr}
+    rule |= {key: settings[key] for key in ("weight_decay", "betas") if key in settings}
     return optimizers.build(g.model, rule, groups)
 
 
-def _schedule(told: Mapping[str, Any] | None) -> Callable[[int], float]:
-    if told is None:
+def _schedule(settings: Mapping[str, Any] | None) -> Callable[[int], float]:
+    if settings is None:
         return lambda step: 1.0
-    if told["name"] != "CosineAnnealingLR" or told.get("eta_min"):
-        raise NotSupported(f"the schedule {told}")
-    return lambda step: (1 + np.cos(np.pi * step / told["T_max"])) / 2
+    if settings["name"] != "CosineAnnealingLR" or settings.get("eta_min"):
+        raise NotSupported(f"the schedule {settings}")
+    return lambda step: (1 + np.cos(np.pi * step / settings["T_max"])) / 2
 
 
 def smooth(scores: np.ndarray, mode: str, kappa: int) -> np.ndarray:

@@ -163,10 +163,10 @@ def _told_classes(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return classes
 
 
-def _words(told: Any) -> tuple[str, ...]:
-    if isinstance(told, str):
-        return tuple(told.split(","))
-    return tuple(told) if isinstance(told, list) and all(isinstance(w, str) for w in told) else ()
+def _words(classes: Any) -> tuple[str, ...]:
+    if isinstance(classes, str):
+        return tuple(classes.split(","))
+    return tuple(classes) if isinstance(classes, list) and all(isinstance(w, str) for w in classes) else ()
 
 
 def _file(case: Case, index: int) -> np.ndarray:

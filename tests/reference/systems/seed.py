@@ -159,8 +159,13 @@ def _nominator_slopes(case: Case, nominator: Any, ours: Mapping[str, str], suffi
 
 
 def _nominator_args(case: Case) -> dict[str, Any]:
-    told = case.config.get("nominator", case.config)
-    return {"ratio": told["k_ratio"], "k_max": told["k_max"], "samples": told["num_samples"], "sigma": told["sigma"]}
+    settings = case.config.get("nominator", case.config)
+    return {
+        "ratio": settings["k_ratio"],
+        "k_max": settings["k_max"],
+        "samples": settings["num_samples"],
+        "sigma": settings["sigma"],
+    }
 
 
 # -- the model -----------------------------------------------------------------------------------
@@ -214,11 +219,11 @@ def _encoder(case: Case) -> dict[str, Any]:
 
 
 def encoder_relu(case: Case) -> bool:
-    """Tell whether a ReLU follows encoder_mu and encoder_var: no weight shows it, so it has to be told."""
-    told = [key for key, value in case.config.items() if value and "relu" in f"{key} {value}".lower()]
+    """Return whether a ReLU follows encoder_mu and encoder_var: no weight shows it, so the config must state it."""
+    stated = [key for key, value in case.config.items() if value and "relu" in f"{key} {value}".lower()]
     version = [f for f in case.source.get("files", []) if "UR_DMU/model.py@9e9c296" in f]
     remarks = [n for n in case.notes if re.search(r"relu.{0,40}(encoder|mu\b)|encoder.{0,40}relu", n, re.IGNORECASE)]
-    return bool(told or version or remarks)
+    return bool(stated or version or remarks)
 
 
 def _branches(case: Case) -> dict[str, Any]:
@@ -235,7 +240,7 @@ def _branches(case: Case) -> dict[str, Any]:
 
 
 def _pel_encoder() -> dict[str, Any]:
-    """The encoder of PEL4VAD in place of the paper's: no CLIP, no memory, LayerNorm right behind TCA."""
+    """The encoder of PEL4VAD instead of the paper's: no CLIP, no memory, LayerNorm directly after TCA."""
     gone = ("cnn", "nominator", "stage1", "embedding", "attention", "memory", "urdmu", "stage2_sum")
     nodes = {**dict.fromkeys(gone), "stage2": {"in": "context"}, "stage3_conv1": {"in": {"x": "stage2", "skip": None}}}
     # What the base says of training names nodes that are gone.

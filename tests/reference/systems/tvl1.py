@@ -32,8 +32,8 @@ def run(case: Case) -> dict[str, Any]:
     config = case.config
     if config.get("Gamma") or config.get("UseInitialFlow"):
         raise NotSupported("the illumination term and initial flow are left out")
-    told = {ours: config[theirs] for theirs, ours in NAMES.items() if theirs in config}
-    if "median" in told:
-        told["median"] = max(1, told["median"])  # both 0 and 1 are "no filter" there
-    settings, frames = TvL1Settings(**told), case.inputs["frames"]
+    given = {ours: config[theirs] for theirs, ours in NAMES.items() if theirs in config}
+    if "median" in given:
+        given["median"] = max(1, given["median"])  # both 0 and 1 are "no filter" there
+    settings, frames = TvL1Settings(**given), case.inputs["frames"]
     return {"flow": {"numba": tvl1_numba(frames, settings, 1), "torch": tvl1_torch(frames, settings, "cpu")}}
