@@ -11,7 +11,7 @@ import pytest
 from unusual_videos import make_video
 
 from vadkit.cli import main
-from vadkit.extract.streams import split_commas, streams_of_words
+from vadkit.extract.streams import split_commas, streams_of_options
 from vadkit.plugin_manager import EXTRA, load_plugins, reload_plugins
 from vadkit.problems import VadkitError
 from vadkit.store.index import read_store
@@ -142,16 +142,16 @@ def test_random_weights_are_marked(folder: Path) -> None:
         (["IN", "--stream", "rgb=first_rde"], "unknown backbone 'first_rde'"),
         (["IN", "--stream", "rgb=mlp_head"], "'mlp_head' is a head, not a backbone"),
         (["IN", "--stream", "rgb=first_red,delya=1"], "stream 'rgb'.args.delya: first_red has no such argument"),
-        (["IN", "--stream", "rgb"], "--stream rgb: there is no backbone"),
-        (["IN", *TWO, "--stream", "rgb=loud"], "--stream rgb=loud: there is a stream 'rgb' already"),
+        (["IN", "--stream", "rgb"], "--stream rgb: it names no backbone"),
+        (["IN", *TWO, "--stream", "rgb=loud"], "--stream rgb=loud: stream 'rgb' is given twice"),
         (["IN", *TWO, "--crops", "5"], "no backbone of the streams rgb, audio takes 'crops'"),
         (["IN", *TWO, "--tail", "repaet"], "there is no tail rule 'repaet'"),
         (["IN", *TWO, "--shard", "9/8"], "--shard is '9/8'; it must be a part of N parts, such as 1/8"),
         (["IN", *TWO, "--fps", "-1"], "fps is -1.0; it must be above 0 and at most 1000"),
         (["IN", *TWO, "--workers", "-1"], "--workers is -1; it must be at least 0"),
         (["IN", *TWO, "--executor", "spark"], "there is no executor 'spark'"),
-        (["IN", *TWO, "--labels", "xd_violence"], "xd_violence knows none of the 2 videos; the first is 'a'"),
-        (["IN", "--config", "seed_ucf_rgb"], "seed_ucf_rgb: input 'rgb' is a shape (b t 1024) and names no backbone"),
+        (["IN", *TWO, "--labels", "xd_violence"], "xd_violence has labels for none of the 2 videos; the first is 'a'"),
+        (["IN", "--config", "seed_ucf_rgb"], "seed_ucf_rgb: input 'rgb' is a shape (b t 1024), not a backbone"),
         (["--list", "none.csv", *TWO], "none.csv: cannot be read: no such file or directory"),
     ],
 )
@@ -172,13 +172,13 @@ def test_two_files_of_one_name_are_refused(folder: Path, capsys: pytest.CaptureF
     assert told(folder, capsys, str(folder / "in"), *TWO)[0].startswith("two videos are called 'a'")
 
 
-def test_words_of_a_stream() -> None:
-    told = streams_of_words(["rgb=i3d_rgb,weights=a b.pt,crops=five", "flow=x", "n=y,l=[1, 2],m={a: 1, b: 2}"])
+def test_options_of_a_stream() -> None:
+    told = streams_of_options(["rgb=i3d_rgb,weights=a b.pt,crops=five", "flow=x", "n=y,l=[1, 2],m={a: 1, b: 2}"])
     assert told == {
         "rgb": ("i3d_rgb", {"weights": "a b.pt", "crops": "five"}),
         "flow": ("x", {}),
         "n": ("y", {"l": [1, 2], "m": {"a": 1, "b": 2}}),
     }
     assert split_commas("a,'b,c',[d,{e,f}]") == ["a", "'b,c'", "[d,{e,f}]"]
-    with pytest.raises(VadkitError, match="'crops' is no argument"):
-        streams_of_words(["rgb=i3d_rgb,crops"])
+    with pytest.raises(VadkitError, match="'crops' is not an argument"):
+        streams_of_options(["rgb=i3d_rgb,crops"])

@@ -1,4 +1,4 @@
-"""Every odd file is told in plain words or gives the right features."""
+"""Every unusual file is reported in plain words or gives the right features."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from unusual_videos import cut_off, make_video, rotate, sound_only
 from vadkit_extraction_toys import Corners, FirstRed, Loud, PairCount
 
-from vadkit.extract.one_pass import TAILS, Extracted, extract_video, find_tail
-from vadkit.extract.sound import Windows
+from vadkit.extract.one_pass import Extracted, extract_video
+from vadkit.extract.snippets import TAILS, Clock, find_tail
+from vadkit.extract.sound import SoundWindows
 from vadkit.problems import VadkitError
 
 EXACT = {"video": "ffv1", "pixels": "bgr0"}  # pictures come back as they were
@@ -20,7 +21,7 @@ EXACT = {"video": "ffv1", "pixels": "bgr0"}  # pictures come back as they were
 
 def extract(path: Path, fps: float | None = None, tail: str = "repeat", snippet: int = 16) -> Extracted:
     backbones = {"rgb": FirstRed(), "flow": PairCount(), "audio": Loud()}
-    return extract_video(path, backbones, fps=fps, snippet_frames=snippet, tail=find_tail(tail))
+    return extract_video(path, backbones, Clock(fps, snippet, find_tail(tail)))
 
 
 def told(path: Path) -> str:
@@ -113,7 +114,7 @@ def test_a_window_ends_where_its_snippet_ends(tmp_path: Path) -> None:
 
 
 def test_windows_shorter_than_a_snippet_are_cut_at_its_end() -> None:
-    windows = Windows(rate=100, window=30, seconds=2.0)
+    windows = SoundWindows(rate=100, window=30, seconds=2.0)
     wave = np.repeat(np.arange(1, 11, dtype=np.float32), 50)  # 5 s that tell their half second
     cut = [w for start in range(0, 500, 70) for w in windows.feed(100, wave[start : start + 70])]
     cut += windows.finish(3)
@@ -157,7 +158,7 @@ def test_a_variable_frame_rate_is_laid_by_time(tmp_path: Path) -> None:
     found = extract(make_video(tmp_path / "a.mkv", times=times, **EXACT), fps=10, snippet=1)
     shown = [int(np.searchsorted(times, tick / 10 + 1e-6, "right")) - 1 for tick in range(found.num_frames)]
     assert found.streams["rgb"][:, 0].tolist() == reds(shown)
-    assert any("varies" in text or "stands still" in text for text in found.warnings)
+    assert any("varies" in text or "freezes" in text for text in found.warnings)
 
 
 def test_another_rate_is_picked_by_time(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tiny_store import write_tiny_store
 
 from vadkit.backbones.crops import crop_places
 from vadkit.cli import main
-from vadkit.extract.run import extract_store
+from vadkit.extract.run import Resources, extract_store
 from vadkit.kinds import Backbone
 from vadkit.store.summary import summarise
 
@@ -26,7 +26,7 @@ def test_streams_recipes_and_times(whole: Path) -> None:
     assert (rgb.dim, rgb.crops, rgb.rows, rgb.random) == (3, 2, 3 + 4 + 5, False)
     assert sound.random and sound.recipe["sample_rate"] == 8000 and sound.recipe["stride"] == 16
     assert rgb.bytes == sum(path.stat().st_size for path in (whole / "rgb").iterdir())
-    assert found.made_with.keys() >= {"vadkit", "av", "torch", "numpy"}
+    assert found.extracted_with.keys() >= {"vadkit", "av", "torch", "numpy"}
 
 
 def test_table(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,11 +65,11 @@ def test_a_licence_is_told_beside_the_recipe(
             return np.array([s.mean((0, 1, 2)) for s in snippets], np.float32)
 
     entries: Any = [{"name": name, "file": str(scenes[name])} for name in ("fair", "street")]
-    extract_store(entries[:1], {"rgb": Learned()}, tmp_path, workers=0)
+    extract_store(entries[:1], {"rgb": Learned()}, tmp_path, resources=Resources(workers=0))
     about = json.loads((tmp_path / "store.json").read_text())["streams"]["rgb"]
     assert about["licence"] == "MIT, as published" and "licence" not in about["recipe"]
     Learned.licence = "in other words"  # decides no number, so the store goes on
-    assert extract_store(entries, {"rgb": Learned()}, tmp_path, workers=0).made == ["street"]
+    assert extract_store(entries, {"rgb": Learned()}, tmp_path, resources=Resources(workers=0)).extracted == ["street"]
     assert main(["features", "info", str(tmp_path)]) == 0
     assert "licence of the weights: MIT, as published" in capsys.readouterr().out
 
