@@ -137,7 +137,7 @@ def test_a_video_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Monk
     assert result.extracted == ["b"] and "took too long" in result.failed["a"]
 
 
-def test_processes_that_cannot_begin_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_cannot_begin_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "STARTS", 1)
     entries = [_entry(tmp_path, name) for name in "ab"]
     with pytest.raises(VadkitError, match="was killed \\(signal 9\\) before it could begin"):
@@ -168,7 +168,7 @@ def test_two_shards_make_one_store(
     assert content(root) == expected
 
 
-def test_a_second_process_on_the_same_videos_is_told(
+def test_a_second_process_on_the_same_videos_is_reported(
     entries: list[VideoEntry], expected: dict[str, bytes], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock, "PATIENCE", 0)
@@ -192,7 +192,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("ray")
-def test_ray_makes_the_same_store(entries: list[VideoEntry], expected: dict[str, bytes], root: Path) -> None:
+def test_ray_gives_the_same_store(entries: list[VideoEntry], expected: dict[str, bytes], root: Path) -> None:
     extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, resources=Resources("ray", 2))
     assert content(root) == expected
 
@@ -208,20 +208,20 @@ def test_ray_gives_up_a_video_that_ends_its_actors(tmp_path: Path, what: str, ho
 
 
 @pytest.mark.usefixtures("ray")
-def test_ray_tells_what_does_not_work_at_all(tmp_path: Path) -> None:
+def test_ray_reports_what_does_not_work_at_all(tmp_path: Path) -> None:
     entries = [_entry(tmp_path, name) for name in "ab"]
     with pytest.raises(VadkitError, match="the backbone of stream 'rgb' does not work"):
         extract_store(entries, {"rgb": Broken()}, tmp_path / "store", resources=Resources("ray", 1))
 
 
-def test_without_ray_one_is_told_how_to_get_it(entries: list[VideoEntry], root: Path, monkeypatch: Any) -> None:
+def test_without_ray_the_error_says_how_to_get_it(entries: list[VideoEntry], root: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(VadkitError, match="Ray is not installed"):
         extract_store(entries[:1], {"rgb": FirstRed()}, root, resources=Resources("ray"))
 
 
 # -- a full disk -------------------------------------------------------------------------------------
-def test_a_full_disk_is_told_and_nothing_is_lost(
+def test_a_full_disk_is_reported_and_nothing_is_lost(
     entries: list[VideoEntry], expected: dict[str, bytes], root: Path
 ) -> None:
     # A limit on the length of files stands for a full disk: the manifest outgrows it first.

@@ -67,10 +67,10 @@ def test_everything_is_written_down(entries: list[VideoEntry], root: Path) -> No
     assert (line["fps"], line["num_frames"], line["snippets"], line["size"]) == (8.0, 30, 2, [48, 64])
     assert (line["clip_start"], line["clip_step"], line["has_sound"]) == (0.0, 2.0, True)
     for name in NAMES:
-        for stream, told in lines[name]["arrays"].items():
+        for stream, array in lines[name]["arrays"].items():
             data = (root / stream / f"{name}.npy").read_bytes()
-            assert told["sha256"] == hashlib.sha256(data).hexdigest() and told["bytes"] == len(data)
-            assert told["shape"] == list(np.load(root / stream / f"{name}.npy").shape)
+            assert array["sha256"] == hashlib.sha256(data).hexdigest() and array["bytes"] == len(data)
+            assert array["shape"] == list(np.load(root / stream / f"{name}.npy").shape)
 
 
 def test_the_recipe_and_versions_are_in_the_head(entries: list[VideoEntry], root: Path) -> None:
@@ -122,7 +122,7 @@ def test_intervals_are_brought_to_the_clock(entries: list[VideoEntry], root: Pat
     assert videos["shop #2"].spans == ((7, 15),)
 
 
-def test_labels_written_by_hand_stay_and_labels_said_anew_count(entries: list[VideoEntry], root: Path) -> None:
+def test_labels_written_by_hand_stay_and_new_labels_count(entries: list[VideoEntry], root: Path) -> None:
     extract(entries, root)
     listed = json.loads((root / "videos.json").read_text())
     listed[1] |= {"label": 1, "spans": [[3, 9]], "tags": {"by": "hand"}}
@@ -211,8 +211,8 @@ def test_a_stream_can_be_added_but_not_by_another_clock(entries: list[VideoEntry
     both = {"rgb": FirstRed(), "audio": Loud()}
     extract(entries, tmp_path / "at_once", backbones=both)
     extract(entries, root, backbones={"rgb": FirstRed()})
-    told = problem(entries, root, backbones={"audio": Loud()}, tail="drop")
-    assert told == [f"{root}/store.json: stream 'audio' is new, but 'rgb' was cut with tail: repeat, now it is drop"]
+    found = problem(entries, root, backbones={"audio": Loud()}, tail="drop")
+    assert found == [f"{root}/store.json: stream 'audio' is new, but 'rgb' was cut with tail: repeat, now it is drop"]
     backbone = FirstRed()
     extract(entries, root, backbones={"rgb": backbone, "audio": Loud()})
     assert backbone.calls == 1  # it was tried out, and fed nothing
@@ -279,14 +279,14 @@ def test_a_listing_that_cannot_be_read_is_told_before_the_work(entries: list[Vid
 
 def test_names_that_are_not_utf8(entries: list[VideoEntry], root: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
-    odd: VideoEntry = {"name": name, "file": str(Path(entries[0]["file"]).with_name(f"{name}.mkv"))}
-    Path(entries[0]["file"]).rename(odd["file"])
-    extract([odd], root)
-    assert extract([odd], root).skipped == [name]
+    renamed: VideoEntry = {"name": name, "file": str(Path(entries[0]["file"]).with_name(f"{name}.mkv"))}
+    Path(entries[0]["file"]).rename(renamed["file"])
+    extract([renamed], root)
+    assert extract([renamed], root).skipped == [name]
     assert (root / "rgb" / f"{name}.npy").exists() and read_store(root).videos[0].name == name
 
 
-# -- what is told before anything begins -------------------------------------------------------------
+# -- what is reported before anything begins -------------------------------------------------------------
 def test_names_and_clocks_are_checked(entries: list[VideoEntry], root: Path) -> None:
     twice: list[VideoEntry] = [*entries, {"name": "lift", "file": "other.mp4"}, {"name": "../x", "file": "x.mp4"}]
     assert problem(twice, root) == [
@@ -299,6 +299,6 @@ def test_names_and_clocks_are_checked(entries: list[VideoEntry], root: Path) -> 
 
 
 def test_a_backbone_that_does_not_work_is_blamed_itself(entries: list[VideoEntry], root: Path) -> None:
-    told = ["the backbone of stream 'rgb' does not work: RuntimeError: no such instruction"]
-    assert problem(entries, root, backbones={"rgb": Broken()}) == told
+    expected = ["the backbone of stream 'rgb' does not work: RuntimeError: no such instruction"]
+    assert problem(entries, root, backbones={"rgb": Broken()}) == expected
     assert read_manifest(root)[0] == {}

@@ -26,7 +26,7 @@ def test_streams_recipes_and_times(whole: Path) -> None:
     assert (rgb.dim, rgb.crops, rgb.rows, rgb.random) == (3, 2, 3 + 4 + 5, False)
     assert sound.random and sound.recipe["sample_rate"] == 8000 and sound.recipe["stride"] == 16
     assert rgb.bytes == sum(path.stat().st_size for path in (whole / "rgb").iterdir())
-    assert found.extracted_with.keys() >= {"vadkit", "av", "torch", "numpy"}
+    assert found.made_with.keys() >= {"vadkit", "av", "torch", "numpy"}
 
 
 def test_table(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
