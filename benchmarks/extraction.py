@@ -41,8 +41,8 @@ from vadkit.backbones.flow import TvL1Settings
 from vadkit.backbones.flow.tvl1_numba import tvl1_numba
 from vadkit.backbones.frozen import Precision, resolve
 from vadkit.extract.media import Picture, open_media
-from vadkit.extract.run import extract_store
-from vadkit.extract.sound import Windows
+from vadkit.extract.run import Clock, Resources, extract_store
+from vadkit.extract.sound import SoundWindows
 
 FPS, FRAMES = 25, 16
 FRAMES_A_MINUTE, SNIPPETS_A_MINUTE, CROPS = 60 * FPS, 94, 5
@@ -211,7 +211,7 @@ def usual_sound(network: nn.Module, wave: np.ndarray, snippets: int) -> None:
 
 
 def our_sound(vggish: vadkit_vggish.Vggish, wave: np.ndarray, snippets: int) -> None:
-    windows = Windows(SOUND_RATE, vadkit_vggish.WINDOW, FRAMES / FPS)
+    windows = SoundWindows(SOUND_RATE, vadkit_vggish.WINDOW, FRAMES / FPS)
     cut = [w for start in range(0, len(wave), 1024) for w in windows.feed(RATE, wave[start : start + 1024])]
     vggish.extract([*cut, *windows.finish(snippets)][:snippets])
 
@@ -249,7 +249,11 @@ def whole_run(path: Path, seconds: float, folder: Path, precision: Precision) ->
 
     def run(name: str, count: int) -> float:
         entries: Any = [{"name": f"film{n}", "file": str(path)} for n in range(count)]
-        return clocked(lambda: extract_store(entries, backbones, folder / name, tail="drop", workers=0))
+        return clocked(
+            lambda: extract_store(
+                entries, backbones, folder / name, clock=Clock(tail="drop"), resources=Resources(workers=0)
+            )
+        )
 
     run("loads the networks", 1)
     return (run("two", 2) - run("one", 1)) / seconds * 60

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from moving_scenes import write_scene
 
-from vadkit.extract.run import extract_store
+from vadkit.extract.run import Clock, Resources, extract_store
 from vadkit.kinds import Backbone
 from vadkit.plugin_manager import EXTRA, load_plugins, reload_plugins
 
@@ -51,7 +51,7 @@ def make(videos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> C
         clock = {name: value for name, value in given.items() if name not in streams}
         out = tmp_path_factory.mktemp("store")
         entries = [{"name": name, "file": str(path)} for name, path in videos.items()]
-        extract_store(entries, streams, out, workers=0, **clock)
+        extract_store(entries, streams, out, clock=Clock(**clock), resources=Resources(workers=0))
         return out
 
     return extract

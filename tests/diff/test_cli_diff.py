@@ -1,4 +1,4 @@
-"""The verb: exit codes, what it prints, JSON, and what it says to wrong words."""
+"""The command: exit codes, what it prints, JSON, and errors for wrong arguments."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_published_names_and_crops_are_read(stores: tuple[Path, Path], tmp_path:
     assert main(["features", "diff", str(stores[0]), str(tmp_path)]) == 1
 
 
-def test_missing_and_damaged_videos_are_told(
+def test_missing_and_damaged_videos_are_reported(
     stores: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "rgb").mkdir()
@@ -86,7 +86,7 @@ def test_missing_and_damaged_videos_are_told(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "error"),
     [
         (["nowhere", "{a}"], "nowhere: there is no such folder"),
         (["{a}", "{empty}"], "there is no .npy or .txt file"),
@@ -96,11 +96,11 @@ def test_missing_and_damaged_videos_are_told(
         (["{a}"], "the following arguments are required: B"),
     ],
 )
-def test_wrong_words(
-    words: list[str], told: str, stores: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_wrong_arguments(
+    arguments: list[str], error: str, stores: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
     places = {"a": stores[0], "b": stores[1], "empty": tmp_path / "empty"}
-    assert main(["features", "diff", *(word.format(**places) for word in words)]) == 2
+    assert main(["features", "diff", *(argument.format(**places) for argument in arguments)]) == 2
     captured = capsys.readouterr()
-    assert told in captured.err and not captured.out
+    assert error in captured.err and not captured.out

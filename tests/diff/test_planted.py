@@ -1,4 +1,4 @@
-"""Differences that were really made: each is told from the others, and none is called equal."""
+"""Differences that were really planted: each is distinguished from the others, and none is called equal."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_ten_crops_without_the_mirrored_ones(make: Make, backbone: Build, tmp_pa
     )
 
 
-# -- what recipes tell, and the numbers bear out -----------------------------------------------------
+# -- what recipes say, and the numbers bear out -----------------------------------------------------
 def test_the_field_to_blame(base: Path, make: Make, backbone: Build) -> None:
     def probe(**args: object) -> Backbone:
         return backbone("probe_rgb", **{"crops": "five", **args})
@@ -149,8 +149,8 @@ def _imagenet(x: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_field_without_effect_is_not_blamed(make: Make, backbone: Build, base: Path) -> None:
-    told = planted(backbone("probe_rgb", crops="five"), {"colour": "BGR"})
-    comparison, _, _ = compare(base, make(rgb=told), ["rgb"])
+    relabelled = planted(backbone("probe_rgb", crops="five"), {"colour": "BGR"})
+    comparison, _, _ = compare(base, make(rgb=relabelled), ["rgb"])
     (stream,) = comparison.streams
     assert not comparison.is_equal and stream.equal == stream.videos
     assert not stream.causes and stream.other_fields == ["colour"]
@@ -194,7 +194,7 @@ def test_the_side_with_fewer_crops_may_be_either(base: Path, tmp_path: Path) -> 
     assert "A is the mean of B's 5 crops" in causes(mean, base)["crops"].text
 
 
-def test_infinities_are_told_and_the_rest_compared(base: Path, tmp_path: Path) -> None:
+def test_infinities_are_reported_and_the_rest_compared(base: Path, tmp_path: Path) -> None:
     found = causes(base, rewritten(base, tmp_path / "b", lambda x: np.where(x == x.max(), np.inf, 2 * x)))
     assert "not_finite" in found
 

@@ -14,6 +14,7 @@ from planted import pictures, planted
 from vadkit.diff import hypotheses, trial
 from vadkit.diff.replay import Replay
 from vadkit.extract.one_pass import extract_video, recipe
+from vadkit.extract.snippets import Clock
 from vadkit.kinds import Backbone
 
 Build = Callable[..., Backbone]
@@ -55,7 +56,7 @@ def test_what_was_done_is_named(
     monkeypatch.setattr(trial, "hypotheses", lambda *given: few(*given, field))
     both = {"a": backbone(name, **args), "b": planted(backbone(name, **args), {"planted": True}, **methods)}
     rows = [np.atleast_3d(x.T).T for x in extract_video(videos["fair"], both, limit=4).streams.values()]
-    found = trial.try_all("fair", videos["fair"], *rows, recipe(name, both["a"], 16, None, "repeat"))
+    found = trial.try_all("fair", videos["fair"], *rows, recipe(name, both["a"], Clock()))
     assert found.again < 1e-5 < found.again_b
     assert found.outcomes[0].exact and found.outcomes[0].field == field, found.outcomes
     assert np.isfinite([outcome.explained for outcome in found.outcomes if outcome.explained is not None]).all()

@@ -58,24 +58,24 @@ def test_one_file_is_compared_with_its_video_of_a_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "told"),
+    ("a", "b", "error"),
     [
         ("rgb/x.npy", "flow/x.npy", "no stream is in both"),
         ("one/x.npy", "two/y.npy", "A and B have no video in common: A has 'x', B has 'y'"),
     ],
 )
-def test_what_does_not_belong_together(a: str, b: str, told: str, tmp_path: Path) -> None:
+def test_what_does_not_belong_together(a: str, b: str, error: str, tmp_path: Path) -> None:
     save(tmp_path / "a" / a, 3, 4)
     save(tmp_path / "a" / a.replace("x", "z"), 3, 4)
     save(tmp_path / "b" / b, 3, 4)
     sides = open_side(tmp_path / "a"), open_side(tmp_path / "b")
-    if "stream" in told:
+    if "stream" in error:
         sides = open_side(save(tmp_path / "a" / "clip" / "x.npy", 3, 4).parent.parent), sides[1]
-    with pytest.raises(VadkitError, match=told):
+    with pytest.raises(VadkitError, match=error):
         pair_streams(*sides)
 
 
-def test_crops_of_different_lengths_are_told(tmp_path: Path) -> None:
+def test_crops_of_different_lengths_are_reported(tmp_path: Path) -> None:
     for crop in range(2):
         save(tmp_path / "b" / f"x__{crop}.npy", 3 + crop, 4)
     save(tmp_path / "a" / "x.npy", 2, 3, 4)

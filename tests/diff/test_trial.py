@@ -18,6 +18,7 @@ from vadkit.diff.compare import compare
 from vadkit.diff.replay import Footage, Replay, rebuild
 from vadkit.diff.trial import Trial, explain
 from vadkit.extract.one_pass import extract_video
+from vadkit.extract.snippets import Clock
 from vadkit.kinds import Backbone
 from vadkit.problems import VadkitError
 
@@ -221,7 +222,7 @@ def test_a_backbone_whose_flow_cannot_be_changed_is_reported(
 
 def test_sound_windows_begin_where_they_should(videos: dict[str, Path]) -> None:
     window, heard = 4000, Heard()
-    extract_video(videos["fair"], {"": heard}, fps=16.0, snippet_frames=8)
+    extract_video(videos["fair"], {"": heard}, Clock(16.0, 8))
     line = np.concatenate([np.zeros(2 * window, np.float32), *heard.windows])  # half a second each
     keeper = Heard(window)
     for delay in (0.0, 0.1, -0.1, -0.25, 0.3):

@@ -11,7 +11,7 @@ import pytest
 from unusual_videos import make_video
 
 from vadkit.cli import main
-from vadkit.extract.streams import split_commas, streams_of_words
+from vadkit.extract.streams import split_commas, streams_of_options
 from vadkit.plugin_manager import EXTRA, load_plugins, reload_plugins
 from vadkit.problems import VadkitError
 from vadkit.store.index import read_store
@@ -36,12 +36,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *words: str, out: str = "store") -> int:
-    return main(["extract", *words, "--out", str(folder / out), "--workers", "0"])
+def run(folder: Path, *arguments: str, out: str = "store") -> int:
+    return main(["extract", *arguments, "--out", str(folder / out), "--workers", "0"])
 
 
-def told(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
-    assert run(folder, *words) == 2
+def refused(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    assert run(folder, *arguments) == 2
     return capsys.readouterr().err.splitlines()
 
 
@@ -76,13 +76,15 @@ def test_streams_and_arguments_from_a_graph(folder: Path) -> None:
         "data": {"streams": {"picture": "rgb"}},
     }
     (folder / "graph.yaml").write_text(json.dumps(graph))
-    words = ["--config", str(folder / "graph.yaml"), "--set", "inputs.picture.args.version=7", "--snippet", "8"]
-    assert run(folder, str(folder / "in"), *words) == 0
+    arguments = ["--config", str(folder / "graph.yaml"), "--set", "inputs.picture.args.version=7", "--snippet", "8"]
+    assert run(folder, str(folder / "in"), *arguments) == 0
     recipe = read_store(folder / "store").recipes["rgb"]
     assert (recipe["backbone"], recipe["version"], recipe["snippet_frames"]) == ("first_red", 7, 8)
 
 
-def test_one_broken_video_is_told_and_the_exit_code_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_broken_video_is_reported_and_the_exit_code_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (folder / "in/c.mp4").write_bytes(b"")
     assert run(folder, str(folder / "in"), *TWO) == 1
     said = capsys.readouterr()
@@ -115,17 +117,17 @@ def test_labels_of_a_published_data_set(tmp_path: Path, capsys: pytest.CaptureFi
     videos = {video.name: video for video in read_store(tmp_path / "store").videos}
     assert videos.keys() == {"Abuse028_x264", "Normal_Videos_003_x264"}
     assert videos["Abuse028_x264"].label == 1 and videos["Normal_Videos_003_x264"].label == 0
-    told = capsys.readouterr().err
-    assert "note: there is no sound: 2 videos (Abuse028_x264, Normal_Videos_003_x264)" in told
-    assert "1 video (holiday) without a label in ucf_crime: left out" in told
-    # The real one has 1412 frames, and 60 are made here.
+    error = capsys.readouterr().err
+    assert "note: there is no sound: 2 videos (Abuse028_x264, Normal_Videos_003_x264)" in error
+    assert "1 video (holiday) without a label in ucf_crime: left out" in error
+    # The real one has 1412 frames, and 60 are written here.
     assert videos["Abuse028_x264"].spans == ()
-    assert "'Abuse028_x264': 0 of 1 intervals lie before its last frame (60)" in told
+    assert "'Abuse028_x264': 0 of 1 intervals lie before its last frame (60)" in error
 
 
 def test_random_weights_are_marked(folder: Path) -> None:
-    words = ["--stream", "rgb=clip_vit,model=b32", "--random-weights", "--crops", "centre", "--fps", "8"]
-    assert run(folder, str(folder / "in/a.mkv"), *words) == 0
+    arguments = ["--stream", "rgb=clip_vit,model=b32", "--random-weights", "--crops", "centre", "--fps", "8"]
+    assert run(folder, str(folder / "in/a.mkv"), *arguments) == 0
     recipe = read_store(folder / "store").recipes["rgb"]
     assert recipe["weights"] == "random" and recipe["pretrained"] is False
     dataset = load_plugins().components.find("feature_store")(str(folder / "store"))
@@ -134,7 +136,7 @@ def test_random_weights_are_marked(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["x.mp4", *TWO], "there is no video x.mp4"),
         ([*TWO], "name videos or folders, or a list of them with --list"),
@@ -142,43 +144,43 @@ def test_random_weights_are_marked(folder: Path) -> None:
         (["IN", "--stream", "rgb=first_rde"], "unknown backbone 'first_rde'"),
         (["IN", "--stream", "rgb=mlp_head"], "'mlp_head' is a head, not a backbone"),
         (["IN", "--stream", "rgb=first_red,delya=1"], "stream 'rgb'.args.delya: first_red has no such argument"),
-        (["IN", "--stream", "rgb"], "--stream rgb: there is no backbone"),
-        (["IN", *TWO, "--stream", "rgb=loud"], "--stream rgb=loud: there is a stream 'rgb' already"),
+        (["IN", "--stream", "rgb"], "--stream rgb: it names no backbone"),
+        (["IN", *TWO, "--stream", "rgb=loud"], "--stream rgb=loud: stream 'rgb' is given twice"),
         (["IN", *TWO, "--crops", "5"], "no backbone of the streams rgb, audio takes 'crops'"),
         (["IN", *TWO, "--tail", "repaet"], "there is no tail rule 'repaet'"),
         (["IN", *TWO, "--shard", "9/8"], "--shard is '9/8'; it must be a part of N parts, such as 1/8"),
         (["IN", *TWO, "--fps", "-1"], "fps is -1.0; it must be above 0 and at most 1000"),
         (["IN", *TWO, "--workers", "-1"], "--workers is -1; it must be at least 0"),
         (["IN", *TWO, "--executor", "spark"], "there is no executor 'spark'"),
-        (["IN", *TWO, "--labels", "xd_violence"], "xd_violence knows none of the 2 videos; the first is 'a'"),
-        (["IN", "--config", "seed_ucf_rgb"], "seed_ucf_rgb: input 'rgb' is a shape (b t 1024) and names no backbone"),
+        (["IN", *TWO, "--labels", "xd_violence"], "xd_violence has labels for none of the 2 videos; the first is 'a'"),
+        (["IN", "--config", "seed_ucf_rgb"], "seed_ucf_rgb: input 'rgb' is a shape (b t 1024), not a backbone"),
         (["--list", "none.csv", *TWO], "none.csv: cannot be read: no such file or directory"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(
-    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+def test_mistakes_are_reported_and_nothing_is_written(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    words = [str(folder / "in") if word == "IN" else word for word in words]
-    if "--workers" in words:
-        assert main(["extract", *words, "--out", str(folder / "store")]) == 2
+    arguments = [str(folder / "in") if argument == "IN" else argument for argument in arguments]
+    if "--workers" in arguments:
+        assert main(["extract", *arguments, "--out", str(folder / "store")]) == 2
         assert capsys.readouterr().err.splitlines()[0] == message
     else:
-        assert told(folder, capsys, *words)[0] == message
+        assert refused(folder, capsys, *arguments)[0] == message
     assert not (folder / "store").exists()
 
 
 def test_two_files_of_one_name_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_video(folder / "in/more/a.mkv", 4, video="ffv1")
-    assert told(folder, capsys, str(folder / "in"), *TWO)[0].startswith("two videos are called 'a'")
+    assert refused(folder, capsys, str(folder / "in"), *TWO)[0].startswith("two videos are called 'a'")
 
 
-def test_words_of_a_stream() -> None:
-    told = streams_of_words(["rgb=i3d_rgb,weights=a b.pt,crops=five", "flow=x", "n=y,l=[1, 2],m={a: 1, b: 2}"])
-    assert told == {
+def test_options_of_a_stream() -> None:
+    found = streams_of_options(["rgb=i3d_rgb,weights=a b.pt,crops=five", "flow=x", "n=y,l=[1, 2],m={a: 1, b: 2}"])
+    assert found == {
         "rgb": ("i3d_rgb", {"weights": "a b.pt", "crops": "five"}),
         "flow": ("x", {}),
         "n": ("y", {"l": [1, 2], "m": {"a": 1, "b": 2}}),
     }
     assert split_commas("a,'b,c',[d,{e,f}]") == ["a", "'b,c'", "[d,{e,f}]"]
-    with pytest.raises(VadkitError, match="'crops' is no argument"):
-        streams_of_words(["rgb=i3d_rgb,crops"])
+    with pytest.raises(VadkitError, match="'crops' is not an argument"):
+        streams_of_options(["rgb=i3d_rgb,crops"])

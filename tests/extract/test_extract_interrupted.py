@@ -21,7 +21,7 @@ from unusual_videos import make_video, white
 from vadkit_extraction_toys import Broken, FirstRed, Loud, Trap
 
 from vadkit.extract import workers
-from vadkit.extract.run import VideoEntry, extract_store
+from vadkit.extract.run import Resources, VideoEntry, extract_store
 from vadkit.problems import VadkitError
 from vadkit.store import lock
 from vadkit.store.index import read_store
@@ -33,7 +33,7 @@ SUPPORT = Path(__file__).parent.parent / "support"
 COUNT = 12  # videos
 RUN = """
 import json, sys
-from vadkit.extract.run import extract_store
+from vadkit.extract.run import Resources, extract_store
 from vadkit.store.shards import Share
 from vadkit_extraction_toys import FirstRed, Loud
 from vadkit.problems import VadkitError
@@ -42,7 +42,7 @@ share = options.pop("share", None)
 try:
     delay = options.pop("delay", 0.0)
     backbones = {"rgb": FirstRed(delay=delay), "audio": Loud()}
-    extract_store(entries, backbones, root, share=Share(*share) if share else None, **options)
+    extract_store(entries, backbones, root, share=Share(*share) if share else None, resources=Resources(**options))
 except VadkitError as error:
     print(error)
     sys.exit(2)
@@ -62,7 +62,7 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> list[VideoEntry]:
 def expected(entries: list[VideoEntry], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Return what a run without any trouble writes."""
     root = tmp_path_factory.mktemp("plain") / "store"
-    extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, workers=0)
+    extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, resources=Resources(workers=0))
     return content(root)
 
 
@@ -109,37 +109,39 @@ def test_killed_at_three_random_moments_and_continued(
             time.sleep(wait)
             process.send_signal(signal.SIGKILL)
     assert 7 <= len(read_manifest(root)[0]) <= COUNT
-    extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, workers=0)
+    extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, resources=Resources(workers=0))
     assert content(root) == expected
 
 
 def test_a_process_that_is_killed_gets_its_video_tried_again(tmp_path: Path) -> None:
     entries = [_entry(tmp_path, name, bright=name == "b") for name in "abc"]
     trap = Trap(what="kill_once", note=str(tmp_path / "note"))
-    result = extract_store(entries, {"rgb": trap}, tmp_path / "store", workers=1)
-    assert (tmp_path / "note").exists() and sorted(result.made) == ["a", "b", "c"] and not result.failed
+    result = extract_store(entries, {"rgb": trap}, tmp_path / "store", resources=Resources(workers=1))
+    assert (tmp_path / "note").exists() and sorted(result.extracted) == ["a", "b", "c"] and not result.failed
 
 
 def test_a_video_that_kills_two_processes_is_broken(tmp_path: Path) -> None:
     entries = [_entry(tmp_path, name, bright=name == "b") for name in "abc"]
-    result = extract_store(entries, {"rgb": Trap(what="kill")}, tmp_path / "store", workers=1)
+    result = extract_store(entries, {"rgb": Trap(what="kill")}, tmp_path / "store", resources=Resources(workers=1))
     cause = f"{entries[1]['file']}: its process was killed (signal 9), and so was a second one"
-    assert sorted(result.made) == ["a", "c"] and result.failed["b"].startswith(cause)
+    assert sorted(result.extracted) == ["a", "c"] and result.failed["b"].startswith(cause)
     assert [video.name for video in read_store(tmp_path / "store").videos] == ["a", "c"]
 
 
 def test_a_video_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "TRIES", 1)
     entries = [_entry(tmp_path, name, bright=name == "a") for name in "ab"]
-    result = extract_store(entries, {"rgb": Trap(what="hang")}, tmp_path / "store", workers=1, timeout=3)
-    assert result.made == ["b"] and "took too long" in result.failed["a"]
+    result = extract_store(
+        entries, {"rgb": Trap(what="hang")}, tmp_path / "store", resources=Resources(workers=1, timeout=3)
+    )
+    assert result.extracted == ["b"] and "took too long" in result.failed["a"]
 
 
-def test_processes_that_cannot_begin_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_cannot_begin_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "STARTS", 1)
     entries = [_entry(tmp_path, name) for name in "ab"]
     with pytest.raises(VadkitError, match="was killed \\(signal 9\\) before it could begin"):
-        extract_store(entries, {"rgb": Trap(what="kill_at_once")}, tmp_path / "store", workers=1)
+        extract_store(entries, {"rgb": Trap(what="kill_at_once")}, tmp_path / "store", resources=Resources(workers=1))
 
 
 def _entry(folder: Path, name: str, bright: bool = False) -> VideoEntry:
@@ -159,12 +161,14 @@ def test_two_shards_make_one_store(
     else:
         for number in (2, 1):
             share = Share(number, 2)
-            result = extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, workers=0, share=share)
-            assert len(result.made) == COUNT // 2
+            result = extract_store(
+                entries, {"rgb": FirstRed(), "audio": Loud()}, root, resources=Resources(workers=0), share=share
+            )
+            assert len(result.extracted) == COUNT // 2
     assert content(root) == expected
 
 
-def test_a_second_process_on_the_same_videos_is_told(
+def test_a_second_process_on_the_same_videos_is_reported(
     entries: list[VideoEntry], expected: dict[str, bytes], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock, "PATIENCE", 0)
@@ -172,7 +176,9 @@ def test_a_second_process_on_the_same_videos_is_told(
         wait_for_lines(root, 1, process)
         for share in (Share(), Share(2, 3)):
             with pytest.raises(VadkitError, match="another process is extracting"):
-                extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, workers=0, share=share)
+                extract_store(
+                    entries, {"rgb": FirstRed(), "audio": Loud()}, root, resources=Resources(workers=0), share=share
+                )
         assert process.wait(300) == 0
     assert content(root) == expected
 
@@ -186,8 +192,8 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("ray")
-def test_ray_makes_the_same_store(entries: list[VideoEntry], expected: dict[str, bytes], root: Path) -> None:
-    extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, workers=2, executor="ray")
+def test_ray_gives_the_same_store(entries: list[VideoEntry], expected: dict[str, bytes], root: Path) -> None:
+    extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, resources=Resources("ray", 2))
     assert content(root) == expected
 
 
@@ -197,25 +203,25 @@ def test_ray_gives_up_a_video_that_ends_its_actors(tmp_path: Path, what: str, ho
     entries = [_entry(tmp_path, name, bright=name == "b") for name in "abc"]
     options: dict[str, Any] = {"timeout": 5} if what == "hang" else {}
     root = tmp_path / "store"
-    result = extract_store(entries, {"rgb": Trap(what=what)}, root, workers=1, executor="ray", **options)
-    assert sorted(result.made) == ["a", "c"] and how in result.failed["b"]
+    result = extract_store(entries, {"rgb": Trap(what=what)}, root, resources=Resources("ray", 1, **options))
+    assert sorted(result.extracted) == ["a", "c"] and how in result.failed["b"]
 
 
 @pytest.mark.usefixtures("ray")
-def test_ray_tells_what_does_not_work_at_all(tmp_path: Path) -> None:
+def test_ray_reports_what_does_not_work_at_all(tmp_path: Path) -> None:
     entries = [_entry(tmp_path, name) for name in "ab"]
     with pytest.raises(VadkitError, match="the backbone of stream 'rgb' does not work"):
-        extract_store(entries, {"rgb": Broken()}, tmp_path / "store", workers=1, executor="ray")
+        extract_store(entries, {"rgb": Broken()}, tmp_path / "store", resources=Resources("ray", 1))
 
 
-def test_without_ray_one_is_told_how_to_get_it(entries: list[VideoEntry], root: Path, monkeypatch: Any) -> None:
+def test_without_ray_the_error_says_how_to_get_it(entries: list[VideoEntry], root: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(VadkitError, match="Ray is not installed"):
-        extract_store(entries[:1], {"rgb": FirstRed()}, root, executor="ray")
+        extract_store(entries[:1], {"rgb": FirstRed()}, root, resources=Resources("ray"))
 
 
 # -- a full disk -------------------------------------------------------------------------------------
-def test_a_full_disk_is_told_and_nothing_is_lost(
+def test_a_full_disk_is_reported_and_nothing_is_lost(
     entries: list[VideoEntry], expected: dict[str, bytes], root: Path
 ) -> None:
     # A limit on the length of files stands for a full disk: the manifest outgrows it first.
@@ -226,7 +232,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     assert done.returncode == 2 and f"cannot write {root}/manifest.jsonl: File too large" in done.stdout
     lines, wrong = read_manifest(root)
     assert 0 < len(lines) < COUNT and not wrong
-    result = extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, workers=0)
+    result = extract_store(entries, {"rgb": FirstRed(), "audio": Loud()}, root, resources=Resources(workers=0))
     assert len(result.skipped) == len(lines) and content(root) == expected
 
 
@@ -234,7 +240,7 @@ def test_features_that_cannot_be_written_are_no_fault_of_the_video(entries: list
     root.mkdir()
     (root / "rgb").write_text("a file where a folder must be")
     with pytest.raises(VadkitError, match=f"cannot write {root}/rgb/clip0.npy"):
-        extract_store(entries, {"rgb": FirstRed()}, root, workers=0)
+        extract_store(entries, {"rgb": FirstRed()}, root, resources=Resources(workers=0))
     assert read_manifest(root)[0] == {}
 
 

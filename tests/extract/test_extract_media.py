@@ -1,4 +1,4 @@
-"""Every odd file is told in plain words or gives the right features."""
+"""Every unusual file is reported in plain words or gives the right features."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from unusual_videos import cut_off, make_video, rotate, sound_only
 from vadkit_extraction_toys import Corners, FirstRed, Loud, PairCount
 
-from vadkit.extract.one_pass import TAILS, Extracted, extract_video, find_tail
-from vadkit.extract.sound import Windows
+from vadkit.extract.one_pass import Extracted, extract_video
+from vadkit.extract.snippets import TAILS, Clock, find_tail
+from vadkit.extract.sound import SoundWindows
 from vadkit.problems import VadkitError
 
 EXACT = {"video": "ffv1", "pixels": "bgr0"}  # pictures come back as they were
@@ -20,10 +21,10 @@ EXACT = {"video": "ffv1", "pixels": "bgr0"}  # pictures come back as they were
 
 def extract(path: Path, fps: float | None = None, tail: str = "repeat", snippet: int = 16) -> Extracted:
     backbones = {"rgb": FirstRed(), "flow": PairCount(), "audio": Loud()}
-    return extract_video(path, backbones, fps=fps, snippet_frames=snippet, tail=find_tail(tail))
+    return extract_video(path, backbones, Clock(fps, snippet, find_tail(tail)))
 
 
-def told(path: Path) -> str:
+def error_of(path: Path) -> str:
     with pytest.raises(VadkitError) as caught:
         extract(path)
     return caught.value.problems[0].message
@@ -34,22 +35,22 @@ def reds(numbers: Sequence[int]) -> list[int]:
 
 
 # -- what cannot be read -----------------------------------------------------------------------------
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    assert told(tmp_path / "no.mp4") == f"{tmp_path}/no.mp4: there is no such file"
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    assert error_of(tmp_path / "no.mp4") == f"{tmp_path}/no.mp4: there is no such file"
 
 
-def test_a_folder_is_told(tmp_path: Path) -> None:
-    assert told(tmp_path) == f"{tmp_path} is a folder, not a video"
+def test_a_folder_is_reported(tmp_path: Path) -> None:
+    assert error_of(tmp_path) == f"{tmp_path} is a folder, not a video"
 
 
-def test_an_empty_file_is_told(tmp_path: Path) -> None:
+def test_an_empty_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
-    assert told(tmp_path / "a.mp4") == f"{tmp_path}/a.mp4 is empty (0 bytes)"
+    assert error_of(tmp_path / "a.mp4") == f"{tmp_path}/a.mp4 is empty (0 bytes)"
 
 
-def test_a_file_that_is_no_video_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_video_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("dear diary\n" * 500)
-    assert told(tmp_path / "a.mp4").startswith(f"{tmp_path}/a.mp4 cannot be read as a video:")
+    assert error_of(tmp_path / "a.mp4").startswith(f"{tmp_path}/a.mp4 cannot be read as a video:")
 
 
 def test_a_wrong_suffix_does_not_matter(tmp_path: Path) -> None:
@@ -60,9 +61,9 @@ def test_a_wrong_suffix_does_not_matter(tmp_path: Path) -> None:
         np.testing.assert_array_equal(features, extract(wrong).streams[stream])
 
 
-def test_an_mp4_without_its_end_is_told(tmp_path: Path) -> None:
+def test_an_mp4_without_its_end_is_reported(tmp_path: Path) -> None:
     short = cut_off(make_video(tmp_path / "a.mp4"), 0.6, tmp_path / "b.mp4")
-    assert "cannot be read as a video" in told(short)
+    assert "cannot be read as a video" in error_of(short)
 
 
 def test_an_mp4_whose_index_is_in_front_gives_what_is_there(tmp_path: Path) -> None:
@@ -72,8 +73,8 @@ def test_an_mp4_whose_index_is_in_front_gives_what_is_there(tmp_path: Path) -> N
     assert any("cut short" in text for text in found.warnings)
 
 
-def test_a_file_with_sound_alone_is_told(tmp_path: Path) -> None:
-    assert told(sound_only(tmp_path / "a.mp4")) == f"{tmp_path}/a.mp4 has no pictures, only sound"
+def test_a_file_with_sound_alone_is_reported(tmp_path: Path) -> None:
+    assert error_of(sound_only(tmp_path / "a.mp4")) == f"{tmp_path}/a.mp4 has no pictures, only sound"
 
 
 # -- sound -------------------------------------------------------------------------------------------
@@ -113,8 +114,8 @@ def test_a_window_ends_where_its_snippet_ends(tmp_path: Path) -> None:
 
 
 def test_windows_shorter_than_a_snippet_are_cut_at_its_end() -> None:
-    windows = Windows(rate=100, window=30, seconds=2.0)
-    wave = np.repeat(np.arange(1, 11, dtype=np.float32), 50)  # 5 s that tell their half second
+    windows = SoundWindows(rate=100, window=30, seconds=2.0)
+    wave = np.repeat(np.arange(1, 11, dtype=np.float32), 50)  # 5 s whose value is their half second
     cut = [w for start in range(0, 500, 70) for w in windows.feed(100, wave[start : start + 70])]
     cut += windows.finish(3)
     assert [w.shape for w in cut] == [(30,)] * 3
@@ -157,7 +158,7 @@ def test_a_variable_frame_rate_is_laid_by_time(tmp_path: Path) -> None:
     found = extract(make_video(tmp_path / "a.mkv", times=times, **EXACT), fps=10, snippet=1)
     shown = [int(np.searchsorted(times, tick / 10 + 1e-6, "right")) - 1 for tick in range(found.num_frames)]
     assert found.streams["rgb"][:, 0].tolist() == reds(shown)
-    assert any("varies" in text or "stands still" in text for text in found.warnings)
+    assert any("varies" in text or "freezes" in text for text in found.warnings)
 
 
 def test_another_rate_is_picked_by_time(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from unusual_videos import make_video, white
 from vadkit_extraction_toys import Broken, Corners, FirstRed, Loud, PairCount, Trap
 
-from vadkit.extract.run import StoreResult, VideoEntry, extract_store
+from vadkit.extract.run import Clock, Resources, StoreResult, VideoEntry, extract_store
 from vadkit.problems import VadkitError
 from vadkit.store.index import read_store
 from vadkit.store.manifest import read_manifest
@@ -40,7 +40,8 @@ def root(tmp_path: Path) -> Path:
 
 def extract(entries: list[VideoEntry], root: Path, **options: Any) -> StoreResult:
     backbones = options.pop("backbones", None) or {"rgb": FirstRed(), "audio": Loud()}
-    return extract_store(entries, backbones, root, **{"workers": 0, **options})
+    clock = Clock(**{key: options.pop(key) for key in ("fps", "snippet_frames", "tail") if key in options})
+    return extract_store(entries, backbones, root, clock=clock, **{"resources": Resources(workers=0), **options})
 
 
 def content(root: Path) -> dict[str, bytes]:
@@ -57,7 +58,7 @@ def problem(entries: list[VideoEntry], root: Path, **options: Any) -> list[str]:
 # -- what is in it -----------------------------------------------------------------------------------
 def test_everything_is_written_down(entries: list[VideoEntry], root: Path) -> None:
     result = extract(entries, root, fps=8)
-    assert result.made == list(NAMES) and not result.failed
+    assert result.extracted == list(NAMES) and not result.failed
     files = {f"{stream}/{name}.npy" for stream in ("rgb", "audio") for name in NAMES}
     assert content(root).keys() == {*files, ".lock", "manifest.jsonl", "store.json", "videos.json"}
     lines, wrong = read_manifest(root)
@@ -66,10 +67,10 @@ def test_everything_is_written_down(entries: list[VideoEntry], root: Path) -> No
     assert (line["fps"], line["num_frames"], line["snippets"], line["size"]) == (8.0, 30, 2, [48, 64])
     assert (line["clip_start"], line["clip_step"], line["has_sound"]) == (0.0, 2.0, True)
     for name in NAMES:
-        for stream, told in lines[name]["arrays"].items():
+        for stream, array in lines[name]["arrays"].items():
             data = (root / stream / f"{name}.npy").read_bytes()
-            assert told["sha256"] == hashlib.sha256(data).hexdigest() and told["bytes"] == len(data)
-            assert told["shape"] == list(np.load(root / stream / f"{name}.npy").shape)
+            assert array["sha256"] == hashlib.sha256(data).hexdigest() and array["bytes"] == len(data)
+            assert array["shape"] == list(np.load(root / stream / f"{name}.npy").shape)
 
 
 def test_the_recipe_and_versions_are_in_the_head(entries: list[VideoEntry], root: Path) -> None:
@@ -106,7 +107,7 @@ def test_features_that_are_many_wait_on_the_disk(
     backbones = {"rgb": Corners(), "flow": PairCount()}
     extract(entries, tmp_path / "memory", backbones=backbones)
     monkeypatch.setattr("vadkit.extract.one_pass.BATCH", 1)
-    monkeypatch.setattr("vadkit.extract.row_buffer.Rows.__init__.__defaults__", (None, 16))
+    monkeypatch.setattr("vadkit.extract.row_buffer.RowBuffer.__init__.__defaults__", (None, 16))
     extract(entries, tmp_path / "disk", backbones=backbones)
     assert content(tmp_path / "memory") == content(tmp_path / "disk")
 
@@ -121,7 +122,7 @@ def test_intervals_are_brought_to_the_clock(entries: list[VideoEntry], root: Pat
     assert videos["shop #2"].spans == ((7, 15),)
 
 
-def test_labels_written_by_hand_stay_and_labels_said_anew_count(entries: list[VideoEntry], root: Path) -> None:
+def test_labels_written_by_hand_stay_and_new_labels_count(entries: list[VideoEntry], root: Path) -> None:
     extract(entries, root)
     listed = json.loads((root / "videos.json").read_text())
     listed[1] |= {"label": 1, "spans": [[3, 9]], "tags": {"by": "hand"}}
@@ -145,7 +146,7 @@ def test_what_is_finished_is_not_touched(entries: list[VideoEntry], root: Path) 
     before, times = content(root), {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
     backbone = FirstRed()
     result = extract(entries, root, backbones={"rgb": backbone, "audio": Loud()})
-    assert result.skipped == list(NAMES) and not result.made and backbone.calls == 0
+    assert result.skipped == list(NAMES) and not result.extracted and backbone.calls == 0
     assert content(root) == before and {p: p.stat().st_mtime_ns for p in times} == times
 
 
@@ -153,12 +154,12 @@ def test_a_copy_of_a_file_is_the_same_and_a_changed_one_is_not(entries: list[Vid
     extract(entries, root)
     path = Path(entries[0]["file"])
     path.touch()
-    assert extract(entries, root).made == []
+    assert extract(entries, root).extracted == []
     content_before = path.read_bytes()
     path.write_bytes(content_before[:-1] + bytes([content_before[-1] ^ 1]))  # one bit, the same length
-    assert extract(entries, root).made == ["lift"]
+    assert extract(entries, root).extracted == ["lift"]
     make_video(path, 12, video="ffv1")
-    assert extract(entries, root).made == ["lift"]
+    assert extract(entries, root).extracted == ["lift"]
     assert read_store(root).videos[0].num_frames == 12
 
 
@@ -169,21 +170,21 @@ def test_broken_videos_are_listed_and_tried_again_on_request_or_if_they_change(
     whole = path.read_bytes()
     path.write_bytes(b"")
     first = extract(entries, root)
-    assert first.failed == {"shop #2": f"{path} is empty (0 bytes)"} and first.made == ["lift", "v=x.y__1"]
+    assert first.failed == {"shop #2": f"{path} is empty (0 bytes)"} and first.extracted == ["lift", "v=x.y__1"]
     assert read_manifest(root)[0]["shop #2"]["cause"] == f"{path} is empty (0 bytes)"
     assert [video.name for video in read_store(root).videos] == ["lift", "v=x.y__1"]
     again = extract(entries, root)
-    assert again.failed == first.failed and not again.made
+    assert again.failed == first.failed and not again.extracted
     assert extract(entries, root, retry_broken=True).failed == first.failed
     path.write_bytes(whole)
-    assert extract(entries, root).made == ["shop #2"]
+    assert extract(entries, root).extracted == ["shop #2"]
     assert [video.name for video in read_store(root).videos] == list(NAMES)
 
 
 def test_a_backbone_that_trips_over_one_video_does_not_stop_the_others(entries: list[VideoEntry], root: Path) -> None:
     bright = make_video(Path(entries[1]["file"]), 20, video="ffv1", picture=white)
     result = extract(entries, root, backbones={"rgb": Trap(what="raise")})
-    assert result.made == ["lift", "v=x.y__1"]
+    assert result.extracted == ["lift", "v=x.y__1"]
     assert result.failed["shop #2"].startswith(f"{bright}: RuntimeError: something gave way (vadkit_extraction_toys.py")
 
 
@@ -210,8 +211,8 @@ def test_a_stream_can_be_added_but_not_by_another_clock(entries: list[VideoEntry
     both = {"rgb": FirstRed(), "audio": Loud()}
     extract(entries, tmp_path / "at_once", backbones=both)
     extract(entries, root, backbones={"rgb": FirstRed()})
-    told = problem(entries, root, backbones={"audio": Loud()}, tail="drop")
-    assert told == [f"{root}/store.json: stream 'audio' is new, but 'rgb' was cut with tail: repeat, now it is drop"]
+    found = problem(entries, root, backbones={"audio": Loud()}, tail="drop")
+    assert found == [f"{root}/store.json: stream 'audio' is new, but 'rgb' was cut with tail: repeat, now it is drop"]
     backbone = FirstRed()
     extract(entries, root, backbones={"rgb": backbone, "audio": Loud()})
     assert backbone.calls == 1  # it was tried out, and fed nothing
@@ -223,7 +224,7 @@ def test_streams_of_another_version_of_a_file_go(entries: list[VideoEntry], root
     make_video(Path(entries[0]["file"]), 60, video="ffv1")
     extract(entries, root, backbones={"rgb": FirstRed()})
     assert not (root / "audio/lift.npy").exists() and (root / "rgb/lift.npy").exists()
-    assert extract(entries, root).made == ["lift"]
+    assert extract(entries, root).extracted == ["lift"]
     assert np.load(root / "audio/lift.npy").shape == (4, 2)
 
 
@@ -241,7 +242,7 @@ def test_what_was_damaged_by_hand_is_made_again(entries: list[VideoEntry], root:
     else:
         manifest.write_text("".join([lines[0], *["{never mind\n"] * (damage == "a line of nonsense"), *lines[2:]]))
     result = extract(entries, root)
-    assert result.made == ["shop #2"] and content(root) == before
+    assert result.extracted == ["shop #2"] and content(root) == before
     assert [note.split(": ")[1] for note in result.notes] == (
         ["line 2 is cut off or damaged; its video is taken as not made yet"] if "nonsense" in damage else []
     )
@@ -254,7 +255,7 @@ def test_a_manifest_cut_anywhere_loses_nothing(entries: list[VideoEntry], root: 
     for kept in (0, 1, len(whole) // 4, len(whole) // 2, whole.index(b"\n") + 1, len(whole) - 2, len(whole) - 1):
         manifest.write_bytes(whole[:kept])
         lost = 3 - whole[:kept].count(b"\n")
-        assert len(extract(entries, root).made) == (lost if kept < len(whole) - 1 else 0), kept
+        assert len(extract(entries, root).extracted) == (lost if kept < len(whole) - 1 else 0), kept
         assert content(root) == before, kept
 
 
@@ -278,14 +279,14 @@ def test_a_listing_that_cannot_be_read_is_told_before_the_work(entries: list[Vid
 
 def test_names_that_are_not_utf8(entries: list[VideoEntry], root: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
-    odd: VideoEntry = {"name": name, "file": str(Path(entries[0]["file"]).with_name(f"{name}.mkv"))}
-    Path(entries[0]["file"]).rename(odd["file"])
-    extract([odd], root)
-    assert extract([odd], root).skipped == [name]
+    renamed: VideoEntry = {"name": name, "file": str(Path(entries[0]["file"]).with_name(f"{name}.mkv"))}
+    Path(entries[0]["file"]).rename(renamed["file"])
+    extract([renamed], root)
+    assert extract([renamed], root).skipped == [name]
     assert (root / "rgb" / f"{name}.npy").exists() and read_store(root).videos[0].name == name
 
 
-# -- what is told before anything begins -------------------------------------------------------------
+# -- what is reported before anything begins -------------------------------------------------------------
 def test_names_and_clocks_are_checked(entries: list[VideoEntry], root: Path) -> None:
     twice: list[VideoEntry] = [*entries, {"name": "lift", "file": "other.mp4"}, {"name": "../x", "file": "x.mp4"}]
     assert problem(twice, root) == [
@@ -293,11 +294,11 @@ def test_names_and_clocks_are_checked(entries: list[VideoEntry], root: Path) -> 
         "'../x' cannot be a video's name: it must be a plain file name",
     ]
     assert problem(entries, root, fps=0.0) == ["fps is 0.0; it must be above 0 and at most 1000"]
-    assert problem(entries, root, executor="rya") == ["there is no executor 'rya'"]
+    assert problem(entries, root, resources=Resources("rya", 0)) == ["there is no executor 'rya'"]
     assert not root.exists()
 
 
 def test_a_backbone_that_does_not_work_is_blamed_itself(entries: list[VideoEntry], root: Path) -> None:
-    told = ["the backbone of stream 'rgb' does not work: RuntimeError: no such instruction"]
-    assert problem(entries, root, backbones={"rgb": Broken()}) == told
+    expected = ["the backbone of stream 'rgb' does not work: RuntimeError: no such instruction"]
+    assert problem(entries, root, backbones={"rgb": Broken()}) == expected
     assert read_manifest(root)[0] == {}

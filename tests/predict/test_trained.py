@@ -12,7 +12,7 @@ from models import RGB_AUDIO
 import vadkit
 from vadkit.engine.train import train
 from vadkit.evaluate.score import evaluate_as_configured
-from vadkit.extract.run import extract_store
+from vadkit.extract.run import Clock, Resources, extract_store
 from vadkit.plugin_manager import load_plugins
 from vadkit.predict import predict
 
@@ -46,7 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     components = load_plugins().components
     backbones = {"rgb": components.find("mean_colour")(), "audio": components.find("loudness")()}
-    extract_store(videos, backbones, folder / "store", snippet_frames=4, classes=["normal", "red"], workers=0)
+    cut, here = Clock(snippet_frames=4), Resources(workers=0)
+    extract_store(videos, backbones, folder / "store", clock=cut, classes=["normal", "red"], resources=here)
     train(GRAPH, [f"data.args.root={folder / 'store'}"], folder / "run", device="cpu")
     return folder
 

@@ -1,4 +1,4 @@
-"""Make a backbone do one thing otherwise, without its telling, or telling so in its recipe."""
+"""Make a backbone do one thing differently, with or without saying so in its recipe."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 from vadkit.kinds import Backbone
 
 
-def planted(backbone: Backbone, told: dict[str, Any] | None = None, **methods: Callable[..., Any]) -> Backbone:
+def planted(backbone: Backbone, stated: dict[str, Any] | None = None, **methods: Callable[..., Any]) -> Backbone:
     """Return the backbone with methods replaced; each is called with the true method and its arguments.
 
     Args:
-        told: what its recipe says otherwise; nothing if the mistake is unknown.
+        stated: what its recipe says differently; nothing if the mistake is unknown.
     """
     true = type(backbone)
     body: dict[str, Any] = {
         name: lambda self, *args, change=change, name=name: change(getattr(true, name).__get__(self), *args)
         for name, change in methods.items()
     }
-    if told:
-        body["recipe"] = lambda self: {**true.recipe(self), **told}
+    if stated:
+        body["recipe"] = lambda self: {**true.recipe(self), **stated}
     backbone.__class__ = type(true.__name__, (true,), body)
     return backbone
 

@@ -1,4 +1,4 @@
-"""Tiny videos with something odd about each, made when a test runs. Pictures are told apart by their grey level."""
+"""Tiny videos each unusual in one way, written when a test runs. Pictures are identified by their grey level."""
 
 from __future__ import annotations
 

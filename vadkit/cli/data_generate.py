@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     missing = stand_in.missing()
     console = Console(width=None if Console().is_terminal else 160)
     console.print(
-        f"{len(stand_in.videos)} videos; {len(missing)} files are to be written, {stand_in.room(missing) / 1e9:.1f} GB",
+        f"{len(stand_in.videos)} videos; {len(missing)} files to write, {stand_in.space(missing) / 1e9:.1f} GB",
         highlight=False,
     )
     columns = (

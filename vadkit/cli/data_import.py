@@ -16,7 +16,7 @@ from vadkit.cli.tables import print_table
 from vadkit.problems import fail
 
 if TYPE_CHECKING:
-    from vadkit.datasets.importing.index import IfThere
+    from vadkit.datasets.importing.index import IfExists
     from vadkit.datasets.importing.plan import Plan
 
 WHAT = ("xd_violence", "ucf_crime", "shanghaitech", "own")
@@ -82,12 +82,12 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.datasets.importing.index import check_out, write_index
 
     out = args.out or Path("stores") / args.what
-    if_there: IfThere = "merge" if args.merge else "replace" if args.replace else "refuse"
+    if_exists: IfExists = "merge" if args.merge else "replace" if args.replace else "refuse"
     _check(args)
-    check_out(out, if_there)
+    check_out(out, if_exists)
     with _bar() as progress:
         plan = _plan(args, progress)
-    write_index(plan, out, if_there)
+    write_index(plan, out, if_exists)
     if args.json:
         print(json.dumps(_facts(plan, out), indent=1))
     else:

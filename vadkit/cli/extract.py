@@ -97,32 +97,33 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from vadkit.devices import choose_device
     from vadkit.extract.labels import label, read_labels
-    from vadkit.extract.one_pass import find_tail
-    from vadkit.extract.run import extract_store
-    from vadkit.extract.streams import build_backbones, streams_of_graph, streams_of_words
+    from vadkit.extract.run import Clock, Resources, extract_store
+    from vadkit.extract.snippets import find_tail
+    from vadkit.extract.streams import build_backbones, streams_of_graph, streams_of_options
     from vadkit.plugin_manager import load_plugins
     from vadkit.store.shards import parse_share
 
     if args.device is not None:
         args.device = str(choose_device(args.device))
     plugins = load_plugins(args.without)
-    told = streams_of_graph(args.config, args.set, plugins) if args.config else streams_of_words(args.stream)
+    told = streams_of_graph(args.config, args.set, plugins) if args.config else streams_of_options(args.stream)
     backbones = build_backbones(told, plugins, _common(args))
     entries, labels = _videos(args)
     if args.labels:
         labels = read_labels(args.labels)
     if labels is not None:
         entries, strangers = label(entries, labels)
-        _tell_some(f"{{}} without a label in {labels.told_by}: left out", strangers)
+        _tell_some(f"{{}} without a label in {labels.source}: left out", strangers)
     entries = sorted(entries, key=lambda entry: entry["name"])  # so that all ways to one store give the same bytes
     most = GPU_WORKERS if (args.device or "cpu").startswith("cuda") else _cores()
     workers = args.workers if args.workers is not None else min(most, len(entries))
     with _progress(entries) as (progress, within):
         result = extract_store(
-            entries, backbones, args.out, fps=args.fps, snippet_frames=args.snippet, tail=find_tail(args.tail),
-            classes=labels.classes if labels else (), workers=workers, executor=args.executor,
+            entries, backbones, args.out, clock=Clock(args.fps, args.snippet, find_tail(args.tail)),
+            classes=labels.classes if labels else (),
+            resources=Resources(args.executor, workers, args.threads, args.timeout),
             share=parse_share(args.shard) if args.shard else None, retry_broken=args.retry_broken,
-            timeout=args.timeout, threads=args.threads, progress=progress, within=within,
+            progress=progress, within=within,
         )  # fmt: skip
     _tell(result, args, labelled=labels is not None)
     return 1 if result.failed else 0
@@ -247,8 +248,8 @@ def _tell(result: StoreResult, args: argparse.Namespace, labelled: bool) -> None
     if result.failed:
         _say("hint: what is broken is not tried again unless its file changes or you say --retry-broken")
     before = f"{len(result.skipped)} there before, {len(result.failed)} broken"
-    print(_printable(f"{args.out}: {_videos_said(len(result.made))} extracted, {before}"))
-    if not labelled and result.made:
+    print(_printable(f"{args.out}: {_videos_said(len(result.extracted))} extracted, {before}"))
+    if not labelled and result.extracted:
         print(_printable(f"  to train, say which are abnormal: --labels, or the file {args.out / 'videos.json'}"))
 
 

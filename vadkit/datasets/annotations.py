@@ -1,6 +1,6 @@
 """The real lists of XD-Violence, UCF-Crime and ShanghaiTech: names, labels, classes, lengths, intervals.
 
-They lie in ``annotations``, whose PROVENANCE.md says where every column comes from.
+They are in ``intervals``, whose PROVENANCE.md gives the source of every column.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vadkit.video import Video
 
 DataSet = Literal["xd_violence", "ucf_crime", "shanghaitech"]
 DATA_SETS: tuple[DataSet, ...] = get_args(DataSet)
-# Which intervals count: as annotated, [start, end); RTFM's reading of the same, [start, end]; UMIL's own.
+# Which intervals count: as annotated, [start, end); the same as RTFM reads it, [start, end]; UMIL's own.
 Intervals = Literal["half_open", "closed", "umil"]
 INTERVALS: tuple[Intervals, ...] = get_args(Intervals)
 SNIPPET_FRAMES = 16
@@ -26,7 +26,7 @@ Spans = tuple[tuple[int, int], ...]
 
 
 def interval_rule(name: str) -> Intervals:
-    """Return the rule of that name. Raises VadkitError for another."""
+    """Return the rule of that name. Raises VadkitError for an unknown one."""
     known = next((rule for rule in INTERVALS if rule == name), None)
     if known is None:
         fail(f"there is no interval rule '{name}'", hint=f"there are {', '.join(INTERVALS)}")
@@ -35,9 +35,9 @@ def interval_rule(name: str) -> Intervals:
 
 @dataclass(frozen=True)
 class Annotated:
-    """One video as it was annotated. ``spans`` are [start, end) in frames and may end behind the video.
+    """One video as it was annotated. ``spans`` are [start, end) in frames and may end after the video.
 
-    ``frames`` is None where nobody knows them; ``snippets`` are those of the published I3D features.
+    ``frames`` is None where unknown; ``snippets`` are those of the published I3D features.
     ``changed`` are UMIL's intervals, where they differ; ``by_class`` intervals of single classes.
     """
 
@@ -82,13 +82,13 @@ class Annotations:
 
 
 def class_words(data_set: str) -> tuple[str, ...]:
-    """Return the names of the classes in words, in the order of ``published.CLASSES``."""
+    """Return the names of the classes in words, in the order of ``CLASSES``."""
     return tuple(XD_WORDS.get(name, name) for name in CLASSES[data_set])
 
 
 @cache
 def read_annotations(data_set: str) -> Annotations:
-    """Return the annotation of a data set. Raises VadkitError for another name."""
+    """Return the annotation of a data set. Raises VadkitError for an unknown name."""
     known = next((name for name in DATA_SETS if name == data_set), None)
     if known is None:
         close = nearest(data_set, DATA_SETS)

@@ -1,4 +1,4 @@
-"""What the file lists of published feature sets say: the video, the crop, the label, the classes.
+"""The classes of the data sets, and the lines of published file lists: the video, the crop, the label, the classes.
 
 XD-Violence, UCF-Crime and ShanghaiTech, as in the lists of XDVioDet, UR-DMU, PEL4VAD, MGFN and others
 that share their names. One line is one file, that is one crop of one video::
@@ -7,7 +7,7 @@ that share their names. One line is one file, that is one crop of one video::
     Abuse/Abuse001_x264__3.npy   or, for the first crop, Abuse001_x264.npy   UCF-Crime
     train/01_0014_3.npy 1.0                                          ShanghaiTech
 
-The folder in front does not matter.
+The folder does not matter.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ class Entry:
 
 
 def is_normal(line: str, dataset: str) -> bool:
-    """Tell by the authors' rule whether a line of XD-Violence or UCF-Crime is a normal video."""
+    """Return by the authors' rule whether a line of XD-Violence or UCF-Crime is a normal video."""
     return {"xd_violence": "_label_A", "ucf_crime": "Normal"}[dataset] in line
 
 
 def xd_violence(line: str) -> Entry:
-    """Return what a line of an XD-Violence list says. Raises ValueError for another kind of name.
+    """Return what a line of an XD-Violence list means. Raises ValueError for another kind of name.
 
     Classes keep the order of the name, without its zeros; PEL4VAD counts the first one only.
     """
@@ -108,7 +108,7 @@ def xd_violence(line: str) -> Entry:
 
 
 def ucf_crime(line: str) -> Entry:
-    """Return what a line of a UCF-Crime list says. Raises ValueError for another kind of name."""
+    """Return what a line of a UCF-Crime list means. Raises ValueError for another kind of name."""
     name, crop = _split(line, r"__(\d+)$")
     if is_normal(line, "ucf_crime"):
         return Entry(_path(line), name, crop, 0, ())
@@ -120,19 +120,19 @@ def ucf_crime(line: str) -> Entry:
 
 
 def shanghaitech(line: str, classes: Mapping[str, Sequence[str]] | None = None) -> Entry:
-    """Return what a line of a ShanghaiTech list says: a file and its label.
+    """Return what a line of a ShanghaiTech list means: a file and its label.
 
-    ``classes`` are those of abnormal videos by name (``read_classes``): the names do not tell them.
+    ``classes`` are those of abnormal videos by name (``read_classes``): the names do not contain them.
     Raises ValueError for a line without a label.
     """
     name, crop = _split(line, r"_(\d)$")
-    words = line.split()
-    if len(words) != 2 or words[1] not in ("0", "1", "0.0", "1.0"):
+    parts = line.split()
+    if len(parts) != 2 or parts[1] not in ("0", "1", "0.0", "1.0"):
         raise ValueError("the line must be a file and its label, 0 or 1")
     own = tuple((classes or {}).get(name, ()))
-    for word in own:
-        _check_class(word, "shanghaitech")
-    return Entry(words[0], name, crop, int(float(words[1])), own)
+    for one in own:
+        _check_class(one, "shanghaitech")
+    return Entry(parts[0], name, crop, int(float(parts[1])), own)
 
 
 def _path(line: str) -> str:
@@ -140,11 +140,11 @@ def _path(line: str) -> str:
 
 
 def _split(line: str, suffix: str) -> tuple[str, int]:
-    """Return the video's name and the crop, which is 0 where the name does not say."""
-    words = line.split()
-    if not words:
+    """Return the video's name and the crop, which is 0 if the name has none."""
+    parts = line.split()
+    if not parts:
         raise ValueError("the line is empty")
-    stem = PurePosixPath(words[0]).name.removesuffix(".npy")
+    stem = PurePosixPath(parts[0]).name.removesuffix(".npy")
     match = re.search(suffix, stem)
     return (stem[: match.start()], int(match[1])) if match else (stem, 0)
 
@@ -153,8 +153,8 @@ def _check_class(name: str, dataset: str) -> None:
     known = CLASSES[dataset]
     if name not in known:
         close = nearest(name, known)
-        told = f"; did you mean '{close}'?" if close else f"; known are {', '.join(known)}"
-        raise ValueError(f"there is no class '{name}' in {dataset}{told}")
+        hint = f"; did you mean '{close}'?" if close else f"; known are {', '.join(known)}"
+        raise ValueError(f"there is no class '{name}' in {dataset}{hint}")
 
 
 PARSERS: dict[str, Callable[[str], Entry]] = {
@@ -187,13 +187,13 @@ def read_classes(path: str | Path) -> dict[str, tuple[str, ...]]:
 
 
 def _class_line(line: str) -> tuple[str, tuple[str, ...]]:
-    words = line.split()
-    if len(words) != 2:
+    parts = line.split()
+    if len(parts) != 2:
         raise ValueError("the line must be a video and its classes, with commas between these")
-    classes = tuple(words[1].split(","))
+    classes = tuple(parts[1].split(","))
     for name in classes:
         _check_class(name, "shanghaitech")
-    return words[0], classes
+    return parts[0], classes
 
 
 def _each_line(path: str | Path, parse: Callable[[str], T]) -> list[T]:

@@ -24,7 +24,7 @@ from vadkit.demo.render import render
 from vadkit.demo.script import FPS, KINDS, SHOWS_IN, SNIPPET, Clip, write_script
 from vadkit.engine.train import train
 from vadkit.evaluate.score import evaluate_as_configured
-from vadkit.extract.run import VideoEntry, extract_store
+from vadkit.extract.run import Clock, Resources, VideoEntry, extract_store
 from vadkit.extract.workers import spread
 from vadkit.files import write_atomically
 from vadkit.graph import model_file
@@ -112,10 +112,9 @@ def _extract_all(clips: Sequence[Clip], backbones: dict[str, Backbone], out: Pat
         [_entry(clip, out) for clip in clips],
         backbones,
         out / "features",
-        fps=float(FPS),
-        snippet_frames=SNIPPET,
+        clock=Clock(float(FPS), SNIPPET),
         classes=KINDS,
-        workers=WORKERS,
+        resources=Resources(workers=WORKERS),
         progress=lambda _, done, total: progress("extract", done, total),
     )
     if result.failed:

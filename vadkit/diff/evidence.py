@@ -218,8 +218,8 @@ def _others(blocks: Blocks, names: list[str]) -> str | None:
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:
     """Return the mean cosine of rows; rows of zeros do not count."""
     sizes = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    there = sizes > 1e-20
-    return float(np.mean((a * b).sum(1)[there] / sizes[there])) if there.any() else 0.0
+    some = sizes > 1e-20
+    return float(np.mean((a * b).sum(1)[some] / sizes[some])) if some.any() else 0.0
 
 
 def cka(a: np.ndarray, b: np.ndarray) -> float:

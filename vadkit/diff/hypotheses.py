@@ -17,7 +17,8 @@ from torch import Tensor
 
 from vadkit.backbones.crops import Order, num_crops, resized_size
 from vadkit.components import build_component
-from vadkit.diff.replay import Replay, sound_window
+from vadkit.diff.replay import Replay
+from vadkit.extract.one_pass import sound_window
 from vadkit.graph.arguments import arguments
 
 # Mean and deviation per channel that grey levels 0 to 255 are normalised by.

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from vadkit.backbones.frozen import Frozen
 from vadkit.components import build_component, find_component
 from vadkit.extract.media import open_media
-from vadkit.extract.one_pass import extract_video
+from vadkit.extract.one_pass import extract_video, sound_window
+from vadkit.extract.snippets import Clock
 from vadkit.graph.arguments import Argument, arguments, misfit
 from vadkit.kinds import Backbone, Component
 from vadkit.problems import VadkitError, fail
@@ -110,15 +111,14 @@ class Footage:
 
     def _decode_frames(self, fps: float, first: int, last: int) -> _Part:
         recorder, limit = _Recorder(), -(-(last - first) // CHUNK)
-        found = extract_video(self.path, {"": recorder}, fps=fps, snippet_frames=CHUNK, start=first, limit=limit)
+        found = extract_video(self.path, {"": recorder}, Clock(fps, CHUNK), start=first, limit=limit)
         frames = np.concatenate(recorder.parts) if recorder.parts else np.zeros((0, *found.size, 3), np.uint8)
         return _Part(fps, first, last, frames[: max(0, found.num_frames - first)])
 
     def _decode_sound(self, rate: int, first: int, last: int) -> _Part:
         recorder, begin, end = _SoundRecorder(rate), first // rate, -(-last // rate)
-        extract_video(
-            self.path, {"": recorder}, fps=CHUNK, snippet_frames=CHUNK, start=begin * CHUNK, limit=max(1, end - begin)
-        )
+        clock = Clock(CHUNK, CHUNK)
+        extract_video(self.path, {"": recorder}, clock, start=begin * CHUNK, limit=max(1, end - begin))
         samples = np.concatenate([np.zeros(0, np.float32), *recorder.parts])
         return _Part(rate, begin * rate, last, samples)
 
@@ -199,13 +199,6 @@ class Replay:
         backbone.extract(snippets[:1])  # networks are loaded when they are first used
         with _changed_input(backbone, self.fed):
             return backbone.extract(snippets)
-
-
-def sound_window(backbone: Backbone, seconds: float) -> tuple[int, int]:
-    """Return the rate and the number of samples that an audio backbone takes of snippets of that many seconds."""
-    recipe = backbone.recipe()
-    rate = int(recipe["sample_rate"])
-    return rate, int(recipe.get("window") or round(rate * seconds))
 
 
 def _after(first: Any, second: Any) -> Any:

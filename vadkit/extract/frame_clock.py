@@ -1,4 +1,4 @@
-"""Lay pictures on an even clock by their time stamps.
+"""Put pictures on an even clock by their time stamps.
 
 Tick k of the clock is at k / fps seconds after the first picture, and shows the picture that is on
 the screen then. Pictures are held, repeated or left out; never blended.
@@ -17,7 +17,7 @@ LONGEST_HOLE = 3600.0  # seconds; a jump beyond it is a broken clock rather than
 STAMP_ERROR = 0.005  # seconds; containers round times, Matroska to whole milliseconds
 
 
-class Ticks:
+class FrameClock:
     """Turns pictures that come at any times into uint8 frames (height, width, 3) at ``fps``.
 
     ``feed`` a picture, then ``finish``; both yield frames. All frames have the size of the first.
@@ -45,23 +45,23 @@ class Ticks:
         if step > LONGEST_HOLE:
             fail(
                 f"{self.media.path}: the time stamps jump from {held.time:.1f} s to {picture.time:.1f} s",
-                hint="write the file anew with a sound clock, e.g. ffmpeg -i IN -fflags +genpts OUT.mp4",
+                hint="rewrite the file with a consistent clock, e.g. ffmpeg -i IN -fflags +genpts OUT.mp4",
             )
         if step > 0:
             self.steps = [min(self.steps[0], step), max(self.steps[1], step)]
         yield from self._until(held, picture.time)
 
     def finish(self) -> Iterator[np.ndarray]:
-        """Yield what the last picture fills; add what was odd to the warnings."""
+        """Yield what the last picture fills; add what is unusual to the warnings."""
         if self._held is None:
-            fail(f"{self.media.path}: not one picture can be decoded", hint="the file is damaged or cut short")
+            fail(f"{self.media.path}: no picture can be decoded", hint="the file is damaged or cut short")
         rest = self._held.duration
-        if not 0 < rest < 10:  # none told, or nonsense
+        if not 0 < rest < 10:  # none given, or nonsense
             rest = 1 / self.media.fps
         yield from self._until(self._held, self._held.time + rest)
         if self.count == 0:
             yield from self._until(self._held, 1 / self.fps)
-        self._say_what_was_odd()
+        self._warn()
 
     def _until(self, picture: Picture, end: float) -> Iterator[np.ndarray]:
         """Yield the picture for every tick before ``end``."""
@@ -74,18 +74,18 @@ class Ticks:
             self.count += 1
         self._end = max(self._end, end)
 
-    def _say_what_was_odd(self) -> None:
-        say = self.media.warnings.append
+    def _warn(self) -> None:
+        warn = self.media.warnings.append
         short, long = self.steps
         usual = 1 / self.media.fps
         if long > max(1.0, 3 * usual):
-            say(f"the picture stands still for up to {long:.1f} s; the last one before was held")
+            warn(f"the picture freezes for up to {long:.1f} s; the last one was held")
         elif long > 1.5 * short + 2 * STAMP_ERROR:
-            say(f"the frame rate varies ({1 / long:.3g} to {1 / short:.3g} a second); {self.fps:g} a second were taken")
+            warn(f"the frame rate varies ({1 / long:.3g} to {1 / short:.3g} a second); {self.fps:g} a second were used")
         if self.fps > 1.05 * self.media.fps:
-            say(f"the video has {self.media.fps:.4g} frames a second, fewer than {self.fps:g}: some are repeated")
+            warn(f"the video has {self.media.fps:.4g} frames a second, fewer than {self.fps:g}: some are repeated")
         if self._resized:
-            say(f"{self._resized} pictures have another size than the first; they were resized to it")
-        told = self.media.duration
-        if told is not None and told - self._end > max(0.5, 2 * usual, 0.01 * told):
-            say(f"the file says {told:.1f} s but its pictures end at {self._end:.1f} s: it seems to be cut short")
+            warn(f"{self._resized} pictures differ in size from the first; they were resized to it")
+        stated = self.media.duration
+        if stated is not None and stated - self._end > max(0.5, 2 * usual, 0.01 * stated):
+            warn(f"the file says {stated:.1f} s but its pictures end at {self._end:.1f} s: it seems to be cut short")

@@ -1,4 +1,4 @@
-"""Which videos to extract, and what is known of them: by a list, a table of labels, or a published data set."""
+"""Which videos to extract, and their labels: from a list, a table of labels, or a published data set."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PATH, NAME, LABEL = "file", "name", "label"  # columns of a list
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of videos, by name; ``classes`` has the normal class first. ``told_by`` is for messages."""
+    """Videos with labels, by name; ``classes`` has the normal class first. ``source`` is for messages."""
 
     videos: Mapping[str, Video]
     classes: tuple[str, ...]
-    told_by: str
+    source: str
 
 
 def read_labels(what: str) -> Labels:
@@ -34,45 +34,45 @@ def read_labels(what: str) -> Labels:
     path = Path(what)
     if not path.suffix and not path.exists():
         hint = f"there are {', '.join(DATA_SETS)}, or a CSV file"
-        fail(f"--labels {what}: there is no such data set or file", hint)
+        fail(f"--labels {what}: no such data set or file", hint)
     return _of(read_table(path), what)
 
 
-def _of(videos: Sequence[Video], told_by: str) -> Labels:
+def _of(videos: Sequence[Video], source: str) -> Labels:
     classes = ("normal", *sorted({name for video in videos for name in video.classes}))
-    return Labels({video.name: video for video in videos}, classes, told_by)
+    return Labels({video.name: video for video in videos}, classes, source)
 
 
 def label(entries: Sequence[VideoEntry], labels: Labels) -> tuple[list[VideoEntry], list[str]]:
     """Return the videos that have labels, with them, and the names of those that have none.
 
-    Raises VadkitError if not one has.
+    Raises VadkitError if none has.
     """
     known = [entry for entry in entries if entry["name"] in labels.videos]
     if not known:
         fail(
-            f"{labels.told_by} knows none of the {len(entries)} videos; the first is '{entries[0]['name']}'",
-            hint="names are those of the files, without what follows the last dot",
+            f"{labels.source} has labels for none of the {len(entries)} videos; the first is '{entries[0]['name']}'",
+            hint="a video's name is that of its file, without the suffix",
         )
-    strangers = [entry["name"] for entry in entries if entry["name"] not in labels.videos]
-    return [_labelled(entry, labels.videos[entry["name"]]) for entry in known], strangers
+    unlabelled = [entry["name"] for entry in entries if entry["name"] not in labels.videos]
+    return [_labelled(entry, labels.videos[entry["name"]]) for entry in known], unlabelled
 
 
 def _labelled(entry: VideoEntry, video: Video) -> VideoEntry:
-    told: VideoEntry = {
+    labelled: VideoEntry = {
         **entry,
         "split": video.split,
         "label": video.label,
         "classes": list(video.classes),
         "spans": [list(span) for span in video.spans],
     }
-    return told if video.fps is None else {**told, "fps": video.fps}
+    return labelled if video.fps is None else {**labelled, "fps": video.fps}
 
 
 def read_list(path: Path) -> tuple[list[VideoEntry], Labels | None]:
     """Return the videos of a list, and their labels if it has a column for them.
 
-    A list has one path per line; or a first line with the column ``file`` and, if wanted, ``name`` and the columns
+    A list has one path per line; or a first line with the column ``file`` and optionally ``name`` and the columns
     of a table of labels. Paths are relative to the folder of the list. Raises VadkitError.
     """
     try:
@@ -82,17 +82,17 @@ def read_list(path: Path) -> tuple[list[VideoEntry], Labels | None]:
     except UnicodeDecodeError as error:
         fail(f"{path}: is not UTF-8 text (byte {error.start})")
     if not lines:
-        fail(f"{path}: names no video")
-    between = max(",;\t", key=lines[0].count)
-    columns = [word.strip().strip('"').lower() for word in lines[0].split(between)]
+        fail(f"{path}: lists no video")
+    separator = max(",;\t", key=lines[0].count)
+    columns = [name.strip().strip('"').lower() for name in lines[0].split(separator)]
     if PATH not in columns:
         if NAME in columns or LABEL in columns:
-            fail(f"{path}: the first line names no column '{PATH}', which says where a video lies")
+            fail(f"{path}: the first line has no column '{PATH}', for the paths of the videos")
         return [_entry(path, line.strip(), "") for line in lines], None
-    rows = [dict(zip(columns, row)) for row in csv.reader(lines[1:], delimiter=between)]
+    rows = [dict(zip(columns, row)) for row in csv.reader(lines[1:], delimiter=separator)]
     entries = [_entry(path, row.get(PATH, "").strip(), row.get(NAME, "").strip()) for row in rows]
     if not entries:
-        fail(f"{path}: names no video")
+        fail(f"{path}: lists no video")
     if LABEL not in columns:
         return entries, None
     videos = read_table(path)
@@ -101,5 +101,5 @@ def read_list(path: Path) -> tuple[list[VideoEntry], Labels | None]:
 
 def _entry(listed: Path, file: str, name: str) -> VideoEntry:
     if not file:
-        fail(f"{listed}: a line names no file")
+        fail(f"{listed}: a line has no file")
     return {"name": name or Path(file).stem, "file": str(listed.parent / file)}

@@ -1,7 +1,7 @@
 """Read pictures and sound of one file in one pass, on one time line that starts with the first picture.
 
-Whatever is odd about the file is put in ``warnings`` in plain words; what makes it unreadable is a
-``VadkitError``. Nothing is held but the packet at hand.
+Whatever is unusual about the file is put in ``warnings`` in plain words; what makes it unreadable is a
+``VadkitError``. Only the current packet is held in memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from vadkit.problems import fail
 
-USUAL_FPS = 25.0  # for files that do not tell their rate, e.g. a bare H.264 stream or a still image
+USUAL_FPS = 25.0  # for files without a rate, e.g. a bare H.264 stream or a still image
 FPS_RANGE = (0.1, 240.0)  # outside of it a container's rate is a mistake, e.g. 90000 for a 90 kHz clock
 
 
@@ -72,19 +72,19 @@ class Media:
         return self.container.duration / av.time_base if self.container.duration else None
 
     def events(self) -> Iterator[Picture | Samples]:
-        """Yield pictures and sound as they lie in the file. A damaged part is skipped and counted."""
+        """Yield pictures and sound in the order of the file. A damaged part is skipped and counted."""
         start = self.video.start_time
         origin = float(start * self.video.time_base) if start is not None else 0.0
-        clock = _Clock(origin, 1 / self.fps)
+        times = _Times(origin, 1 / self.fps)
         for packet in self._packets():
             for frame in self._decode(packet):
                 if isinstance(frame, av.VideoFrame):
                     self.damaged += bool(frame.is_corrupt)
-                    yield clock.place(frame)
+                    yield times.place(frame)
                 else:
                     time = origin if frame.pts is None else float(frame.pts * frame.time_base)
                     yield Samples(time - origin, frame.sample_rate, mono(frame))
-        self._say_what_was_odd(clock)
+        self._warn(times)
 
     def _packets(self) -> Iterator[Any]:
         packets = self.container.demux([s for s in (self.video, self.audio) if s is not None])
@@ -105,13 +105,13 @@ class Media:
             self.damaged += 1
             return []
 
-    def _say_what_was_odd(self, clock: _Clock) -> None:
+    def _warn(self, times: _Times) -> None:
         if self.damaged:
-            self.warnings.append(f"{self.damaged} damaged pieces were skipped or patched by the decoder")
-        if clock.unstamped:
-            self.warnings.append(f"{clock.unstamped} pictures carry no time; they were laid {self.fps:g} a second")
-        if clock.back_steps:
-            self.warnings.append(f"{clock.back_steps} pictures are dated before the one ahead of them")
+            self.warnings.append(f"{self.damaged} damaged pieces were skipped or repaired by the decoder")
+        if times.unstamped:
+            self.warnings.append(f"{times.unstamped} pictures have no time stamp; {self.fps:g} a second were assumed")
+        if times.back_steps:
+            self.warnings.append(f"{times.back_steps} pictures are dated before the one that precedes them")
 
     def close(self) -> None:
         self.container.close()
@@ -123,8 +123,8 @@ class Media:
         self.close()
 
 
-class _Clock:
-    """Gives pictures their times; makes them up where the file has none."""
+class _Times:
+    """Gives pictures their times; assumes them where the file has none."""
 
     def __init__(self, origin: float, step: float) -> None:
         self.origin, self.step = origin, step
@@ -196,7 +196,7 @@ def _fps(media: Media) -> float:
     for rate in (media.video.average_rate, media.video.guessed_rate, media.video.base_rate):
         if rate and low <= rate <= high:
             return float(rate)
-    media.warnings.append(f"the file does not tell its frame rate; {USUAL_FPS:g} a second was taken")
+    media.warnings.append(f"the file does not state its frame rate; {USUAL_FPS:g} a second was assumed")
     return USUAL_FPS
 
 
@@ -207,4 +207,4 @@ def _choose_sound(media: Media) -> None:
         return
     media.audio = streams[0]
     if len(streams) > 1:
-        media.warnings.append(f"there are {len(streams)} sound tracks; the first was taken")
+        media.warnings.append(f"there are {len(streams)} sound tracks; the first was used")

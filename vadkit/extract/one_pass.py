@@ -6,35 +6,21 @@ Legend: ``t`` snippets of ``snippet_frames`` frames, ``dim`` the backbone's widt
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
-from vadkit.extract.frame_clock import Ticks
+from vadkit.extract.frame_clock import FrameClock
 from vadkit.extract.media import Media, Picture, open_media
-from vadkit.extract.row_buffer import Rows
-from vadkit.extract.sound import ENVELOPE_RATE, Envelope, Line, Windows
+from vadkit.extract.row_buffer import RowBuffer
+from vadkit.extract.snippets import Clock, Snippets
+from vadkit.extract.sound import ENVELOPE_RATE, Envelope, SoundLine, SoundWindows
 from vadkit.kinds import Backbone
-from vadkit.problems import fail, nearest
+from vadkit.problems import fail
 
-# What becomes of the last frames of a video of N, in snippets of n; a video always gives one snippet at least.
-# repeat       ceil(N / n): the last frame is repeated until a snippet is full
-# drop         floor(N / n): frames that fill no snippet are left out
-# xd_violence  floor((N - 1) / n): so, too, but the last frame only serves the optical flow
-Tail = Literal["repeat", "drop", "xd_violence"]
-# The same under the names of those who use them. UR-DMU counts its ground truth by floor(N / n) all the same.
-TAILS: dict[str, Tail] = {
-    "repeat": "repeat",
-    "drop": "drop",
-    "xd_violence": "xd_violence",
-    "ur_dmu": "repeat",
-    "rtfm": "drop",
-    "wsv_gst": "drop",
-    "video_features": "xd_violence",
-}
 Progress = Callable[[float, float | None], None]  # seconds done, seconds in all if known
 
 BATCH = 16  # snippets given to a backbone at once ...
@@ -43,7 +29,7 @@ BATCH_BYTES = 64 << 20  # ... unless their frames are larger than this
 
 @dataclass(frozen=True)
 class Extracted:
-    """What one video gave.
+    """The features of one video, and what was found out about it.
 
     Attributes:
         streams: float32 (t, dim) by stream name, all of the same t; (crops, t, dim) of a backbone that takes
@@ -54,7 +40,7 @@ class Extracted:
         num_frames: frames on that clock, before the tail rule.
         duration: seconds of picture.
         size: height and width of the pictures, upright.
-        warnings: what was odd, in plain words.
+        warnings: what is unusual about the file, in plain words.
         envelope: loudest sample of every 1 / envelope_rate second, for drawing; empty without sound.
         has_sound: False if there is no sound track or it is silent.
     """
@@ -72,28 +58,16 @@ class Extracted:
     has_sound: bool
 
 
-def find_tail(name: str) -> Tail:
-    """Return the tail rule of that name. Raises VadkitError for an unknown one."""
-    if name not in TAILS:
-        close = nearest(name, TAILS)
-        hint = f"did you mean '{close}'?" if close else f"there are {', '.join(TAILS)}"
-        fail(f"there is no tail rule '{name}'", hint)
-    return TAILS[name]
-
-
-def recipe(name: str, backbone: Backbone, snippet_frames: int, fps: float | None, tail: Tail) -> dict[str, Any]:
-    """Return everything that decides a stream's numbers, as plain data. ``fps`` None is the video's own."""
-    clock = {"snippet_frames": snippet_frames, "stride": snippet_frames, "fps": fps, "tail": tail}
-    return {"backbone": name, **clock, "decoder": "pyav", "crops": 1, **backbone.recipe()}
+def recipe(name: str, backbone: Backbone, clock: Clock) -> dict[str, Any]:
+    """Return everything that decides a stream's numbers, as plain data."""
+    return {"backbone": name, **clock.recipe(), "decoder": "pyav", "crops": 1, **backbone.recipe()}
 
 
 def extract_video(
     path: str | Path,
     backbones: Mapping[str, Backbone],
+    clock: Clock | None = None,
     *,
-    fps: float | None = None,
-    snippet_frames: int = 16,
-    tail: Tail = "repeat",
     start: int = 0,
     limit: int | None = None,
     progress: Progress | None = None,
@@ -104,35 +78,23 @@ def extract_video(
     Args:
         path: any file that PyAV can decode.
         backbones: backbone by stream name. Two streams of equal backbone and recipe are computed once.
-        fps: frames per second to cut snippets at, picked by time stamps. None takes the video's own rate.
-        snippet_frames: frames in a snippet; snippets do not overlap.
-        tail: what becomes of the last frames, see ``Tail``.
-        start: frames, at ``fps``, that are left out before the first snippet.
+        clock: how snippets are cut; by default 16 frames each, at the video's own rate.
+        start: frames of the clock that are left out before the first snippet.
         limit: snippets after which to stop; the rest of the file is not decoded.
-        progress: called with seconds done and seconds in all (None if the file does not tell).
+        progress: called with seconds done and seconds in all (None if the file does not say).
         folder: where features that are too many for memory wait until the end; None keeps all in memory.
 
-    A "flow" backbone gets one frame more than the snippet has, the first of the next snippet, where
-    there is one, so that no motion is lost between snippets. An "audio" backbone gets the
-    ``recipe()["window"]`` samples that end with the snippet; no sound is given to it as silence.
+    A "flow" backbone gets one frame more than the snippet has, the first of the next snippet, if there is one, so that
+    no motion is lost between snippets. An "audio" backbone gets the ``recipe()["window"]`` samples that end with the
+    snippet; where there is no sound, it gets silence.
 
     Raises VadkitError for a file that cannot be used, and CannotWrite if ``folder`` cannot be written. What is
-    merely odd goes to ``warnings``.
+    merely unusual goes to ``warnings``.
     """
-    check_clock(snippet_frames, fps, tail)
+    clock = clock or Clock()
     with open_media(path) as media:
-        cut = _Snippets(snippet_frames, tail, start, limit)
-        return _Extraction(media, backbones, fps or media.fps, cut, folder).run(progress)
-
-
-def check_clock(snippet_frames: int, fps: float | None, tail: str) -> None:
-    """Raise VadkitError for a clock that snippets cannot be cut by."""
-    if snippet_frames < 1:
-        fail(f"snippet_frames is {snippet_frames}; a snippet has at least 1 frame")
-    if fps is not None and not 0 < fps <= 1000:
-        fail(f"fps is {fps}; it must be above 0 and at most 1000")
-    if tail not in get_args(Tail):
-        fail(f"tail is '{tail}'; it is one of {', '.join(get_args(Tail))}")
+        snippets = Snippets(clock.snippet_frames, clock.tail, start, limit)
+        return _Extraction(media, backbones, clock.fps or media.fps, snippets, folder).run(progress)
 
 
 class _Feed:
@@ -142,7 +104,7 @@ class _Feed:
         self.name, self.backbone = name, backbone
         self.waiting: list[np.ndarray] = []
         self.row = row_shape(backbone)
-        self.done = Rows(self.row, folder)
+        self.done = RowBuffer(self.row, folder)
 
     def add(self, snippet: np.ndarray) -> None:
         self.waiting.append(snippet)
@@ -174,44 +136,11 @@ def row_shape(backbone: Backbone) -> tuple[int, ...]:
     return (backbone.dim,) if backbone.num_crops == 1 else (backbone.num_crops, backbone.dim)
 
 
-@dataclass
-class _Snippets:
-    """Groups frames into snippets: ``plain`` of n frames, and those with the next frame after them."""
-
-    n: int
-    tail: Tail
-    start: int
-    limit: int | None
-    count: int = 0
-    seen: int = 0
-    frames: list[np.ndarray] = field(default_factory=list)
-
-    @property
-    def is_full(self) -> bool:
-        return self.count == self.limit
-
-    def feed(self, frame: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (plain, with next) once a snippet and the frame after it are there."""
-        self.seen += 1
-        if self.seen <= self.start or self.is_full:
-            return
-        self.frames.append(frame)
-        if len(self.frames) > self.n:
-            yield self._cut(self.frames)
-            self.frames = self.frames[self.n :]
-
-    def finish(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        if self.is_full or not self.frames:
-            return
-        missing = self.n - len(self.frames)
-        whole = missing == 0 and self.tail != "xd_violence"
-        if whole or self.count == 0 or self.tail == "repeat":
-            yield self._cut(self.frames + self.frames[-1:] * missing)
-
-    def _cut(self, frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        self.count += 1
-        whole = np.stack(frames)
-        return whole[: self.n], whole
+def sound_window(backbone: Backbone, seconds: float) -> tuple[int, int]:
+    """Return the rate, and how many samples an audio backbone takes of a snippet of that many seconds."""
+    recipe = backbone.recipe()
+    rate = int(recipe["sample_rate"])
+    return rate, int(recipe.get("window") or round(rate * seconds))
 
 
 class _Extraction:
@@ -222,12 +151,12 @@ class _Extraction:
         media: Media,
         backbones: Mapping[str, Backbone],
         fps: float,
-        snippets: _Snippets,
+        snippets: Snippets,
         folder: Path | None,
     ) -> None:
         self.media, self.fps, self.n, self.snippets = media, fps, snippets.n, snippets
-        self.ticks = Ticks(media, fps)
-        self.line, self.envelope = Line(), Envelope()
+        self.frames = FrameClock(media, fps)
+        self.line, self.envelope = SoundLine(), Envelope()
         self.feeds: dict[str, _Feed] = {}
         self.stream_feed: dict[str, _Feed] = {}
         for name, backbone in backbones.items():
@@ -237,16 +166,15 @@ class _Extraction:
             (feed, self._windows(feed.backbone)) for feed in self.feeds.values() if feed.backbone.modality == "audio"
         ]
 
-    def _windows(self, backbone: Backbone) -> Windows:
-        told = backbone.recipe()
-        rate = int(told["sample_rate"])
-        window = int(told.get("window") or round(rate * self.n / self.fps))
-        return Windows(rate, window, self.n / self.fps, self.snippets.start / self.fps)
+    def _windows(self, backbone: Backbone) -> SoundWindows:
+        seconds = self.n / self.fps
+        rate, window = sound_window(backbone, seconds)
+        return SoundWindows(rate, window, seconds, self.snippets.start / self.fps)
 
     def run(self, progress: Progress | None) -> Extracted:
         for event in self.media.events():
             if isinstance(event, Picture):
-                for frame in self.ticks.feed(event):
+                for frame in self.frames.feed(event):
                     self._frame(frame)
                 if progress:
                     progress(event.time, self.media.duration)
@@ -254,15 +182,15 @@ class _Extraction:
                 self._sound(event.time, event.rate, event.mono)
             if self._is_done():
                 return self._result()
-        for frame in self.ticks.finish():
+        for frame in self.frames.finish():
             self._frame(frame)
         for plain, joined in self.snippets.finish():
             self._snippet(plain, joined)
-        self._say_what_was_odd()
+        self._warn()
         return self._result()
 
     def _is_done(self) -> bool:
-        """Tell whether all snippets that are wanted are there, with their sound."""
+        """Tell whether all snippets that are wanted are complete, with their sound."""
         heard = self.media.audio is None or all(w.count >= self.snippets.count for _, w in self.windows)
         return self.snippets.is_full and heard
 
@@ -289,15 +217,15 @@ class _Extraction:
         count, duration = self.snippets.count, self._duration
         starts = (self.snippets.start + np.arange(count) * self.n) / self.fps
         times = np.stack([starts, np.minimum(starts + self.n / self.fps, duration)], axis=1)
-        assert self.ticks.size is not None
+        assert self.frames.size is not None
         return Extracted(
             {name: feed.result(count) for name, feed in self.stream_feed.items()},
             times,
             self.fps,
             self.media.fps,
-            self.ticks.count,
+            self.frames.count,
             duration,
-            self.ticks.size,
+            self.frames.size,
             self.media.warnings,
             np.asarray(self.envelope.peaks, np.float32),
             ENVELOPE_RATE,
@@ -306,26 +234,26 @@ class _Extraction:
 
     @property
     def _duration(self) -> float:
-        return self.ticks.count / self.fps
+        return self.frames.count / self.fps
 
     @property
     def _has_sound(self) -> bool:
         return self.media.audio is not None and not self.envelope.silent
 
-    def _say_what_was_odd(self) -> None:
-        say = self.media.warnings.append
-        if self.ticks.count < self.n:
-            say(f"the video has {self.ticks.count} frames, fewer than a snippet's {self.n}: the last was repeated")
+    def _warn(self) -> None:
+        warn = self.media.warnings.append
+        if self.frames.count < self.n:
+            warn(f"the video has {self.frames.count} frames, fewer than a snippet's {self.n}: the last was repeated")
         if self.media.audio is None:
             return
         heard = self.line.samples / self.line.rate if self.line.rate else 0.0
         if not heard:
-            say("the sound track holds no sound that can be decoded")
+            warn("the sound track holds no sound that can be decoded")
         elif not self._has_sound:
-            say("the sound track is silent")
+            warn("the sound track is silent")
         elif self._duration - heard > 0.5:
-            say(f"the sound ends at {heard:.1f} s, the picture at {self._duration:.1f} s; silence was put behind it")
+            warn(f"the sound ends at {heard:.1f} s, the picture at {self._duration:.1f} s; silence was added after it")
         if self.line.holes > 0.5:
-            say(f"{self.line.holes:.1f} s of sound are missing between its pieces; they were taken as silence")
+            warn(f"{self.line.holes:.1f} s of sound are missing between its pieces; they count as silence")
         if self.line.jumps:
-            say("the sound's time stamps jump; its pieces were put one behind the other")
+            warn("the sound's time stamps jump; its pieces were joined end to end")

@@ -1,6 +1,6 @@
-"""Extract one video into a store: safe to do twice, and nothing is there by halves.
+"""Extract one video into a store: safe to repeat, and nothing is half written.
 
-Whoever spreads videos over processes (``vadkit.extract.executors``) calls this and nothing else.
+Executors (``vadkit.extract.executors``), which spread videos over processes, call this and nothing else.
 
 Legend: ``t`` snippets, ``dim`` the backbone's width.
 """
@@ -17,8 +17,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from vadkit.extract.one_pass import Extracted, Tail, extract_video, recipe, row_shape
+from vadkit.extract.one_pass import Extracted, extract_video, recipe, row_shape, sound_window
 from vadkit.extract.row_buffer import CannotWrite
+from vadkit.extract.snippets import Clock
 from vadkit.files import replacing
 from vadkit.kinds import Backbone
 from vadkit.problems import VadkitError, fail
@@ -37,16 +38,14 @@ class Job:
 
     out: Path
     backbones: dict[str, Backbone]
-    fps: float | None
-    snippet_frames: int
-    tail: Tail
+    clock: Clock
 
     def new_streams(self) -> dict[str, NewStream]:
         """Return what a store must know of each stream. Raises VadkitError for a backbone without weights."""
         return {
             stream: NewStream(
                 backbone.dim,
-                recipe(type(backbone).name, backbone, self.snippet_frames, self.fps, self.tail),
+                recipe(type(backbone).name, backbone, self.clock),
                 backbone.licence,
             )
             for stream, backbone in self.backbones.items()
@@ -55,7 +54,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Task:
-    """A video to extract: its name in the store, where it lies, and which streams are wanted."""
+    """A video to extract: its name in the store, its file, and which streams are wanted."""
 
     name: str
     file: str
@@ -63,7 +62,7 @@ class Task:
 
 
 class Extractor:
-    """Extracts one video after the other with the same backbones. ``within`` is told how far it is in each.
+    """Extracts one video after the other with the same backbones. ``within`` is called with the progress in each.
 
     Raises VadkitError if a backbone does not work at all, before the first video is blamed for it.
     """
@@ -71,7 +70,7 @@ class Extractor:
     def __init__(self, job: Job, within: Within | None = None) -> None:
         self.job, self.within = job, within
         for stream, backbone in job.backbones.items():
-            try_out(stream, backbone, job.snippet_frames)
+            try_out(stream, backbone, job.clock.snippet_frames)
 
     def __call__(self, task: Task) -> Line:
         """Write the video's arrays and return its line for the manifest; a broken one's says why.
@@ -83,9 +82,7 @@ class Extractor:
             found = extract_video(
                 task.file,
                 {s: self.job.backbones[s] for s in task.streams},
-                fps=self.job.fps,
-                snippet_frames=self.job.snippet_frames,
-                tail=self.job.tail,
+                self.job.clock,
                 folder=self.job.out,
                 progress=partial(self.within, task.name) if self.within else None,
             )
@@ -101,7 +98,7 @@ class Extractor:
             stream: _write(self.job.out / stream / f"{task.name}.npy", features)
             for stream, features in found.streams.items()
         }
-        return _line(task, source, found, arrays, self.job.snippet_frames)
+        return _line(task, source, found, arrays, self.job.clock.snippet_frames)
 
 
 def broken(task: Task, source: Source | None, cause: str) -> Line:
@@ -131,8 +128,7 @@ def _line(task: Task, source: Source | None, found: Extracted, arrays: dict[str,
 def try_out(stream: str, backbone: Backbone, frames: int) -> None:
     """Load the networks and run them once. Raises VadkitError if that does not work."""
     if backbone.modality == "audio":
-        told = backbone.recipe()
-        snippet = np.zeros(int(told.get("window") or told["sample_rate"]), np.float32)
+        snippet = np.zeros(sound_window(backbone, 1.0)[1], np.float32)
     else:
         snippet = np.full((frames, WARM_UP, WARM_UP, 3), 128, np.uint8)
     try:
@@ -161,7 +157,7 @@ def _write(path: Path, features: np.ndarray) -> Array:
     """Write an array file, all of it or nothing. Raises VadkitError if it cannot."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         hashing = _Hashing(file)
-        # In C order whatever lies in memory, a little at a time: features may be many and on the disk.
+        # In C order whatever the order in memory, a part at a time: features may be large and on disk.
         head: Mapping[str, Any] = {"descr": "<f4", "fortran_order": False, "shape": features.shape}
         np.lib.format.write_array_header_1_0(hashing, head)  # type: ignore[arg-type]
         for block in features.reshape(1, *features.shape) if features.ndim == 2 else features:

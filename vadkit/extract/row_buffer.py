@@ -1,6 +1,6 @@
 """Rows of features that come batch by batch: a few in memory, many in a file without a name.
 
-Such a file is gone with the process that made it, however that ends.
+Such a file disappears with its process, however that ends.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class CannotWrite(VadkitError):
     """The disk is at fault, not the video."""
 
 
-class Rows:
+class RowBuffer:
     """Collects float32 arrays (n, *row) of any n.
 
     Args:
         row: shape of a row.
-        folder: where to put what is too much for memory; None keeps all in memory.
-        limit: how many bytes are too much.
+        folder: where to put what does not fit in memory; None keeps all in memory.
+        limit: bytes that are kept in memory.
 
     Raises CannotWrite if the folder cannot be written.
     """
@@ -42,16 +42,16 @@ class Rows:
         self._parts.append(part)
         self.count += len(part)
         if self.folder is not None and sum(p.nbytes for p in self._parts) > self.limit:
-            self._put_away()
+            self._spill()
 
     def array(self) -> np.ndarray:
         """Return all rows (count, *row), memory-mapped if they are many."""
         if self._file is None:
             return np.concatenate(self._parts) if self._parts else np.zeros((0, *self.row), np.float32)
-        self._put_away()
+        self._spill()
         return np.memmap(self._file, np.float32, "r", shape=(self.count, *self.row)).view(np.ndarray)
 
-    def _put_away(self) -> None:
+    def _spill(self) -> None:
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - open until the rows are read
@@ -60,6 +60,8 @@ class Rows:
             self._file.flush()
         except OSError as error:
             size = self.count * math.prod(self.row) * 4 >> 20
-            said = f"cannot write {size} MiB of features to {self.folder}: {error.strerror or error}"
-            raise CannotWrite([Problem(said, hint="what is finished is kept; make room and start again")]) from None
+            text = f"cannot write {size} MiB of features to {self.folder}: {error.strerror or error}"
+            raise CannotWrite(
+                [Problem(text, hint="finished videos are kept; free some space and rerun the command")]
+            ) from None
         self._parts.clear()

@@ -3,8 +3,8 @@
 STORE/store.json            {"vadkit_store": 1, "snippet_frames": 16,
                              "streams": {NAME: {"dim": D, "recipe": {...}, "licence": ...}}, "classes": ["normal", ...],
                              "made_with": {"vadkit": VERSION, "av": ..., "libavcodec": ..., "torch": ..., "numpy": ...}}
-STORE/videos.json           the videos whose features are there, with labels and intervals; written when a run ends
-STORE/manifest.jsonl        what became of each video, one JSON line each, see ``vadkit.store.manifest``:
+STORE/videos.json           the videos that have features, with labels and intervals; written when a run ends
+STORE/manifest.jsonl        the state of each video, one JSON line each, see ``vadkit.store.manifest``:
                             source {bytes, sample}, fps, native_fps, num_frames, duration, size, has_sound, snippets,
                             clip_start, clip_step, arrays {STREAM: {shape, bytes, sha256}}, warnings; or, for a
                             broken one, the cause
@@ -12,25 +12,25 @@ STORE/<stream>/<name>.npy   float32 (t, dim), or (crops, t, dim) if the backbone
 STORE/.lock                 empty; processes that write to the store lock parts of it
 
 A recipe holds backbone, snippet_frames, stride, fps (null: the video's own), tail, decoder and crops, and what the
-backbone's own ``recipe()`` adds: weights ("random" for ever marks a store of random weights), pretrained, resize,
+backbone's own ``recipe()`` adds: weights ("random" permanently marks a store of random weights), pretrained, resize,
 normalise, precision, and so on. ``sha256`` is that of the whole .npy file, as ``sha256sum`` gives it. ``spans`` and
 ``num_frames`` of videos.json are frames at its ``fps``, which is that of the manifest.
 
 Every file appears whole or not at all, and a video's line in the manifest comes last, so a run that is killed
-goes on where it was. How videos are spread over processes changes no byte of the finished store.
+resumes where it stopped. How videos are spread over processes changes no byte of the finished store.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from vadkit.extract.executors import Executor, Resources, find_executor
-from vadkit.extract.one_pass import Tail, check_clock
+from vadkit.extract.executors import Resources, find_executor
 from vadkit.extract.one_video import Extractor, Job, Task, Within, broken
+from vadkit.extract.snippets import Clock
 from vadkit.kinds import Backbone
 from vadkit.problems import Problem, VadkitError
 from vadkit.store.lock import StoreLock
@@ -39,19 +39,19 @@ from vadkit.store.shards import Share
 from vadkit.store.store_json import start_store
 from vadkit.store.videos_json import VideoEntry, check_names, read_listing, write_listing
 
-__all__ = ["Progress", "StoreResult", "VideoEntry", "extract_store"]
+__all__ = ["Clock", "Progress", "Resources", "StoreResult", "VideoEntry", "extract_store"]
 
 Progress = Callable[[str, int, int], None]  # a video's name, videos done, videos in all
 
 
 @dataclass
 class StoreResult:
-    """What became of each video, by name.
+    """The outcome for each video, by name.
 
-    ``failed`` says why, of those that were found broken earlier, too. ``notes`` are about the store.
+    ``failed`` gives the causes, also of those that were found broken earlier. ``notes`` are about the store.
     """
 
-    made: list[str] = field(default_factory=list)
+    extracted: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
@@ -63,61 +63,53 @@ def extract_store(
     backbones: Mapping[str, Backbone],
     out: str | Path,
     *,
-    fps: float | None = None,
-    snippet_frames: int = 16,
-    tail: Tail = "repeat",
+    clock: Clock | None = None,
     classes: Sequence[str] = (),
-    workers: int = 2,
-    executor: Executor = "local",
+    resources: Resources | None = None,
     share: Share | None = None,
     retry_broken: bool = False,
-    timeout: float | None = None,
-    threads: int = 1,
     progress: Progress | None = None,
     within: Within | None = None,
 ) -> StoreResult:
-    """Extract the features of all videos into the store ``out``; skip those that are there already.
+    """Extract the features of all videos into the store ``out``; skip those that it has already.
 
     Args:
         videos: see ``VideoEntry``. Names become file names, so they are checked.
         backbones: backbone by stream name.
-        fps, snippet_frames, tail: see ``extract_video``. Part of the recipe.
+        clock: how videos are cut into snippets; by default 16 frames each, at the video's own rate.
         classes: names of the classes, normal first; those of the store, or normal alone, if there are none.
-        workers: processes; 0 does the work in this one.
-        executor: where the processes are; see ``vadkit.extract.executors``.
-        share: do a part of the videos only; others do the rest, into the same store.
-        retry_broken: try again the videos that were found broken and have not changed since.
-        timeout: seconds after which a video's process is killed; a video that takes longer twice is broken.
-        threads: threads of torch in each process. More change the last digits of features.
+        resources: processes, and where they are.
+        share: the shard of the videos to extract; other runs do the rest, into the same store.
+        retry_broken: retry videos that were found broken and have not changed since.
         progress: called when a video is finished.
         within: called now and then within a video, where the work is done in this process.
 
     A video that cannot be used does not stop the others; the manifest keeps the cause, and it is not in
-    videos.json. Raises VadkitError for bad names, for a store made with another recipe or written to by another
-    process, for a disk that cannot be written, and if not one video could be used.
+    videos.json. Raises VadkitError for bad names, for a store of another recipe or one that another process
+    writes to, for a disk that cannot be written, and if no video could be used.
     """
-    check_clock(snippet_frames, fps, tail)
-    job = Job(Path(out), dict(backbones), fps, snippet_frames, tail)
+    job = Job(Path(out), dict(backbones), clock or Clock())
     check_names(videos, list(backbones))
-    # What will be needed in the end, and backbones without weights, are told before anything is written.
+    # What will be needed in the end, and backbones without weights, are reported before anything is written.
     read_listing(job.out)
     job.new_streams()
-    run, share = find_executor(executor), share or Share()
+    resources, share = resources or Resources(), share or Share()
+    run = find_executor(resources.executor)
     with _locked(job.out, share) as lock:
         result = StoreResult()
         with lock.alone_with_manifest():
-            result.notes += start_store(job.out, snippet_frames, job.new_streams(), classes)
+            result.notes += start_store(job.out, job.clock.snippet_frames, job.new_streams(), classes)
             lines, wrong = read_manifest(job.out)
         result.notes += wrong
         if not lock.works:
-            result.notes.append(f"{job.out} is on a file system without locks: let no other process write to it")
+            result.notes.append(f"{job.out} is on a file system without locks: no other process must write to it")
         mine = share.pick(videos, lambda video: video["name"])
         tasks = _sort_out(job, mine, lines, retry_broken, result)
-        # A single video needs no process of its own, and shows how far it is.
-        workers = 0 if executor == "local" and len(videos) < 2 and timeout is None else workers
-        here = executor == "local" and workers < 1
+        resources = replace(resources, gpu=any(map(_on_gpu, backbones.values())))
+        if resources.executor == "local" and len(videos) < 2 and resources.timeout is None:
+            resources = replace(resources, workers=0)  # a single video needs no process, and can report its progress
+        here = resources.executor == "local" and resources.workers < 1
         make = partial(Extractor, job, within if here else None)
-        resources = Resources(workers, threads, timeout, any(map(_on_gpu, backbones.values())))
         done = len(mine) - len(tasks)
         try:
             for line in run(make, tasks, _lost, resources) if tasks else ():
@@ -148,7 +140,7 @@ def _locked(root: Path, share: Share) -> Iterator[StoreLock]:
 def _sort_out(
     job: Job, videos: Sequence[VideoEntry], lines: Mapping[str, Line], retry_broken: bool, result: StoreResult
 ) -> list[Task]:
-    """Return what is left to do, and note in the result what is not."""
+    """Return what is left to do, and note the rest in the result."""
     tasks = []
     for video in videos:
         name, line = video["name"], lines.get(video["name"])
@@ -156,7 +148,7 @@ def _sort_out(
         if line is not None and same and line["state"] == "broken" and not retry_broken:
             result.failed[name] = line["cause"]
             continue
-        whole = {s for s in job.backbones if same and line is not None and _is_there(job.out, name, s, line)}
+        whole = {s for s in job.backbones if same and line is not None and _is_stored(job.out, name, s, line)}
         if whole == job.backbones.keys():
             result.skipped.append(name)
         else:
@@ -164,26 +156,26 @@ def _sort_out(
     return tasks
 
 
-def _is_there(root: Path, name: str, stream: str, line: Line) -> bool:
-    """Tell whether the array is there and as long as it should be; ``vadkit features verify`` looks closer."""
-    told = line.get("arrays", {}).get(stream)
+def _is_stored(root: Path, name: str, stream: str, line: Line) -> bool:
+    """Tell whether the array exists and is as long as it should be; the check of a store looks closer."""
+    array = line.get("arrays", {}).get(stream)
     try:
-        return told is not None and (root / stream / f"{name}.npy").stat().st_size == told["bytes"]
+        return array is not None and (root / stream / f"{name}.npy").stat().st_size == array["bytes"]
     except OSError:
         return False
 
 
 def _after(root: Path, before: Line | None, line: Line) -> Line:
-    """Return a line that also tells of the streams that an earlier run made of the same file.
+    """Return a line that also lists the streams that an earlier run extracted from the same file.
 
     Those of another version of the file, or of one that is now found broken, are removed.
     """
     if before is None:
         return line
-    kept, made = before.get("arrays", {}), line.get("arrays", {})
+    kept, new = before.get("arrays", {}), line.get("arrays", {})
     if line["state"] == "done" and before["source"] == line["source"]:
-        return {**line, "arrays": {**kept, **made}}
-    for stream in kept.keys() - made.keys():
+        return {**line, "arrays": {**kept, **new}}
+    for stream in kept.keys() - new.keys():
         (root / stream / f"{line['name']}.npy").unlink(missing_ok=True)
     return line
 
@@ -194,7 +186,7 @@ def _on_gpu(backbone: Backbone) -> bool:
 
 
 def _lost(task: Task, how: str) -> Line:
-    cause = f"{task.file}: its process {how}, and so was a second one; perhaps it takes too much memory"
+    cause = f"{task.file}: its process {how}, and so was a second one; it may need too much memory"
     return broken(task, source_of(task.file), cause)
 
 
@@ -202,20 +194,20 @@ def _note(line: Line, result: StoreResult) -> None:
     if line["state"] == "broken":
         result.failed[line["name"]] = line["cause"]
         return
-    result.made.append(line["name"])
+    result.extracted.append(line["name"])
     if line["warnings"]:
         result.warnings[line["name"]] = line["warnings"]
 
 
 def _settle(root: Path, videos: Sequence[VideoEntry], lock: StoreLock) -> list[str]:
-    """Put the store in order, unless others still write to it: whoever ends last will. Return what is to be told."""
+    """Put the store in order, unless other runs still write to it: the last one will. Return what is to be reported."""
     lock.give_back()
     if not lock.take_all():
         return []
     lines, _ = read_manifest(root)
     put_in_order(root, lines.values())
     notes = write_listing(root, videos, lines)
-    for left in root.glob("*/.vadkit-*"):  # begun by a process that was killed
+    for left in root.glob("*/.vadkit-*"):  # left by a process that was killed
         left.unlink(missing_ok=True)
     for left in root.glob(".vadkit-*"):
         left.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Lay sound on the pictures' time line, resample it, and cut the window that ends with each snippet.
+"""Put sound on the pictures' time line, resample it, and cut the window that ends with each snippet.
 
 Pieces come at the times the file gives them: a hole is filled with silence, an overlap is dropped,
-what lies before the first picture is cut. Only the window at hand is held in memory.
+what comes before the first picture is cut. Only the window at hand is held in memory.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 import soxr
 
 JITTER = 0.05  # seconds; smaller disagreement between time stamps and sample counts is rounding
-LONGEST_HOLE = 3600.0  # seconds; see ticks
+LONGEST_HOLE = 3600.0  # seconds; see frame_clock
 SILENT = 1e-4  # a track whose peak stays below -80 dB is silent
 ENVELOPE_RATE = 20  # peaks per second, enough to draw a waveform
 
 
-class Line:
+class SoundLine:
     """Brings pieces of one rate into one gapless line that starts at time 0."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Line:
             yield np.zeros(block, np.float32)
 
 
-class Windows:
+class SoundWindows:
     """Cuts, from sound at any rate, the ``window`` samples at ``rate`` that end where each snippet ends.
 
     Snippet j ends at ``start`` + (j + 1) * ``seconds``. Windows are padded with zeros, the first ones in front, the
@@ -96,7 +96,7 @@ class Windows:
         while (end := self._end(self.count) - self._start) <= len(self._buffer):
             yield self._buffer[end - self.window : end].copy()
             self.count += 1
-        # Of snippets longer than the window, the next one may begin behind all that is there.
+        # Of snippets longer than the window, the next one may begin after all that has come.
         past = min(self._end(self.count) - self.window - self._start, len(self._buffer))
         if past > 0:
             self._buffer, self._start = self._buffer[past:], self._start + past

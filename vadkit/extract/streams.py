@@ -1,4 +1,4 @@
-"""Which backbones feed which streams: as a graph's inputs name them, or as said on the command line."""
+"""Which backbones feed which streams: from the inputs of a graph, or from the command line."""
 
 from __future__ import annotations
 
@@ -14,48 +14,50 @@ from vadkit.kinds import Backbone
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import Problem, VadkitError, fail
 
-Told = dict[str, tuple[str, dict[str, Any]]]  # stream -> name and arguments of its backbone
+Choices = dict[str, tuple[str, dict[str, Any]]]  # stream -> name and arguments of its backbone
 
 
-def streams_of_graph(config: str, sets: Sequence[str], plugins: Plugins) -> Told:
+def streams_of_graph(config: str, sets: Sequence[str], plugins: Plugins) -> Choices:
     """Return the backbones of a graph's inputs, by the names that ``data.streams`` gives the streams.
 
-    Raises VadkitError for a graph that is wrong, an input without a backbone, and one stream for two backbones.
+    Raises VadkitError for a broken graph, an input without a backbone, and a stream with two backbones.
     """
     spec = compile_plan(load_config(config, sets, plugins.config_folders), plugins).spec
     names = spec["data"].get("streams") or {}
-    told: Told = {}
+    chosen: Choices = {}
     for name, given in spec["inputs"].items():
         if not isinstance(given, dict):
             fail(
-                f"{config}: input '{name}' is a shape ({given}) and names no backbone",
-                f"write {name}: {{use: BACKBONE}} there, say --set 'inputs.{name}={{use: BACKBONE}}', or use --stream; "
-                "'vadkit list backbone' shows what there is",
+                f"{config}: input '{name}' is a shape ({given}), not a backbone",
+                f"write {name}: {{use: BACKBONE}}, or --set 'inputs.{name}={{use: BACKBONE}}', or use --stream; "
+                "see 'vadkit list backbone'",
             )
         stream, one = names.get(name, name), (given["use"], dict(given.get("args") or {}))
-        if told.setdefault(stream, one) != one:
-            fail(f"{config}: stream '{stream}' is of two backbones, {told[stream]} and {one}")
-    return told
+        if chosen.setdefault(stream, one) != one:
+            fail(f"{config}: stream '{stream}' has two backbones, {chosen[stream]} and {one}")
+    return chosen
 
 
-def streams_of_words(words: Iterable[str]) -> Told:
-    """Return what NAME=COMPONENT[,argument=value...] say. Raises VadkitError with everything that is wrong."""
-    told: Told = {}
+def streams_of_options(options: Iterable[str]) -> Choices:
+    """Return what options NAME=COMPONENT[,argument=value...] say. Raises VadkitError with everything that is wrong."""
+    chosen: Choices = {}
     problems: list[Problem] = []
-    for word in words:
-        name, _, rest = word.partition("=")
+    for option in options:
+        name, _, rest = option.partition("=")
         component, *settings = split_commas(rest)
         if not name or not component.strip():
             problems.append(
-                Problem(f"--stream {word}: there is no backbone", hint="write NAME=COMPONENT, as in rgb=i3d_rgb")
+                Problem(
+                    f"--stream {option}: it names no backbone", hint="write NAME=COMPONENT, for example rgb=i3d_rgb"
+                )
             )
-        elif name in told:
-            problems.append(Problem(f"--stream {word}: there is a stream '{name}' already"))
+        elif name in chosen:
+            problems.append(Problem(f"--stream {option}: stream '{name}' is given twice"))
         else:
-            told[name] = component.strip(), dict(_setting(word, setting, problems) for setting in settings)
+            chosen[name] = component.strip(), dict(_setting(option, setting, problems) for setting in settings)
     if problems:
         raise VadkitError(problems)
-    return told
+    return chosen
 
 
 def split_commas(text: str) -> list[str]:
@@ -75,11 +77,14 @@ def split_commas(text: str) -> list[str]:
     return parts
 
 
-def _setting(word: str, setting: str, problems: list[Problem]) -> tuple[str, Any]:
+def _setting(option: str, setting: str, problems: list[Problem]) -> tuple[str, Any]:
     key, equals, value = setting.partition("=")
     if not equals or not key.strip() or not value.strip():
         problems.append(
-            Problem(f"--stream {word}: '{setting}' is no argument", hint="write argument=value, as in crops=five")
+            Problem(
+                f"--stream {option}: '{setting}' is not an argument",
+                hint="write argument=value, for example crops=five",
+            )
         )
         return key, None
     reading = read_value(value, setting, 1, len(key) + 1)
@@ -88,7 +93,7 @@ def _setting(word: str, setting: str, problems: list[Problem]) -> tuple[str, Any
 
 
 def build_backbones(
-    told: Mapping[str, tuple[str, Mapping[str, Any]]], plugins: Plugins, common: Mapping[str, Any]
+    chosen: Mapping[str, tuple[str, Mapping[str, Any]]], plugins: Plugins, common: Mapping[str, Any]
 ) -> dict[str, Backbone]:
     """Return the backbones by stream, each with those of the ``common`` arguments that it takes and was not given.
 
@@ -97,7 +102,7 @@ def build_backbones(
     """
     built: dict[str, Backbone] = {}
     used: set[str] = set()
-    for stream, (name, args) in told.items():
+    for stream, (name, args) in chosen.items():
         component = find_component(name, "backbone", plugins)
         takes = {key: value for key, value in common.items() if key in arguments(component)}
         used |= takes.keys()
@@ -105,5 +110,5 @@ def build_backbones(
             takes.pop("random_weights", None)
         built[stream] = build_component(component, {**takes, **args}, f"stream '{stream}'")
     for key in common.keys() - used:
-        fail(f"no backbone of the streams {', '.join(told)} takes '{key}'", hint="leave it out")
+        fail(f"no backbone of the streams {', '.join(chosen)} takes '{key}'", hint="leave it out")
     return built

@@ -1,4 +1,4 @@
-"""Spread work over a few processes, so that Ctrl-C ends it at once and a killed process costs one item's time."""
+"""Spread work over a few processes: Ctrl-C ends it at once, and a killed process costs the time of one item."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from vadkit.problems import fail
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Work = Callable[[Item], Result]
-Lost = Callable[[Item, str], Result]  # an item and what became of its process, e.g. "was killed (signal 9)"
+Lost = Callable[[Item, str], Result]  # an item and how its process ended, e.g. "was killed (signal 9)"
 
 TRIES = 2  # an item whose process is killed this often is given up
-STARTS = 3  # processes killed one after the other before any could begin
+STARTS = 3  # processes killed in a row before any could begin
 
 
 @contextlib.contextmanager
@@ -54,7 +54,7 @@ def spread(
     timeout: float | None = None,
     threads: int = 1,
 ) -> Iterator[Result]:
-    """Yield ``make()(item)`` for every item, in the order in which they get finished.
+    """Yield ``make()(item)`` for every item, in the order in which they are finished.
 
     Args:
         make: called once in each process, so that what it sets up (a loaded network) is used again
@@ -64,8 +64,8 @@ def spread(
         timeout: seconds after which the process of an item is killed.
         threads: threads of torch in each process.
 
-    Raises what the work raises, and VadkitError if processes are killed. However it is left, early or
-    by an exception, no process stays behind.
+    Raises what the work raises, and VadkitError if processes are killed. However it ends, early or
+    by an exception, no process is left.
     """
     if workers < 1:
         with threads_of_torch(threads):
@@ -100,11 +100,11 @@ class _Worker:
     def give(self, task: _Task[Any], timeout: float | None) -> None:
         self.task = task
         self.deadline = time.monotonic() + timeout if timeout else float("inf")
-        with contextlib.suppress(OSError):  # it has just been killed, which is seen when its pipe is read
+        with contextlib.suppress(OSError):  # it has just been killed, which shows when its pipe is read
             self.pipe.send(task.item)
 
     def end(self) -> str:
-        """Kill the process if it lives, and return in words how it ended."""
+        """Kill the process if it is late, and return how it ended, in words."""
         late = time.monotonic() >= self.deadline
         if late:
             self.process.kill()
@@ -157,19 +157,25 @@ class _Pool(Generic[Item, Result]):
         return [pipes[pipe] for pipe in wait(list(pipes), patience) if isinstance(pipe, Connection)]
 
     def _replace(self, worker: _Worker) -> Iterator[Result]:
-        """Put a fresh process in the place of a killed one; its item is tried once more."""
+        """Replace a killed process by a fresh one; its item is tried once more."""
         how, task = worker.end(), worker.task
         self.workers.remove(worker)
         if task is None:
             self.failed_starts += 1
             if self.failed_starts >= STARTS:
-                fail(f"a working process {how} before it could begin", hint="perhaps too little memory: fewer workers?")
+                fail(
+                    f"a worker process {how} before it could begin",
+                    hint="there may be too little memory; try fewer workers",
+                )
         else:
             task.tries += 1
             if task.tries < TRIES:
                 self.waiting.appendleft(task)
             elif self.lost is None:
-                fail(f"a working process {how}", hint="perhaps too little memory; what is done is kept: start again")
+                fail(
+                    f"a worker process {how}",
+                    hint="there may be too little memory; finished items are kept: rerun the command",
+                )
             else:
                 yield self.lost(task.item, how)
         if self.waiting:
@@ -186,7 +192,7 @@ class _Pool(Generic[Item, Result]):
 
 
 def _serve(pipe: Connection, make: Callable[[], Work[Any, Any]], threads: int) -> None:
-    """Do what comes through the pipe, in a process of its own."""
+    """Do the items that come through the pipe, in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers itself
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -195,7 +201,7 @@ def _serve(pipe: Connection, make: Callable[[], Work[Any, Any]], threads: int) -
             pipe.send(("ready", None))
             while True:
                 pipe.send(("done", work(pipe.recv())))
-    except EOFError:  # the parent has gone
+    except EOFError:  # the parent has ended
         return
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it
         pipe.send(("raised", _picklable(error)))

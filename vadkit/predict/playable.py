@@ -12,7 +12,7 @@ import av.error
 import numpy as np
 
 from vadkit.extract.media import Picture, Samples, open_media
-from vadkit.extract.sound import Line
+from vadkit.extract.sound import SoundLine
 from vadkit.problems import fail
 
 # container -> the video and sound codecs in it that all current browsers play
@@ -83,8 +83,8 @@ class _Copy:
     def __init__(self, sink: Any, fps: float, has_sound: bool) -> None:
         self.sink, self.step = sink, round(1 / fps / CLOCK)
         self.ticks = -1  # time of the last picture, in CLOCK
-        self.line, self.samples = Line(), 0
-        self.early: list[Samples] = []  # sound before the first picture, when the header is not yet known
+        self.line, self.samples = SoundLine(), 0
+        self.early: list[Samples] = []  # sound before the first picture: the header is not yet known
         self.video = sink.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         self.audio = sink.add_stream("aac", rate=SOUND_RATE, layout="mono") if has_sound else None
         self.resampler = av.AudioResampler("fltp", "mono", SOUND_RATE)

@@ -15,6 +15,7 @@ from vadkit.components import build_component, find_component
 from vadkit.devices import choose_device, float32
 from vadkit.evaluate.score import build_post
 from vadkit.extract.one_pass import Extracted, Progress, extract_video, recipe
+from vadkit.extract.snippets import Clock
 from vadkit.graph.arguments import arguments
 from vadkit.graph.model_file import load, read_header
 from vadkit.graph.module import VadModel
@@ -44,8 +45,8 @@ class System:
     warnings: list[str] = field(default_factory=list)
 
     def extract(self, video: Path, progress: Progress | None = None) -> Extracted:
-        """Return the features of all inputs. Raises VadkitError if the video cannot be used."""
-        return extract_video(video, self.backbones, progress=progress, **self.clock)
+        """Return the features of all inputs. Raises VadkitError for a video that cannot be used."""
+        return extract_video(video, self.backbones, Clock(**self.clock), progress=progress)
 
     def score(self, streams: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the post-processed scores (t,) for streams (t, dim), or (crops, t, dim): then averaged over crops.
@@ -107,7 +108,7 @@ def load_system(
     _check_threshold(chosen, model.output_range)
     warnings: list[str] = []
     clock = _clock(stored, header.get("extra", {}).get("snippet_frames"), warnings)
-    recipes = {name: recipe(spec["inputs"][name]["use"], b, **clock) for name, b in backbones.items()}
+    recipes = {name: recipe(spec["inputs"][name]["use"], b, Clock(**clock)) for name, b in backbones.items()}
     warnings += other_recipes(stored, recipes, MAY_DIFFER)
     warnings += random_weights_warning({**recipes, **stored}, "input")
     return System(

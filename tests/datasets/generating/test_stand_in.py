@@ -119,7 +119,7 @@ def test_it_is_the_same_in_whatever_order_and_after_any_interruption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = write(tmp_path / "whole", threads=1)
-    make, made = module.make_features, []
+    make, made = module.generate_rows, []
 
     def dies(*arguments: Any) -> Any:
         yield from make(*arguments)
@@ -127,13 +127,13 @@ def test_it_is_the_same_in_whatever_order_and_after_any_interruption(
         if len(made) == 7:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "make_features", dies)
+    monkeypatch.setattr(module, "generate_rows", dies)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "killed", threads=3)
     assert json.loads((tmp_path / "killed" / "stand-in.json").read_text())["complete"] is False
-    files = {file.path for file in StandIn(tmp_path / "killed", whole.wanted).files() if file.is_there()}
+    files = {file.path for file in StandIn(tmp_path / "killed", whole.wanted).files() if file.is_complete()}
     assert {path for path in (tmp_path / "killed").rglob("*.npy")} == files  # no half file
-    monkeypatch.setattr(module, "make_features", make)
+    monkeypatch.setattr(module, "generate_rows", make)
     write(tmp_path / "killed", threads=3)
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
@@ -147,10 +147,10 @@ def test_only_what_is_missing_is_written_again(tmp_path: Path) -> None:
     times = {path: path.stat().st_mtime_ns for path in paths[2:]}
     missing = stand_in.missing()
     assert [file.path for file in missing] == paths[:2]
-    assert stand_in.room(missing) == 2 * len(before[str(paths[0].relative_to(tmp_path))])
+    assert stand_in.space(missing) == 2 * len(before[str(paths[0].relative_to(tmp_path))])
     told: list[int] = []
     stand_in.write(told.append)
-    assert sum(told) == stand_in.room(missing)
+    assert sum(told) == stand_in.space(missing)
     assert contents(tmp_path) == before and all(path.stat().st_mtime_ns == time for path, time in times.items())
 
 
@@ -185,7 +185,7 @@ def test_a_disk_without_room_is_told_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: os.statvfs_result and argparse.Namespace(free=10**9))
-    with pytest.raises(VadkitError, match=r"48\.\d GB are still to be written, but the disk has 1\.0 GB free"):
+    with pytest.raises(VadkitError, match=r"48\.\d GB are still missing, but the disk has 1\.0 GB free"):
         StandIn(tmp_path / "out", Wanted("xd_violence")).write()
     assert not (tmp_path / "out").exists()
 
@@ -209,7 +209,7 @@ def more_videos(out: Path) -> None:
 @pytest.mark.parametrize(
     ("there", "told"),
     [
-        (strange, "holds something, and it is no stand-in"),
+        (strange, "holds something that is not a stand-in"),
         (other_seed, "holds another stand-in: its seed is 1, not 0"),
         (more_streams, "holds another stand-in: it has the stream flow, too"),
         (more_videos, "holds another stand-in: it is 0.002 of the data set, more than 0.0005"),
@@ -250,9 +250,9 @@ def test_streams_can_be_chosen() -> None:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["data", "generate", "xd_violence", "--out", str(tmp_path / "out"), "--fraction", str(FRACTION)]
     assert main([*words, "--width", "4"]) == 0
-    assert "5 videos; 55 files are to be written, 0.0 GB" in capsys.readouterr().out
+    assert "5 videos; 55 files to write, 0.0 GB" in capsys.readouterr().out
     assert main([*words, "--width", "4"]) == 0
-    assert "0 files are to be written" in capsys.readouterr().out
+    assert "0 files to write" in capsys.readouterr().out
     assert main(words) == 2
     assert "holds another stand-in: its width is 4, not None" in capsys.readouterr().err
     assert main([*words, "--width", "4", "--threads", "0"]) == 2

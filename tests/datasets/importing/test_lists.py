@@ -76,7 +76,7 @@ def test_lines_without_a_file_are_told(two_streams: Path, tmp_path: Path, run: R
     gone = "v=V7FtjJStY1M__#1_label_G-0-0"
     told = run("xd_violence", "--list", write(tmp_path / "rgb.list", crops("RGB", [XD[0], gone])))
     assert told["notes"] == [
-        f"5 lines of the lists name files that are not there; the first is RGB/{gone}__0.npy ({tmp_path}/rgb.list:6:1)"
+        f"5 lines of the lists name missing files; the first is RGB/{gone}__0.npy ({tmp_path}/rgb.list:6:1)"
     ]
 
 
@@ -100,7 +100,7 @@ def test_a_line_that_may_mean_two_files(two_streams: Path, tmp_path: Path, refus
 
 def test_a_list_of_another_data_set(two_streams: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     message = refused("xd_violence", "--list", write(tmp_path / "x.list", ["Abuse/Abuse001_x264__0.npy"]))
-    assert "'Abuse001_x264__0.npy' is of no video of the data set" in message
+    assert "'Abuse001_x264__0.npy' belongs to no video of the data set" in message
 
 
 def test_lines_that_name_no_file(two_streams: Path, tmp_path: Path, refused: Callable[..., str]) -> None:

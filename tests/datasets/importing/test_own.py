@@ -31,7 +31,7 @@ def test_two_folders(root: Path, run: Run, opened: Open) -> None:
         "car_park": (0, "train"),
         "x=1 #2.b": (0, "train"),
     }
-    assert told["notes"] == ["there is no test video: put them below a folder called test, or take --test-share 0.2"]
+    assert told["notes"] == ["there is no test video: put them into a folder called test, or use --test-share 0.2"]
 
 
 def test_folders_for_splits_streams_and_crops_in_any_order(root: Path, run: Run, opened: Open) -> None:
@@ -67,9 +67,9 @@ def test_a_share_becomes_the_test_split(root: Path, run: Run, opened: Open) -> N
     [
         (("videos/a",), "videos/a.npy: no folder above it is called normal or abnormal"),
         (("normal/abnormal/a",), "folders above it contradict"),
-        (("normal/a", "abnormal/a"), "have one name, but not one label and split"),
-        (("train/normal/a", "test/normal/a"), "have one name, but not one label and split"),
-        (("rgb/train/normal/a", "audio/test/normal/a"), "have one name, but not one label and split"),
+        (("normal/a", "abnormal/a"), "have one name, but different labels or splits"),
+        (("train/normal/a", "test/normal/a"), "have one name, but different labels or splits"),
+        (("rgb/train/normal/a", "audio/test/normal/a"), "have one name, but different labels or splits"),
     ],
 )
 def test_folders_that_tell_no_label(root: Path, refused: Refused, files: tuple[str, ...], message: str) -> None:
@@ -123,10 +123,10 @@ def test_other_separators_and_a_byte_order_mark(tmp_path: Path, between: str) ->
     ("lines", "message"),
     [
         ("", "is empty"),
-        ("name;split\na;train", "names no column 'label'"),
+        ("name;split\na;train", "has no column 'label'"),
         ("video,lable\na,1", "own.csv:1:1: there is no column 'lable'"),
-        ("video,label", "names no video"),
-        ("video,label\n,1", "own.csv:2:1: the line names no video"),
+        ("video,label", "lists no video"),
+        ("video,label\n,1", "own.csv:2:1: the line has no video name"),
         ("video,label\na,", "the line has no label"),
         ("video,label\na,2", "label 2 is neither 0 (normal) nor 1 (abnormal)"),
         ("video,label\na,0\na,1", "own.csv:3:1: video 'a' is in line 2 already"),
@@ -135,7 +135,7 @@ def test_other_separators_and_a_byte_order_mark(tmp_path: Path, between: str) ->
         ("video,label,intervals\na,1,5", "interval '5' is not START-END"),
         ("video,label,intervals\na,1,9-5", "interval '9-5' ends before it has begun"),
         ("video,label,intervals\na,1,1-2s", "is in seconds, which needs the column fps"),
-        ("video,label,intervals,frames\na,1,5-99,50", "interval '5-99' ends behind the last of 50 frames"),
+        ("video,label,intervals,frames\na,1,5-99,50", "interval '5-99' ends after the last of 50 frames"),
         ("video,label,fps\na,1,-3", "fps '-3' is not a number above 0"),
         ("video,label,frames\na,1,2.5", "frames '2.5' is not a whole number above 0"),
     ],

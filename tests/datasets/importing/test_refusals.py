@@ -65,7 +65,7 @@ def test_two_widths_in_one_stream(root: Path, refused: Refused) -> None:
     write(root, "RGB", names=XD[:3])
     write(root, "RGB", width=12, names=XD[3:])
     message = refused("xd_violence")
-    assert "stream 'rgb' is 8 wide in 3 videos, but 12 in 1, as in RGB/A.Beautiful.Mind" in message
+    assert "stream 'rgb' is 8 wide in 3 videos, but 12 in 1, e.g. in RGB/A.Beautiful.Mind" in message
 
 
 def test_axes_that_cannot_be_told(root: Path, refused: Refused, run: Run, opened: Callable[[], Opened]) -> None:
@@ -90,7 +90,7 @@ def test_crops_that_are_missing_are_told(root: Path, run: Run) -> None:
     (root / "RGB" / f"{XD[1]}__1.npy").unlink()
     (root / "RGB" / f"{XD[0]}__1.npy").rename(root / "RGB" / f"{XD[0]}__7.npy")
     write(root, "RGB", names=("v=V7FtjJStY1M__#1_label_G-0-0", "v=5Ftl4nOSytc__#1_label_G-0-0"))
-    assert run("xd_violence")["notes"] == [f"stream 'rgb', train: 1 video not of 2 crops, such as {XD[1]} of 1"]
+    assert run("xd_violence")["notes"] == [f"stream 'rgb', train: 1 video not of 2 crops, e.g. {XD[1]} of 1"]
 
 
 def test_a_missing_stream(root: Path, run: Run, opened: Callable[[], Opened]) -> None:
@@ -118,7 +118,7 @@ def test_a_store_is_not_overwritten(root: Path, out: Path, run: Run, refused: Re
     write(root, "RGB")
     run("xd_violence")
     before = (out / "videos.json").read_bytes()
-    assert "there is a store already (store.json and videos.json)" in refused("xd_violence")
+    assert "it holds a store already (store.json and videos.json)" in refused("xd_violence")
     assert (out / "videos.json").read_bytes() == before
 
 
@@ -144,7 +144,7 @@ def test_merging_what_does_not_fit(root: Path, out: Path, run: Run, refused: Ref
     videos = json.loads((out / "videos.json").read_text())
     videos[0]["label"], videos[0]["classes"] = 0, []
     (out / "videos.json").write_text(json.dumps(videos))
-    assert f"1 videos have another label there: {XD[0]}" in refused("xd_violence", "--merge")
+    assert f"1 videos have another label in the store: {XD[0]}" in refused("xd_violence", "--merge")
 
 
 def test_merging_another_width(root: Path, tmp_path: Path, run: Run, refused: Refused) -> None:
@@ -152,7 +152,7 @@ def test_merging_another_width(root: Path, tmp_path: Path, run: Run, refused: Re
     run("xd_violence")
     write(tmp_path / "b", "RGB", width=12)
     message = refused("xd_violence", "--merge", "--root", str(tmp_path / "b"))
-    assert "stream 'rgb' is there already, 8 wide; the files found now are 12 wide" in message
+    assert "the store has a stream 'rgb', 8 wide; the files found now are 12 wide" in message
 
 
 def test_features_of_a_store_are_never_replaced_by_an_index(root: Path, out: Path, refused: Refused) -> None:

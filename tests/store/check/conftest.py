@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from moving_scenes import write_scene
 
-from vadkit.extract.run import extract_store
+from vadkit.extract.run import Clock, Resources, extract_store
 from vadkit.kinds import Backbone
 
 NAMES = ("fair", "market", "street")
@@ -60,7 +60,8 @@ def extract(scenes: dict[str, Path]) -> Extract:
 
     def make(out: Path, *names: str, **clock: Any) -> Path:
         entries = [{"name": name, "file": str(scenes[name])} for name in names or NAMES]
-        extract_store(entries, {"rgb": Colours(), "sound": Loudness()}, out, workers=0, **clock)  # type: ignore[arg-type]
+        backbones = {"rgb": Colours(), "sound": Loudness()}
+        extract_store(entries, backbones, out, clock=Clock(**clock), resources=Resources(workers=0))  # type: ignore[arg-type]
         return out
 
     return make

@@ -12,7 +12,7 @@ from tiny_store import write_tiny_store
 
 from vadkit.backbones.crops import crop_places
 from vadkit.cli import main
-from vadkit.extract.run import extract_store
+from vadkit.extract.run import Resources, extract_store
 from vadkit.kinds import Backbone
 from vadkit.store.summary import summarise
 
@@ -65,11 +65,11 @@ def test_a_licence_is_told_beside_the_recipe(
             return np.array([s.mean((0, 1, 2)) for s in snippets], np.float32)
 
     entries: Any = [{"name": name, "file": str(scenes[name])} for name in ("fair", "street")]
-    extract_store(entries[:1], {"rgb": Learned()}, tmp_path, workers=0)
+    extract_store(entries[:1], {"rgb": Learned()}, tmp_path, resources=Resources(workers=0))
     about = json.loads((tmp_path / "store.json").read_text())["streams"]["rgb"]
     assert about["licence"] == "MIT, as published" and "licence" not in about["recipe"]
     Learned.licence = "in other words"  # decides no number, so the store goes on
-    assert extract_store(entries, {"rgb": Learned()}, tmp_path, workers=0).made == ["street"]
+    assert extract_store(entries, {"rgb": Learned()}, tmp_path, resources=Resources(workers=0)).extracted == ["street"]
     assert main(["features", "info", str(tmp_path)]) == 0
     assert "licence of the weights: MIT, as published" in capsys.readouterr().out
 

@@ -1,7 +1,7 @@
-"""The made-up numbers: never negative, as features behind a ReLU; a few channels are raised where something happens.
+"""The made-up numbers: never negative, like features after a ReLU; a few channels are raised where something happens.
 
-So a model finds something to learn, and no two rows are alike. Each file depends on nothing but the seed and its
-own name, so a folder can be written in any order and continued.
+So there is something to learn, and no two rows are alike. Each file depends only on the seed and its own name, so a
+folder can be written in any order and resumed.
 
 Legend: t snippets.
 """
@@ -20,16 +20,16 @@ RAISE = 0.5  # ... by this much; the mean of the others is a third
 BLOCK = 1024  # rows
 
 
-def lot(seed: int, *words: str | int) -> float:
-    """Return the number from 0 to before 1 that belongs to these words."""
-    return int.from_bytes(_digest(seed, *words)[:6], "little") / 2**48
+def draw(seed: int, *key: str | int) -> float:
+    """Return the number in [0, 1) that belongs to this key."""
+    return int.from_bytes(_digest(seed, *key)[:6], "little") / 2**48
 
 
-def _digest(*words: str | int) -> bytes:
-    return hashlib.sha256("\0".join(map(str, words)).encode()).digest()
+def _digest(*key: str | int) -> bytes:
+    return hashlib.sha256("\0".join(map(str, key)).encode()).digest()
 
 
-def make_features(video: Annotated, stream: str, crop: int, t: int, width: int, seed: int) -> Iterator[np.ndarray]:
+def generate_rows(video: Annotated, stream: str, crop: int, t: int, width: int, seed: int) -> Iterator[np.ndarray]:
     """Yield float32 (t, width) in blocks of rows: a surveillance video may have 60 000."""
     random = np.random.Generator(np.random.SFC64(list(_digest(seed, video.name, stream, crop))))
     happens = inside(video, t, seed)
@@ -42,7 +42,7 @@ def make_features(video: Annotated, stream: str, crop: int, t: int, width: int, 
 
 
 def inside(video: Annotated, t: int, seed: int) -> np.ndarray:
-    """Return bool (t): in which snippets something happens; of a training video, nobody else knows that."""
+    """Return bool (t): in which snippets something happens; for a training video, this is known only here."""
     middles = np.arange(t) * SNIPPET_FRAMES + SNIPPET_FRAMES // 2
     happens = np.zeros(t, bool)
     for start, end in _spans(video, t, seed):
@@ -53,7 +53,7 @@ def inside(video: Annotated, t: int, seed: int) -> np.ndarray:
 def _spans(video: Annotated, t: int, seed: int) -> list[tuple[int, int]]:
     if video.split == "test" or not video.label:
         return list(video.spans) if video.label else []
-    start, share = lot(seed, video.name, "start"), lot(seed, video.name, "share")
+    start, share = draw(seed, video.name, "start"), draw(seed, video.name, "share")
     length = max(1, round(t * (0.1 + 0.4 * share)))
     first = int(start * (t - length + 1))
     return [(first * SNIPPET_FRAMES, (first + length) * SNIPPET_FRAMES)]

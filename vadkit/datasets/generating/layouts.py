@@ -1,4 +1,4 @@
-"""Where the files of published features lie, and which list files name them.
+"""The paths of published feature files, and the list files that name them.
 
 XD-Violence as in XDVioDet (Wu et al., ECCV 2020), UCF-Crime and ShanghaiTech as in PEL4VAD (Pu et al., IEEE TIP 2024).
 """
@@ -16,8 +16,8 @@ from vadkit.problems import Problem, VadkitError, nearest
 class StreamLayout:
     """One stream: ``crops`` files of ``width`` numbers per snippet for each video.
 
-    ``folders`` and ``lists`` are by split, below the folder of the data set. ``file`` has places for the name
-    and the crop; ``first`` is the file of crop 0 where that is named otherwise. ``labels``: a line of a list
+    ``folders`` and ``lists`` are by split, below the folder of the data set. ``file`` has fields for the name
+    and the crop; ``first`` is the file of crop 0 if it is named differently. ``labels``: a line of a list
     ends in the label.
     """
 
@@ -36,7 +36,7 @@ class StreamLayout:
         return f"{self.folders[video.split]}/{pattern.format(name=video.name, crop=crop)}"
 
     def lines(self, videos: Sequence[Annotated]) -> list[str]:
-        """Return the lines of the list of videos of one split: a file per line, crops side by side."""
+        """Return the lines of the list of videos of one split: a file per line, the crops of a video in a row."""
         return [
             self.path(video, crop) + (f" {float(video.label)}" if self.labels else "")
             for video in videos
@@ -71,7 +71,7 @@ TRUTH = {"xd_violence": "list/gt.npy", "ucf_crime": "gt-ucf.npy", "shanghaitech"
 
 
 def layout_of(data_set: DataSet, streams: Sequence[str] | None = None) -> tuple[StreamLayout, ...]:
-    """Return the layout of the named streams, or of all. Raises VadkitError for a stream it has not."""
+    """Return the layout of the named streams, or of all. Raises VadkitError for an unknown stream."""
     known = {stream.name: stream for stream in LAYOUTS[data_set]}
     problems = []
     for name in streams or ():

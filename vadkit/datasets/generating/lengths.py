@@ -1,8 +1,8 @@
-"""How many snippets each video has: as published, or by what its name tells, or drawn.
+"""How many snippets each video has: as published, or by its name, or drawn.
 
-Published are those of test videos and all frame counts of UCF-Crime. The name of a film scene in XD-Violence
-tells where it begins and ends. The others are drawn from published lengths of the same label, and stretched so
-that the whole data set is as long as its authors say.
+Those of test videos and all frame counts of UCF-Crime are published. The name of a film scene in XD-Violence gives
+its beginning and end. The others are drawn from published lengths of the same label, and scaled so that the whole
+data set is as long as its authors state.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vadkit.datasets.annotations import FPS, SNIPPET_FRAMES, Annotated, DataSet, read_annotations
-from vadkit.datasets.generating.features import lot
+from vadkit.datasets.generating.features import draw
 
-ToldBy = Literal["published", "name", "drawn"]
+Source = Literal["published", "name", "drawn"]
 SCENE = re.compile(r"__#(\d+)-(\d\d)-(\d\d)_(\d+)-(\d\d)-(\d\d)_label_")
 # Frames of the whole data set: 217 hours (XD-Violence), 317 398 frames (ShanghaiTech).
 ALL_FRAMES = {"xd_violence": 217 * 3600 * 24, "shanghaitech": 317_398}
@@ -24,10 +24,10 @@ ALL_FRAMES = {"xd_violence": 217 * 3600 * 24, "shanghaitech": 317_398}
 
 @dataclass(frozen=True)
 class Length:
-    """Snippets of a video, and where that number comes from."""
+    """Snippets of a video, and the source of that number."""
 
     snippets: int
-    told_by: ToldBy
+    source: Source
 
 
 def lengths_of(data_set: DataSet, seed: int) -> dict[str, Length]:
@@ -44,8 +44,8 @@ def lengths_of(data_set: DataSet, seed: int) -> dict[str, Length]:
 
 
 def sources(lengths: Mapping[str, Length]) -> dict[str, int]:
-    """Return how many lengths come from where."""
-    return dict(Counter(length.told_by for length in lengths.values()))
+    """Return how many lengths come from each source."""
+    return dict(Counter(length.source for length in lengths.values()))
 
 
 def _known(video: Annotated) -> Length | None:
@@ -56,12 +56,12 @@ def _known(video: Annotated) -> Length | None:
     seconds = scene_seconds(video.name)
     if seconds is None:
         return None
-    # Of the last frame there is no flow, so the features of XD-Violence count one frame less.
+    # The last frame has no flow, so the features of XD-Violence count one frame less.
     return Length(max(1, (int(seconds * (FPS["xd_violence"] or 0)) - 1) // SNIPPET_FRAMES), "name")
 
 
 def scene_seconds(name: str) -> int | None:
-    """Return how long a scene is by its name, ``Film__#00-26-51_00-27-53_label_B2-0-0``; None if it does not tell."""
+    """Return the length of a scene by its name, ``Film__#00-26-51_00-27-53_label_B2-0-0``; None if unknown."""
     found = SCENE.search(name)
     if found is None:
         return None
@@ -74,10 +74,10 @@ def _alike(videos: Iterable[Annotated], known: Mapping[str, Length]) -> dict[int
     """Return the published lengths by label."""
     alike: dict[int, list[int]] = {0: [], 1: []}
     for video in videos:
-        if video.name in known and known[video.name].told_by == "published":
+        if video.name in known and known[video.name].source == "published":
             alike[video.label].append(known[video.name].snippets)
     return alike
 
 
 def _draw(video: Annotated, alike: list[int], seed: int) -> int:
-    return alike[int(lot(seed, video.name, "length") * len(alike))]
+    return alike[int(draw(seed, video.name, "length") * len(alike))]

@@ -1,6 +1,6 @@
-"""Write a stand-in of a published feature set: any fraction of it, continued where it was stopped.
+"""Write a stand-in of a published feature set: any fraction of it, resumed where it stopped.
 
-Files are written whole or not at all, so one that is there and of the right size is finished. ``stand-in.json``
+Files are written whole or not at all, so an existing one of the right size is finished. ``stand-in.json``
 says that the numbers are made up, and how.
 """
 
@@ -21,7 +21,7 @@ from typing import Any, get_args
 import numpy as np
 
 from vadkit.datasets.annotations import SNIPPET_FRAMES, Annotated, DataSet, read_annotations
-from vadkit.datasets.generating.features import lot, make_features
+from vadkit.datasets.generating.features import draw, generate_rows
 from vadkit.datasets.generating.layouts import TRUTH, layout_of
 from vadkit.datasets.generating.lengths import Length, lengths_of, sources
 from vadkit.files import replacing, write_text_atomic
@@ -31,26 +31,26 @@ from vadkit.store.index import read_json
 MARK = "stand-in.json"
 SPARE = 256 << 20  # bytes that are left free on the disk
 LONGER = 1 / 16  # of the training videos of XD-Violence have a snippet more in RGB than in flow and audio
-WORDS = (
+NOTICE = (
     "made-up numbers under real names, labels and intervals: good for trying, timing and auditing, "
     "never for saying how good a system is"
 )
-Progress = Callable[[int], None]  # called with bytes that are there
+Progress = Callable[[int], None]  # called with bytes that are written
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be written.
+    """What to write.
 
     Args:
         data_set: which one.
         fraction: of its videos, by split and label, at least one of each; a larger one holds all of a smaller one.
-        seed: of the choice of videos, of lengths that nobody knows, and of the numbers.
+        seed: of the choice of videos, of unknown lengths, and of the numbers.
         streams: names, or () for all.
         width: numbers per snippet in every stream; None is the published width.
         linked: crop 0 is written; the others are hard links to it.
 
-    Raises VadkitError for values that cannot be.
+    Raises VadkitError for impossible values.
     """
 
     data_set: DataSet
@@ -62,7 +62,7 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if self.data_set not in get_args(DataSet):
-            read_annotations(self.data_set)  # tells what there is
+            read_annotations(self.data_set)  # reports what there is
         if not 0 < self.fraction <= 1:
             fail(f"the fraction must be above 0 and at most 1, not {self.fraction}")
         if self.width is not None and self.width < 1:
@@ -87,7 +87,7 @@ class FilePlan:
     def size(self) -> int:
         return len(_header(self.shape)) + 4 * math.prod(self.shape)
 
-    def is_there(self) -> bool:
+    def is_complete(self) -> bool:
         try:
             return self.path.stat().st_size == self.size
         except OSError:
@@ -95,7 +95,7 @@ class FilePlan:
 
 
 class StandIn:
-    """A stand-in in the folder ``out``: what it consists of, and what of it is there.
+    """A stand-in in the folder ``out``: what it consists of, and what is missing.
 
     Raises VadkitError if ``out`` holds something else.
     """
@@ -108,7 +108,7 @@ class StandIn:
         self._refuse_other()
 
     def files(self) -> Iterator[FilePlan]:
-        """Yield every feature file, the crops of a video one behind the other."""
+        """Yield every feature file, the crops of a video in a row."""
         for stream in self.layout:
             for video in self.videos:
                 shape = (self.snippets(video, stream.name), self.wanted.width or stream.width)
@@ -124,16 +124,16 @@ class StandIn:
             stream == "rgb"
             and video.split == "train"
             and self.wanted.data_set == "xd_violence"
-            and lot(self.wanted.seed, video.name, "longer") < LONGER
+            and draw(self.wanted.seed, video.name, "longer") < LONGER
         )
         return t + 1 if longer else t
 
     def missing(self) -> list[FilePlan]:
-        """Return the files that are not there yet, or not whole."""
-        return [file for file in self.files() if not file.is_there()]
+        """Return the files that are missing or incomplete."""
+        return [file for file in self.files() if not file.is_complete()]
 
     def write(self, progress: Progress | None = None, threads: int = 2) -> None:
-        """Write what is missing. Raises VadkitError if the disk has no room for it, before anything is written."""
+        """Write what is missing. Raises VadkitError if the disk has too little space, before anything is written."""
         missing = self.missing()
         self._refuse_full(missing)
         self._write_mark(complete=False)
@@ -150,7 +150,7 @@ class StandIn:
         self._write_lists()
         self._write_mark(complete=True)
 
-    def room(self, missing: Sequence[FilePlan]) -> int:
+    def space(self, missing: Sequence[FilePlan]) -> int:
         """Return the bytes that these files will take."""
         return sum(file.size for file in missing if file.link_to is None)
 
@@ -159,7 +159,7 @@ class StandIn:
             if file.link_to is None:
                 with replacing(file.path, durable=False) as temporary, temporary.open("wb") as handle:
                     handle.write(_header(file.shape))
-                    for block in make_features(file.video, file.stream, file.crop, *file.shape, self.wanted.seed):
+                    for block in generate_rows(file.video, file.stream, file.crop, *file.shape, self.wanted.seed):
                         handle.write(block.data)
             else:
                 _link(file.link_to, file.path)
@@ -190,7 +190,7 @@ class StandIn:
         mark = {
             "stand_in": 1,
             "of": wanted.data_set,
-            "what": WORDS,
+            "what": NOTICE,
             "complete": complete,
             "fraction": wanted.fraction,
             "seed": wanted.seed,
@@ -210,20 +210,20 @@ class StandIn:
         if not self.out.exists() or not any(self.out.iterdir()):
             return
         if not (self.out / MARK).is_file():
-            fail(f"{self.out}: holds something, and it is no stand-in ({MARK} is missing)", hint="give an empty folder")
+            fail(f"{self.out}: holds something that is not a stand-in ({MARK} is missing)", hint="use an empty folder")
         mark = read_json(self.out / MARK, "delete the folder and generate it again")
         other = _difference(mark if isinstance(mark, dict) else {}, self.wanted, [s.name for s in self.layout])
         if other:
-            fail(f"{self.out}: holds another stand-in: {other}", hint="give another folder, or delete this one")
+            fail(f"{self.out}: holds another stand-in: {other}", hint="use another folder, or delete this one")
 
     def _refuse_full(self, missing: Sequence[FilePlan]) -> None:
-        needed = self.room(missing)
-        there = next(path for path in (self.out.absolute(), *self.out.absolute().parents) if path.exists())
-        free = shutil.disk_usage(there).free
+        needed = self.space(missing)
+        existing = next(path for path in (self.out.absolute(), *self.out.absolute().parents) if path.exists())
+        free = shutil.disk_usage(existing).free
         if needed + SPARE > free:
             fail(
-                f"{self.out}: {needed / 1e9:.1f} GB are still to be written, but the disk has {free / 1e9:.1f} GB free",
-                hint="take a smaller --fraction, a smaller --width, or --linked-crops",
+                f"{self.out}: {needed / 1e9:.1f} GB are still missing, but the disk has {free / 1e9:.1f} GB free",
+                hint="use a smaller --fraction, a smaller --width, or --linked-crops",
             )
 
 
@@ -235,13 +235,13 @@ def choose(data_set: DataSet, fraction: float, seed: int) -> tuple[Annotated, ..
         groups.setdefault((video.split, video.label), []).append(video)
     chosen = set()
     for group in groups.values():
-        group.sort(key=lambda video: lot(seed, video.name, "choice"))
+        group.sort(key=lambda video: draw(seed, video.name, "choice"))
         chosen |= {video.name for video in group[: math.ceil(fraction * len(group))]}
     return tuple(video for video in videos if video.name in chosen)
 
 
 def _by_video(files: Sequence[FilePlan]) -> list[list[FilePlan]]:
-    """Return the files in groups of one video and stream: crop 0 must be there before it is linked to."""
+    """Return the files in groups of one video and stream: crop 0 must exist before it is linked to."""
     groups: dict[tuple[str, str], list[FilePlan]] = {}
     for file in files:
         groups.setdefault((file.stream, file.video.name), []).append(file)
@@ -250,7 +250,7 @@ def _by_video(files: Sequence[FilePlan]) -> list[list[FilePlan]]:
 
 @lru_cache(maxsize=4096)
 def _header(shape: tuple[int, int]) -> bytes:
-    """Return what stands in front of the numbers of a float32 .npy file."""
+    """Return the header of a float32 .npy file."""
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": "<f4", "fortran_order": False, "shape": shape})
     return buffer.getvalue()
@@ -263,7 +263,7 @@ def _link(target: Path, path: Path) -> None:
 
 
 def _difference(mark: dict[str, Any], wanted: Wanted, streams: Sequence[str]) -> str | None:
-    """Return in which way a folder is not the beginning of what is wanted."""
+    """Return how a folder differs from the beginning of what is wanted."""
     same = {"of": wanted.data_set, "seed": wanted.seed, "width": wanted.width, "crops_are_links": wanted.linked}
     for key, value in same.items():
         if mark.get(key) != value:

@@ -1,12 +1,13 @@
-"""From features as people have them on their disks to a store that reads them in place.
+"""From existing feature files to a store that reads them in place.
 
-scan        every feature file below a folder
-names       video, crop and stream by the name of a file; streams: by its folders
-lists       list files of published code, with foreign paths
-features    which file is which crop of which stream of which video
-shapes      headers, and which axis holds the crops
-plan        widths, axes, segments, gaps; known: of the three published data sets; own, table: of your own videos
-index       write store.json and videos.json, or add to them
+scan            every feature file below a folder
+file_names      video, crop and stream by the name of a file; streams: by its folders
+list_files      list files of published code, with paths of other machines
+features        which file is which crop of which stream of which video
+shapes          headers, and which axis holds the crops
+plan            widths, axes, segments, gaps
+published_sets  the three published data sets; own_videos, table: your own videos
+index           write store.json and videos.json, or add to them
 
 Nothing is copied or converted.
 """

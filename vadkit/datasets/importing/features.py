@@ -34,31 +34,31 @@ class Feature:
 
 @dataclass
 class Identified:
-    """Files with their videos, and those that are of no video that is known."""
+    """Files with their videos, and those of no known video."""
 
     features: list[Feature] = field(default_factory=list)
-    strangers: list[Found] = field(default_factory=list)
+    unlisted: list[Found] = field(default_factory=list)
 
 
 def identify(
     files: Iterable[Found], root: Path, known: Container[str] | None, streams: Mapping[Path, str] | None = None
 ) -> Identified:
-    """Say of each file what it is.
+    """Return what each file is.
 
     Args:
         files: below ``root``.
-        root: its own name may tell a stream, too.
-        known: names of the videos; None if nobody knows them.
-        streams: stream by file, for those that the user named.
+        root: its own name may name a stream, too.
+        known: names of the videos; None if they are unknown.
+        streams: stream by file, for those that the user assigned.
 
-    Raises VadkitError for a folder whose name tells no stream and whose first file cannot be read.
+    Raises VadkitError for a folder whose name gives no stream and whose first file cannot be read.
     """
     result = Identified()
     guessed: dict[Path, str] = {}
     for file in files:
         reading = read_name(file.stem, known)
         if reading is None:
-            result.strangers.append(file)
+            result.unlisted.append(file)
             continue
         stream = (streams or {}).get(file.path) or stream_of((root.name, *file.below.parts[:-1]), reading.stream)
         if stream is None:
@@ -94,15 +94,15 @@ def _clash(pairs: Sequence[tuple[Feature, Feature]]) -> Problem:
     return Problem(
         f"{first.file.below} and {second.file.below} are both crop {first.number} of stream '{first.stream}' of "
         f"video '{first.video}'{more}",
-        hint="take one of them away"
+        hint="remove one of them"
         if same
-        else "say which folder is which stream, for example "
+        else "assign folders to streams, for example "
         f"--stream {first.stream}={first.file.below.parent} --stream flow={second.file.below.parent}",
     )
 
 
 def uneven(files: Files, splits: Mapping[str, str]) -> dict[tuple[str, str], list[tuple[str, int, int]]]:
-    """Return (video, its files, files that most have) by split and stream, for videos with other crops than most.
+    """Return (video, its files, files that most have) by split and stream, for videos with unusual crops.
 
     By split, because some publish ten crops for training and one for testing.
     """
@@ -113,4 +113,4 @@ def uneven(files: Files, splits: Mapping[str, str]) -> dict[tuple[str, str], lis
     for key, own in counts.items():
         usual = Counter(own.values()).most_common(1)[0][0]
         found[key] = [(video, count, usual) for video, count in own.items() if count != usual]
-    return {key: odd for key, odd in found.items() if odd}
+    return {key: others for key, others in found.items() if others}

@@ -1,8 +1,8 @@
-"""What the name of a feature file says: which video, which crop, which stream.
+"""What the name of a feature file means: which video, which crop, which stream.
 
 ``Abuse001_x264__3``, ``01_0014_3``, ``Abuse001_x264_i3d``, ``X_label_B1-0-0__vggish``, ``Abuse001_x264_C`` and
 so on, with or without a stray ``.mp4``. Names of videos hold ``#``, ``=``, dots and underscores themselves, so
-a suffix is taken off only as far as it must be for the rest to be a known name.
+a suffix is removed only if the rest must be a known name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
-# Suffixes that say which stream a file belongs to. "_i3d" does not: there is I3D of pictures and of flow.
+# Suffixes that give the of a file. "_i3d" does not: there is I3D of pictures and of flow.
 STREAM_OF = {
     "vggish": "audio",
     "audio": "audio",
@@ -28,7 +28,7 @@ TOKEN = re.compile(
     rf"|_{{1,2}}(?P<word>{'|'.join(STREAM_OF)})$",
     re.IGNORECASE,
 )
-# In names that nobody knows beforehand, only what cannot well be part of a name is taken off.
+# If names are not known beforehand, only what is unlikely to be part of a name is removed.
 SAFE = re.compile(
     rf"(?P<crop>__(?P<number>\d{{1,2}}))$|(?P<video>\.(?:mp4|avi))$"
     rf"|_{{1,2}}(?P<word>{'|'.join(word for word in STREAM_OF if len(word) > 1)})$",
@@ -38,7 +38,7 @@ SAFE = re.compile(
 
 @dataclass(frozen=True)
 class Read:
-    """``crop`` and ``stream`` are None where the name does not say."""
+    """``crop`` and ``stream`` are None where the name does not give them."""
 
     name: str
     crop: int | None = None
@@ -46,11 +46,11 @@ class Read:
 
 
 def read_name(stem: str, known: Container[str] | None = None) -> Read | None:
-    """Return what a file's name without suffix says.
+    """Return what a file's name without suffix means.
 
     Args:
         stem: the name.
-        known: the names of the videos; None if nobody knows them.
+        known: the names of the videos; None if they are unknown.
 
     Returns None for a file of no known video.
     """
@@ -66,7 +66,7 @@ def read_name(stem: str, known: Container[str] | None = None) -> Read | None:
 
 
 def _readings(stem: str, token: re.Pattern[str]) -> Iterator[Read]:
-    """Give the name as it is, then with one suffix less, two, ..."""
+    """Yield the name as it is, then with one suffix less, two, ..."""
     crop: int | None = None
     stream: str | None = None
     yield Read(stem)

@@ -1,4 +1,4 @@
-"""Write the index of a plan, store.json and videos.json, or add it to one that is there.
+"""Write the index of a plan, store.json and videos.json, or add it to an existing one.
 
 Legend: dim the width of a stream.
 """
@@ -18,37 +18,37 @@ from vadkit.store.index import HEAD, VERSION, VIDEOS, Store, read_json, read_sto
 from vadkit.video import Video
 
 SNIPPET_FRAMES = 16
-IfThere = Literal["refuse", "merge", "replace"]
-IF_THERE: tuple[IfThere, ...] = ("refuse", "merge", "replace")
+IfExists = Literal["refuse", "merge", "replace"]
+IF_EXISTS: tuple[IfExists, ...] = ("refuse", "merge", "replace")
 
 
-def check_out(out: Path, if_there: IfThere) -> None:
-    """Raise VadkitError if the folder ``out`` holds a store and nothing was said of it, or cannot be a folder."""
+def check_out(out: Path, if_exists: IfExists) -> None:
+    """Raise VadkitError if the folder ``out`` holds a store that must not be changed, or is no folder."""
     if out.exists() and not out.is_dir():
         fail(f"{out}: is not a folder", hint="--out is the folder of the store")
-    there = [name for name in (HEAD, VIDEOS) if (out / name).exists()]
-    if there and if_there == "refuse":
+    existing = [name for name in (HEAD, VIDEOS) if (out / name).exists()]
+    if existing and if_exists == "refuse":
         fail(
-            f"{out}: there is a store already ({' and '.join(there)})",
-            hint="--merge adds the streams found now, --replace writes it anew, --out names another folder",
+            f"{out}: it holds a store already ({' and '.join(existing)})",
+            hint="--merge adds the streams found now, --replace overwrites it, --out names another folder",
         )
-    if if_there == "replace" and (out / HEAD).exists() and _has_own_features(out):
+    if if_exists == "replace" and (out / HEAD).exists() and _has_own_features(out):
         fail(
-            f"{out}: the store there holds features of its own, which are not replaced by an index",
+            f"{out}: the store holds features of its own, which an index must not replace",
             hint="--out names another folder",
         )
 
 
-def write_index(plan: Plan, out: Path, if_there: IfThere = "refuse") -> None:
+def write_index(plan: Plan, out: Path, if_exists: IfExists = "refuse") -> None:
     """Write the index into ``out``. Features stay where they are.
 
     Raises VadkitError as ``check_out`` does, and for a merge that does not fit.
     """
-    check_out(out, if_there)
+    check_out(out, if_exists)
     head, videos = _head(plan, out), [*plan.videos]
-    if if_there == "merge" and (out / HEAD).exists():
+    if if_exists == "merge" and (out / HEAD).exists():
         head, videos = _merged(plan, out, head)
-    # The videos go first: with an old head beside them they are refused, never misread.
+    # The videos go first: with an old head next to them they are refused, never misread.
     lines = ",\n".join(json.dumps(_entry(video)) for video in videos)
     write_text_atomic(out / VIDEOS, f"[\n{lines}\n]\n")
     write_text_atomic(out / HEAD, json.dumps(head, indent=1) + "\n")
@@ -57,7 +57,7 @@ def write_index(plan: Plan, out: Path, if_there: IfThere = "refuse") -> None:
 def _head(plan: Plan, out: Path) -> dict[str, Any]:
     streams: dict[str, Any] = {}
     for stream, dim in plan.dims.items():
-        streams[stream] = {"dim": dim, "recipe": {}}  # nobody knows how they were made
+        streams[stream] = {"dim": dim, "recipe": {}}  # how they were extracted is unknown
         axes = axes_entry(plan.axes[stream])
         if axes is not None:
             streams[stream]["axes"] = axes
@@ -74,7 +74,7 @@ def _head(plan: Plan, out: Path) -> dict[str, Any]:
 
 
 def _root(root: Path, out: Path) -> str:
-    """Return the folder of the files: seen from the store if one lies in the other, so that they move together."""
+    """Return the folder of the files: relative to the store if one is in the other, so that they move together."""
     root, out = root.resolve(), out.resolve()
     if out.is_relative_to(root):
         return "/".join([".."] * len(out.relative_to(root).parts)) or "."
@@ -82,7 +82,7 @@ def _root(root: Path, out: Path) -> str:
 
 
 def _entry(video: Video) -> dict[str, Any]:
-    """Return what videos.json says of a video; what is not known is not written."""
+    """Return the entry of a video in videos.json; unknown values are left out."""
     entry = {
         "name": video.name,
         "split": video.split,
@@ -105,7 +105,7 @@ def _has_own_features(out: Path) -> bool:
 
 # -- merging -------------------------------------------------------------------------------------
 def _merged(plan: Plan, out: Path, head: dict[str, Any]) -> tuple[dict[str, Any], list[Video]]:
-    """Return head and videos of the store there with the plan's streams added or replaced."""
+    """Return head and videos of the existing store with the plan's streams added or replaced."""
     store, old = read_store(out), read_json(out / HEAD)
     _refuse_misfits(plan, store, old)
     base = store.base.resolve()
@@ -127,25 +127,25 @@ def _seen_from(base: Path, root: Path, files: Sequence[str]) -> tuple[str, ...]:
 
 def _refuse_misfits(plan: Plan, store: Store, old: dict[str, Any]) -> None:
     out, problems = store.root, []
-    for what, there, now in (
+    for what, before, now in (
         ("data set", store.data_set, plan.data_set),
         ("interval rule", old.get("intervals"), plan.intervals),
         ("number of segments", old.get("segments"), plan.segments),
         ("snippet length", store.snippet_frames, SNIPPET_FRAMES),
     ):
-        if there != now:
-            problems.append(Problem(f"{out}: the {what} of the store is {there}, that of the files found now {now}"))
+        if before != now:
+            problems.append(Problem(f"{out}: the {what} of the store is {before}, that of the files found now {now}"))
     known = {video.name: video for video in store.videos}
     for attribute in ("label", "split"):
         other = [v.name for v in plan.videos if v.name in known and _of(known[v.name], attribute) != _of(v, attribute)]
         if other:
-            problems.append(Problem(f"{out}: {len(other)} videos have another {attribute} there: {some(other)}"))
+            problems.append(Problem(f"{out}: {len(other)} videos have another {attribute} in the store: {some(other)}"))
     for stream, dim in plan.dims.items():
-        there = old["streams"].get(stream)
-        if there and (there["dim"] != dim or there.get("axes") != axes_entry(plan.axes[stream])):
+        before = old["streams"].get(stream)
+        if before and (before["dim"] != dim or before.get("axes") != axes_entry(plan.axes[stream])):
             problems.append(
                 Problem(
-                    f"{out}: stream '{stream}' is there already, {there['dim']} wide; the files found now are {dim} "
+                    f"{out}: the store has a stream '{stream}', {before['dim']} wide; the files found now are {dim} "
                     "wide or have other axes",
                     hint="--stream NAME=FOLDER gives the new ones another name",
                 )

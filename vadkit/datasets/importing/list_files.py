@@ -1,11 +1,11 @@
-"""List files of published code: one feature file per line, under the paths of somebody else's machine.
+"""List files of published code: one feature file per line, with the paths of another machine.
 
     /media/peng/Samsung_T5/vggish-features/test/X_label_A__vggish.npy      XDVioDet
     G:\\UCF_Test_ten_crop_i3d\\Abuse028_x264_i3d.npy                         RTFM
     /home/x/UCFClipFeatures/Abuse/Abuse028_x264__5.npy,Abuse               VadCLIP, below a line "path,label"
     test/01_0015_0.npy 1.0                                                 PEL4VAD, ShanghaiTech
 
-A line names a video and a crop; where several files below the root are that, the one whose path ends most
+A line names a video and a crop; if several files below the root match, it is the one whose path ends most
 like the line's.
 """
 
@@ -37,7 +37,7 @@ class Listed:
 
 @dataclass
 class Chosen:
-    """What lists choose: files, in the order of the lines; labels by video; lines for which there is no file."""
+    """The choice of lists: files, in the order of the lines; labels by video; lines for which there is no file."""
 
     features: list[Feature] = field(default_factory=list)
     labels: dict[str, int] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Chosen:
     def in_other_order(self) -> list[tuple[str, str]]:
         """Return pairs of lists that hold the same videos in different orders.
 
-        Published code pairs streams by line number (sound: line // 5), so there it matters.
+        Published code pairs streams by line number (sound: line // 5), so it matters there.
         """
         pairs = [(a, b) for a in self.orders for b in self.orders if a < b]
         return [
@@ -58,7 +58,7 @@ class Chosen:
 def read_list_file(path: Path) -> list[Listed]:
     """Return the lines of a list file.
 
-    Raises VadkitError for a file that is not there or not text, and with every line that names no file.
+    Raises VadkitError for a missing file or one that is not text, and with every line that names no file.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -88,18 +88,18 @@ def _label(text: str | None) -> int | None:
 def choose(features: Iterable[Feature], lists: Iterable[Path], known: Container[str]) -> Chosen:
     """Return the files that the lines of ``lists`` mean.
 
-    Raises VadkitError with every line that names no known video, may mean several files, or is there twice,
+    Raises VadkitError with every line that names no known video, may mean several files, or is a duplicate,
     and if there is no file for any of them.
     """
-    there: dict[tuple[str, int], list[Feature]] = defaultdict(list)
+    existing: dict[tuple[str, int], list[Feature]] = defaultdict(list)
     for feature in features:
-        there[feature.video, feature.number].append(feature)
+        existing[feature.video, feature.number].append(feature)
     chosen, problems = Chosen(), []
     taken: dict[Path, Place] = {}
     for path in lists:
         videos: dict[str, None] = {}
         for line in read_list_file(path):
-            found = _meant(line, path, there, known)
+            found = _meant(line, path, existing, known)
             if isinstance(found, Problem):
                 problems.append(found)
                 continue
@@ -108,7 +108,7 @@ def choose(features: Iterable[Feature], lists: Iterable[Path], known: Container[
                 continue
             if found.file.path in taken:
                 other = taken[found.file.path]
-                problems.append(Problem(f"means the same file as {other}", line.place, hint="take one line out"))
+                problems.append(Problem(f"means the same file as {other}", line.place, hint="remove one of the lines"))
                 continue
             taken[found.file.path] = line.place
             videos[found.video] = None
@@ -125,14 +125,16 @@ def choose(features: Iterable[Feature], lists: Iterable[Path], known: Container[
 
 
 def _meant(
-    line: Listed, path: Path, there: dict[tuple[str, int], list[Feature]], known: Container[str]
+    line: Listed, path: Path, existing: dict[tuple[str, int], list[Feature]], known: Container[str]
 ) -> Feature | Problem | None:
-    """Return the file that a line means; None if it is not there."""
+    """Return the file that a line means; None if it does not exist."""
     *folders, name = _parts(line.path)
     reading = read_name(name[:-4], known)
     if reading is None:
-        return Problem(f"'{name}' is of no video of the data set", line.place, hint="is it a list of another data set?")
-    files = there.get((reading.name, reading.crop or 0), [])
+        return Problem(
+            f"'{name}' belongs to no video of the data set", line.place, hint="is it a list of another data set?"
+        )
+    files = existing.get((reading.name, reading.crop or 0), [])
     stream = stream_of(folders, reading.stream) or stream_of([path.stem], None)
     files = [file for file in files if file.stream == stream] or files
     likeness = [_alike([*folders, name], file.file.below.parts) for file in files]
@@ -142,7 +144,7 @@ def _meant(
         return Problem(
             f"the line may mean any of {len(best)} files: {some}",
             line.place,
-            hint="say which folder is which stream, e.g. --stream rgb=RGB",
+            hint="assign folders to streams, e.g. --stream rgb=RGB",
         )
     return best[0] if best else None
 

@@ -1,11 +1,11 @@
 """Import features of your own videos, from two folders or with a table.
 
-Folders say what is what, in any order and depth:
+Folders give label, split and stream, in any order and depth:
 
     ROOT/normal/car_park.npy                 ROOT/train/normal/rgb/car_park__0.npy
     ROOT/abnormal/lift.npy                   ROOT/test/abnormal/audio/lift.npy
 
-With a table (``table.py``) they need not: files are found by the names of its videos.
+With a table (``table.py``) none is needed: files are found by the names of its videos.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from vadkit.data.validation_split import carve
 from vadkit.datasets.annotations import Intervals
 from vadkit.datasets.importing.features import Feature, group, identify
-from vadkit.datasets.importing.plan import Plan, Progress, make_plan, some, stranger_notes
+from vadkit.datasets.importing.plan import Plan, Progress, make_plan, some, unlisted_notes
 from vadkit.datasets.importing.scan import find_files
 from vadkit.datasets.importing.shapes import given_axes
 from vadkit.datasets.importing.streams import given_streams
@@ -28,7 +28,7 @@ from vadkit.store.index import is_plain_name
 from vadkit.video import SPLITS, Video
 
 LABELS = {"normal": 0, "abnormal": 1, "anomaly": 1, "anomalous": 1, "anomalies": 1}
-SPLIT_WORDS = {
+SPLIT_NAMES = {
     "train": "train",
     "training": "train",
     "val": "val",
@@ -57,30 +57,30 @@ def plan_own(
 
     Args:
         root: any folder above the files.
-        table: of the videos; None takes labels from folders.
-        streams, axes, segments, complete: see ``known.plan_known`` and ``make_plan``.
+        table: of the videos; None reads labels from folders.
+        streams, axes, segments, complete: see ``published_sets.plan_known`` and ``make_plan``.
         intervals: whether the last frame of an interval of the table belongs to it ("closed").
         test_share: this share of the training videos, by class, becomes the test split.
-        progress: is told how far it is.
+        progress: called with the progress.
 
-    Raises VadkitError for files that cannot be used or told apart, and for folders that give no label.
+    Raises VadkitError for files that cannot be used or identified, and for folders that give no label.
     """
     if intervals == "umil":
-        fail("--intervals umil is of UCF-Crime only", hint="your own intervals are half_open or closed")
+        fail("--intervals umil is for UCF-Crime only", hint="your own intervals are half_open or closed")
     given = given_streams(root, streams)
     files = [file for _, file in given] if given else find_files(root)
-    told = {file.path: stream for stream, file in given}
+    stream_of_file = {file.path: stream for stream, file in given}
     notes: list[str] = []
     if table is not None:
         videos = read_table(table, closed=intervals == "closed")
-        identified = identify(files, root, {video.name for video in videos}, told)
+        identified = identify(files, root, {video.name for video in videos}, stream_of_file)
         features = identified.features
-        notes += stranger_notes(identified.strangers, str(table))
+        notes += unlisted_notes(identified.unlisted, str(table))
         if not features:
             fail(f"{root}: no file has the name of a video of {table}", hint=f"the first file is {files[0].below}")
     else:
         arrays = [file for file in files if file.path.suffix == ".npy"]
-        features = _whole_names(identify(arrays, root, None, told).features)
+        features = _whole_names(identify(arrays, root, None, stream_of_file).features)
         videos = _by_folders(features)
     found = group(features)
     if test_share is not None:
@@ -98,8 +98,10 @@ def plan_own(
         complete=complete,
         progress=progress,
     )
-    there = {video.name for video in plan.videos}
-    plan.absent = {split: [v.name for v in videos if v.split == split and v.name not in there] for split in SPLITS}
+    found_names = {video.name for video in plan.videos}
+    plan.absent = {
+        split: [v.name for v in videos if v.split == split and v.name not in found_names] for split in SPLITS
+    }
     plan.notes += notes + _advice(plan)
     return plan
 
@@ -121,22 +123,22 @@ def _by_folders(features: Sequence[Feature]) -> list[Video]:
     found: dict[str, tuple[str, int, Feature]] = {}
     problems = []
     for feature in features:
-        words = [part.lower() for part in feature.file.below.parts[:-1]]
-        labels = {LABELS[word] for word in words if word in LABELS}
-        splits = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS} or {"train"}
+        folders = [part.lower() for part in feature.file.below.parts[:-1]]
+        labels = {LABELS[folder] for folder in folders if folder in LABELS}
+        splits = {SPLIT_NAMES[folder] for folder in folders if folder in SPLIT_NAMES} or {"train"}
         if len(labels) != 1 or len(splits) != 1:
-            none = "no folder above it is called normal or abnormal" if not labels else "folders above it contradict"
-            problems.append(Problem(f"{feature.file.below}: {none}", hint=TWO_FOLDERS))
+            cause = "no folder above it is called normal or abnormal" if not labels else "folders above it contradict"
+            problems.append(Problem(f"{feature.file.below}: {cause}", hint=TWO_FOLDERS))
             continue
-        told = splits.pop(), labels.pop()
+        place = splits.pop(), labels.pop()
         if not is_plain_name(feature.video):
-            problems.append(Problem(f"{feature.file.below}: the name cannot be that of a video", hint=PLAIN))
+            problems.append(Problem(f"{feature.file.below}: not usable as the name of a video", hint=PLAIN))
             continue
-        first = found.setdefault(feature.video, (*told, feature))
-        if first[:2] != told:
+        first = found.setdefault(feature.video, (*place, feature))
+        if first[:2] != place:
             problems.append(
                 Problem(
-                    f"{first[2].file.below} and {feature.file.below} have one name, but not one label and split",
+                    f"{first[2].file.below} and {feature.file.below} have one name, but different labels or splits",
                     hint="names of videos must be unique: rename one of them",
                 )
             )
@@ -148,7 +150,7 @@ def _by_folders(features: Sequence[Feature]) -> list[Video]:
 
 def _with_test(videos: Sequence[Video], share: float) -> list[Video]:
     if not 0 < share < 1:
-        fail(f"--test-share {share}: must lie between 0 and 1")
+        fail(f"--test-share {share}: must be between 0 and 1")
     if any(video.split == "test" for video in videos):
         fail("--test-share: there are test videos already")
     train, chosen = carve([video for video in videos if video.split == "train"], share, 0)
@@ -162,10 +164,10 @@ def _advice(plan: Plan) -> list[str]:
             notes.append(f"no training video is {word}: weak supervision needs both")
     test = [video for video in plan.videos if video.split == "test"]
     if not test:
-        notes.append("there is no test video: put them below a folder called test, or take --test-share 0.2")
+        notes.append("there is no test video: put them into a folder called test, or use --test-share 0.2")
     unknown = [video.name for video in test if video.label and not video.spans]
     if unknown:
         notes.append(
-            f"{len(unknown)} abnormal test videos have no intervals, and count as whole videos only: {some(unknown)}"
+            f"{len(unknown)} abnormal test videos have no intervals and count only as whole videos: {some(unknown)}"
         )
     return notes

@@ -1,4 +1,4 @@
-"""From videos and their files to what a store's index says: widths, axes, segments, and what is odd.
+"""From videos and their files to what a store's index says: widths, axes, segments, and what is unusual.
 
 Legend: t snippets, dim the width of a stream.
 """
@@ -18,12 +18,12 @@ from vadkit.problems import Problem, VadkitError, fail
 from vadkit.store.index import AXES
 from vadkit.video import Video
 
-Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+Progress = Callable[[str, int, int], None]  # what is done, how many of it, of how many
 ORDER = ("rgb", "flow", "clip", "audio")  # of streams in a store; others follow by name
 TRUTH_FILE = re.compile(r"gt([-_].*)?\.npy")  # gt.npy, gt-ucf.npy, as published code names them
 FEW = 5  # names in a sentence
-MANY = 20  # videos; as many are not of one length by chance
-UNLIKE = 64  # frames; videos that differ by as many cannot have the same number of snippets
+MANY = 20  # videos; that many are not of one length by chance
+UNLIKE = 64  # frames; videos that differ by that many cannot have the same number of snippets
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Plan:
         return [video for video in self.videos if video.split == split and stream in video.files]
 
     def splits(self) -> list[str]:
-        """Return the splits there are videos of."""
+        """Return the splits that have videos."""
         return [split for split in ("train", "val", "test") if any(v.split == split for v in self.videos)]
 
 
@@ -64,20 +64,20 @@ def make_plan(
     complete: bool = False,
     progress: Progress | None = None,
 ) -> Plan:
-    """Look at one file of each video and stream and plan the index.
+    """Read one file of each video and stream and plan the index.
 
     Args:
-        root: the folder that the files lie in.
+        root: the folder of the files.
         data_set, classes, intervals: as the index names them.
         videos: all that are known, also those without a file.
         files: as ``group`` returns them.
-        axes: those that the user says, by stream.
-        segments: equal parts of a video that features are of; None finds out.
+        axes: those that the user states, by stream.
+        segments: number of equal parts of each video, one row each; None detects it.
         complete: leave out videos that lack a stream.
 
-    Raises VadkitError if no file can be used, a stream is of several widths, or axes cannot be told.
+    Raises VadkitError if no file can be used, a stream is of several widths, or axes are ambiguous.
     """
-    shapes, broken = _look(files, progress)
+    shapes, broken = _read(files, progress)
     if not shapes:
         raise VadkitError(broken)
     splits = {video.name: video.split for video in videos}
@@ -85,9 +85,9 @@ def make_plan(
     unknown = [stream for stream in axes if stream not in dims]
     if unknown:
         fail(f"--axes names stream '{unknown[0]}', but there are {', '.join(dims)}")
-    told = _axes(shapes, splits, axes)
-    shapes = {(v, s): ordered(shape, told[s][splits[v]]) for (v, s), shape in shapes.items()}
-    plan = Plan(root, data_set, classes, intervals, [], dims, told, None, shapes)
+    axes_of = _axes(shapes, splits, axes)
+    shapes = {(v, s): ordered(shape, axes_of[s][splits[v]]) for (v, s), shape in shapes.items()}
+    plan = Plan(root, data_set, classes, intervals, [], dims, axes_of, None, shapes)
     plan.notes += [f"cannot be used and is left out: {problem.render()}" for problem in broken]
     plan.notes += _uneven_notes(files, splits)
     for video in videos:
@@ -103,7 +103,7 @@ def make_plan(
     return plan
 
 
-def _look(files: Files, progress: Progress | None) -> tuple[dict[tuple[str, str], Shape], list[Problem]]:
+def _read(files: Files, progress: Progress | None) -> tuple[dict[tuple[str, str], Shape], list[Problem]]:
     shapes, broken = {}, []
     for number, (key, found) in enumerate(files.items(), 1):
         try:
@@ -131,8 +131,8 @@ def _widths(shapes: Mapping[tuple[str, str], Shape], files: Files) -> dict[str, 
             problems.append(
                 Problem(
                     f"stream '{stream}' is {dims[stream]} wide in {counts[0][1]} videos, but {width} in {count}, "
-                    f"as in {files[key][0].below}",
-                    hint="features of several backbones are several streams: name them with --stream NAME=FOLDER",
+                    f"e.g. in {files[key][0].below}",
+                    hint="features of different backbones are different streams: name them with --stream NAME=FOLDER",
                 )
             )
     if problems:
@@ -143,8 +143,8 @@ def _widths(shapes: Mapping[tuple[str, str], Shape], files: Files) -> dict[str, 
 def _axes(
     shapes: Mapping[tuple[str, str], Shape], splits: Mapping[str, str], given: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
-    """Return the axes by stream and split: some publish training files the other way round than test files."""
-    told: dict[str, dict[str, str]] = {}
+    """Return the axes by stream and split: some publish training files with other axes than test files."""
+    found: dict[str, dict[str, str]] = {}
     for stream in {stream for _, stream in shapes}:
         of_split: dict[str, dict[str, Shape]] = {}
         for (video, other), shape in shapes.items():
@@ -159,27 +159,27 @@ def _axes(
             if axes is None:
                 video, shape = next((v, s) for v, s in own.items() if 1 not in s[:2] or len(own) == 1)
                 fail(
-                    f"stream '{stream}': the shapes, such as {shape} of video '{video}', do not tell which axis "
+                    f"stream '{stream}': the shapes, such as {shape} of video '{video}', do not show which axis "
                     "holds crops and which snippets",
-                    hint=f"say it: --axes {stream}=crops_first or --axes {stream}=snippets_first",
+                    hint=f"state it: --axes {stream}=crops_first or --axes {stream}=snippets_first",
                 )
-            told.setdefault(stream, {})[split] = axes
-    return told
+            found.setdefault(stream, {})[split] = axes
+    return found
 
 
 def _uneven_notes(files: Files, splits: Mapping[str, str]) -> list[str]:
     notes = []
-    for (split, stream), odd in uneven(files, splits).items():
-        video, count, usual = odd[0]
+    for (split, stream), others in uneven(files, splits).items():
+        video, count, usual = others[0]
         notes.append(
-            f"stream '{stream}', {split}: {_videos(len(odd))} not of {usual} crop{'s' if usual > 1 else ''}, such as "
+            f"stream '{stream}', {split}: {_videos(len(others))} not of {usual} crop{'s' if usual > 1 else ''}, e.g. "
             f"{video} of {count}"
         )
     return notes
 
 
 def _segments(plan: Plan) -> int | None:
-    """Return how many equal parts features are of: as many rows for every test video, whatever its length."""
+    """Return the number of equal parts of videos, if every test video has that many rows, whatever its length."""
     rows = {stream: _equal_rows(plan, "test", stream) for stream in plan.dims if plan.of("test", stream)}
     segmented = [stream for stream, count in rows.items() if count]
     if segmented and len(segmented) < len(rows):
@@ -193,7 +193,7 @@ def _segments(plan: Plan) -> int | None:
 
 
 def _equal_rows(plan: Plan, split: str, stream: str) -> int | None:
-    """Return the rows that all videos of a split have, if their lengths are known to differ, or if they are many."""
+    """Return the rows that all videos of a split have, if their lengths are known to differ, or if there are many."""
     videos = plan.of(split, stream)
     rows = {plan.shapes[video.name, stream][1] for video in videos}
     frames = [video.num_frames for video in videos if video.num_frames]
@@ -202,13 +202,13 @@ def _equal_rows(plan: Plan, split: str, stream: str) -> int | None:
 
 
 def _note_gaps(plan: Plan) -> None:
-    """Say which videos lack a stream, and that segmented training features are such."""
+    """Note which videos lack a stream, and training features that seem to be segmented."""
     for stream in plan.dims:
         lacking = [video.name for video in plan.videos if stream not in video.files]
         if lacking:
             plan.notes.append(
                 f"stream '{stream}' is missing for {_videos(len(lacking))}: {some(lacking)}; to train on it, put the "
-                "files there or import with --complete, which leaves such videos out"
+                "files into the folder, or import with --complete, which leaves such videos out"
             )
         rows = None if plan.segments else _equal_rows(plan, "train", stream)
         if rows:
@@ -225,9 +225,9 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:FEW]) + more
 
 
-def stranger_notes(strangers: Sequence[Found], data_set: str) -> list[str]:
-    """Say which arrays are of no video of ``data_set``, and which are truth files by their names."""
-    arrays = [file for file in strangers if file.path.suffix == ".npy"]
+def unlisted_notes(unlisted: Sequence[Found], data_set: str) -> list[str]:
+    """Return notes on arrays of no video of ``data_set``, and on truth files, by their names."""
+    arrays = [file for file in unlisted if file.path.suffix == ".npy"]
     truths = [file for file in arrays if TRUTH_FILE.fullmatch(file.path.name)]
     others = [str(file.below) for file in arrays if file not in truths]
     notes = [
@@ -240,7 +240,7 @@ def stranger_notes(strangers: Sequence[Found], data_set: str) -> list[str]:
 
 
 def axes_entry(axes: Mapping[str, str]) -> str | dict[str, str] | None:
-    """Return what store.json says of a stream's axes; None for the usual ones."""
+    """Return the entry of store.json for a stream's axes; None for the usual ones."""
     kinds = set(axes.values())
     if kinds == {AXES[0]}:
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 from vadkit.datasets.annotations import FPS, Annotations, DataSet, Intervals, read_annotations
 from vadkit.datasets.importing.features import group, identify
 from vadkit.datasets.importing.list_files import Chosen, choose
-from vadkit.datasets.importing.plan import Plan, Progress, make_plan, some, stranger_notes
+from vadkit.datasets.importing.plan import Plan, Progress, make_plan, some, unlisted_notes
 from vadkit.datasets.importing.scan import Found, find_files
 from vadkit.datasets.importing.shapes import given_axes
 from vadkit.datasets.importing.streams import given_streams
@@ -33,13 +33,13 @@ def plan_known(
     Args:
         data_set: which one.
         root: any folder above the files.
-        streams: STREAM=FOLDER, where names of folders do not tell what is what; then only these are taken.
-        lists: list files as published; then only what they name is taken, in their order.
-        axes: STREAM=crops_first or STREAM=snippets_first, where shapes do not tell.
+        streams: STREAM=FOLDER, where the names of folders do not give the stream; then only these are used.
+        lists: list files as published; then only the files that they name are used, in their order.
+        axes: STREAM=crops_first or STREAM=snippets_first, where shapes do not show it.
         intervals, segments, complete: see ``Annotated.intervals`` and ``make_plan``.
-        progress: is told how far it is.
+        progress: called with the progress.
 
-    Raises VadkitError for files that cannot be used or told apart.
+    Raises VadkitError for files that cannot be used or identified.
     """
     annotations = read_annotations(data_set)
     named = annotations.named()
@@ -47,10 +47,10 @@ def plan_known(
     files = [file for _, file in given] if given else find_files(root)
     identified = identify(files, root, named, {file.path: stream for stream, file in given})
     if not identified.features:
-        example = identified.strangers[0].below
+        example = identified.unlisted[0].below
         fail(
-            f"{root}: none of the {len(identified.strangers)} files is of a video of {data_set}, e.g. {example}",
-            hint="names must be those of the data set; for your own videos: vadkit data import own",
+            f"{root}: none of the {len(identified.unlisted)} files is of a video of {data_set}, e.g. {example}",
+            hint="the names must be those of the data set; for your own videos: vadkit data import own",
         )
     chosen = choose(identified.features, lists, named) if lists else Chosen(identified.features)
     found = group(chosen.features)
@@ -68,21 +68,21 @@ def plan_known(
         complete=complete,
         progress=progress,
     )
-    there = {video.name for video in plan.videos}
+    found_names = {video.name for video in plan.videos}
     plan.absent = {
-        split: [video.name for video in annotations.of(split) if video.name not in there] for split in ("train", "test")
+        split: [video.name for video in annotations.of(split) if video.name not in found_names]
+        for split in ("train", "test")
     }
-    plan.notes += _notes(annotations, chosen, [] if given or lists else identified.strangers)
+    plan.notes += _notes(annotations, chosen, [] if given or lists else identified.unlisted)
     return plan
 
 
-def _notes(annotations: Annotations, chosen: Chosen, strangers: Sequence[Found]) -> list[str]:
-    named, notes = annotations.named(), stranger_notes(strangers, annotations.data_set)
+def _notes(annotations: Annotations, chosen: Chosen, unlisted: Sequence[Found]) -> list[str]:
+    named, notes = annotations.named(), unlisted_notes(unlisted, annotations.data_set)
     if chosen.absent:
         first = chosen.absent[0]
         notes.append(
-            f"{len(chosen.absent)} lines of the lists name files that are not there; the first is {first.path} "
-            f"({first.place})"
+            f"{len(chosen.absent)} lines of the lists name missing files; the first is {first.path} ({first.place})"
         )
     other = [name for name, label in chosen.labels.items() if label != named[name].label]
     if other:

@@ -28,7 +28,7 @@ class Found:
 def find_files(root: Path) -> list[Found]:
     """Return the .npy and .txt files below ``root``, sorted; hidden ones do not count. Links are followed.
 
-    Raises VadkitError for a folder that is not there, cannot be read, or has no such file.
+    Raises VadkitError for a folder that does not exist, cannot be read, or has no such file.
     """
     if not root.exists():
         fail(f"{root}: there is no such folder", hint="--root is the folder that holds the feature files")
@@ -52,7 +52,7 @@ def find_files(root: Path) -> list[Found]:
             else:
                 others[suffix or name] += 1
     if not found:
-        fail(f"{root}: there is no .npy or .txt file in or below it{_said(others)}", hint=_next_step(others))
+        fail(f"{root}: there is no .npy or .txt file in or below it{_listed(others)}", hint=_next_step(others))
     return found
 
 
@@ -60,7 +60,7 @@ def _unreadable(error: OSError) -> NoReturn:
     fail(f"{error.filename}: cannot be read: {(error.strerror or str(error)).lower()}")
 
 
-def _said(others: Counter[str]) -> str:
+def _listed(others: Counter[str]) -> str:
     return "; there are " + ", ".join(f"{n} {suffix}" for suffix, n in others.most_common(4)) if others else ""
 
 
@@ -68,5 +68,5 @@ def _next_step(others: Counter[str]) -> str | None:
     if any(suffix in others for suffix in (".zip", ".tar", ".gz", ".rar", ".7z")):
         return "unpack the archives first"
     if any(suffix in others for suffix in (".mp4", ".avi", ".mkv", ".mov")):
-        return "these are videos: make features of them with 'vadkit extract'"
+        return "these are videos: extract features from them with 'vadkit extract'"
     return None

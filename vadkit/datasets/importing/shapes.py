@@ -18,7 +18,7 @@ USUAL_CROPS = (1, 5, 10)
 
 
 def read_shape(path: Path) -> Shape:
-    """Return the shape of a file as (crops, t, dim), or (t, crops, dim) if it was stored so.
+    """Return the shape of a file as (crops, t, dim), or (t, crops, dim) if it is stored so.
 
     Raises VadkitError, naming file and cause, for a file that cannot be used.
     """
@@ -29,9 +29,9 @@ def read_shape(path: Path) -> Shape:
 
 
 def find_axes(shapes: Iterable[Shape]) -> str | None:
-    """Return which of ``AXES`` the files of one stream have; None if they do not tell.
+    """Return which of ``AXES`` the files of one stream have; None if they do not show it.
 
-    Crops are as many in every file, snippets are not.
+    The number of crops is the same in every file, that of snippets is not.
     """
     shapes = list(shapes)
     firsts, seconds = ({shape[axis] for shape in shapes} for axis in (0, 1))
@@ -44,14 +44,14 @@ def find_axes(shapes: Iterable[Shape]) -> str | None:
 
 
 def given_axes(texts: Iterable[str]) -> dict[str, str]:
-    """Return the axes that the user says, STREAM=crops_first or snippets_first. Raises VadkitError."""
-    words = {"crops_first": AXES[0], "snippets_first": AXES[1]}
+    """Return the axes that the user states, STREAM=crops_first or snippets_first. Raises VadkitError."""
+    orders = {"crops_first": AXES[0], "snippets_first": AXES[1]}
     found = {}
     for text in texts:
-        stream, equals, word = text.partition("=")
-        if not equals or word not in words:
+        stream, equals, order = text.partition("=")
+        if not equals or order not in orders:
             fail(f"--axes {text}: must be STREAM=crops_first or STREAM=snippets_first")
-        found[stream] = words[word]
+        found[stream] = orders[order]
     return found
 
 

@@ -1,6 +1,6 @@
 """Which stream a feature file belongs to, by the folders above it, its name, or its width.
 
-The nearest folder that says something decides: in ``i3d-features/Flow`` the files are flow.
+The nearest folder whose name means a stream decides: in ``i3d-features/Flow`` the files are flow.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ WORDS = {
     "c3d": "rgb",
     "swin": "rgb",
 }
-WIDTHS = {128: "audio", 512: "clip"}  # where nothing else tells: VGGish, CLIP ViT-B
+WIDTHS = {128: "audio", 512: "clip"}  # where nothing else shows it: VGGish, CLIP ViT-B
 
 
 def stream_of(folders: Sequence[str], named: str | None) -> str | None:
-    """Return the stream by the folders above a file, outermost first, and what its name says."""
+    """Return the stream by the folders above a file, outermost first, and what its name means."""
     if named is not None:
         return named
     for folder in reversed(folders):
@@ -43,12 +43,12 @@ def stream_of(folders: Sequence[str], named: str | None) -> str | None:
 
 
 def by_width(width: int) -> str:
-    """Return the stream that features of a width are taken for."""
+    """Return the stream that features of that width probably are."""
     return WIDTHS.get(width, "rgb")
 
 
 def given_streams(root: Path, given: Iterable[str]) -> list[tuple[str, Found]]:
-    """Return the files of streams that the user names, as STREAM=FOLDER, FOLDER below ``root`` or absolute.
+    """Return the files of streams that the user assigns, as STREAM=FOLDER, FOLDER below ``root`` or absolute.
 
     Raises VadkitError for anything else, and for folders without a feature file.
     """

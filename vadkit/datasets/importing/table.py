@@ -5,7 +5,7 @@
     car_park,normal,train,,,,
     lift,1,test,,4.5-7s,,25
 
-Only ``video`` and ``label`` must be there. A label is 0 or normal, 1 or abnormal, or a class. Intervals are
+Only ``video`` and ``label`` are required. A label is 0 or normal, 1 or abnormal, or a class. Intervals are
 START-END in frames, or in seconds with an s, which needs ``fps``.
 """
 
@@ -60,45 +60,45 @@ def read_table(path: Path, closed: bool = False) -> list[Video]:
     if not text.strip():
         fail(f"{path}: is empty", hint="its first line names columns: video,label,...")
     head = text.splitlines()[0]
-    between = max(",;\t", key=head.count)
-    columns = _columns(path, head, between)
+    separator = max(",;\t", key=head.count)
+    columns = _columns(path, head, separator)
     table = _Table(path, text.splitlines(), closed)
-    videos = [table.video(number, dict(zip(columns, row))) for number, row in _rows(text, between)]
+    videos = [table.video(number, dict(zip(columns, row))) for number, row in _rows(text, separator)]
     if table.problems:
         raise VadkitError(table.problems)
     if not videos:
-        fail(f"{path}: names no video")
+        fail(f"{path}: lists no video")
     return [video for video in videos if video is not None]
 
 
-def _rows(text: str, between: str) -> Iterator[tuple[int, list[str]]]:
-    """Give (line number, cells) below the head, without empty lines."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=between)
+def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number, cells) below the head, without empty lines."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     next(reader)
     for row in reader:
         if any(cell.strip() for cell in row):
             yield reader.line_num, [cell.strip() for cell in row]
 
 
-def _columns(path: Path, head: str, between: str) -> list[str]:
-    words = [word.strip().strip('"').lower() for word in head.split(between)]
+def _columns(path: Path, head: str, separator: str) -> list[str]:
+    names = [name.strip().strip('"').lower() for name in head.split(separator)]
     place, problems = Place(str(path), 1, 1, head, max(1, len(head))), []
-    for word in words:
-        if word not in COLUMNS:
-            close = nearest(word, COLUMNS)
+    for name in names:
+        if name not in COLUMNS:
+            close = nearest(name, COLUMNS)
             hint = f"did you mean '{close}'?" if close else f"there are {', '.join(sorted(set(COLUMNS.values())))}"
-            problems.append(Problem(f"there is no column '{word}'", place, hint=hint))
-    ours = [COLUMNS.get(word, word) for word in words]
+            problems.append(Problem(f"there is no column '{name}'", place, hint=hint))
+    ours = [COLUMNS.get(name, name) for name in names]
     for needed in ("video", "label"):
         if needed not in ours and not problems:
-            problems.append(Problem(f"the first line names no column '{needed}'", place))
+            problems.append(Problem(f"the first line has no column '{needed}'", place))
     if problems:
         raise VadkitError(problems)
     return ours
 
 
 class _Table:
-    """Reads rows one by one and collects what is wrong."""
+    """Reads rows one by one and collects problems."""
 
     def __init__(self, path: Path, lines: list[str], closed: bool) -> None:
         self.path, self.lines, self.closed = path, lines, closed
@@ -106,7 +106,7 @@ class _Table:
         self.place = Place(str(path), 1, 1)
         self.first: dict[str, int] = {}
 
-    def _tell(self, message: str, hint: str | None = None) -> None:
+    def _report(self, message: str, hint: str | None = None) -> None:
         self.problems.append(Problem(message, self.place, hint=hint))
 
     def video(self, line: int, cell: dict[str, str]) -> Video | None:
@@ -115,35 +115,35 @@ class _Table:
         before = len(self.problems)
         name = MEDIA.sub("", PurePosixPath(cell.get("video", "").replace("\\", "/")).name)
         if not is_plain_name(name):
-            self._tell("the line names no video")
+            self._report("the line has no video name")
         elif name in self.first:
-            self._tell(f"video '{name}' is in line {self.first[name]} already")
+            self._report(f"video '{name}' is in line {self.first[name]} already")
         self.first.setdefault(name, line)
-        label, classes = self._label(cell.get("label", "")), _words(cell.get("classes", ""))
+        label, classes = self._label(cell.get("label", "")), _parts(cell.get("classes", ""))
         if label is None:
             label, classes = 1, classes or (cell["label"],)
         fps, frames = self._number(cell, "fps"), self._number(cell, "frames")
         spans = self._spans(cell.get("intervals", ""), fps, frames)
         split = cell.get("split", "").lower() or "train"
         if split not in SPLITS:
-            self._tell(f"split '{split}' is none of {', '.join(SPLITS)}")
+            self._report(f"split '{split}' is none of {', '.join(SPLITS)}")
         if label == 0 and (spans or classes):
-            self._tell(f"video '{name}' is normal, but has {'intervals' if spans else 'a class'}")
+            self._report(f"video '{name}' is normal, but has {'intervals' if spans else 'a class'}")
         if len(self.problems) > before:
             return None
         return Video(name, split, label, classes, None if frames is None else int(frames), fps, spans)
 
-    def _label(self, word: str) -> int | None:
+    def _label(self, text: str) -> int | None:
         """Return the label; None for a class."""
-        if not word:
-            self._tell("the line has no label", hint="a label is normal, abnormal or a class")
+        if not text:
+            self._report("the line has no label", hint="a label is normal, abnormal or a class")
             return 0
-        if word.lower() in NORMAL:
+        if text.lower() in NORMAL:
             return 0
-        if word.lower() in ABNORMAL:
+        if text.lower() in ABNORMAL:
             return 1
-        if re.fullmatch(r"-?[\d.]+", word):
-            self._tell(f"label {word} is neither 0 (normal) nor 1 (abnormal)")
+        if re.fullmatch(r"-?[\d.]+", text):
+            self._report(f"label {text} is neither 0 (normal) nor 1 (abnormal)")
             return 0
         return None
 
@@ -156,33 +156,33 @@ class _Table:
         except ValueError:
             value = -1.0
         if not 0 < value < 1e9 or (key == "frames" and value != int(value)):
-            self._tell(f"{key} '{text}' is not a {'whole ' if key == 'frames' else ''}number above 0")
+            self._report(f"{key} '{text}' is not a {'whole ' if key == 'frames' else ''}number above 0")
             return None
         return value
 
     def _spans(self, text: str, fps: float | None, frames: float | None) -> tuple[tuple[int, int], ...]:
         spans = []
-        for word in re.split(r"[\s;,]+", text.strip()) if text.strip() else []:
-            match = INTERVAL.fullmatch(word)
+        for part in re.split(r"[\s;,]+", text.strip()) if text.strip() else []:
+            match = INTERVAL.fullmatch(part)
             if match is None:
-                self._tell(f"interval '{word}' is not START-END", hint="for example 120-180, or 4.5-7s in seconds")
+                self._report(f"interval '{part}' is not START-END", hint="for example 120-180, or 4.5-7s in seconds")
                 continue
             if match["seconds"] and fps is None:
-                self._tell(f"interval '{word}' is in seconds, which needs the column fps")
+                self._report(f"interval '{part}' is in seconds, which needs the column fps")
                 continue
             rate = fps if match["seconds"] and fps else 1.0
             start, end = round(float(match["start"]) * rate), round(float(match["end"]) * rate) + int(self.closed)
             if frames is not None and end > frames:
                 if start >= frames or end > frames + 1:
-                    self._tell(f"interval '{word}' ends behind the last of {int(frames)} frames")
+                    self._report(f"interval '{part}' ends after the last of {int(frames)} frames")
                     continue
                 end = int(frames)
             if start >= end:
-                self._tell(f"interval '{word}' ends before it has begun")
+                self._report(f"interval '{part}' ends before it has begun")
                 continue
             spans.append((start, end))
         return tuple(spans)
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in re.split(r"[;,|]\s*", text.strip()) if word)
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part for part in re.split(r"[;,|]\s*", text.strip()) if part)

@@ -1,8 +1,8 @@
 """Where the work of an extraction is done: one small file per executor.
 
 ``local``: processes of this machine. ``ray``: actors of a Ray cluster, or of this machine. Both do the
-same work on the same items, one video each, which is safe to do twice; a part of the items
-(``vadkit.store.shards``) goes with either. A file has ``run``, see ``Run``.
+same work on the same items, one video each, which is safe to repeat; a shard of the items
+(``vadkit.store.shards``) works with either. A file has ``run``, see ``Run``.
 """
 
 from __future__ import annotations
@@ -20,17 +20,25 @@ Executor = Literal["local", "ray"]
 
 @dataclass(frozen=True)
 class Resources:
-    """What an executor may use: processes, threads of torch in each, seconds for a video, and whether each
-    needs a GPU. ``workers`` 0 does all in this process, where the executor can."""
+    """What an extraction may use. How videos are spread over processes does not change the store.
 
-    workers: int = 0
+    Attributes:
+        executor: where the processes are.
+        workers: processes; 0 does the work in this one, where the executor can.
+        threads: threads of torch in each process. More change the last digits of features.
+        timeout: seconds after which a video's process is killed; a video that exceeds it twice is broken.
+        gpu: whether each process needs a GPU.
+    """
+
+    executor: Executor = "local"
+    workers: int = 2
     threads: int = 1
     timeout: float | None = None
     gpu: bool = False
 
 
 class Run(Protocol):
-    """Yield ``make()(item)`` of every item, as they get finished. ``make`` is called once in each process;
+    """Yield ``make()(item)`` of every item, as they are finished. ``make`` is called once in each process;
     ``lost`` gives the result of an item whose process died twice, or took too long twice."""
 
     def __call__(

@@ -1,4 +1,4 @@
-"""Processes of this machine. One that is killed is started again, and its video tried once more."""
+"""Processes of this machine. A killed one is replaced, and its video tried once more."""
 
 from __future__ import annotations
 

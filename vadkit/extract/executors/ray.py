@@ -1,8 +1,8 @@
 """Actors of a Ray cluster, or of this machine if none is named by RAY_ADDRESS: pip install 'vadkit[ray]'.
 
-Each actor holds the networks and does one video after the other. Ray starts a dead actor again, on another
-machine if need be, and tries its video once more. Videos and the store must lie where all machines see them
-under the same path, and vadkit with its plugins must be installed on all.
+Each actor holds the networks and extracts one video after the other. Ray restarts a dead actor, on another
+machine if need be, and tries its video once more. All machines must see the videos and the store under the same
+path, and have vadkit and its plugins installed.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class _Pool:
         """Start an actor, if there is work for it; it is given some once its networks are loaded."""
         if self.waiting:
             options = {"num_cpus": self.resources.threads, "num_gpus": int(self.resources.gpu)}
-            # Without end: a video that kills its actor is given up, and the actor goes on with the next.
+            # Any number of restarts: a video that kills its actor is given up, and the actor goes on with the next.
             kind = self.ray.remote(max_restarts=-1, max_task_retries=1, **options)(_Actor)
             actor = kind.remote(self.make, self.resources.threads)
             self.running[actor.begin.remote()] = actor, BEGIN, float("inf")
@@ -126,7 +126,10 @@ class _Pool:
             raise (error.cause or error) from None
         except self.ray.exceptions.RayActorError:
             if item is BEGIN:
-                fail("an actor of Ray was killed before it could begin", "perhaps too little memory: fewer workers?")
+                fail(
+                    "an actor of Ray was killed before it could begin",
+                    "there may be too little memory; try fewer workers",
+                )
             result = self.lost(item, "was killed")
         self._give(actor)
         if item is not BEGIN:
