@@ -54,7 +54,7 @@ FULL = '{"streams": {"rgb": {"dim": 3}}, %s}'
         (RGB % '{"dim": 1.5}', "streams.rgb.dim must be a whole number, got 1.5"),
         (RGB % '{"dim": true}', "streams.rgb.dim must be a whole number, got true"),
         (RGB % '{"dim": null}', "streams.rgb.dim must be a whole number, got null"),
-        (RGB % '{"dim": 1, "packed": []}', "streams.rgb.packed must be text or null, got []"),
+        (RGB % '{"dim": 1, "packed": []}', "streams.rgb.packed must be text, got []"),
         (RGB % "{}", "streams.rgb lacks 'dim'"),
         (RGB % "[]", "streams.rgb must be a mapping, got []"),
         (RGB % '{"dim": 1, "recipe": 7}', "streams.rgb.recipe must be a mapping, got 7"),

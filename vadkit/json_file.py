@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +28,6 @@ NAMES = {
     "float": "a number",
     "str": "text",
     "bool": "true or false",
-    "null": "null",
     "object": "a mapping",
     "array": "a list",
 }
@@ -82,19 +81,23 @@ def from_bytes(data: bytes, type: type[T], where: str) -> T:
     return typed(plain, type, where)
 
 
-def typed(plain: Any, type: type[T], where: str, what: str = "", hint: str | None = None) -> T:
-    """Return plain data as ``type``. Raises VadkitError that begins with ``where``."""
+def typed(plain: Any, type: type[T], where: str, what: str = "", hint: str | Mapping[Any, str] | None = None) -> T:
+    """Return plain data as ``type``. Raises VadkitError that begins with ``where``.
+
+    ``hint`` says what to do, or maps keys of the top level to that.
+    """
     try:
         return msgspec.convert(plain, type)
     except msgspec.ValidationError as error:
         text, keys = _split(error)
         found = _found(plain, keys := _resolved(plain, type, keys))
         inside = _path(keys)
+        hint = hint.get(keys[0] if keys else "") if isinstance(hint, Mapping) else hint
         if what and not keys:
             fail(f"{where}: is not {what}: it {_wording(text, found)}", hint=hint)
         fail(f"{where}: {inside + ' ' if inside else ''}{_wording(text, found)}", hint=hint)
     except RecursionError:
-        fail(f"{where}: is nested too deeply", hint=hint)
+        fail(f"{where}: is nested too deeply")
 
 
 def _parse(text: str) -> Any:
@@ -186,11 +189,13 @@ def _wording(text: str, found: Any) -> str:
         return f"has an unknown key '{match[1]}'"
     if match := re.match(r"Expected `([^`]*)`(?: of length (>=|<=)?\s*(\d+)| (>=|<=|>|<) (\S+))?", text):
         names, bound, length, limit, number = match.groups()
-        expected = " or ".join(NAMES.get(name, name) for name in names.split(" | "))
+        expected = " or ".join(NAMES.get(name, name) for name in names.split(" | ") if name != "null")
         if length is not None:
-            expected += f" of {BOUNDS[bound] + ' ' if bound else ''}{length} {UNITS.get(names, 'items')}"
+            expected += (
+                f" of {BOUNDS[bound] + ' ' if bound else ''}{length} {UNITS.get(names.split(' | ')[0], 'items')}"
+            )
         if number is not None:
-            expected = f"{expected} of {BOUNDS[limit]} {number.rstrip(',')}"
+            expected = f"{expected} of {BOUNDS[limit]} {number.rstrip(',').removesuffix('.0')}"
         return f"must be {expected}, got {shown(found)}"
     return f"has a value that cannot be used ({text.lower()}): {shown(found)}"
 

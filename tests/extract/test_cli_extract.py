@@ -88,7 +88,7 @@ def test_one_broken_video_is_told_and_the_exit_code_says_so(folder: Path, capsys
     said = capsys.readouterr()
     assert f"broken: c: {folder}/in/c.mp4 is empty (0 bytes)" in said.err and "1 broken" in said.out
     assert "--retry-broken" in said.err and "note: there is no sound" not in said.err
-    assert read_manifest(folder / "store")[0]["c"]["state"] == "broken"
+    assert read_manifest(folder / "store")[0]["c"].state == "broken"
 
 
 def test_a_list_with_labels(folder: Path) -> None:

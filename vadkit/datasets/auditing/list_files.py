@@ -16,6 +16,7 @@ from vadkit.datasets.annotations import Annotated, Intervals, Spans
 from vadkit.datasets.auditing.finding import Finding
 from vadkit.datasets.importing.file_names import read_name
 from vadkit.datasets.importing.list_files import read_list_file
+from vadkit.files import cannot_read
 from vadkit.problems import Place, Problem, VadkitError, fail
 
 MEDIA = re.compile(r"\.(mp4|avi|mkv)$", re.IGNORECASE)
@@ -164,7 +165,7 @@ def _read_intervals(path: Path) -> list[tuple[int, str, Spans]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        fail(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}")
+        cannot_read(path, error)
     except UnicodeDecodeError as error:
         fail(f"{path}: is not UTF-8 text (byte {error.start})")
     found, problems = [], []

@@ -15,7 +15,7 @@ from vadkit.datasets.importing.features import Files, uneven
 from vadkit.datasets.importing.scan import Found
 from vadkit.datasets.importing.shapes import Shape, find_axes, ordered, read_shape
 from vadkit.problems import Problem, VadkitError, fail
-from vadkit.store.index import AXES
+from vadkit.store.store_json import AXES
 from vadkit.video import Video
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much

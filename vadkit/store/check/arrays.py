@@ -5,11 +5,11 @@ Legend: t snippets, dim the width of a stream.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
+from vadkit.files import sha256, unreadable
 from vadkit.problems import VadkitError
 from vadkit.store.array_file import check_finite, open_features
 from vadkit.store.check.findings import Finding, from_problems
@@ -32,16 +32,16 @@ def check_array(root: Path, file: str, dim: int | None, told: Array | None) -> t
         size = path.stat().st_size
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
-        cause = "is missing" if missing else f"cannot be read: {(error.strerror or str(error)).lower()}"
+        cause = "is missing" if missing else f"cannot be read: {unreadable(error)}"
         return [Finding(file, cause, AGAIN if missing else None)], 0
-    if told is not None and size != told["bytes"]:
-        how = "cut off" if size < told["bytes"] else "longer than it was"
-        return [Finding(file, f"is {how}: {size} bytes, {told['bytes']} by the manifest", AGAIN)], size
+    if told is not None and size != told.bytes:
+        how = "cut off" if size < told.bytes else "longer than it was"
+        return [Finding(file, f"is {how}: {size} bytes, {told.bytes} by the manifest", AGAIN)], size
     findings = _content(root, file, dim, told)
     if told is not None and not findings:
         found = sha256(path)
-        if found != told["sha256"]:
-            cause = f"was changed: its SHA-256 is {found[:16]}..., {told['sha256'][:16]}... by the manifest"
+        if found != told.sha256:
+            cause = f"was changed: its SHA-256 is {found[:16]}..., {told.sha256[:16]}... by the manifest"
             findings.append(Finding(file, cause, AGAIN))
     return findings, size
 
@@ -54,15 +54,9 @@ def _content(root: Path, file: str, dim: int | None, told: Array | None) -> list
     except VadkitError as error:
         return from_problems(root, file, error.problems)
     findings = []
-    if told is not None and features.shape != (1, *told["shape"])[-3:]:
-        shape = features.shape[3 - len(told["shape"]) :]
-        findings.append(Finding(file, f"has shape {[*shape]}, {told['shape']} by the manifest", AGAIN))
+    if told is not None and features.shape != (1, *told.shape)[-3:]:
+        shape = features.shape[3 - len(told.shape) :]
+        findings.append(Finding(file, f"has shape {[*shape]}, {told.shape} by the manifest", AGAIN))
     if told is not None and features.dtype != np.float32:
         findings.append(Finding(file, f"holds {features.dtype}; a store has float32", AGAIN))
     return findings
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

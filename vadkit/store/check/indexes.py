@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -11,8 +12,10 @@ from typing import Any
 
 from vadkit.problems import VadkitError, fail
 from vadkit.store.check.findings import Finding, from_problems
-from vadkit.store.index import HEAD, MANIFEST, VIDEOS, Store, read_json, read_store
+from vadkit.store.index import Store, read_store
 from vadkit.store.manifest import Line, read_manifest
+from vadkit.store.names import HEAD, MANIFEST, VIDEOS
+from vadkit.store.store_json import StoreJson, read_head
 from vadkit.video import Video
 
 
@@ -22,27 +25,25 @@ class Indexes:
 
     Attributes:
         store: store.json and videos.json, if both are sound.
-        head: store.json alone, if it is a mapping.
+        head: store.json alone, if it is sound.
         lines: the manifest, by video; empty if there is none.
         has_manifest: whether there is one.
     """
 
     root: Path
     store: Store | None = None
-    head: dict[str, Any] = field(default_factory=dict)
+    head: StoreJson | None = None
     lines: dict[str, Line] = field(default_factory=dict)
     has_manifest: bool = False
 
     @property
     def done(self) -> dict[str, Line]:
-        return {name: line for name, line in self.lines.items() if line["state"] == "done"}
+        return {name: line for name, line in self.lines.items() if line.state == "done"}
 
     @property
     def dims(self) -> dict[str, int]:
         """Widths by stream, as far as store.json tells."""
-        streams = self.head.get("streams")
-        told = streams.items() if isinstance(streams, dict) else ()
-        return {name: about["dim"] for name, about in told if isinstance(about, dict) and type(about.get("dim")) is int}
+        return {name: stream.dim for name, stream in self.head.streams.items()} if self.head else {}
 
 
 def read_indexes(root: Path) -> tuple[Indexes, list[Finding]]:
@@ -53,11 +54,8 @@ def read_indexes(root: Path) -> tuple[Indexes, list[Finding]]:
         fail(f"{root}: is no feature store: it has neither {HEAD} nor {VIDEOS} nor {MANIFEST}")
     indexes = Indexes(root, has_manifest=(root / MANIFEST).exists())
     findings: list[Finding] = []
-    try:
-        head = read_json(root / HEAD)
-        indexes.head = head if isinstance(head, dict) else {}
-    except VadkitError:
-        pass  # told below
+    with contextlib.suppress(VadkitError):  # reported below
+        indexes.head = read_head(root)
     try:
         indexes.store = read_store(root)
     except VadkitError as error:
@@ -77,7 +75,7 @@ def check_indexes(indexes: Indexes) -> Iterator[Finding]:
     if indexes.store is not None:
         yield from _recipes(indexes.store)
     if not indexes.has_manifest:
-        if "made_with" in indexes.head:
+        if indexes.head is not None and indexes.head.made_with is not None:
             yield Finding(
                 MANIFEST,
                 "is missing: what the files held when they were made is not known any more",
@@ -135,7 +133,7 @@ def _is_sha256(text: str) -> bool:
 
 def _line(indexes: Indexes, name: str, line: Line) -> Iterator[Finding]:
     """Yield what is wrong with one line of the manifest."""
-    where, arrays = f"video '{name}'", line.get("arrays", {})
+    where, arrays = f"video '{name}'", line.arrays
     for stream in indexes.dims:
         if stream not in arrays:
             yield Finding(
@@ -143,37 +141,36 @@ def _line(indexes: Indexes, name: str, line: Line) -> Iterator[Finding]:
                 f"{where} has no features of stream '{stream}'",
                 "a run that was to make them did not end; start it again",
             )
-    rows = {stream: array["shape"][-2] for stream, array in arrays.items() if len(array["shape"]) in (2, 3)}
+    rows = {stream: array.shape[-2] for stream, array in arrays.items()}
     for stream, count in rows.items():
-        if count != line.get("snippets", count):
-            yield Finding(MANIFEST, f"{where} has {line['snippets']} snippets, but stream '{stream}' {count} rows")
+        if count != (line.snippets or count):
+            yield Finding(MANIFEST, f"{where} has {line.snippets} snippets, but stream '{stream}' {count} rows")
     for stream, array in arrays.items():
         dim = indexes.dims.get(stream)
-        if dim is None and indexes.head:
+        if dim is None and indexes.head is not None:
             yield Finding(MANIFEST, f"{where} has features of a stream '{stream}', which store.json does not know")
-        elif dim is not None and (not array["shape"] or array["shape"][-1] != dim):
-            told = f"stream '{stream}' has shape {array['shape']}, by store.json it is {dim} wide"
+        elif dim is not None and array.shape[-1] != dim:
+            told = f"stream '{stream}' has shape {array.shape}, by store.json it is {dim} wide"
             yield Finding(MANIFEST, f"{where}: {told}")
     yield from _clock(indexes, where, line)
 
 
 def _clock(indexes: Indexes, where: str, line: Line) -> Iterator[Finding]:
     """Yield where the number of snippets, of frames and the length do not go together."""
-    streams = indexes.head.get("streams")
-    recipes = [about.get("recipe") or {} for about in streams.values()] if isinstance(streams, dict) else []
+    recipes = [stream.recipe or {} for stream in indexes.head.streams.values()] if indexes.head else []
     recipe: Mapping[str, Any] = next((told for told in recipes if "tail" in told), {})
-    expected = _snippets(line["num_frames"], recipe)
-    if expected is not None and line.get("snippets", expected) != expected:
+    expected = _snippets(line.num_frames, recipe)
+    if expected is not None and (line.snippets or expected) != expected:
         yield Finding(
             MANIFEST,
-            f"{where} has {line['num_frames']} frames, which are {expected} snippets by the tail "
-            f"rule '{recipe['tail']}', not {line['snippets']}",
+            f"{where} has {line.num_frames} frames, which are {expected} snippets by the tail "
+            f"rule '{recipe['tail']}', not {line.snippets}",
         )
-    duration = line.get("duration")
-    if duration is not None and not math.isclose(duration, line["num_frames"] / line["fps"], abs_tol=2 / line["fps"]):
+    duration = line.duration
+    if duration is not None and not math.isclose(duration, line.num_frames / line.fps, abs_tol=2 / line.fps):
         yield Finding(
             MANIFEST,
-            f"{where} has {line['num_frames']} frames at {line['fps']:g} a second, which are not {duration:g} s",
+            f"{where} has {line.num_frames} frames at {line.fps:g} a second, which are not {duration:g} s",
         )
 
 
@@ -190,16 +187,16 @@ def _snippets(frames: int, recipe: Mapping[str, Any]) -> int | None:
 def _video(video: Video, line: Line) -> Iterator[Finding]:
     """Yield where videos.json and the manifest differ about one video."""
     who = f"video '{video.name}' has"
-    if video.num_frames is not None and video.num_frames != line["num_frames"]:
-        yield Finding(VIDEOS, f"{who} {video.num_frames} frames, {line['num_frames']} by the manifest")
-    if video.fps is not None and not math.isclose(video.fps, line["fps"], rel_tol=1e-6):
-        yield Finding(VIDEOS, f"{who} {video.fps:g} frames a second, {line['fps']:g} by the manifest")
+    if video.num_frames is not None and video.num_frames != line.num_frames:
+        yield Finding(VIDEOS, f"{who} {video.num_frames} frames, {line.num_frames} by the manifest")
+    if video.fps is not None and not math.isclose(video.fps, line.fps, rel_tol=1e-6):
+        yield Finding(VIDEOS, f"{who} {video.fps:g} frames a second, {line.fps:g} by the manifest")
 
 
 def strangers(indexes: Indexes) -> Iterator[Finding]:
     """Yield the array files that no index names."""
     named = {
-        stream: {f"{name}.npy" for name, line in indexes.done.items() if stream in line.get("arrays", {})}
+        stream: {f"{name}.npy" for name, line in indexes.done.items() if stream in line.arrays}
         for stream in indexes.dims
     }
     for stream, names in named.items():

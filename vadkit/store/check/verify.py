@@ -14,8 +14,9 @@ from vadkit.store.check.arrays import check_array
 from vadkit.store.check.findings import Finding, Report, from_problems
 from vadkit.store.check.indexes import Indexes, check_indexes, read_indexes, strangers
 from vadkit.store.check.packs import check_packs
-from vadkit.store.index import VIDEOS, Store
+from vadkit.store.index import Store
 from vadkit.store.manifest import source_of
+from vadkit.store.names import VIDEOS
 from vadkit.store.reader import originals, without_originals
 
 Progress = Callable[[int, int], None]  # arrays done, arrays in all
@@ -61,7 +62,7 @@ def _by_manifest(indexes: Indexes, alone: set[str], report: Report, progress: Pr
     wanted = [
         (f"{stream}/{name}.npy", indexes.dims.get(stream), array)
         for name, line in indexes.done.items()
-        for stream, array in line.get("arrays", {}).items()
+        for stream, array in line.arrays.items()
         if stream not in alone
     ]
     report.videos = len(indexes.done)
@@ -105,12 +106,12 @@ def _sources(indexes: Indexes) -> Iterator[Finding]:
         return
     for video in indexes.store.videos:
         line = indexes.done.get(video.name)
-        if line is None or video.file is None or line["source"] is None:
+        if line is None or video.file is None or line.source is None:
             continue
         found = source_of(indexes.root / video.file)
         if found is None:
             yield Finding(video.file, f"the video of '{video.name}' is not there any more")
-        elif found != line["source"]:
+        elif found != line.source:
             yield Finding(
                 video.file,
                 f"the video of '{video.name}' is another one than its features were made of",
