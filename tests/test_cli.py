@@ -23,8 +23,8 @@ Captured = pytest.CaptureFixture[str]
         (["train", "x", "--ouut=y"], "vadkit: train has no option --ouut\n  hint: did you mean --out?\n"),
         (["bench", "swap", "x", "--sets", "a=1"], "vadkit: bench has no option --sets\n  hint: did you mean --set?\n"),
         (
-            ["data", "import", "--zzz"],
-            "vadkit: data import has no option --zzz\n  hint: see 'vadkit data import --help'\n",
+            ["store", "import", "--zzz"],
+            "vadkit: store import has no option --zzz\n  hint: see 'vadkit store import --help'\n",
         ),
         (
             ["train", "x", "--out", "y", "--seed", "two"],

@@ -61,7 +61,7 @@ def test_parts_joined_are_one_run(folder: Path) -> None:
     assert run(folder, "--list", str(listed), *TWO) == 0
     for part in ("1/2", "2/2"):
         assert run(folder, "--list", str(listed), *TWO, "--shard", part, out=part[0]) == 0
-    joined = ["features", "merge", str(folder / "1"), str(folder / "2"), "--out", str(folder / "joined")]
+    joined = ["store", "merge", str(folder / "1"), str(folder / "2"), "--out", str(folder / "joined")]
     assert main(joined) == 0
     for path in (p for p in (folder / "store").rglob("*") if p.is_file() and p.name != ".lock"):
         assert (folder / "joined" / path.relative_to(folder / "store")).read_bytes() == path.read_bytes(), path

@@ -324,15 +324,15 @@ def test_pages_are_let_go_while_views_of_them_stay_good(store: Path, monkeypatch
 
 
 def test_the_command(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["features", "pack", str(store), "--dtype", "float16", "--streams", "rgb", "clip"]) == 0
+    assert main(["store", "pack", str(store), "--dtype", "float16", "--streams", "rgb", "clip"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:4] for line in lines[1:]] == [[s, "10", "0.00", "written"] for s in ("rgb", "clip")]
-    assert main(["features", "pack", str(store), "--dtype", "float16", "--streams", "rgb"]) == 0
+    assert main(["store", "pack", str(store), "--dtype", "float16", "--streams", "rgb"]) == 0
     assert "up to date" in capsys.readouterr().out
     path = file_of(store)
-    assert main(["features", "pack", str(store), "--remove"]) == 0
+    assert main(["store", "pack", str(store), "--remove"]) == 0
     assert f"deleted {path}" in capsys.readouterr().out and not path.exists()
-    assert main(["features", "pack", str(store / "nowhere")]) == 2
+    assert main(["store", "pack", str(store / "nowhere")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
 
 

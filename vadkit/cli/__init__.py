@@ -24,8 +24,7 @@ VERBS = {
     "train": "train a graph on features",
     "eval": "score a data set with a trained model and measure",
     "predict": "score videos with a trained model: JSON, CSV and a page for each",
-    "features": "look at, check, compare, pack and join stores of features",
-    "data": "bring in published features and labels, check them, or make stand-ins",
+    "store": "import, generate, inspect, check, compare, pack and merge stores of features",
     "demo": "render a small data set, train the paper's systems on it and compare them",
     "bench": "compare variants of a graph: train, score and time each",
 }

@@ -1,4 +1,4 @@
-"""Compare two sets of features and say why they differ: what the verb ``features diff`` prints.
+"""Compare two sets of features and say why they differ: what the verb ``store diff`` prints.
 
 Legend: k crops, t snippets, dim the width of a stream.
 """

@@ -126,6 +126,10 @@ class StoredFeatures:
         crops, t, dim = self.open_file(paths[0], video, stream).shape
         return max(crops, len(paths)), t, dim
 
+    def is_packed(self, stream: str) -> bool:
+        """Tell whether the stream is read from its pack."""
+        return stream in self._packed
+
     def missing(self, video: Video, stream: str) -> list[Path]:
         """Return the missing files."""
         if stream in self._packed:

@@ -38,7 +38,7 @@ def test_parts_joined_are_the_whole(extract: Extract, whole: Path, tmp_path: Pat
 
 def test_a_video_in_both_counts_once(extract: Extract, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parts = [extract(tmp_path / "a", "fair", "market"), extract(tmp_path / "b", "market", "street")]
-    assert main(["features", "merge", *map(str, parts), "--out", str(tmp_path / "out")]) == 0
+    assert main(["store", "merge", *map(str, parts), "--out", str(tmp_path / "out")]) == 0
     assert "3 videos, 6 arrays of 2 stores" in capsys.readouterr().out
     assert verify(tmp_path / "out").is_sound
 
@@ -81,5 +81,5 @@ def test_a_changed_array_is_not_passed_on(store: Path, extract: Extract, tmp_pat
 
 
 def test_one_store_is_not_enough(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["features", "merge", str(whole), "--out", str(tmp_path / "out")]) == 2
+    assert main(["store", "merge", str(whole), "--out", str(tmp_path / "out")]) == 2
     assert "one store alone" in capsys.readouterr().err

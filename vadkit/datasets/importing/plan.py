@@ -232,7 +232,7 @@ def stranger_notes(strangers: Sequence[Found], data_set: str) -> list[str]:
     others = [str(file.below) for file in arrays if file not in truths]
     notes = [
         f"{file.below} looks like a truth file and is not used; to check it against the intervals: "
-        f"vadkit data audit STORE --legacy-truth {file.path}"
+        f"vadkit store check STORE --labels {file.path}"
         for file in truths
     ]
     count = "a .npy file is" if len(others) == 1 else f"{len(others)} .npy files are"

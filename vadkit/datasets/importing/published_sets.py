@@ -50,7 +50,7 @@ def plan_known(
         example = identified.strangers[0].below
         fail(
             f"{root}: none of the {len(identified.strangers)} files is of a video of {data_set}, e.g. {example}",
-            hint="names must be those of the data set; for your own videos: vadkit data import own",
+            hint="names must be those of the data set; for your own videos: vadkit store import own",
         )
     chosen = choose(identified.features, lists, named) if lists else Chosen(identified.features)
     found = group(chosen.features)
