@@ -3,7 +3,7 @@
     python benchmarks/loader.py --data DIR [--fraction 0.1] [--rounds 3] [--streams rgb flow audio]
     python benchmarks/loader.py --data DIR --whole
 
-DIR takes a stand-in of the data set (made if it is not there, see ``vadkit data generate``), an index and packs; all
+DIR takes a stand-in of the data set (made if it is not there, see ``vadkit store generate``), an index and packs; all
 takes 1.3 GB for each hundredth. Every measurement runs in a process of its own, and all take turns. In the first
 round, of one epoch, the files were dropped from the page cache ("cold"); ahead of the others, of three epochs, they
 were read ("warm"). Medians are written to benchmarks/results/loader-cpu-MONTH.json and .md. Before anything is timed,
@@ -127,13 +127,13 @@ def prepare(data: Path, fraction: float, streams: list[str], packs: bool) -> dic
     """Make what is not there: the stand-in, its index, packs, and the index of a quarter of the videos."""
     root, names = data / "xd_violence", ("index", "quarter", *(("packed", "packed16") if packs else ()))
     stores = {name: data / name for name in names}
-    run("data", "generate", "xd_violence", "--out", root, "--fraction", fraction, "--streams", *streams)
+    run("store", "generate", "xd_violence", "--out", root, "--fraction", fraction, "--streams", *streams)
     for store in stores.values():
         if not (store / "store.json").exists():
-            run("data", "import", "xd_violence", "--root", root, "--out", store)
+            run("store", "import", "xd_violence", "--root", root, "--out", store)
     if packs:
-        run("features", "pack", stores["packed"])
-        run("features", "pack", stores["packed16"], "--dtype", "float16")
+        run("store", "pack", stores["packed"])
+        run("store", "pack", stores["packed16"], "--dtype", "float16")
     videos = json.loads((stores["index"] / "videos.json").read_text())
     (stores["quarter"] / "videos.json").write_text(json.dumps(videos[::4]))
     return stores

@@ -26,8 +26,8 @@ Captured = pytest.CaptureFixture[str]
             "vadkit: bench swap has no option --sets\n  hint: did you mean --set?\n",
         ),
         (
-            ["data", "import", "--zzz"],
-            "vadkit: data import has no option --zzz\n  hint: see 'vadkit data import --help'\n",
+            ["store", "import", "--zzz"],
+            "vadkit: store import has no option --zzz\n  hint: see 'vadkit store import --help'\n",
         ),
         (
             ["train", "x", "--out", "y", "--seed", "two"],

@@ -46,8 +46,8 @@ WORKS: dict[str, list[str]] = {
     "eval": ["eval", "--model", "run/model.safetensors"],
     "swap": ["bench", "swap", "rgb.yaml", "--node", "score", "--with", "mlp_head", "--seeds", "1", "--out", "swap"],
     "extract without it": ["extract", "videos", "--stream", "sound=logmel_stats", "--out", "sound"],
-    "verify": ["features", "verify", "sound"],
-    "generate": ["data", "generate", "xd_violence", "--out", "made", "--fraction", "0.001"],
+    "check": ["store", "check", "sound"],
+    "generate": ["store", "generate", "xd_violence", "--out", "made", "--fraction", "0.001"],
 }
 NEEDS: dict[str, list[str]] = {
     "extract": ["extract", "videos", "--stream", "flow=dis_flow", "--out", "flow2", "--workers", "0"],

@@ -1,13 +1,15 @@
-"""Write a file so that a reader sees the old one or the whole new one, never a part."""
+"""Read and write files: a reader sees the old one or the whole new one, never a part; and what to say if it fails."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from vadkit.problems import fail
 
@@ -15,7 +17,7 @@ _MASK = threading.Lock()  # the mask of the process can only be read by changing
 
 
 def make_folder(path: Path | str) -> None:
-    """Make a folder and those above it. Raises VadkitError if it cannot be made or written to."""
+    """Create a folder and those above it. Raises VadkitError if it cannot be created or written to."""
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -33,13 +35,29 @@ def why(error: OSError) -> str:
     return error.strerror or str(error)
 
 
+def cannot_read(path: Path | str, error: OSError, hint: str | None = None) -> NoReturn:
+    """Raise VadkitError: the file cannot be read, and why."""
+    fail(f"{path}: cannot be read: {unreadable(error)}", hint)
+
+
+def unreadable(error: OSError) -> str:
+    """Return why a file cannot be read, as the end of a sentence."""
+    return (error.strerror or str(error)).lower()
+
+
+def sha256(path: Path | str) -> str:
+    """Return the SHA-256 of a file's content in hex. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @contextmanager
 def replacing(path: Path | str, durable: bool = True) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to; move it into place if the block ends well.
+    """Give a temporary path next to ``path`` to write to; move it into place if the block ends well.
 
     If the block raises, the temporary file goes and ``path`` stays as it was. A file that cannot be
-    written (no folder, no right, full disk) is a VadkitError. Not ``durable`` does not wait for the disk:
-    for many files that can be made again, and whose size is checked when they are read.
+    written (no folder, no permission, full disk) is a VadkitError. Without ``durable`` it does not wait for the
+    disk: for many files that can be written again, and whose size is checked when they are read.
     """
     path = Path(path)
     try:
@@ -63,7 +81,7 @@ def replacing(path: Path | str, durable: bool = True) -> Iterator[Path]:
 
 
 def _settle(path: Path, durable: bool) -> None:
-    """Give the file the rights that ``open`` would have given it; if ``durable``, see it on the disk."""
+    """Give the file the permissions that ``open`` would have given it; if ``durable``, flush it to the disk."""
     with _MASK:
         mask = os.umask(0)
         os.umask(mask)

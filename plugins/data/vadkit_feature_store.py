@@ -4,8 +4,8 @@ STORE/store.json            streams with widths and recipes, classes, frames per
 STORE/videos.json           names, splits, labels, classes, intervals
 STORE/<stream>/<name>.npy   float32 (t, dim) or (crops, t, dim)
 
-or the index that ``vadkit data import`` writes for published features, which stay in place, or a packed
-store (``vadkit features pack``).
+or the index that ``vadkit store import`` writes for published features, which stay in place, or a packed
+store (``vadkit store pack``).
 
 Legend: t snippets, dim the width of a stream.
 """

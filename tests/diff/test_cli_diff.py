@@ -26,12 +26,12 @@ def stores(make: Make, backbone: Build) -> tuple[Path, Path]:
 
 def test_equal(stores: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(stores[0], tmp_path / "b")
-    assert main(["features", "diff", str(stores[0]), str(tmp_path / "b")]) == 0
+    assert main(["store", "diff", str(stores[0]), str(tmp_path / "b")]) == 0
     assert "rgb: equal, 3 videos" in capsys.readouterr().out
 
 
 def test_different(stores: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["features", "diff", *map(str, stores)]) == 1
+    assert main(["store", "diff", *map(str, stores)]) == 1
     out = capsys.readouterr().out
     assert "equal" not in out
     for word in (
@@ -47,7 +47,7 @@ def test_different(stores: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 
 
 def test_with_the_video(stores: tuple[Path, Path], videos: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["features", "diff", *map(str, stores), "--video", str(videos["street"])]) == 1
+    assert main(["store", "diff", *map(str, stores), "--video", str(videos["street"])]) == 1
     out = capsys.readouterr().out
     assert "tried on 'street', rows 0 to 5, by A's recipe" in out
     assert "1. BGR for RGB: extracted so, the video gives all of what is different" in out
@@ -57,7 +57,7 @@ def test_with_the_video(stores: tuple[Path, Path], videos: dict[str, Path], caps
 def test_json(stores: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     true, other = stores[0] / "rgb" / "market.npy", tmp_path / "market.npy"
     np.save(other, np.load(true)[1:] * 2)
-    assert main(["features", "diff", str(true), str(other), "--json"]) == 1
+    assert main(["store", "diff", str(true), str(other), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     (stream,) = found["streams"]
     assert found["is_equal"] is False and stream["videos"] == 1 and stream["differ"] == ["market"]
@@ -69,7 +69,7 @@ def test_published_names_and_crops_are_read(stores: tuple[Path, Path], tmp_path:
     array = np.load(stores[0] / "rgb" / "fair.npy")
     for crop in range(5):
         np.save(tmp_path / f"fair__{crop}.npy", array + crop)
-    assert main(["features", "diff", str(stores[0]), str(tmp_path)]) == 1
+    assert main(["store", "diff", str(stores[0]), str(tmp_path)]) == 1
 
 
 def test_missing_and_damaged_videos_are_reported(
@@ -79,7 +79,7 @@ def test_missing_and_damaged_videos_are_reported(
     shutil.copy(stores[0] / "rgb" / "fair.npy", tmp_path / "rgb")
     (tmp_path / "rgb" / "street.npy").write_bytes((stores[0] / "rgb" / "street.npy").read_bytes()[:300])
     np.save(tmp_path / "rgb" / "zoo.npy", np.zeros((3, 96), np.float32))
-    assert main(["features", "diff", str(stores[0]), str(tmp_path)]) == 1
+    assert main(["store", "diff", str(stores[0]), str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert "only in A: market" in out and "only in B: zoo" in out
     assert "street.npy: is truncated" in out
@@ -101,6 +101,6 @@ def test_wrong_arguments(
 ) -> None:
     (tmp_path / "empty").mkdir()
     places = {"a": stores[0], "b": stores[1], "empty": tmp_path / "empty"}
-    assert main(["features", "diff", *(argument.format(**places) for argument in arguments)]) == 2
+    assert main(["store", "diff", *(argument.format(**places) for argument in arguments)]) == 2
     captured = capsys.readouterr()
     assert error in captured.err and not captured.out

@@ -61,7 +61,7 @@ def test_parts_joined_are_one_run(folder: Path) -> None:
     assert run(folder, "--list", str(listed), *TWO) == 0
     for part in ("1/2", "2/2"):
         assert run(folder, "--list", str(listed), *TWO, "--shard", part, out=part[0]) == 0
-    joined = ["features", "merge", str(folder / "1"), str(folder / "2"), "--out", str(folder / "joined")]
+    joined = ["store", "merge", str(folder / "1"), str(folder / "2"), "--out", str(folder / "joined")]
     assert main(joined) == 0
     for path in (p for p in (folder / "store").rglob("*") if p.is_file() and p.name != ".lock"):
         assert (folder / "joined" / path.relative_to(folder / "store")).read_bytes() == path.read_bytes(), path
@@ -90,7 +90,7 @@ def test_one_broken_video_is_reported_and_the_exit_code_says_so(
     said = capsys.readouterr()
     assert f"broken: c: {folder}/in/c.mp4 is empty (0 bytes)" in said.err and "1 broken" in said.out
     assert "--retry-broken" in said.err and "note: there is no sound" not in said.err
-    assert read_manifest(folder / "store")[0]["c"]["state"] == "broken"
+    assert read_manifest(folder / "store")[0]["c"].state == "broken"
 
 
 def test_a_list_with_labels(folder: Path) -> None:

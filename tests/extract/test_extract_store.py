@@ -64,13 +64,13 @@ def test_everything_is_written_down(entries: list[VideoEntry], root: Path) -> No
     lines, wrong = read_manifest(root)
     assert list(lines) == sorted(NAMES) and not wrong
     line = lines["shop #2"]
-    assert (line["fps"], line["num_frames"], line["snippets"], line["size"]) == (8.0, 30, 2, [48, 64])
-    assert (line["clip_start"], line["clip_step"], line["has_sound"]) == (0.0, 2.0, True)
+    assert (line.fps, line.num_frames, line.snippets, line.size) == (8.0, 30, 2, [48, 64])
+    assert (line.clip_start, line.clip_step, line.has_sound) == (0.0, 2.0, True)
     for name in NAMES:
-        for stream, array in lines[name]["arrays"].items():
+        for stream, array in lines[name].arrays.items():
             data = (root / stream / f"{name}.npy").read_bytes()
-            assert array["sha256"] == hashlib.sha256(data).hexdigest() and array["bytes"] == len(data)
-            assert array["shape"] == list(np.load(root / stream / f"{name}.npy").shape)
+            assert array.sha256 == hashlib.sha256(data).hexdigest() and array.bytes == len(data)
+            assert array.shape == list(np.load(root / stream / f"{name}.npy").shape)
 
 
 def test_the_recipe_and_versions_are_in_the_head(entries: list[VideoEntry], root: Path) -> None:
@@ -171,7 +171,7 @@ def test_broken_videos_are_listed_and_tried_again_on_request_or_if_they_change(
     path.write_bytes(b"")
     first = extract(entries, root)
     assert first.failed == {"shop #2": f"{path} is empty (0 bytes)"} and first.extracted == ["lift", "v=x.y__1"]
-    assert read_manifest(root)[0]["shop #2"]["cause"] == f"{path} is empty (0 bytes)"
+    assert read_manifest(root)[0]["shop #2"].cause == f"{path} is empty (0 bytes)"
     assert [video.name for video in read_store(root).videos] == ["lift", "v=x.y__1"]
     again = extract(entries, root)
     assert again.failed == first.failed and not again.extracted
@@ -197,7 +197,7 @@ def test_if_no_video_can_be_used_that_is_an_error(tmp_path: Path, root: Path) ->
 def test_another_recipe_is_refused_field_by_field(entries: list[VideoEntry], root: Path) -> None:
     extract(entries, root)
     before = content(root)
-    where = f"{root}/store.json: stream 'rgb' was made with"
+    where = f"{root}/store.json: stream 'rgb' was extracted with"
     other = {"backbones": {"rgb": FirstRed(version=2)}, "fps": 4.0}
     assert problem(entries, root, **other) == [
         f"{where} fps: nothing, now it is 4.0",
@@ -212,7 +212,9 @@ def test_a_stream_can_be_added_but_not_by_another_clock(entries: list[VideoEntry
     extract(entries, tmp_path / "at_once", backbones=both)
     extract(entries, root, backbones={"rgb": FirstRed()})
     found = problem(entries, root, backbones={"audio": Loud()}, tail="drop")
-    assert found == [f"{root}/store.json: stream 'audio' is new, but 'rgb' was cut with tail: repeat, now it is drop"]
+    assert found == [
+        f"{root}/store.json: stream 'audio' is new, but 'rgb' was extracted with tail: repeat, now it is drop"
+    ]
     backbone = FirstRed()
     extract(entries, root, backbones={"rgb": backbone, "audio": Loud()})
     assert backbone.calls == 1  # it was tried out, and fed nothing
@@ -243,8 +245,8 @@ def test_what_was_damaged_by_hand_is_made_again(entries: list[VideoEntry], root:
         manifest.write_text("".join([lines[0], *["{never mind\n"] * (damage == "a line of nonsense"), *lines[2:]]))
     result = extract(entries, root)
     assert result.extracted == ["shop #2"] and content(root) == before
-    assert [note.split(": ")[1] for note in result.notes] == (
-        ["line 2 is cut off or damaged; its video is taken as not made yet"] if "nonsense" in damage else []
+    assert [note.partition(": ")[2] for note in result.notes] == (
+        ["line 2: is cut off or damaged; its video counts as not extracted yet"] if "nonsense" in damage else []
     )
 
 
@@ -262,7 +264,9 @@ def test_a_manifest_cut_anywhere_loses_nothing(entries: list[VideoEntry], root: 
 def test_a_head_that_is_no_store_is_refused(entries: list[VideoEntry], root: Path) -> None:
     root.mkdir()
     (root / "store.json").write_text('{"mine": 1}')
-    assert problem(entries, root) == [f"{root}/store.json is not of a feature store of version 1"]
+    assert problem(entries, root) == [
+        f"{root}/store.json: has no 'vadkit_store', so it does not describe a feature store"
+    ]
     (root / "store.json").write_text('{"vadkit_store": 1')
     assert problem(entries, root) == ["the file is cut off here"]
 
@@ -273,7 +277,7 @@ def test_a_listing_that_cannot_be_read_is_told_before_the_work(entries: list[Vid
     (root / "videos.json").write_text('[{"name": "lift"')
     assert problem(entries, root) == ["the file is cut off here"]
     (root / "videos.json").write_text('{"name": "lift"}')
-    assert problem(entries, root) == [f"{root}/videos.json: must hold a list of videos, not dict"]
+    assert problem(entries, root) == [f'{root}/videos.json: must hold a list of videos, got {{"name": "lift"}}']
     assert (root / "manifest.jsonl").read_bytes() == before
 
 

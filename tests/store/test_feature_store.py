@@ -15,7 +15,7 @@ from tiny_store import CLASSES, LONGER_RGB, write_tiny_store
 from vadkit_feature_store import FeatureStore
 
 from vadkit.problems import VadkitError
-from vadkit.store.index import is_plain_name
+from vadkit.store.names import is_plain_name
 from vadkit.store.npy_header import SMALL
 
 Edit = Callable[..., None]
@@ -81,7 +81,7 @@ def test_an_abnormal_test_video_without_spans_is_told_and_kept(store: Path, edit
     assert len(dataset.videos("test")) == 8
     assert dataset.warnings == [
         f"{store}/videos.json: video '{LONGER_RGB}' is an abnormal test video without spans; "
-        "nobody knows which of its frames are abnormal, so frame figures leave it out"
+        "which of its frames are abnormal is unknown, so frame figures leave it out"
     ]
 
 
@@ -131,11 +131,20 @@ def test_truncated_json_is_told_with_its_place(store: Path, file: str) -> None:
         (b"{}", "has no 'vadkit_store'"),
         (b"[]", "has no 'vadkit_store'"),
         (b'{"vadkit_store": 2}', "is a store of version 2; this vadkit reads version 1"),
-        (b'{"vadkit_store": 1}', "snippet_frames must be a whole number above 0, got None"),
-        (b'{"vadkit_store": 1, "snippet_frames": 16, "streams": {}}', "streams must map at least one stream"),
+        (b'{"vadkit_store": 1}', "lacks 'snippet_frames'"),
+        (
+            b'{"vadkit_store": 1, "snippet_frames": 16, "streams": {}}',
+            "streams must be a mapping of at least 1 entries, got {}",
+        ),
         (b'{"vadkit_store": 1, "snippet_frames": 16, "streams": {"../x": {"dim": 1}}}', "is not a plain folder name"),
-        (b'{"vadkit_store": 1, "snippet_frames": 16, "streams": {"x": {"dim": "8"}}}', "needs a whole number 'dim'"),
-        (b'{"vadkit_store": 1, "snippet_frames": 16, "streams": {"x": {"dim": 1}}, "classes": []}', "classes must be"),
+        (
+            b'{"vadkit_store": 1, "snippet_frames": 16, "streams": {"x": {"dim": "8"}}}',
+            "streams.x.dim must be a whole number",
+        ),
+        (
+            b'{"vadkit_store": 1, "snippet_frames": 16, "streams": {"x": {"dim": 1}}, "classes": []}',
+            "classes must be a list of",
+        ),
         (b'{"vadkit_store": 1, "snippet_frames": 16, "streams": {"x": {"dim": 1}}, "classes": ["a", "a"]}', "twice"),
     ],
 )
@@ -165,33 +174,36 @@ def test_no_video_at_all(store: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label": 2}, "has label 2"),
-        ({"label": True}, "has label True"),
-        ({"label": "1"}, "has label '1'"),
-        ({"label": None}, "has label None"),
+        ({"label": 2}, "label must be a whole number of at most 1, got 2\n  hint: a label is 0 (normal)"),
+        ({"label": True}, "label must be a whole number, got true"),
+        ({"label": "1"}, 'label must be a whole number, got "1"'),
+        ({"label": None}, "label must be a whole number, got null"),
         ({"split": "training"}, "has split 'training'; it is one of train, val, test"),
         ({"classes": ["explosoin"]}, "is of class 'explosoin', which is unknown\n  hint: did you mean 'explosion'?"),
-        ({"classes": "riot"}, "has classes 'riot'"),
+        ({"classes": "riot"}, 'classes must be a list, got "riot"'),
         ({"classes": ["normal"]}, "is abnormal (label 1) but of class 'normal'"),
         ({"label": 0, "spans": []}, "is normal (label 0) but of class 'explosion'"),
         ({"label": 0, "classes": []}, "is normal (label 0) but has abnormal spans"),
-        ({"spans": [[20, 10]]}, "has a span [20, 10] that ends before it has begun"),
-        ({"spans": [[10, 10]]}, "has a span [10, 10] that ends before it has begun"),
+        ({"spans": [[20, 10]]}, "has a span [20, 10] that ends before it begins"),
+        ({"spans": [[10, 10]]}, "has a span [10, 10] that ends before it begins"),
         ({"spans": [[0, 145]]}, "has a span [0, 145] outside of its 144 frames"),
         ({"spans": [[-1, 5]]}, "has a span [-1, 5] outside of its 144 frames"),
-        ({"spans": [[0.5, 5]]}, "has a span [0.5, 5]; a span is [start, end) in whole frames"),
-        ({"spans": [[1, 2, 3]]}, "has a span [1, 2, 3]"),
-        ({"spans": {"a": 1}}, "has spans {'a': 1}"),
-        ({"num_frames": 0}, "has num_frames 0"),
-        ({"num_frames": 3.5}, "has num_frames 3.5"),
-        ({"fps": 0}, "has fps 0"),
-        ({"fps": "24"}, "has fps '24'"),
-        ({"file": 3}, "has file 3"),
-        ({"tags": []}, "has tags []"),
-        ({"tags": [1]}, "has tags [1]"),
+        (
+            {"spans": [[0.5, 5]]},
+            "spans[0][0] must be a whole number, got 0.5\n  hint: spans are a list of [start, end)",
+        ),
+        ({"spans": [[1, 2, 3]]}, "spans[0] must be a list of 2 items, got [1, 2, 3]"),
+        ({"spans": {"a": 1}}, 'spans must be a list, got {"a": 1}'),
+        ({"num_frames": 0}, "num_frames must be a whole number of at least 1, got 0"),
+        ({"num_frames": 3.5}, "num_frames must be a whole number, got 3.5"),
+        ({"fps": 0}, "fps must be a number of more than 0, got 0"),
+        ({"fps": "24"}, 'fps must be a number, got "24"'),
+        ({"file": 3}, "file must be text, got 3"),
+        ({"tags": []}, "tags must be a mapping, got []"),
+        ({"tags": [1]}, "tags must be a mapping, got [1]"),
         ({"lable": 1}, "has an unknown key 'lable'\n  hint: did you mean 'label'?"),
-        ({"name": "../escape"}, "has the name '../escape'\n  hint: a name is a plain file name"),
-        ({"name": None}, "has the name None"),
+        ({"name": "../escape"}, 'has the name "../escape"\n  hint: a name is a plain file name'),
+        ({"name": None}, "has the name null"),
     ],
 )
 def test_bad_video(store: Path, edit: Edit, change: dict[str, Any], message: str) -> None:
@@ -201,12 +213,14 @@ def test_bad_video(store: Path, edit: Edit, change: dict[str, Any], message: str
 
 def test_everything_wrong_is_told_at_once(store: Path, edit: Edit) -> None:
     def spoil(videos: list[Any]) -> None:
-        videos[0]["label"], videos[3]["split"], videos[5] = 7, "tset", "not a mapping"
+        videos[0]["label"], videos[3]["fps"], videos[5] = 7, "slow", "not a mapping"
 
     edit(spoil)
     message = told(store)
-    assert "has label 7" in message and "has split 'tset'" in message
-    assert "video number 6 is str, not a mapping" in message
+    assert (
+        "label must be a whole number of at most 1, got 7" in message and 'fps must be a number, got "slow"' in message
+    )
+    assert "video number 6: must be a mapping" in message
 
 
 def test_two_videos_of_one_name(store: Path, edit: Edit) -> None:

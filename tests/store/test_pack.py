@@ -167,7 +167,7 @@ def test_a_file_that_changed_makes_the_pack_stale(store: Path, change: Callable[
     change(source(store))
     told = refused(store)
     assert f"{source(store)}: has changed since it was packed in {old}" in told
-    assert "vadkit features pack" in told
+    assert "vadkit store pack" in told
     results = pack(store)
     assert [result.is_new for result in results] == [True, False, False, False] and not old.exists()
     dataset = FeatureStore(root=str(store))
@@ -180,7 +180,7 @@ def test_a_file_of_another_time_and_the_same_content_is_good(store: Path) -> Non
     pack(store)
     os.utime(source(store), ns=(0, 1))
     (warning,) = FeatureStore(root=str(store)).warnings
-    assert "1 files bear another time than when they were packed; their content was read and is the same" in warning
+    assert "1 files have another time than when they were packed; their content was read and is the same" in warning
     assert pack(store)[0].is_new and FeatureStore(root=str(store)).warnings == []
 
 
@@ -197,7 +197,7 @@ def test_a_recipe_that_changed_is_told(store: Path) -> None:
     head = json.loads((store / "store.json").read_text())
     head["streams"]["rgb"]["recipe"] = {"backbone": "another"}
     (store / "store.json").write_text(json.dumps(head))
-    assert "was packed when store.json told another recipe of the stream" in refused(store)
+    assert "was packed when store.json had another recipe of the stream" in refused(store)
     assert pack(store)[0].is_new and FeatureStore(root=str(store)).recipes["rgb"] == {"backbone": "another"}
 
 
@@ -267,7 +267,7 @@ def test_an_interrupted_packing_leaves_the_store_as_it_was(store: Path, monkeypa
         pack(store)
     assert files(store) == content
     monkeypatch.undo()
-    monkeypatch.setattr(module, "_tell_store", killed)  # when all is written but the store does not know
+    monkeypatch.setattr(module, "_set_packed", killed)  # when all is written but the store does not know
     with pytest.raises(KeyboardInterrupt):
         pack(store)
     assert same(everything(store), before)
@@ -287,12 +287,12 @@ def edit(**changes: object) -> Callable[[Path], None]:
     ("damage", "told"),
     [
         (cut, "cut off"),
-        (edit(vadkit_pack=2), "is not the index of a packed stream"),
+        (edit(vadkit_pack=2), "is of version 2; this vadkit reads version 1"),
         (edit(dim=5), "says that the stream is 5 wide, but store.json 16"),
         (edit(videos={NAME: [0, 3, 999]}), f"rows, too few for video '{NAME}'"),
-        (edit(videos={NAME: [0, 3]}), f"video '{NAME}' has [0, 3], not [first row, crops, snippets]"),
-        (edit(sources={NAME: [["1", 2, "3"]]}), "says in a way that cannot be read"),
-        (edit(sources=[]), "says in a way that cannot be read"),
+        (edit(videos={NAME: [0, 3]}), f"videos.{NAME} must be a list of 3 items, got [0, 3]"),
+        (edit(sources={NAME: [["1", 2, "3"]]}), f"sources.{NAME}[0][0] must be a whole number"),
+        (edit(sources=[]), "sources must be a mapping"),
         (Path.unlink, "cannot be read: no such file"),
     ],
 )
@@ -326,15 +326,15 @@ def test_pages_are_let_go_while_views_of_them_stay_good(store: Path, monkeypatch
 
 
 def test_the_command(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["features", "pack", str(store), "--dtype", "float16", "--streams", "rgb", "clip"]) == 0
+    assert main(["store", "pack", str(store), "--dtype", "float16", "--streams", "rgb", "clip"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:4] for line in lines[1:]] == [[s, "10", "0.00", "written"] for s in ("rgb", "clip")]
-    assert main(["features", "pack", str(store), "--dtype", "float16", "--streams", "rgb"]) == 0
+    assert main(["store", "pack", str(store), "--dtype", "float16", "--streams", "rgb"]) == 0
     assert "up to date" in capsys.readouterr().out
     path = file_of(store)
-    assert main(["features", "pack", str(store), "--remove"]) == 0
+    assert main(["store", "pack", str(store), "--remove"]) == 0
     assert f"deleted {path}" in capsys.readouterr().out and not path.exists()
-    assert main(["features", "pack", str(store / "nowhere")]) == 2
+    assert main(["store", "pack", str(store / "nowhere")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
 
 

@@ -30,7 +30,7 @@ def write_whole(root: Path) -> Path:
         for crop in range(2):
             np.save(root / "rgb" / f"{video.name}_{crop}.npy", rng.standard_normal((t + 1, 2), dtype=np.float32))
         np.save(root / "flow" / f"{video.name}.npy", rng.standard_normal((t, 2), dtype=np.float32))
-    assert main(["data", "import", "shanghaitech", "--root", str(root), "--out", str(root / "index"), "--json"]) == 0
+    assert main(["store", "import", "shanghaitech", "--root", str(root), "--out", str(root / "index"), "--json"]) == 0
     return root / "index"
 
 

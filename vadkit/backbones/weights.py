@@ -7,7 +7,6 @@ a file is told as a VadkitError.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vadkit import files
+from vadkit.backbones.recipe import RANDOM
 from vadkit.backbones.torchscript import is_torchscript, read_torchscript
 from vadkit.problems import fail
 
@@ -26,7 +27,6 @@ State = dict[str, Tensor]
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")  # keys under which checkpoints keep the weights
 SHOWN = 3  # names that a message lists
-RANDOM = "random"
 
 
 # -- where weights come from -----------------------------------------------------------------------
@@ -67,12 +67,11 @@ def sha256(path: str | Path) -> str:
 
 @lru_cache(maxsize=32)
 def _sha256(path: str, size: int, modified: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return files.sha256(path)
 
 
 def _cannot_read(path: str | Path, error: OSError) -> NoReturn:
-    fail(f"the weights {path} cannot be read: {(error.strerror or str(error)).lower()}")
+    fail(f"the weights {path} cannot be read: {files.unreadable(error)}")
 
 
 # -- reading ---------------------------------------------------------------------------------------

@@ -26,8 +26,7 @@ VERBS = {
     "eval": "score a data set with a trained model and measure",
     "predict": "score videos with a trained model: JSON, CSV and a page for each",
     "weights": "list the public weight files of the backbones, or check which one a file is",
-    "features": "look at, check, compare, pack and join stores of features",
-    "data": "bring in published features and labels, check them, or make stand-ins",
+    "store": "import, generate, inspect, check, compare, pack and merge stores of features",
     "demo": "render a small data set, train the paper's systems on it and compare them",
     "bench": "compare variants of a graph: train, score and time each",
 }

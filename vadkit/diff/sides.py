@@ -19,7 +19,8 @@ from vadkit.datasets.importing.scan import Found, find_files
 from vadkit.datasets.importing.streams import WIDTHS, stream_of
 from vadkit.problems import VadkitError, fail, nearest
 from vadkit.store.array_file import open_features
-from vadkit.store.index import HEAD, Store, read_store
+from vadkit.store.index import Store, read_store
+from vadkit.store.names import HEAD
 from vadkit.store.reader import originals
 from vadkit.store.text_file import open_text
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from vadkit.datasets.annotations import DATA_SETS, FPS, read_annotations
 from vadkit.datasets.importing.table import read_table
+from vadkit.files import cannot_read
 from vadkit.problems import fail
-from vadkit.store.videos_json import VideoEntry
+from vadkit.store.listing import VideoEntry
 from vadkit.video import Video
 
 PATH, NAME, LABEL = "file", "name", "label"  # columns of a list
@@ -78,7 +79,7 @@ def read_list(path: Path) -> tuple[list[VideoEntry], Labels | None]:
     try:
         lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except OSError as error:
-        fail(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}")
+        cannot_read(path, error)
     except UnicodeDecodeError as error:
         fail(f"{path}: is not UTF-8 text (byte {error.start})")
     if not lines:

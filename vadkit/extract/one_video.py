@@ -103,26 +103,26 @@ class Extractor:
 
 def broken(task: Task, source: Source | None, cause: str) -> Line:
     """Return the line of a video that cannot be used."""
-    return {"name": task.name, "state": "broken", "source": source, "cause": cause}
+    return Line(task.name, "broken", source, cause)
 
 
 def _line(task: Task, source: Source | None, found: Extracted, arrays: dict[str, Array], frames: int) -> Line:
-    return {
-        "name": task.name,
-        "state": "done",
-        "source": source,
-        "fps": found.fps,
-        "native_fps": found.native_fps,
-        "num_frames": found.num_frames,
-        "duration": round(found.duration, 6),
-        "size": list(found.size),
-        "has_sound": found.has_sound,
-        "snippets": len(found.snippet_times),
-        "clip_start": 0.0,
-        "clip_step": frames / found.fps,
-        "arrays": arrays,
-        "warnings": found.warnings,
-    }
+    return Line(
+        task.name,
+        "done",
+        source,
+        fps=found.fps,
+        native_fps=found.native_fps,
+        num_frames=found.num_frames,
+        duration=round(found.duration, 6),
+        size=list(found.size),
+        has_sound=found.has_sound,
+        snippets=len(found.snippet_times),
+        clip_start=0.0,
+        clip_step=frames / found.fps,
+        arrays=arrays,
+        warnings=found.warnings,
+    )
 
 
 def try_out(stream: str, backbone: Backbone, frames: int) -> None:
@@ -163,4 +163,4 @@ def _write(path: Path, features: np.ndarray) -> Array:
         for block in features.reshape(1, *features.shape) if features.ndim == 2 else features:
             for start in range(0, len(block), BLOCK):
                 hashing.write(np.ascontiguousarray(block[start : start + BLOCK], "<f4").tobytes())
-    return {"shape": list(features.shape), "bytes": hashing.bytes, "sha256": hashing.hash.hexdigest()}
+    return Array(list(features.shape), hashing.bytes, hashing.hash.hexdigest())

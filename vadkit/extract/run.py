@@ -28,16 +28,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from vadkit.extract.executors import Resources, find_executor
 from vadkit.extract.one_video import Extractor, Job, Task, Within, broken
 from vadkit.extract.snippets import Clock
 from vadkit.kinds import Backbone
 from vadkit.problems import Problem, VadkitError
+from vadkit.store.listing import VideoEntry, check_names, read_listing, write_listing
 from vadkit.store.lock import StoreLock
 from vadkit.store.manifest import Line, append_line, put_in_order, read_manifest, source_of
 from vadkit.store.shards import Share
 from vadkit.store.store_json import start_store
-from vadkit.store.videos_json import VideoEntry, check_names, read_listing, write_listing
 
 __all__ = ["Clock", "Progress", "Resources", "StoreResult", "VideoEntry", "extract_store"]
 
@@ -113,13 +115,13 @@ def extract_store(
         done = len(mine) - len(tasks)
         try:
             for line in run(make, tasks, _lost, resources) if tasks else ():
-                line = _after(job.out, lines.get(line["name"]), line)
+                line = _after(job.out, lines.get(line.name), line)
                 with lock.alone_with_manifest():
                     append_line(job.out, line)
                 done += 1
                 _note(line, result)
                 if progress:
-                    progress(line["name"], done, len(mine))
+                    progress(line.name, done, len(mine))
         finally:
             result.notes += _settle(job.out, videos, lock)
     if mine and len(result.failed) == len(mine):
@@ -144,9 +146,9 @@ def _sort_out(
     tasks = []
     for video in videos:
         name, line = video["name"], lines.get(video["name"])
-        same = line is not None and line["source"] == source_of(video["file"])
-        if line is not None and same and line["state"] == "broken" and not retry_broken:
-            result.failed[name] = line["cause"]
+        same = line is not None and line.source == source_of(video["file"])
+        if line is not None and same and line.state == "broken" and not retry_broken:
+            result.failed[name] = line.cause
             continue
         whole = {s for s in job.backbones if same and line is not None and _is_stored(job.out, name, s, line)}
         if whole == job.backbones.keys():
@@ -157,10 +159,10 @@ def _sort_out(
 
 
 def _is_stored(root: Path, name: str, stream: str, line: Line) -> bool:
-    """Tell whether the array exists and is as long as it should be; the check of a store looks closer."""
-    array = line.get("arrays", {}).get(stream)
+    """Tell whether the array exists and is as long as it should be; ``vadkit store check`` looks closer."""
+    array = line.arrays.get(stream)
     try:
-        return array is not None and (root / stream / f"{name}.npy").stat().st_size == array["bytes"]
+        return array is not None and (root / stream / f"{name}.npy").stat().st_size == array.bytes
     except OSError:
         return False
 
@@ -172,11 +174,11 @@ def _after(root: Path, before: Line | None, line: Line) -> Line:
     """
     if before is None:
         return line
-    kept, new = before.get("arrays", {}), line.get("arrays", {})
-    if line["state"] == "done" and before["source"] == line["source"]:
-        return {**line, "arrays": {**kept, **new}}
+    kept, new = before.arrays, line.arrays
+    if line.state == "done" and before.source == line.source:
+        return msgspec.structs.replace(line, arrays={**kept, **new})
     for stream in kept.keys() - new.keys():
-        (root / stream / f"{line['name']}.npy").unlink(missing_ok=True)
+        (root / stream / f"{line.name}.npy").unlink(missing_ok=True)
     return line
 
 
@@ -191,12 +193,12 @@ def _lost(task: Task, how: str) -> Line:
 
 
 def _note(line: Line, result: StoreResult) -> None:
-    if line["state"] == "broken":
-        result.failed[line["name"]] = line["cause"]
+    if line.state == "broken":
+        result.failed[line.name] = line.cause
         return
-    result.extracted.append(line["name"])
-    if line["warnings"]:
-        result.warnings[line["name"]] = line["warnings"]
+    result.extracted.append(line.name)
+    if line.warnings:
+        result.warnings[line.name] = line.warnings
 
 
 def _settle(root: Path, videos: Sequence[VideoEntry], lock: StoreLock) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,17 +10,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from vadkit.backbones.recipe import RANDOM
 from vadkit.components import build_component, find_component
 from vadkit.devices import choose_device, float32
 from vadkit.evaluate.score import build_post
 from vadkit.extract.one_pass import Extracted, Progress, extract_video, recipe
 from vadkit.extract.snippets import Clock
+from vadkit.files import sha256
 from vadkit.graph.arguments import arguments
 from vadkit.graph.model_file import load, read_header
 from vadkit.graph.module import VadModel
 from vadkit.kinds import Backbone, Postprocess
 from vadkit.problems import fail, plural
-from vadkit.store.recipes import RANDOM, other_recipes, random_weights_warning
+from vadkit.store.recipes import other_recipes, random_weights_warning
 
 # How videos are cut if the model file does not state it.
 USUAL: dict[str, Any] = {"snippet_frames": 16, "fps": None, "tail": "repeat"}
@@ -113,7 +114,7 @@ def load_system(
     warnings += random_weights_warning({**recipes, **stored}, "input")
     return System(
         path,
-        _sha256(path),
+        sha256(path),
         model,
         header,
         backbones,
@@ -197,8 +198,3 @@ def _clock(stored: Mapping[str, Mapping[str, Any]], snippet_frames: int | None, 
             "re-extract them with the same settings and train again",
         )
     return clocks[0]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,6 @@
-"""Streams of one video that do not have the same number of snippets.
+"""Streams of one video that differ in the number of snippets.
 
-Backbones round the end of a video in their own ways, so counts differ by a few. A few are mended as
+Backbones round the end of a video in their own ways, so counts differ by a few. A few are fixed as
 published code does; more means that the features are not of one video.
 
 Legend: t snippets, dim the width of a stream.
@@ -26,7 +26,7 @@ def misaligned(name: str, counts: Mapping[str, int]) -> list[Problem]:
     return [
         Problem(
             f"video '{name}': stream '{stream}' has {count} snippets, but '{first}' has {t}; "
-            f"up to {tolerance(t)} more or fewer are mended",
+            f"up to {tolerance(t)} more or fewer are allowed",
             hint=LOOK,
         )
         for stream, count in counts.items()
@@ -41,7 +41,7 @@ def uneven_crops(name: str, crops: Mapping[str, int]) -> list[Problem]:
     return [
         Problem(
             f"video '{name}': stream '{stream}' has {count} crops, but '{widest}' has {most}",
-            hint="streams have one crop, which then stands for all, or the same number",
+            hint="each stream has one crop, which is then used for all, or the same number",
         )
         for stream, count in crops.items()
         if count not in (1, most)

@@ -1,4 +1,4 @@
-"""Small feature files that were read last, kept: a small data set is read once, a large one takes bounded memory."""
+"""A cache of the small feature files read last: a small data set is read once, a large one takes bounded memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LIMIT = 256 << 20  # bytes
 
 
 class Kept:
-    """The arrays that were asked for last, as many as fit into ``limit`` bytes."""
+    """The arrays requested last, as many as fit into ``limit`` bytes."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit, self.size = limit, 0
@@ -20,7 +20,7 @@ class Kept:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return the array of that key, made by ``make`` if it is not kept."""
+        """Return the array of that key, by ``make`` if it is not in the cache."""
         with self._lock:
             array = self._arrays.get(key)
             if array is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vadkit.files import cannot_read, unreadable
 from vadkit.problems import fail
 from vadkit.store.npy_header import open_usual
 
@@ -28,38 +29,38 @@ BEGINNINGS = {
     b"version https://git-lfs": "a Git LFS pointer, not the file itself",
 }
 _HEADERS = threading.Lock()
-AGAIN = "make the file again, or take the video out of the list"
+AGAIN = "extract the video again, or remove it from the list"
 
 
-def open_features(path: Path, dim: int | None = None, told_by: str = "the store") -> np.ndarray:
+def open_features(path: Path, dim: int | None = None, said_by: str = "the store") -> np.ndarray:
     """Return the features in ``path`` as (crops, t, dim), read-only; a large file is memory-mapped.
 
     The file holds (t, dim) or (crops, t, dim) floats. Raises VadkitError, with the file's name, for
     a file that is missing, empty, truncated, a pickle, no .npy at all, not of floats, of another
-    rank, without a snippet, or not ``dim`` wide, where ``told_by`` says who wants that.
+    rank, without a snippet, or not ``dim`` wide, where ``said_by`` says what asks for that.
     """
     features = _map(path)
     if features.dtype.kind != "f" or features.dtype.itemsize not in (2, 4, 8):
         fail(
-            f"{path}: holds {features.dtype}; features are float32 (float16 and float64 are taken too)",
+            f"{path}: holds {features.dtype}; features are float32 (or float16, float64)",
             hint="convert it: numpy.save(path, array.astype('float32'))",
         )
     if features.ndim not in (2, 3):
         fail(f"{path}: has shape {features.shape}; features are (snippets, width) or (crops, snippets, width)")
     if 0 in features.shape:
         what = "snippets" if features.shape[-2] == 0 else "numbers"
-        fail(f"{path}: has shape {features.shape}, so there are no {what} in it", hint=AGAIN)
+        fail(f"{path}: has shape {features.shape}, so it holds no {what}", hint=AGAIN)
     if dim is not None and features.shape[-1] != dim:
         fail(
-            f"{path}: features are {features.shape[-1]} wide, but {told_by} says {dim}",
-            hint="was it made by another backbone, or stored as (width, snippets)?",
+            f"{path}: features are {features.shape[-1]} wide, but {said_by} says {dim}",
+            hint="was it extracted with another backbone, or stored as (width, snippets)?",
         )
     return features if features.ndim == 3 else features[None]
 
 
 def _map(path: Path) -> np.ndarray:
     """Map the file into memory, or say why that cannot be done."""
-    with contextlib.suppress(OSError):  # which is told below
+    with contextlib.suppress(OSError):  # reported below
         usual = open_usual(path)
         if usual is not None:
             return usual
@@ -73,12 +74,12 @@ def _map(path: Path) -> np.ndarray:
 
 
 def _load(path: Path) -> Any:
-    # numpy reads the header with ``ast``, which in CPython 3.11 is not safe in several threads: now and
-    # then a thread gets "AST constructor recursion depth mismatch" for a sound file.
+    # numpy reads the header with ``ast``, which in CPython 3.11 is not safe in several threads: sometimes
+    # a thread gets "AST constructor recursion depth mismatch" for a sound file.
     with _HEADERS:
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
-        except SystemError:  # a thread outside compiled something at that moment
+        except SystemError:  # another thread compiled something at that moment
             return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
@@ -87,12 +88,12 @@ def _check_beginning(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(32)
     except OSError as error:
-        fail(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}")
+        cannot_read(path, error)
     if not start:
         fail(f"{path}: is empty (0 bytes)", hint=AGAIN)
     if not start.startswith(MAGIC):
-        told = next((what for begin, what in BEGINNINGS.items() if start.startswith(begin)), None)
-        fail(f"{path}: is not a .npy file" + (f" but {told}" if told else ""), hint=AGAIN)
+        found = next((what for begin, what in BEGINNINGS.items() if start.startswith(begin)), None)
+        fail(f"{path}: is not a .npy file" + (f" but {found}" if found else ""), hint=AGAIN)
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -100,7 +101,7 @@ def _reason(path: Path, error: Exception) -> str:
     if "Python objects" in text or "allow_pickle" in text:
         return "holds pickled Python objects, which are never loaded"
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read: {error.strerror.lower()}"
+        return f"cannot be read: {unreadable(error)}"
     if "mmap length" in text or text.startswith("EOF: ") or "file size" in text:
         return f"is truncated: {path.stat().st_size} bytes are fewer than its header promises"
     return f"has a damaged header ({text.splitlines()[0][:80] if text else type(error).__name__})"
@@ -130,6 +131,6 @@ def as_float32(x: np.ndarray) -> np.ndarray:
 
         try:
             return from_dlpack(x).float().numpy()  # twenty times as fast as numpy
-        except (BufferError, RuntimeError, TypeError):  # older versions do not lend what may not be written to
+        except (BufferError, RuntimeError, TypeError):  # older versions do not take read-only arrays
             pass
     return x.astype(np.float32, copy=False)

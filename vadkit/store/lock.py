@@ -1,8 +1,8 @@
 """Who may write to a store: each process locks its share of the videos, by a range of bytes of STORE/.lock.
 
-The ranges stand for the videos in a fixed order, so that two shares which have a video in common have
-bytes in common, and the second process is told. Byte 0 is held while the manifest is written to. Who holds
-everything is alone. The system takes the locks off a process that ends, however it ends.
+The ranges represent the videos in a fixed order, so that two shares which have a video in common have
+bytes in common, and the second process is refused. Byte 0 is held while the manifest is written. Whoever holds
+everything is alone. The system releases the locks of a process that ends, however it ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vadkit.problems import fail
 from vadkit.store.shards import Share
 
 LOCK = ".lock"
-BYTES = 1 << 40  # of the lock file, which has none, that stand for all videos
+BYTES = 1 << 40  # of the lock file, which is empty, that represent all videos
 PATIENCE = 2.0  # seconds; long enough for another process to put the manifest in order
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 BUSY = (errno.EACCES, errno.EAGAIN)
@@ -28,7 +28,7 @@ BUSY = (errno.EACCES, errno.EAGAIN)
 class StoreLock:
     """Locks of one process on one store, of which a process must not have two.
 
-    ``works`` is False on a file system without locks, where nobody is kept out.
+    ``works`` is False on a file system without locks, where no process is kept out.
     """
 
     def __init__(self, root: Path) -> None:
@@ -49,7 +49,7 @@ class StoreLock:
                 what = "" if share.of == 1 else f" some of part {share}"
                 fail(
                     f"{self.root}: another process is extracting{what} into this store",
-                    hint="wait until it has ended; or let several work on one store: --shard 1/2, --shard 2/2, ...",
+                    hint="wait until it has ended; or share one store: --shard 1/2, --shard 2/2, ...",
                 )
             time.sleep(0.05)
 

@@ -1,6 +1,6 @@
-"""Join stores that were made in the same way, such as parts of one data set made on several machines.
+"""Merge stores with the same recipes, such as parts of one data set extracted on several machines.
 
-(Processes that can write to one folder need no joining: see ``vadkit extract --shard``.)
+(Processes that can write to one folder need no merging: see ``vadkit extract --shard``.)
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vadkit import json_file
 from vadkit.files import replacing
+from vadkit.files import sha256 as sha256_of
 from vadkit.problems import Problem, VadkitError, fail
-from vadkit.store.check.arrays import sha256 as sha256_of
-from vadkit.store.index import HEAD, MANIFEST, VIDEOS, read_json, read_store
+from vadkit.store.index import read_store
 from vadkit.store.manifest import Line, put_in_order, read_manifest
-from vadkit.store.store_json import write_json
+from vadkit.store.names import MANIFEST, VIDEOS
+from vadkit.store.store_json import load_head, write_head
+from vadkit.store.videos_json import load_videos
 
 Progress = Callable[[int, int], None]  # arrays done, arrays in all
 
@@ -34,7 +37,7 @@ class _Part:
 
 @dataclass
 class Merged:
-    """What was joined. ``notes`` should be known."""
+    """What was merged. ``notes`` are for the user."""
 
     videos: int = 0
     arrays: int = 0
@@ -45,26 +48,26 @@ def merge(roots: Sequence[Path | str], out: Path | str, link: bool = False, prog
     """Write one store ``out`` with the videos of all, in the order of their names.
 
     Args:
-        link: make hard links of array files instead of copies; all must be on one disk.
+        link: hard links of array files instead of copies; all must be on one disk.
         progress: called after each array.
 
     A video that is in several stores must be the same in all; if it is broken in one, another one's counts. Raises
-    VadkitError, with all that stands against it, before anything is written; and for an array that is not as its
+    VadkitError, with everything that is against it, before anything is written; and for an array that is not as its
     manifest says, or that cannot be written.
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        fail(f"{out}: is there already", hint="--out names a folder that is new or empty")
+        fail(f"{out}: exists already", hint="--out names a folder that is new or empty")
     parts = [_read(Path(root)) for root in roots]
-    problems = [problem for part in parts[1:] for problem in _against(parts[0], part)]
+    problems = [problem for part in parts[1:] for problem in _conflicts(parts[0], part)]
     owners, doubles = _owners(parts)
     if problems or doubles:
         raise VadkitError([*problems, *doubles])
     lines = [part.lines[name] for name, part in owners.items()]
     jobs = [
-        (part.root / stream / f"{name}.npy", out / stream / f"{name}.npy", array["sha256"])
+        (part.root / stream / f"{name}.npy", out / stream / f"{name}.npy", array.sha256)
         for name, part in owners.items()
-        for stream, array in part.lines[name].get("arrays", {}).items()
+        for stream, array in part.lines[name].arrays.items()
     ]
     for number, job in enumerate(jobs, 1):
         _bring(*job, link)
@@ -72,27 +75,27 @@ def merge(roots: Sequence[Path | str], out: Path | str, link: bool = False, prog
             progress(number, len(jobs))
     put_in_order(out, lines)
     videos = [_moved(entry, part.root, out) for part in parts for entry in part.videos if owners[entry["name"]] is part]
-    write_json(out / VIDEOS, sorted(videos, key=lambda entry: entry["name"]))  # as of one run of vadkit extract
-    write_json(out / HEAD, parts[0].head)  # last: without it, nobody takes the folder for a store
+    json_file.write(out / VIDEOS, sorted(videos, key=lambda entry: entry["name"]))  # as of one run of vadkit extract
+    write_head(out, parts[0].head)  # last: without it, the folder is no store
     return Merged(len(lines), len(jobs), _notes(parts))
 
 
 def _read(root: Path) -> _Part:
     store = read_store(root)
     if store.packed or store.base != root:
-        fail(f"{root}: its features are packed or lie elsewhere, so it cannot be joined", hint="pack after joining")
+        fail(f"{root}: its features are packed or in another folder, so it cannot be merged", hint="pack after merging")
     lines, wrong = read_manifest(root)
     if not lines:
-        fail(f"{root / MANIFEST}: is missing or empty; only stores that 'vadkit extract' made can be joined")
+        fail(f"{root / MANIFEST}: is missing or empty; only stores of 'vadkit extract' can be merged")
     names = {video.name for video in store.videos}
-    done = {name for name, line in lines.items() if line["state"] == "done"}
+    done = {name for name, line in lines.items() if line.state == "done"}
     if wrong or names != done:
-        fail(f"{root}: is not finished, or was changed", hint=f"'vadkit features verify {root}' tells more")
-    return _Part(root, read_json(root / HEAD), read_json(root / VIDEOS), lines)
+        fail(f"{root}: is not finished, or was changed", hint=f"see 'vadkit store check {root}'")
+    return _Part(root, load_head(root), load_videos(root), lines)
 
 
-def _against(first: _Part, part: _Part) -> list[Problem]:
-    """Return what stands against joining two stores."""
+def _conflicts(first: _Part, part: _Part) -> list[Problem]:
+    """Return what is against merging two stores."""
     problems = []
     for key in ("snippet_frames", "classes"):
         a, b = first.head.get(key), part.head.get(key)
@@ -107,8 +110,8 @@ def _against(first: _Part, part: _Part) -> list[Problem]:
         a, b = ({"dim": about["dim"], **(about.get("recipe") or {})} for about in (ours[stream], theirs[stream]))
         for key in {**a, **b}:
             if a.get(key) != b.get(key):
-                told = f"stream '{stream}', {key}: {a.get(key)} in {first.root}, {b.get(key)} in {part.root}"
-                problems.append(Problem(told, hint="features made in different ways cannot be mixed"))
+                text = f"stream '{stream}', {key}: {a.get(key)} in {first.root}, {b.get(key)} in {part.root}"
+                problems.append(Problem(text, hint="features of different recipes cannot be mixed"))
     return problems
 
 
@@ -119,15 +122,15 @@ def _owners(parts: Sequence[_Part]) -> tuple[dict[str, _Part], list[Problem]]:
     for part in parts:
         for name, line in part.lines.items():
             before = owners.get(name)
-            if before is None or before.lines[name]["state"] == "broken":
+            if before is None or before.lines[name].state == "broken":
                 owners[name] = part
-            elif line["state"] == "done" and line != before.lines[name]:
+            elif line.state == "done" and line != before.lines[name]:
                 problems.append(Problem(f"video '{name}' is in {before.root} and in {part.root}, and not the same"))
     return owners, problems
 
 
 def _bring(source: Path, target: Path, sha256: str, link: bool) -> None:
-    """Copy or link one array file, and see that it is the one it should be."""
+    """Copy or link one array file, and check its content."""
     try:
         if link:
             _check(source, source, sha256)
@@ -138,16 +141,16 @@ def _bring(source: Path, target: Path, sha256: str, link: bool) -> None:
             shutil.copyfile(source, temporary)
             _check(temporary, source, sha256)
     except OSError as error:
-        fail(f"{source}: cannot be brought to {target}: {error.strerror or error}")
+        fail(f"{source}: cannot be copied to {target}: {error.strerror or error}")
 
 
 def _check(path: Path, source: Path, sha256: str) -> None:
     if sha256_of(path) != sha256:
-        fail(f"{source}: was changed since it was made", hint="'vadkit features verify' tells more")
+        fail(f"{source}: was changed since it was extracted", hint="see 'vadkit store check'")
 
 
 def _moved(entry: dict[str, Any], root: Path, out: Path) -> dict[str, Any]:
-    """Return the entry with its file told as from the new store."""
+    """Return the entry with its file seen from the new store."""
     file = entry.get("file")
     return {**entry, "file": os.path.relpath(root / file, out)} if isinstance(file, str) else entry
 
@@ -163,5 +166,5 @@ def _notes(parts: Sequence[_Part]) -> list[str]:
             if versions.get(name) != number
         ]
         if changed:
-            notes.append(f"{root} was made with {'; '.join(changed)}: last digits may differ")
+            notes.append(f"{root} was extracted with {'; '.join(changed)}: last digits may differ")
     return notes

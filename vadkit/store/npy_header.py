@@ -1,6 +1,6 @@
-"""Open a .npy file at a third of the price of ``numpy.load``: no parser, no lock.
+"""Open a .npy file at a third of the cost of ``numpy.load``: no parser, no lock.
 
-Training opens a file for every crop of every batch, so the price of opening counts. What is not written
+Training opens a file for every crop of every batch, so the cost of opening counts. What is not written
 the usual way (another version of the format, Fortran order, big endian) is left to numpy.
 """
 
@@ -25,7 +25,7 @@ SMALL = 256 << 10  # bytes; a file up to that size is read, a larger one is mapp
 
 
 def open_usual(path: Path | str) -> np.ndarray | None:
-    """Return the array in the file, read-only, mapped if it is large; None if numpy has to look at it.
+    """Return the array in the file, read-only, mapped if it is large; None if numpy has to open it.
 
     Raises OSError if the file cannot be opened.
     """

@@ -1,6 +1,6 @@
 """Pack the streams of a store: one file for each, from which a video is a slice. See ``vadkit.store.packed``.
 
-The files that were there stay. What is packed belongs to exactly these files; ``Packed.check`` tells if one changes.
+The original files stay. What is packed belongs to exactly these files; ``Packed.check`` finds one that has changed.
 
 Legend: t snippets, dim the width of a stream.
 """
@@ -10,20 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import BinaryIO, Literal, get_args
 
 import numpy as np
 
-from vadkit.files import replacing, write_text_atomic
+from vadkit import json_file
+from vadkit.files import replacing
 from vadkit.problems import Problem, VadkitError, fail, nearest
 from vadkit.store.array_file import check_finite
-from vadkit.store.fingerprints import fingerprint
-from vadkit.store.index import HEAD, Store, read_json, read_store
-from vadkit.store.packed import VERSION, Packed
+from vadkit.store.fingerprints import Fingerprint, fingerprint
+from vadkit.store.index import Store, read_store
+from vadkit.store.packed import VERSION, Packed, PackJson
 from vadkit.store.reader import StoredFeatures
+from vadkit.store.store_json import load_head, write_head
 from vadkit.video import Video
 
 DType = Literal["float32", "float16"]
@@ -51,10 +53,10 @@ def pack(
         root: the store.
         dtype: float32, or float16: half the size, and rounded to 11 bits.
         streams: names of the streams; () is all.
-        progress: is told how far it is.
+        progress: called with how much is done.
 
     Raises VadkitError for features that cannot be used, do not fit into float16 or are not finite, and for a disk
-    without room.
+    without enough space.
     """
     if dtype not in get_args(DType):
         fail(f"a store is packed as {' or '.join(get_args(DType))}, not {dtype!r}")
@@ -64,14 +66,14 @@ def pack(
     results = []
     for stream in names:
         job = _Pack(plain, stream, dtype, progress)
-        there = store.packed.get(stream)
-        if there == job.path.name and job.is_there():
+        before = store.packed.get(stream)
+        if before == job.path.name and job.is_up_to_date():
             results.append(job.result(is_new=False))
             continue
         job.write()
-        _tell_store(store, stream, job.path.name)
-        if there is not None and there != job.path.name:
-            _delete(store.root / there)
+        _set_packed(store, stream, job.path.name)
+        if before is not None and before != job.path.name:
+            _delete(store.root / before)
         results.append(job.result(is_new=True))
     return results
 
@@ -82,7 +84,7 @@ def unpack(root: Path | str, streams: Sequence[str] = ()) -> list[Path]:
     deleted = []
     for stream in _known(store, streams):
         if stream in store.packed:
-            _tell_store(store, stream, None)
+            _set_packed(store, stream, None)
             deleted.append(store.root / store.packed[stream])
             _delete(deleted[-1])
     return deleted
@@ -104,7 +106,7 @@ class _Pack:
     def size(self) -> int:
         return self.rows * self.dim * self.dtype.itemsize
 
-    def is_there(self) -> bool:
+    def is_up_to_date(self) -> bool:
         """Tell whether it was packed before, completely and from the same files."""
         try:
             Packed(self.path, self.dim).check(self.store.recipes[self.stream], self._paths_of())
@@ -121,27 +123,21 @@ class _Pack:
             fail(
                 f"{self.store.root}: stream '{self.stream}' takes {self.size / 1e9:.2f} GB when packed, "
                 f"but the disk has {free / 1e9:.2f} GB free",
-                hint="pack it as float16, or make room",
+                hint="pack it as float16, or free some space",
             )
-        sources: dict[str, list[list[int | str]]] = {}
+        sources: dict[str, list[Fingerprint]] = {}
         with replacing(self.path) as temporary, temporary.open("wb") as file:
             header = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.rows, self.dim)}
             np.lib.format.write_array_header_1_0(file, header)
             done = 0
             for video in self.videos:
                 # First, so that a file that changes while it is read counts as changed.
-                sources[video.name] = [fingerprint(p).as_json() for p in self.features.paths(video, self.stream)]
+                sources[video.name] = [fingerprint(p) for p in self.features.paths(video, self.stream)]
                 done += self._write_video(file, video)
                 if self.progress is not None:
                     self.progress(self.stream, done, self.size)
-        about = {
-            "vadkit_pack": VERSION,
-            "dim": self.dim,
-            "recipe": self.store.recipes[self.stream],
-            "videos": self.index,
-            "sources": sources,
-        }
-        write_text_atomic(self.path.with_suffix(".json"), json.dumps(about) + "\n")
+        about = PackJson(VERSION, self.dim, self.store.recipes[self.stream], self.index, sources)
+        json_file.write(self.path.with_suffix(".json"), about, indent=None)
 
     def _write_video(self, file: BinaryIO, video: Video) -> int:
         features = self.features.read(video, self.stream)
@@ -170,8 +166,8 @@ class _Pack:
     def _mark(self) -> str:
         """Return a name for exactly these files, by their sizes and times."""
         about = [(path.stat().st_size, path.stat().st_mtime_ns) for v in self.videos for path in self._paths(v)]
-        told = json.dumps([self.index, about, self.store.recipes[self.stream]], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:8]
+        described = json.dumps([self.index, about, self.store.recipes[self.stream]], sort_keys=True)
+        return hashlib.sha256(described.encode()).hexdigest()[:8]
 
     def _paths(self, video: Video) -> tuple[Path, ...]:
         return self.features.paths(video, self.stream)
@@ -208,15 +204,12 @@ def _with_features(store: Store, features: StoredFeatures, stream: str) -> tuple
     return store.videos
 
 
-def _tell_store(store: Store, stream: str, packed: str | None) -> None:
+def _set_packed(store: Store, stream: str, packed: str | None) -> None:
     """Write into store.json which file a stream is packed in."""
-    path = store.root / HEAD
-    head: dict[str, Any] = read_json(path)
-    about: Mapping[str, Any] = head["streams"][stream]
-    head["streams"][stream] = {key: value for key, value in about.items() if key != "packed"}
-    if packed is not None:
-        head["streams"][stream]["packed"] = packed
-    write_text_atomic(path, json.dumps(head, indent=1) + "\n")
+    head = load_head(store.root)
+    stream_head = {key: value for key, value in head["streams"][stream].items() if key != "packed"}
+    head["streams"][stream] = stream_head if packed is None else {**stream_head, "packed": packed}
+    write_head(store.root, head)
 
 
 def _delete(*paths: Path) -> None:

@@ -1,11 +1,11 @@
-"""A stream in one file: all rows of all videos one behind the other, and an index that says where each begins.
+"""A stream in one file: all rows of all videos one after the other, and an index of where each begins.
 
 STORE/rgb-float32-1f2e3d4c.npy    (rows, dim), float32 or float16
 STORE/rgb-float32-1f2e3d4c.json   {"vadkit_pack": 1, "dim": 1024, "videos": {NAME: [first row, crops, t]},
                                    "recipe": {...}, "sources": {NAME: [[size, time, SHA-256] of each file]}}
 
 Crop k of a video are the rows first + k * t to first + (k + 1) * t. ``vadkit.store.pack`` writes it. A pack whose
-sources or recipe are others by now is refused.
+sources or recipe have changed since is refused.
 
 Legend: t snippets, dim the width of a stream.
 """
@@ -15,24 +15,39 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 
+from vadkit import json_file
 from vadkit.problems import Problem, VadkitError, fail
 from vadkit.store.array_file import open_features
-from vadkit.store.fingerprints import Comparison, Fingerprint, from_json
-from vadkit.store.index import read_json
+from vadkit.store.fingerprints import Comparison, Fingerprint
+from vadkit.store.store_json import Frames, Width
 
 VERSION = 1
-AGAIN = "pack the store again: vadkit features pack STORE"
+AGAIN = "pack the store again: vadkit store pack STORE"
 MAPPED = 256 << 20  # bytes of a file that are kept mapped
+
+Row = Annotated[int, Meta(ge=0, le=2**60)]
+
+
+class PackJson(msgspec.Struct):
+    """The index of a packed stream. ``sources`` are the files of each video, in the order of its crops."""
+
+    vadkit_pack: int
+    dim: Width
+    recipe: dict[str, Any] | None
+    videos: dict[str, tuple[Row, Frames, Frames]]
+    sources: dict[str, list[Fingerprint]] = {}
 
 
 class Packed:
     """Reads a packed stream. The file is mapped once; a video is a slice of it.
 
-    What was read is let go from time to time (it stays in the page cache of the system), so the memory
+    What was read is released from time to time (it stays in the page cache of the system), so the memory
     of the process does not grow to the size of the file.
 
     Raises VadkitError for an index or a file that cannot be used, or that do not belong together.
@@ -41,9 +56,7 @@ class Packed:
     def __init__(self, path: Path, dim: int) -> None:
         self.path = path
         about = _read_index(path.with_suffix(".json"), dim)
-        self.index: dict[str, tuple[int, int, int]] = {name: tuple(at) for name, at in about["videos"].items()}
-        self.recipe: Mapping[str, Any] | None = about.get("recipe")
-        self.sources: dict[str, tuple[Fingerprint, ...]] = about["sources"]
+        self.index, self.recipe, self.sources = about.videos, about.recipe, about.sources
         self.rows = open_features(path, dim)[0]
         self._map, self._read = _map_of(self.rows), 0
         for name, (first, crops, t) in self.index.items():
@@ -68,16 +81,16 @@ class Packed:
         return *self._place(name)[1:], self.rows.shape[1]
 
     def check(self, recipe: Mapping[str, Any], paths: Callable[[str], Sequence[Path]]) -> list[str]:
-        """Return what the user should know about the files it was made from.
+        """Return what the user should know about the files it was packed from.
 
         Args:
             recipe: of the stream, as the store has it now.
             paths: gives the files of a video, in the order of its crops.
 
-        Raises VadkitError if one of them, or the recipe, is another than when it was packed.
+        Raises VadkitError if one of them, or the recipe, has changed since it was packed.
         """
         if self.recipe is not None and dict(self.recipe) != dict(recipe):
-            fail(f"{self.path}: was packed when store.json told another recipe of the stream", hint=AGAIN)
+            fail(f"{self.path}: was packed when store.json had another recipe of the stream", hint=AGAIN)
         comparison = Comparison()
         changed = [comparison.first_changed(paths(name), were) for name, were in self.sources.items()]
         problems = [
@@ -88,13 +101,13 @@ class Packed:
         if not comparison.read:
             return []
         return [
-            f"{self.path}: {comparison.read} files bear another time than when they were packed; their content was "
-            f"read and is the same. To have that done with, {AGAIN}"
+            f"{self.path}: {comparison.read} files have another time than when they were packed; their content was "
+            f"read and is the same. To avoid this, {AGAIN}"
         ]
 
     def _place(self, name: str) -> tuple[int, int, int]:
         if name not in self.index:
-            fail(f"{self.path}: there are no features of video '{name}' in it", hint=AGAIN)
+            fail(f"{self.path}: it has no features of video '{name}'", hint=AGAIN)
         return self.index[name]
 
     def _slice(self, first: int, count: int) -> np.ndarray:
@@ -107,35 +120,17 @@ class Packed:
 
 
 def _map_of(array: np.ndarray) -> mmap.mmap | None:
-    """Return the map below an array; None where there is none, or the system cannot let go of its pages."""
+    """Return the map under an array; None where there is none, or the system cannot release its pages."""
     base: Any = array
     while isinstance(base, np.ndarray | memoryview):
         base = base.base if isinstance(base, np.ndarray) else base.obj
     return base if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
 
 
-def _read_index(path: Path, dim: int) -> dict[str, Any]:
-    data = read_json(path, AGAIN)
-    if not isinstance(data, dict) or data.get("vadkit_pack") != VERSION or not isinstance(data.get("videos"), dict):
-        fail(f"{path}: is not the index of a packed stream", hint=AGAIN)
-    if data.get("dim") != dim:
-        fail(f"{path}: says that the stream is {data.get('dim')!r} wide, but store.json {dim}", hint=AGAIN)
-    for name, place in data["videos"].items():
-        if not _is_place(place):
-            fail(f"{path}: video '{name}' has {place!r}, not [first row, crops, snippets]", hint=AGAIN)
-    told = data.get("sources", {})
-    sources = {name: from_json(were) for name, were in told.items()} if isinstance(told, dict) else {"": None}
-    if None in sources.values():
-        fail(f"{path}: says in a way that cannot be read what the stream was packed from", hint=AGAIN)
-    return {**data, "sources": sources}
-
-
-def _is_place(place: Any) -> bool:
-    return (
-        isinstance(place, list)
-        and len(place) == 3
-        and all(type(number) is int for number in place)
-        and place[0] >= 0
-        and place[1] >= 1
-        and place[2] >= 1
-    )
+def _read_index(path: Path, dim: int) -> PackJson:
+    about = json_file.read(path, PackJson, "the index of a packed stream", AGAIN)
+    if about.vadkit_pack != VERSION:
+        fail(f"{path}: is of version {about.vadkit_pack}; this vadkit reads version {VERSION}", hint=AGAIN)
+    if about.dim != dim:
+        fail(f"{path}: says that the stream is {about.dim} wide, but store.json {dim}", hint=AGAIN)
+    return about

@@ -1,5 +1,5 @@
-"""Where a store keeps the features of a video, and how they are read: its own folders, files as people
-have published them, or one packed file per stream.
+"""Where a store keeps the features of a video, and how they are read: its own folders, published files,
+or one packed file per stream.
 
 Legend: t snippets, dim the width of a stream.
 """
@@ -16,9 +16,10 @@ import numpy as np
 from vadkit.problems import fail
 from vadkit.store.array_cache import Kept
 from vadkit.store.array_file import open_features
-from vadkit.store.index import AXES, Store
+from vadkit.store.index import Store
 from vadkit.store.npy_header import SMALL
 from vadkit.store.packed import Packed
+from vadkit.store.store_json import AXES
 from vadkit.store.text_file import open_text, text_shape
 from vadkit.video import Video
 
@@ -73,7 +74,7 @@ class StoredFeatures:
             if crop.shape != crops[0].shape or len(crop) != 1:
                 fail(
                     f"{path}: has shape {crop.shape[1:]}, but crop 0 of the same video {crops[0].shape[1:]}",
-                    hint="is it of another video, or made in another way?",
+                    hint="is it of another video, or of another recipe?",
                 )
         return np.concatenate(crops)
 
@@ -85,7 +86,7 @@ class StoredFeatures:
         if len(files) < 2:
             features = self._opened(str(self._files(video, stream)[0]), video, stream)
             crop = crop if len(features) > 1 else 0
-        else:  # in training this is the common case, and to make a Path would be half of its price
+        else:  # in training this is the common case, and a Path would be half of its cost
             features, crop = self._opened(os.path.join(self.store.base, files[crop]), video, stream), 0
         one: np.ndarray = features[crop]
         return one
@@ -101,17 +102,17 @@ class StoredFeatures:
         try:
             about = os.stat(path)
         except OSError:
-            return self._open(Path(path), video, stream)  # which tells why
+            return self._open(Path(path), video, stream)  # which says why
         if about.st_size > SMALL and not path.endswith(".txt"):  # it is mapped, and a map takes an open file
             return self._open(Path(path), video, stream)
         key = (stream, path, about.st_ino, about.st_size, about.st_mtime_ns)
         return self._kept.get(key, lambda: self._open(Path(path), video, stream))
 
     def _open(self, path: Path, video: Video, stream: str) -> np.ndarray:
-        dim, told_by = self.store.dims.get(stream), f"stream '{stream}' of store.json"
+        dim, said_by = self.store.dims.get(stream), f"stream '{stream}' of store.json"
         if path.suffix == ".txt":
-            return open_text(path, dim, told_by)
-        features = open_features(path, dim, told_by)
+            return open_text(path, dim, said_by)
+        features = open_features(path, dim, said_by)
         axes = self.store.axes.get(stream, {}).get(video.split)
         return features.swapaxes(0, 1) if axes == AXES[1] else features
 
@@ -125,8 +126,12 @@ class StoredFeatures:
         crops, t, dim = self.open_file(paths[0], video, stream).shape
         return max(crops, len(paths)), t, dim
 
+    def is_packed(self, stream: str) -> bool:
+        """Tell whether the stream is read from its pack."""
+        return stream in self._packed
+
     def missing(self, video: Video, stream: str) -> list[Path]:
-        """Return the files that are not there."""
+        """Return the missing files."""
         if stream in self._packed:
             return [] if video.name in self._packed[stream] else [self._packed[stream].path]
         return [path for path in self.paths(video, stream) if path.name not in self.listed(path.parent)]
@@ -141,7 +146,7 @@ class StoredFeatures:
         return self._listed[folder]
 
     def is_elsewhere(self, stream: str, videos: Iterable[Video]) -> bool:
-        """Tell whether the stream of these videos lies outside the store's own folder of it."""
+        """Tell whether the stream of these videos is outside of the store's own folder of it."""
         return stream in self._packed or any(stream in video.files for video in videos)
 
 

@@ -1,16 +1,16 @@
-"""What the recipes of features say that whoever uses them must know."""
+"""What users of features must know of their recipes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-RANDOM = "random"  # what stands in a recipe in place of the SHA-256 of weights
+from vadkit.backbones.recipe import RANDOM
 
 
 def random_weights_warning(recipes: Mapping[str, Mapping[str, Any]], what: str = "stream") -> list[str]:
     """Return a sentence if any of the recipes, by stream or input, is of a network with random weights."""
-    names = [name for name, told in recipes.items() if told and told.get("weights") == RANDOM]
+    names = [name for name, recipe in recipes.items() if recipe and recipe.get("weights") == RANDOM]
     if not names:
         return []
     listed = ", ".join(f"'{name}'" for name in names)
@@ -28,7 +28,7 @@ def other_recipes(
     Both map an input's name to what decides its features (backbone, weights, clip length, ...); one
     that is not known on both sides cannot be compared. Keys that ``may_differ`` do not count.
     """
-    told = []
+    sentences = []
     for name, before in trained_on.items():
         now = scored_on.get(name)
         if not before or not now:
@@ -37,8 +37,8 @@ def other_recipes(
         if not keys:
             continue
         differences = ", ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now" for key in keys[:3])
-        told.append(
-            f"the features of input '{name}' were made in another way than those the model was trained on "
+        sentences.append(
+            f"the features of input '{name}' have another recipe than those the model was trained on "
             f"({differences}{', ...' if len(keys) > 3 else ''}): the scores say little"
         )
-    return told
+    return sentences

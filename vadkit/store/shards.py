@@ -1,8 +1,8 @@
-"""Shares of a list of videos, for as many processes or machines as there are: part 3 of 8, written 3/8.
+"""Shares of a list of videos, for any number of processes or machines: part 3 of 8, written 3/8.
 
-Any scheduler can start the parts, at the same time or not. They write into one store; whoever ends last puts it
-in order. Videos are dealt out by a hash of their names, so that long ones, which often stand together in a list,
-are spread over the parts.
+Any scheduler can start the parts, at the same time or not. They write into one store; the last to finish
+writes the final index. Videos are assigned by a hash of their names, so that long ones, which are often next to each
+other in a list, are spread over the parts.
 """
 
 from __future__ import annotations

@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from vadkit.backbones.recipe import RANDOM
 from vadkit.problems import VadkitError
-from vadkit.store.index import HEAD, Store, read_json, read_store
+from vadkit.store.index import Store, read_store
 from vadkit.store.manifest import Line, read_manifest
 from vadkit.store.reader import StoredFeatures, originals
+from vadkit.store.store_json import read_head
 
 
 @dataclass(frozen=True)
@@ -23,14 +25,14 @@ class Stream:
     Attributes:
         dim: its width.
         crops: how many, by the first video that can be read; None if none can.
-        order: what each crop shows, in order, if the recipe tells.
+        order: what each crop shows, in order, if the recipe says.
         rows: rows of one crop of all videos that can be read, in hours of video if their rate is known.
         bytes: on the disk.
         unreadable: videos without features that can be read.
         packed: name of its packed file, if it has one.
-        random: made with random weights, so the features mean nothing.
-        recipe: as in store.json; empty for features of unknown making.
-        licence: of its weights, as store.json tells it; None if it does not.
+        random: of random weights, so the features mean nothing.
+        recipe: as in store.json; empty if it is unknown.
+        licence: of its weights, by store.json; None if unknown.
     """
 
     dim: int
@@ -48,7 +50,7 @@ class Stream:
 @dataclass(frozen=True)
 class Summary:
     """The store. ``hours`` is None if not all lengths are known; ``clip_times`` are (start, step) in seconds by
-    which snippets begin, one for each rate there is; ``broken`` says why, by video."""
+    which snippets begin, one for each rate; ``broken`` says why, by video."""
 
     root: Path
     data_set: str | None
@@ -60,7 +62,7 @@ class Summary:
     streams: dict[str, Stream]
     clip_times: list[tuple[float, float]] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
-    made_with: dict[str, Any] = field(default_factory=dict)
+    made_with: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -71,7 +73,7 @@ def summarise(root: Path | str) -> Summary:
     """Return what is in the store. Raises VadkitError if it cannot be read."""
     store = read_store(root)
     lines, _ = read_manifest(store.root)
-    head = read_json(store.root / HEAD)
+    head = read_head(store.root)
     stored = originals(store)
     splits: dict[str, Counter[str]] = {}
     for video in store.videos:
@@ -84,10 +86,10 @@ def summarise(root: Path | str) -> Summary:
         len(store.videos),
         {split: dict(counts) for split, counts in splits.items()},
         _hours(store),
-        {stream: _stream(store, stored, stream, about.get("licence")) for stream, about in head["streams"].items()},
+        {stream: _stream(store, stored, stream, about.licence) for stream, about in head.streams.items()},
         _clip_times(lines),
-        {name: line["cause"] for name, line in lines.items() if line["state"] == "broken"},
-        head.get("made_with") or {},
+        {name: line.cause for name, line in lines.items() if line.state == "broken"},
+        head.made_with or {},
     )
 
 
@@ -108,7 +110,7 @@ def _stream(store: Store, stored: StoredFeatures, stream: str, licence: str | No
         sum(_size(path) for path in files),
         unreadable,
         store.packed.get(stream),
-        recipe.get("weights") == "random",
+        recipe.get("weights") == RANDOM,
         recipe,
         licence,
     )
@@ -140,5 +142,4 @@ def _hours(store: Store) -> float | None:
 
 
 def _clip_times(lines: dict[str, Line]) -> list[tuple[float, float]]:
-    done = [line for line in lines.values() if line["state"] == "done"]
-    return sorted({(line["clip_start"], line["clip_step"]) for line in done if "clip_step" in line})
+    return sorted({(line.clip_start or 0.0, line.clip_step) for line in lines.values() if line.clip_step is not None})

@@ -1,127 +1,200 @@
-"""videos.json of a store: what is known of the videos whose features are there.
+"""videos.json: the videos of a store, a list of {"name", "split", "label", "classes", "num_frames", "fps", "spans",
+"file", "tags", "files"}.
 
-Names, labels and intervals come from whoever starts an extraction, numbers of frames from the extraction. What
-somebody has written into the file by hand stays, unless the same thing is said anew.
+In an index of published features, "files" is {STREAM: FILE or [FILE of crop 0, ...]}.
 """
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any
 
-from vadkit.problems import Problem, VadkitError, fail
-from vadkit.store.index import VIDEOS, is_plain_name, read_json
-from vadkit.store.manifest import Line
-from vadkit.store.store_json import write_json
+import msgspec
+from msgspec import Meta
 
-UNKNOWN: dict[str, Any] = {"split": "test", "label": 0, "classes": [], "spans": [], "tags": {}}
+from vadkit import json_file
+from vadkit.problems import Problem, VadkitError, fail, nearest
+from vadkit.store.names import VIDEOS, is_plain_name
+from vadkit.store.store_json import STORE, Frames, Name
+from vadkit.video import SPLITS, Video
+
+HINTS = {
+    "label": "a label is 0 (normal) or 1 (something abnormal in it)",
+    "spans": "spans are a list of [start, end) in whole frames",
+    "classes": "classes are a list of names",
+    "file": "the path of the video file, or absent",
+    "files": "files map streams to a file, or to a list with a file per crop",
+    "tags": "tags are a mapping of your own",
+}
 
 
-class VideoEntry(TypedDict):
-    """One video to extract. ``file`` is where it lies; the rest is copied to videos.json.
-
-    ``spans`` are [start, end) in frames at ``fps``, or at the file's own rate without it; they are brought to the
-    clock that snippets are cut by. ``num_frames`` is filled in from the file where it is missing.
-    """
+class VideoJson(msgspec.Struct):
+    """One video of videos.json. What is None is unknown."""
 
     name: str
-    file: str
-    split: NotRequired[str]
-    label: NotRequired[int]
-    classes: NotRequired[list[str]]
-    spans: NotRequired[list[list[int]]]
-    num_frames: NotRequired[int]
-    fps: NotRequired[float]
-    tags: NotRequired[dict[str, Any]]
+    split: str
+    label: Annotated[int, Meta(ge=0, le=1)]
+    classes: list[str] | None = None
+    num_frames: Frames | None = None
+    fps: Annotated[float, Meta(gt=0, lt=1e6)] | None = None
+    spans: list[tuple[int, int]] | None = None
+    file: str | None = None
+    tags: dict[str, Any] | None = None
+    files: dict[str, Name | Annotated[list[Name], Meta(min_length=1)]] | None = None
 
 
-def check_names(videos: Sequence[VideoEntry], streams: Sequence[str]) -> None:
-    """Raise VadkitError for names that cannot be file names, or are there twice."""
-    problems = []
-    files: dict[str, str] = {}
-    for stream in streams:
-        if not is_plain_name(stream):
-            problems.append(Problem(f"'{stream}' cannot be a stream's name: it must be a plain file name"))
-    for video in videos:
-        name = video["name"]
-        if not is_plain_name(name):
-            problems.append(Problem(f"'{name}' cannot be a video's name: it must be a plain file name"))
-        if name in files:
-            problems.append(
-                Problem(
-                    f"two videos are called '{name}': {files[name]} and {video['file']}",
-                    hint="names must be unique: give them in a column 'name' of --list",
-                )
-            )
-        files.setdefault(name, video["file"])
+KEYS = [field.name for field in msgspec.structs.fields(VideoJson)]
+
+
+def load_videos(root: Path) -> list[dict[str, Any]]:
+    """Return videos.json as plain data whose types are right, to change it and write it back. Raises VadkitError."""
+    entries = _load(root)
+    _read_entries(root / VIDEOS, entries)
+    return [dict(entry) for entry in entries]
+
+
+def read_videos(
+    root: Path, classes: Sequence[str] | None, streams: Iterable[str], segments: int | None = None
+) -> tuple[tuple[Video, ...], tuple[str, ...], list[str]]:
+    """Return the videos of the store in ``root``, the class names, normal first, and warnings.
+
+    Args:
+        classes: those of store.json; None is those that the videos use.
+        streams: those of store.json.
+        segments: as in store.json.
+
+    Raises VadkitError with everything that is wrong.
+    """
+    path, entries = root / VIDEOS, _load(root)
+    if not entries:
+        fail(f"{path}: names no video")
+    videos = _read_entries(path, entries)
+    names = tuple(classes) if classes is not None else _used_classes(videos)
+    problems = [problem for video in videos for problem in _check(path, video, names, tuple(streams))]
     if problems:
         raise VadkitError(problems)
+    warnings = [
+        f"{path}: video '{video.name}' is an abnormal test video without spans; which of its frames are abnormal is "
+        "unknown, so frame figures leave it out"
+        for video in videos
+        if video.label == 1 and not video.spans and video.split == "test"
+    ]
+    return tuple(_video(video, segments) for video in videos), names, warnings
 
 
-def read_listing(root: Path) -> list[Any]:
-    """Return the entries of videos.json, none if there is no such file. Raises VadkitError if it holds no list."""
+def _load(root: Path) -> list[Any]:
     path = root / VIDEOS
-    there = read_json(path) if path.exists() else []
-    if not isinstance(there, list):
-        fail(f"{path}: must hold a list of videos, not {type(there).__name__}")
-    return there
+    plain = json_file.load(path, STORE)
+    if not isinstance(plain, list):
+        fail(f"{path}: must hold a list of videos, got {json_file.shown(plain)}", hint=STORE)
+    return plain
 
 
-def write_listing(root: Path, videos: Sequence[VideoEntry], lines: Mapping[str, Line]) -> list[str]:
-    """Write videos.json: the given videos first, then those that were there before; none that is broken.
-
-    Leaves the file alone if nothing changes. Return what the user should know. Raises VadkitError if it cannot be
-    read or written.
-    """
-    there = read_listing(root)
-    before = {entry["name"]: entry for entry in there if isinstance(entry, dict) and "name" in entry}
-    entries = []
-    notes: list[str] = []
-    for video in videos:
-        line, old = lines.get(video["name"]), before.pop(video["name"], {})
-        if line is not None and line["state"] == "done":
-            entries.append(_entry(root, video, line, old, notes))
-    entries += [entry for name, entry in before.items() if name not in lines or lines[name]["state"] == "done"]
-    if entries != there and entries:
-        write_json(root / VIDEOS, entries)
-    return notes
-
-
-def _entry(root: Path, video: VideoEntry, line: Line, old: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
-    """Lay what is given over what was there, and that over what is usual."""
-    clock: dict[str, Any] = {"num_frames": line["num_frames"], "fps": line["fps"]}
-    entry = {**UNKNOWN, **old, **clock, **video}
-    entry["file"] = os.path.relpath(video["file"], root)
-    rate = video.get("fps") or line.get("native_fps") or line["fps"]
-    ratio = line["fps"] / rate
-    if math.isclose(ratio, 1, rel_tol=1e-6):
-        ratio = 1.0
-    else:
-        entry |= clock
-    if "spans" in video:
-        entry["spans"] = _spans(video, ratio, entry["num_frames"], notes)
-    # In one order, whatever was said first.
-    keys = ("name", "file", *UNKNOWN, *clock)
-    return {key: entry[key] for key in (*keys, *(k for k in entry if k not in keys))}
+def _read_entries(path: Path, entries: list[Any]) -> list[VideoJson]:
+    """Return the entries with their types. Raises VadkitError with a problem for each that has a wrong one."""
+    videos, problems, seen = [], [], set()
+    for number, entry in enumerate(entries, 1):
+        try:
+            video = _read_entry(path, number, entry)
+        except VadkitError as error:
+            problems += error.problems
+            continue
+        if video.name in seen:
+            problems.append(
+                Problem(
+                    f"{path}: two videos are called '{video.name}'", hint="names must be unique: they are file names"
+                )
+            )
+        seen.add(video.name)
+        videos.append(video)
+    if problems:
+        raise VadkitError(problems)
+    return videos
 
 
-def _spans(video: VideoEntry, ratio: float, num_frames: int, notes: list[str]) -> list[list[int]]:
-    """Return the intervals on a clock that is ``ratio`` times as fast, as far as the video goes."""
-    spans = [to_clock(span, ratio) for span in video["spans"]]
-    inside = [[start, min(end, num_frames)] for start, end in spans if start < num_frames]
-    if len(inside) < len(spans):
-        notes.append(
-            f"video '{video['name']}': {len(inside)} of {len(spans)} intervals lie before its last frame "
-            f"({num_frames}) and were kept: is it the file that was annotated?"
+def _read_entry(path: Path, number: int, entry: Any) -> VideoJson:
+    where = f"{path}: video number {number}"
+    if not isinstance(entry, dict):
+        fail(f"{where}: must be a mapping with a name, split and label, got {json_file.shown(entry)}")
+    name = entry.get("name")
+    if not is_plain_name(name):
+        fail(
+            f"{where}: has the name {json_file.shown(name)}",
+            hint="a name is a plain file name: no slash, no leading dot",
         )
-    return inside
+    where = f"{path}: video '{name}'"
+    problems = []
+    for key in entry:
+        if key not in KEYS:
+            close = nearest(key, KEYS)
+            hint = f"did you mean '{close}'?" if close else "put your own keys under 'tags'"
+            problems.append(Problem(f"{where}: has an unknown key '{key}'", hint=hint))
+    if problems:
+        raise VadkitError(problems)
+    return json_file.typed(entry, VideoJson, where, hint=HINTS)
 
 
-def to_clock(span: Sequence[int], ratio: float) -> list[int]:
-    """Return [start, end) in frames of a clock that is ``ratio`` times as fast: every frame that it touches."""
-    slack = 1e-6  # 30 frames at 30 a second are 25 at 25, whatever the last digit says
-    start, end = math.floor(span[0] * ratio + slack), math.ceil(span[1] * ratio - slack)
-    return [start, max(end, start + 1)]
+def _used_classes(videos: Sequence[VideoJson]) -> tuple[str, ...]:
+    used = {name for video in videos for name in video.classes or ()}
+    return ("normal", *sorted(used - {"normal"}))
+
+
+def _video(video: VideoJson, segments: int | None) -> Video:
+    files = {stream: (file,) if isinstance(file, str) else tuple(file) for stream, file in (video.files or {}).items()}
+    return Video(
+        video.name,
+        video.split,
+        video.label,
+        tuple(video.classes or ()) if video.label else (),
+        video.num_frames,
+        video.fps,
+        tuple(video.spans or ()),
+        video.file,
+        video.tags or {},
+        files,
+        segments,
+    )
+
+
+# -- what types do not say -----------------------------------------------------------------------
+def _check(path: Path, video: VideoJson, classes: Sequence[str], streams: Sequence[str]) -> Iterator[Problem]:
+    """Yield what is wrong with an entry whose types are right."""
+    where = f"{path}: video '{video.name}'"
+    if video.split not in SPLITS:
+        yield Problem(f"{where}: has split '{video.split}'; it is one of {', '.join(SPLITS)}")
+    for stream in video.files or ():
+        if stream not in streams:
+            yield Problem(f"{where}: has files of a stream '{stream}'", hint=f"store.json has {', '.join(streams)}")
+    yield from _check_classes(where, video, classes)
+    for span in video.spans or ():
+        yield from _check_span(where, span, video.num_frames)
+    if video.label == 0 and video.spans:
+        yield Problem(f"{where}: is normal (label 0) but has abnormal spans", hint="set label 1, or remove the spans")
+
+
+def _check_classes(where: str, video: VideoJson, classes: Sequence[str]) -> Iterator[Problem]:
+    for name in video.classes or ():
+        if name not in classes:
+            close = nearest(name, classes)
+            hint = f"did you mean '{close}'?" if close else f"store.json has {', '.join(classes)}"
+            yield Problem(f"{where}: is of class '{name}', which is unknown", hint=hint)
+    abnormal = [name for name in video.classes or () if name != classes[0]]
+    if video.label == 0 and abnormal:
+        yield Problem(f"{where}: is normal (label 0) but of class '{abnormal[0]}'")
+    if video.label == 1 and len(abnormal) < len(video.classes or ()):
+        yield Problem(f"{where}: is abnormal (label 1) but of class '{classes[0]}'")
+
+
+def _check_span(where: str, span: tuple[int, int], num_frames: int | None) -> Iterator[Problem]:
+    start, end = span
+    if start >= end:
+        yield Problem(
+            f"{where}: has a span [{start}, {end}] that ends before it begins",
+            hint="the end is the first frame after it",
+        )
+    elif start < 0 or (num_frames is not None and end > num_frames):
+        yield Problem(
+            f"{where}: has a span [{start}, {end}] outside of its {num_frames or '?'} frames",
+            hint="spans count frames from 0",
+        )

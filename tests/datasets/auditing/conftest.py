@@ -36,7 +36,7 @@ def audit(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[Finding]]:
 
     def audit(store: Path, *options: str) -> list[Finding]:
         capsys.readouterr()
-        code = main(["data", "audit", str(store), "--json", *options])
+        code = main(["store", "check", str(store), "--json", *options])
         told = capsys.readouterr()
         found = json.loads(told.out)
         assert code == (1 if found["faults"] else 0), told

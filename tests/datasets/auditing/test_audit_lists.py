@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from vadkit.datasets.annotations import read_annotations
-from vadkit.datasets.auditing.finding import Finding
 from vadkit.datasets.auditing.label_reading import vector
 from vadkit.datasets.auditing.label_vector import STRAY
 from vadkit.datasets.auditing.list_files import check_intervals, check_list
 from vadkit.problems import VadkitError
+from vadkit.store.check.finding import Finding
 
 XD = read_annotations("xd_violence")
 UCF = read_annotations("ucf_crime")
@@ -52,7 +52,7 @@ def test_a_crop_that_is_missing(listed: Listed) -> None:
     own = lines(TESTS)
     (finding,) = listed(own[:13] + own[14:])
     assert (finding.kind, finding.video) == ("list-order", TESTS[2])
-    assert finding.what == "it has 4 lines, most videos 5: behind it line number // 5 is wrong"
+    assert finding.what == "it has 4 lines, most videos 5: after it line number // 5 is wrong"
 
 
 def test_crops_that_are_apart(listed: Listed) -> None:
@@ -142,9 +142,9 @@ def test_the_list_gives_the_order_of_the_labels(
     labels = [vector(video, "half_open", -(-(video.frames or 0) // 16) * 16) for video in videos]
     np.save(tmp_path / "gt.npy", np.concatenate(labels))
     (tmp_path / "test.list").write_text("\n".join(f"test/{v.name}_0.npy {v.label}" for v in videos))
-    options = ("--quick", "--legacy-truth", str(tmp_path / "gt.npy"))
+    options = ("--quick", "--labels", str(tmp_path / "gt.npy"))
     assert audit(sound / "index", *options)[0]["kind"] == "truth-order"
-    assert audit(sound / "index", *options, "--legacy-list", str(tmp_path / "test.list")) == []
+    assert audit(sound / "index", *options, "--labels-list", str(tmp_path / "test.list")) == []
     (tmp_path / "a.txt").write_text(f"{videos[0].name} 1 2\n")
-    kinds = [f["kind"] for f in audit(sound / "index", "--quick", "--legacy-intervals", str(tmp_path / "a.txt"))]
+    kinds = [f["kind"] for f in audit(sound / "index", "--quick", "--labels-intervals", str(tmp_path / "a.txt"))]
     assert kinds.count("intervals") == 1 and kinds.count("intervals-none") == 43

@@ -11,10 +11,10 @@ import pytest
 
 from vadkit.cli import main
 from vadkit.datasets.annotations import Annotated, Intervals, read_annotations
-from vadkit.datasets.auditing.finding import Finding
 from vadkit.datasets.auditing.label_reading import vector
 from vadkit.datasets.auditing.label_vector import STRAY, check_truth
 from vadkit.problems import VadkitError
+from vadkit.store.check.finding import Finding
 
 LAST_SIX = {"RoadAccidents", "Robbery", "Shooting", "Shoplifting", "Stealing", "Vandalism"}
 Frames = Callable[[Annotated], int]
@@ -228,10 +228,10 @@ def test_from_the_command_line(sound: Path, tmp_path: Path, audit: Callable[...,
     videos = videos_of("shanghaitech")
     index = sound / "index"
     np.save(tmp_path / "flow.npy", labels_of(videos, rounded_up))  # RGB is one snippet longer, and is cut
-    assert audit(index, "--quick", "--legacy-truth", str(tmp_path / "flow.npy")) == []
+    assert audit(index, "--quick", "--labels", str(tmp_path / "flow.npy")) == []
     np.save(tmp_path / "rgb.npy", labels_of(videos, lambda v: rounded_up(v) + 16))
-    assert audit(index, "--quick", "--legacy-truth", str(tmp_path / "rgb.npy")) == []
+    assert audit(index, "--quick", "--labels", str(tmp_path / "rgb.npy")) == []
     np.save(tmp_path / "own.npy", labels_of(videos, lambda v: v.frames or 0))
-    (finding,) = audit(index, "--quick", "--legacy-truth", str(tmp_path / "own.npy"))
+    (finding,) = audit(index, "--quick", "--labels", str(tmp_path / "own.npy"))
     assert finding["kind"] == "truth-length" and "They are for the videos' own frames" in finding["what"]
-    assert main(["data", "audit", str(index), "--legacy-truth", str(tmp_path / "no.npy")]) == 2
+    assert main(["store", "check", str(index), "--labels", str(tmp_path / "no.npy")]) == 2

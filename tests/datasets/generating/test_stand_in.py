@@ -248,7 +248,7 @@ def test_streams_can_be_chosen() -> None:
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["data", "generate", "xd_violence", "--out", str(tmp_path / "out"), "--fraction", str(FRACTION)]
+    words = ["store", "generate", "xd_violence", "--out", str(tmp_path / "out"), "--fraction", str(FRACTION)]
     assert main([*words, "--width", "4"]) == 0
     assert "5 videos; 55 files to write, 0.0 GB" in capsys.readouterr().out
     assert main([*words, "--width", "4"]) == 0
@@ -262,7 +262,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize("data_set", DATA_SETS)
 def test_it_is_imported_as_the_published_features_are(tmp_path: Path, data_set: str) -> None:
     stand_in = write(tmp_path / "root", data_set)
-    assert main(["data", "import", data_set, "--root", str(tmp_path / "root"), "--out", str(tmp_path / "store")]) == 0
+    assert main(["store", "import", data_set, "--root", str(tmp_path / "root"), "--out", str(tmp_path / "store")]) == 0
     dataset = FeatureStore(root=str(tmp_path / "store"))
     for split in ("train", "test"):
         videos = [video for video in stand_in.videos if video.split == split]

@@ -28,7 +28,7 @@ def run(root: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> Callable[.
     """Import from the command line and return what it says as JSON."""
 
     def run(what: str, *options: str) -> dict[str, Any]:
-        code = main(["data", "import", what, "--root", str(root), "--out", str(out), "--json", *options])
+        code = main(["store", "import", what, "--root", str(root), "--out", str(out), "--json", *options])
         told = capsys.readouterr()
         assert code == 0, told.err
         found: dict[str, Any] = json.loads(told.out)
@@ -42,7 +42,7 @@ def refused(root: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> Callab
     """Import, expect that it is refused, and return the message."""
 
     def refused(what: str, *options: str) -> str:
-        code = main(["data", "import", what, "--root", str(root), "--out", str(out), *options])
+        code = main(["store", "import", what, "--root", str(root), "--out", str(out), *options])
         told = capsys.readouterr()
         assert code == 2 and not told.out, told
         assert "Traceback" not in told.err

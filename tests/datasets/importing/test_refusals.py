@@ -42,7 +42,7 @@ def test_archives_and_videos(root: Path, refused: Refused) -> None:
 def test_features_of_another_data_set(root: Path, refused: Refused) -> None:
     write(root, "RGB")
     message = refused("ucf_crime")
-    assert "none of the 8 files is of a video of ucf_crime" in message and "vadkit data import own" in message
+    assert "none of the 8 files is of a video of ucf_crime" in message and "vadkit store import own" in message
 
 
 def test_two_folders_of_one_stream(root: Path, refused: Refused, run: Run) -> None:
@@ -190,12 +190,12 @@ def test_the_table_on_the_terminal(root: Path, out: Path, capsys: pytest.Capture
     from vadkit.cli import main
 
     write(root, "RGB")
-    assert main(["data", "import", "xd_violence", "--root", str(root), "--out", str(out)]) == 0
+    assert main(["store", "import", "xd_violence", "--root", str(root), "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("split  stream  videos     abnormal  files  crops  snippets  lengths  width\n")
     assert "\ntrain  rgb     2 of 3954  1         4 " in shown
     assert "note: 3952 train videos have no features: " in shown
-    assert f"next: vadkit data audit {out}" in shown
+    assert f"next: vadkit store check {out}" in shown
 
 
 def test_a_folder_that_cannot_be_read(root: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:

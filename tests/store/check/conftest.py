@@ -51,6 +51,11 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: write_scene(folder / f"{name}.mp4", 40 + 20 * seed, seed) for seed, name in enumerate(NAMES)}
 
 
+@pytest.fixture
+def colours() -> type[Backbone]:
+    return Colours
+
+
 Extract = Callable[..., Path]
 
 

@@ -38,7 +38,7 @@ def test_parts_joined_are_the_whole(extract: Extract, whole: Path, tmp_path: Pat
 
 def test_a_video_in_both_counts_once(extract: Extract, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parts = [extract(tmp_path / "a", "fair", "market"), extract(tmp_path / "b", "market", "street")]
-    assert main(["features", "merge", *map(str, parts), "--out", str(tmp_path / "out")]) == 0
+    assert main(["store", "merge", *map(str, parts), "--out", str(tmp_path / "out")]) == 0
     assert "3 videos, 6 arrays of 2 stores" in capsys.readouterr().out
     assert verify(tmp_path / "out").is_sound
 
@@ -56,7 +56,7 @@ def test_what_is_not_joined(extract: Extract, whole: Path, store: Path, tmp_path
     other = extract(tmp_path / "other", "fair", fps=25.0)
     with pytest.raises(VadkitError, match="stream 'rgb', fps: None in .*, 25.0 in"):
         merge([whole, other], tmp_path / "out")
-    with pytest.raises(VadkitError, match="is there already"):
+    with pytest.raises(VadkitError, match="exists already"):
         merge([whole, other], store)
     lines = (store / "manifest.jsonl").read_text()
     (store / "manifest.jsonl").write_text(lines.replace('"clip_start": 0.0', '"clip_start": 0.5', 1))
@@ -66,7 +66,7 @@ def test_what_is_not_joined(extract: Extract, whole: Path, store: Path, tmp_path
     with pytest.raises(VadkitError, match="is not finished, or was changed"):
         merge([whole, store], tmp_path / "out")
     (store / "manifest.jsonl").unlink()
-    with pytest.raises(VadkitError, match="only stores that 'vadkit extract' made"):
+    with pytest.raises(VadkitError, match="only stores of 'vadkit extract'"):
         merge([whole, store], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -75,11 +75,11 @@ def test_a_changed_array_is_not_passed_on(store: Path, extract: Extract, tmp_pat
     path = store / "rgb" / "fair.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     for link in (False, True):
-        with pytest.raises(VadkitError, match="was changed since it was made"):
+        with pytest.raises(VadkitError, match="was changed since it was extracted"):
             merge([store, extract(tmp_path / "b", "street")], tmp_path / f"out{link}", link)
         assert not (tmp_path / f"out{link}" / "store.json").exists()
 
 
 def test_one_store_is_not_enough(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["features", "merge", str(whole), "--out", str(tmp_path / "out")]) == 2
+    assert main(["store", "merge", str(whole), "--out", str(tmp_path / "out")]) == 2
     assert "one store alone" in capsys.readouterr().err

@@ -30,7 +30,7 @@ def test_streams_recipes_and_times(whole: Path) -> None:
 
 
 def test_table(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["features", "info", str(whole)]) == 0
+    assert main(["store", "info", str(whole)]) == 0
     out = capsys.readouterr().out
     for words in (
         "3 videos (test 3 normal)",
@@ -47,7 +47,7 @@ def test_a_licence_that_is_not_told(store: Path, capsys: pytest.CaptureFixture[s
     head = json.loads((store / "store.json").read_text())
     head["streams"]["rgb"]["recipe"]["weights"] = "0123" * 16
     (store / "store.json").write_text(json.dumps(head))
-    assert main(["features", "info", str(store)]) == 0
+    assert main(["store", "info", str(store)]) == 0
     assert capsys.readouterr().out.count("licence of the weights: not told") == 1  # sound has random ones
 
 
@@ -70,18 +70,18 @@ def test_a_licence_is_told_beside_the_recipe(
     assert about["licence"] == "MIT, as published" and "licence" not in about["recipe"]
     Learned.licence = "in other words"  # decides no number, so the store goes on
     assert extract_store(entries, {"rgb": Learned()}, tmp_path, resources=Resources(workers=0)).extracted == ["street"]
-    assert main(["features", "info", str(tmp_path)]) == 0
+    assert main(["store", "info", str(tmp_path)]) == 0
     assert "licence of the weights: MIT, as published" in capsys.readouterr().out
 
 
 def test_a_run_that_was_killed(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (store / "videos.json").unlink()
-    assert main(["features", "info", str(store)]) == 2
+    assert main(["store", "info", str(store)]) == 2
     assert "was stopped before it ended" in capsys.readouterr().err
 
 
 def test_json(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["features", "info", str(whole), "--json"]) == 0
+    assert main(["store", "info", str(whole), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["streams"]["rgb"]["recipe"]["backbone"] == "colours" and found["clip_times"][0][0] == 0
 
@@ -94,7 +94,7 @@ def test_the_order_of_crops_is_told(whole: Path, store: Path, capsys: pytest.Cap
     order = summarise(store).streams["rgb"].order
     assert [text.removesuffix(", mirrored") for text in order] == [place.place for place in places]
     assert [text.endswith("mirrored") for text in order] == [place.mirrored for place in places]
-    main(["features", "info", str(store)])
+    main(["store", "info", str(store)])
     assert "2 centre; 3 bottom left" in capsys.readouterr().out
 
 
@@ -103,5 +103,5 @@ def test_a_store_of_unknown_making(tmp_path: Path, capsys: pytest.CaptureFixture
     (store / "clip" / next((store / "clip").glob("*.npy")).name).unlink()
     found = summarise(store)
     assert found.streams["rgb"].crops == 5 and found.streams["clip"].unreadable == 1
-    assert main(["features", "info", str(store)]) == 0
+    assert main(["store", "info", str(store)]) == 0
     assert "(1 unreadable)" in capsys.readouterr().out

@@ -1,11 +1,9 @@
-"""Check a data set end to end: is what the files say what the annotation, the other files and the field say?
+"""Check a store against itself, the annotation of its data set, and published label files.
 
-finding     one thing that is wrong: video, file, what, and what to do
-counted     videos, labels, splits and intervals against the annotation; class balance
-looked      one look at every file: shape, rows, fingerprint
-files       missing and left-over files, crops, lengths
-content     NaN, constant rows, duplicates
-truth       a flat vector of labels as published code reads it, against intervals
-lists       list files and files of intervals
-run         all of it
+against_annotation   videos, labels, splits and intervals; class balance
+files                unlisted files, crops, lengths
+content              duplicates
+label_vector         a flat vector of labels as published code reads it, against intervals
+list_files           list files and files of intervals
+run                  all of it, and ``vadkit.store.check``
 """

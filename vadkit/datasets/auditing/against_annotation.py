@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from vadkit.datasets.annotations import Annotated, Annotations, interval_rule
-from vadkit.datasets.auditing.finding import Finding
+from vadkit.store.check.finding import Finding
 from vadkit.store.index import Store
 from vadkit.video import Video
 
 SPLITS = ("train", "test")
-SHARE = 0.05  # an abnormal share further from the published one is told
-FEW = 0.1  # a label with a smaller share of the training videos is told
+SHARE = 0.05  # an abnormal share further from the published one is reported
+FEW = 0.1  # a label with a smaller share of the training videos is reported
 UNKNOWN = "abnormal, class not known"
-IMPORT = "import the data set again (vadkit data import ... --replace)"
+IMPORT = "import the data set again (vadkit store import ... --replace)"
 
 
 def check_counts(store: Store, annotations: Annotations | None) -> list[Finding]:
     """Return what is wrong with the list of videos. ``annotations`` is None for your own data."""
+    if annotations is None and not any(video.label for video in store.videos):
+        what = "no video is labelled abnormal: if labels are known, extract or import with them"
+        return [Finding("balance", what, fault=False)]
     found = [*_balance(store.videos)]
     if annotations is not None:
         found += _against(store, annotations)
@@ -130,7 +133,7 @@ def _classes(videos: Sequence[Video]) -> Iterator[Finding]:
         yield Finding(
             "balance",
             f"class '{name}' has test videos, but no training video",
-            "its class can never be told",
+            "training cannot learn it",
             fault=False,
         )
 
@@ -139,7 +142,7 @@ def _own_intervals(videos: Sequence[Video]) -> Iterator[Finding]:
     abnormal = [video for video in videos if video.split == "test" and video.label]
     without = [video for video in abnormal if not video.spans]
     for video in without:
-        # Somebody who has no intervals at all measures whole videos, knowingly.
+        # A store without any intervals is for measuring whole videos.
         yield Finding(
             "intervals-none",
             "an abnormal test video without intervals: frame figures leave it out",

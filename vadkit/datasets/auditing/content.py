@@ -1,33 +1,32 @@
-"""Numbers that cannot be features, and the same features under two names."""
+"""The same features under two names."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from vadkit.datasets.auditing.array_scan import Looked
-from vadkit.datasets.auditing.finding import Finding
+from vadkit.store.check.array_scan import Scanned
+from vadkit.store.check.finding import Finding
 
 
-def check_content(looked: Sequence[Looked]) -> list[Finding]:
-    """Return odd rows and duplicates."""
-    rows = [finding for one in looked for finding in one.rows]
-    return rows + [*_duplicates(looked)] + [*_same_crops(looked)]
+def check_content(scanned: Sequence[Scanned]) -> list[Finding]:
+    """Return the same features under two names, and crops that are the same."""
+    return [*_duplicates(scanned), *_same_crops(scanned)]
 
 
-def _duplicates(looked: Sequence[Looked]) -> Iterator[Finding]:
-    """Videos that share the features of a crop; told once per pair and stream."""
-    owners: dict[tuple[str, bytes], list[Looked]] = defaultdict(list)
-    for one in looked:
+def _duplicates(scanned: Sequence[Scanned]) -> Iterator[Finding]:
+    """Videos that share the features of a crop; reported once per pair and stream."""
+    owners: dict[tuple[str, bytes], list[Scanned]] = defaultdict(list)
+    for one in scanned:
         for fingerprint in dict.fromkeys(one.prints):
             owners[one.stream, fingerprint].append(one)
-    told = set()
+    reported = set()
     for (stream, _), own in owners.items():
         for other in own[1:]:
             first, second = sorted((own[0], other), key=lambda one: one.video.split != "train")
-            if (pair := (stream, first.video.name, second.video.name)) in told:
+            if (pair := (stream, first.video.name, second.video.name)) in reported:
                 continue
-            told.add(pair)
+            reported.add(pair)
             splits = first.video.split, second.video.split
             across = "test" in splits and splits[0] != splits[1]
             yield Finding(
@@ -41,15 +40,15 @@ def _duplicates(looked: Sequence[Looked]) -> Iterator[Finding]:
             )
 
 
-def _same_crops(looked: Sequence[Looked]) -> Iterator[Finding]:
-    for one in looked:
+def _same_crops(scanned: Sequence[Scanned]) -> Iterator[Finding]:
+    for one in scanned:
         copies = [(i, one.prints.index(p)) for i, p in enumerate(one.prints) if p in one.prints[:i]]
         if copies:
             copy, first = copies[0]
             yield Finding(
                 "crops-same",
                 f"stream '{one.stream}': crop {copy} is the same as crop {first}",
-                "were the crops really made?",
+                "were the crops really cut?",
                 one.video.name,
                 str(one.paths[min(copy, len(one.paths) - 1)]),
                 False,

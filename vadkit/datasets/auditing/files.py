@@ -11,43 +11,33 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vadkit.datasets.annotations import Annotations
-from vadkit.datasets.auditing.array_scan import Looked, by_video
-from vadkit.datasets.auditing.finding import Finding
 from vadkit.datasets.importing.file_names import read_name
+from vadkit.store.check.array_scan import Scanned, by_video
+from vadkit.store.check.finding import Finding
 from vadkit.store.index import Store
 
 NEAR = 1  # snippets by which published streams and lengths of one video differ without harm
-BACK = "put it back, or import again"
 
 
-def check_files(store: Store, looked: Sequence[Looked], annotations: Annotations | None) -> list[Finding]:
-    """Return what is wrong with which files there are. ``annotations`` name videos that the store may lack."""
-    found = []
-    for one in looked:
-        name, stream = one.video.name, one.stream
-        for path in one.missing:
-            what = f"there is no such file, but it holds stream '{stream}'"
-            found.append(Finding("file-missing", what, BACK, name, str(path)))
-        for path, why in one.broken:
-            what = why.removeprefix(f"{path}: ")
-            found.append(Finding("file-broken", what, "get the file again, or make it again", name, str(path)))
+def check_files(store: Store, scanned: Sequence[Scanned], annotations: Annotations | None) -> list[Finding]:
+    """Return what is wrong with the set of files. ``annotations`` name videos that the store may lack."""
     names = {video.name for video in store.videos} | ({*annotations.named()} if annotations is not None else set())
-    return [*found, *_extra(store, looked, names), *_crops(looked)]
+    return [*_extra(store, scanned, names), *_crops(scanned)]
 
 
-def _extra(store: Store, looked: Sequence[Looked], known: Container[str]) -> Iterator[Finding]:
-    """Files beside those of the store that it does not name; faults if they are of no video that is ``known``."""
-    own = {path for one in looked for path in one.paths}
+def _extra(store: Store, scanned: Sequence[Scanned], known: Container[str]) -> Iterator[Finding]:
+    """Unlisted files in the folders of the store's; faults if they are of no video that is ``known``."""
+    own = {path for one in scanned if one.array is None for path in one.paths}  # others: by the manifest
     suffixes = {path.suffix for path in own}
     for folder in sorted({path.parent for path in own}):
-        if folder == store.root:  # packed streams lie beside the index
+        if folder == store.root:  # packed streams are next to the index
             continue
         for path in _listed(folder):
             if path in own or path.suffix not in suffixes:
                 continue
             reading = read_name(path.name[: -len(path.suffix)], known)
             if reading is None:
-                what, todo = "is of no video of the data set", "take it away, or correct its name"
+                what, todo = "is of no video of the data set", "delete it, or correct its name"
             else:
                 what, todo = f"is of video {reading.name}, but the store does not use it", "import again to use it"
             yield Finding("file-extra", what, todo, reading.name if reading else "", str(path), reading is None)
@@ -61,16 +51,16 @@ def _listed(folder: Path) -> list[Path]:
             if not entry.name.startswith(".") and not entry.is_dir()
         ]
     except OSError:
-        return []  # each of its files is told already
+        return []  # each of its files is reported already
 
 
-def _crops(looked: Sequence[Looked]) -> Iterator[Finding]:
+def _crops(scanned: Sequence[Scanned]) -> Iterator[Finding]:
     """Crops of one video that do not belong together, and videos of other crops than most."""
     counts: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
-    for one in looked:
+    for one in scanned:
         if one.lengths:
-            counts[one.video.split, one.stream][len(one.lengths) + len(one.missing) + len(one.broken)] += 1
-    for one in looked:
+            counts[one.video.split, one.stream][len(one.lengths) + one.unusable] += 1
+    for one in scanned:
         if len(set(one.lengths)) > 1:
             first, other = one.lengths[0], next(n for n in one.lengths if n != one.lengths[0])
             crop = one.lengths.index(other)
@@ -78,38 +68,38 @@ def _crops(looked: Sequence[Looked]) -> Iterator[Finding]:
             yield Finding(
                 "length-crops",
                 f"stream '{one.stream}': crop {crop} has {other} snippets, crop 0 has {first}",
-                "one of them is of another video, or was made in another way",
+                "one of them is of another video, or has another recipe",
                 one.video.name,
                 str(path),
             )
-        count = len(one.lengths) + len(one.missing) + len(one.broken)
+        count = len(one.lengths) + one.unusable
         usual = counts[one.video.split, one.stream].most_common(1)
         if one.lengths and count != usual[0][0]:
             yield Finding(
                 "crops",
                 f"stream '{one.stream}' has {count} crops, but {usual[0][0]} in most {one.video.split} videos",
-                "get the missing crops, or take the left-over ones away, and import again",
+                "get the missing crops, or delete the extra ones, and import again",
                 one.video.name,
                 str(one.paths[0]),
             )
 
 
-def check_lengths(store: Store, looked: Sequence[Looked], annotations: Annotations | None) -> list[Finding]:
+def check_lengths(store: Store, scanned: Sequence[Scanned], annotations: Annotations | None) -> list[Finding]:
     """Return what is wrong with lengths."""
     named = annotations.named() if annotations is not None else {}
-    segmented = _segmented(store, looked)
+    segmented = _segmented(store, scanned)
     found = [
         Finding("length-frames", f"stream '{stream}': all {split} videos have {t} rows; segments?", fault=False)
         for (split, stream), t in segmented.items()
     ]
     longer: Counter[tuple[str, str]] = Counter()
-    for name, streams in by_video(looked).items():
+    for name, streams in by_video(scanned).items():
         plain = [one for one in streams if one.t is not None and (one.video.split, one.stream) not in segmented]
         known = named.get(name)
         frames = streams[0].video.num_frames or (known.frames if known else None)
         found += _against_frames(store, plain, frames)
         found += _between(plain, longer)
-        found += _behind(store, plain[:1])
+        found += _after_end(store, plain[:1])
     found += [
         Finding(
             "length-streams",
@@ -119,14 +109,14 @@ def check_lengths(store: Store, looked: Sequence[Looked], annotations: Annotatio
         )
         for (a, b), count in longer.items()
     ]
-    return found + _total(store, looked)
+    return found + _total(store, scanned)
 
 
-def _segmented(store: Store, looked: Sequence[Looked]) -> dict[tuple[str, str], int]:
+def _segmented(store: Store, scanned: Sequence[Scanned]) -> dict[tuple[str, str], int]:
     """Return (split, stream) whose files all have the same t although the videos cannot be equally long."""
     lengths: dict[tuple[str, str], set[int]] = defaultdict(set)
     counts: Counter[tuple[str, str]] = Counter()
-    for one in looked:
+    for one in scanned:
         if one.t is not None:
             lengths[one.video.split, one.stream].add(one.t)
             counts[one.video.split, one.stream] += 1
@@ -134,7 +124,7 @@ def _segmented(store: Store, looked: Sequence[Looked]) -> dict[tuple[str, str], 
     return {} if store.segments else same
 
 
-def _against_frames(store: Store, streams: Sequence[Looked], frames: int | None) -> Iterator[Finding]:
+def _against_frames(store: Store, streams: Sequence[Scanned], frames: int | None) -> Iterator[Finding]:
     for one in streams:
         t = one.t or 0
         if store.segments is not None:
@@ -142,7 +132,7 @@ def _against_frames(store: Store, streams: Sequence[Looked], frames: int | None)
                 yield Finding(
                     "length-frames",
                     f"stream '{one.stream}' has {t} rows, not {store.segments} segments",
-                    "make it again",
+                    "extract it again",
                     one.video.name,
                     str(one.paths[0]),
                 )
@@ -150,13 +140,13 @@ def _against_frames(store: Store, streams: Sequence[Looked], frames: int | None)
             yield Finding(
                 "length-frames",
                 f"stream '{one.stream}' has {t} snippets, but {frames} frames make {frames // store.snippet_frames}",
-                "it is of another video, was cut off, or was made at another frame rate or stride",
+                "it is of another video, was cut off, or is of another frame rate or stride",
                 one.video.name,
                 str(one.paths[0]),
             )
 
 
-def _between(streams: Sequence[Looked], longer: Counter[tuple[str, str]]) -> Iterator[Finding]:
+def _between(streams: Sequence[Scanned], longer: Counter[tuple[str, str]]) -> Iterator[Finding]:
     for one in streams[1:]:
         first, t, own = streams[0], streams[0].t or 0, one.t or 0
         if abs(t - own) > NEAR:
@@ -172,15 +162,15 @@ def _between(streams: Sequence[Looked], longer: Counter[tuple[str, str]]) -> Ite
             longer[pair] += 1
 
 
-def _behind(store: Store, streams: Sequence[Looked]) -> Iterator[Finding]:
+def _after_end(store: Store, streams: Sequence[Scanned]) -> Iterator[Finding]:
     for one in streams:
         end = (one.t or 0) * store.snippet_frames
         late = [span for span in one.video.spans if span[0] >= end]
         if late and store.segments is None:
             yield Finding(
                 "intervals-outside",
-                f"interval {late[0][0]}-{late[0][1]} begins behind the {end} frames of features",
-                "its frames count nowhere: were the features cut off, or made at another frame rate?",
+                f"interval {late[0][0]}-{late[0][1]} begins after the {end} frames of features",
+                "its frames count nowhere: were the features cut off, or are they of another frame rate?",
                 one.video.name,
                 str(one.paths[0]),
             )
@@ -194,12 +184,12 @@ TOTALS: Mapping[str, Mapping[int, str]] = {
 }
 
 
-def _total(store: Store, looked: Sequence[Looked]) -> list[Finding]:
+def _total(store: Store, scanned: Sequence[Scanned]) -> list[Finding]:
     """Say how many test frames each stream covers, and whose features have as many."""
     notes = []
     known = TOTALS.get(store.data_set or "", {})
     for stream in store.dims if known and store.segments is None else ():
-        total = sum(one.t or 0 for one in looked if one.stream == stream and one.video.split == "test") * 16
+        total = sum(one.t or 0 for one in scanned if one.stream == stream and one.video.split == "test") * 16
         whose = known.get(total)
         if total:
             others = "; ".join(f"{whose} {frames}" for frames, whose in known.items())

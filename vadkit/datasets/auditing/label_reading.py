@@ -14,6 +14,7 @@ import numpy as np
 
 from vadkit.datasets.annotations import Annotated, Intervals
 from vadkit.datasets.auditing.label_grids import Grid
+from vadkit.files import cannot_read
 from vadkit.problems import fail
 
 RULES: Mapping[Intervals, str] = {
@@ -56,7 +57,7 @@ def read_labels(path: Path) -> np.ndarray:
     try:
         labels = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
-        fail(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}")
+        cannot_read(path, error)
     except Exception:  # noqa: BLE001 - a damaged header raises a dozen kinds
         fail(f"{path}: is not a .npy file of numbers", hint="pickled objects are never loaded")
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "biuf" or labels.size == 0:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from vadkit.datasets.annotations import Annotated, Intervals
-from vadkit.datasets.auditing.finding import Finding
 from vadkit.datasets.auditing.label_grids import Grid, grids
 from vadkit.datasets.auditing.label_reading import (
     OF_LIST,
@@ -24,6 +23,7 @@ from vadkit.datasets.auditing.label_reading import (
     shift_of,
     vector,
 )
+from vadkit.store.check.finding import Finding
 
 # Names that carry a stray .mp4 in the published list of intervals of XD-Violence: an exact join loses them.
 STRAY = frozenset(
@@ -72,7 +72,7 @@ def check_truth(
     tried = grids(videos, snippets)
     reading = best_reading(labels, tried, videos, listed)
     if reading is None or _is_longer(labels, reading, tried):
-        return [*found, _odd_length(path, labels, tried, videos, listed)]
+        return [*found, _other_length(path, labels, tried, videos, listed)]
     found += _length(path, reading, tried)
     shift = shift_of(labels, reading)
     if shift:
@@ -84,10 +84,10 @@ def check_truth(
 
 
 def _values(path: Path, labels: np.ndarray) -> list[Finding]:
-    odd = np.flatnonzero(~np.isin(labels, (0, 1)))
-    if not len(odd):
+    wrong = np.flatnonzero(~np.isin(labels, (0, 1)))
+    if not len(wrong):
         return []
-    what = f"{len(odd)} labels are neither 0 nor 1, the first is label {odd[0]}, {labels[odd[0]]:g}"
+    what = f"{len(wrong)} labels are neither 0 nor 1, the first is label {wrong[0]}, {labels[wrong[0]]:g}"
     return [Finding("truth-values", what, "write 0 or 1 for every frame", file=str(path))]
 
 
@@ -100,7 +100,7 @@ def _length(path: Path, reading: Reading, tried: Sequence[Grid]) -> list[Finding
     apart = [v.name for v in reading.videos if own.frames[v.name] != reading.grid.frames[v.name]]
     what = (
         f"{reading.grid.total} labels, but {own.what} make {own.total}{_more(reading.grid.total - own.total)}. They "
-        f"are for {reading.grid.what}: {len(apart)} videos differ, and behind this one labels belong to other frames"
+        f"are for {reading.grid.what}: {len(apart)} videos differ, and after this one labels belong to other frames"
     )
     return [Finding("truth-length", what, BUILD, apart[0], str(path))]
 
@@ -117,21 +117,21 @@ def _is_longer(labels: np.ndarray, reading: Reading, tried: Sequence[Grid]) -> b
     return sum(from_both_ends(labels, own, reading.videos)) >= len(reading.videos) - 1
 
 
-def _odd_length(
+def _other_length(
     path: Path, labels: np.ndarray, tried: Sequence[Grid], videos: Sequence[Annotated], listed: Sequence[str] | None
 ) -> Finding:
-    """The vector fits nobody's snippets. Where does it leave the path?"""
+    """The vector fits nobody's snippets. Where does it differ?"""
     if not tried:
         return Finding("truth-length", f"{len(labels)} labels, and no length to compare with", BUILD, file=str(path))
     ordered = next(iter(orders(videos, listed).values()))
-    before, behind = from_both_ends(labels, tried, ordered)
+    before, after = from_both_ends(labels, tried, ordered)
     first = ordered[min(before, len(ordered) - 1)].name
     if before == len(ordered):
         where = "the difference is at the end"
-    elif behind == len(ordered):
+    elif after == len(ordered):
         where, first = "the difference is at the beginning", ordered[0].name
     else:
-        where = f"the first {before} videos agree, counted from the end the last {behind}; the difference lies between"
+        where = f"the first {before} videos agree, counted from the end the last {after}; the difference is between"
     own = tried[0]
     others = "; ".join(f"{grid.total} would be {grid.what}" for grid in tried[1:])
     what = f"{len(labels)} labels, but {own.what} make {own.total}{_more(len(labels) - own.total)}; {where}"
@@ -141,7 +141,7 @@ def _odd_length(
 def _unknown(path: Path, labels: np.ndarray, reading: Reading) -> Finding:
     positive, expected = int((labels > 0.5).sum()), int(reading.expected().sum())
     what = f"no abnormal video agrees in any order, by any rule; {positive} labels are positive, not {expected}"
-    todo = f"is it of this data set? name its list with --legacy-list; else {BUILD}"
+    todo = f"is it of this data set? name its list with --labels-list; else {BUILD}"
     return Finding("truth-order", what, todo, file=str(path))
 
 
@@ -150,7 +150,7 @@ def _order(path: Path, reading: Reading, listed: Sequence[str] | None) -> list[F
     if reading.order == right:
         return []
     what = f"labels are in another order of videos: {reading.order}, not {right}"
-    todo = f"name the list they belong to (--legacy-list); else {BUILD}"
+    todo = f"name the list they belong to (--labels-list); else {BUILD}"
     return [Finding("truth-order", what, todo, reading.videos[0].name, str(path))]
 
 
@@ -176,20 +176,20 @@ def _videos(path: Path, labels: np.ndarray, reading: Reading) -> list[Finding]:
     }
     lost = {name for name, (video, own) in wrong.items() if video.label and not own.any()}
     whole = f"whole file: {int((labels > 0.5).sum())} positive, intervals make {int(reading.expected().sum())}"
-    found, told = [], set()
+    found, reported = [], set()
     for name, videos in _lost_classes(reading, lost).items():
-        told |= {video.name for video in videos}
+        reported |= {video.name for video in videos}
         frames = sum(int(vector(v, reading.rule, reading.grid.frames[v.name]).sum()) for v in videos)
         what = f"class {name}: labels of all {len(videos)} videos are 0, intervals make {frames} frames 1 ({whole})"
         found.append(Finding("truth-class", what, BUILD, videos[0].name, str(path)))
-    stray = sorted((lost - told) & STRAY)
+    stray = sorted((lost - reported) & STRAY)
     for name in stray:
         what = (
             f"labels are all 0: its name carries a stray .mp4 in the published intervals, as those of {len(stray)} "
             f"videos here, so an exact join lost them ({whole})"
         )
         found.append(Finding("truth-name", what, BUILD, name, str(path)))
-    rest = [(video, own) for name, (video, own) in wrong.items() if name not in told and name not in stray]
+    rest = [(video, own) for name, (video, own) in wrong.items() if name not in reported and name not in stray]
     return found + [_other_labels(path, video, own, reading.rule) for video, own in rest]
 
 

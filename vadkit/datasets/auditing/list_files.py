@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vadkit.datasets.annotations import Annotated, Intervals, Spans
-from vadkit.datasets.auditing.finding import Finding
 from vadkit.datasets.importing.file_names import read_name
 from vadkit.datasets.importing.list_files import read_list_file
+from vadkit.files import cannot_read
 from vadkit.problems import Place, Problem, VadkitError, fail
+from vadkit.store.check.finding import Finding
 
 MEDIA = re.compile(r"\.(mp4|avi|mkv)$", re.IGNORECASE)
 
@@ -93,7 +94,7 @@ def _apart(path: Path, lines: Sequence[Line]) -> Iterator[Finding]:
         if count != usual:
             yield Finding(
                 "list-order",
-                f"it has {count} lines, most videos {usual}: behind it line number // {usual} is wrong",
+                f"it has {count} lines, most videos {usual}: after it line number // {usual} is wrong",
                 "complete the list",
                 name,
                 str(path),
@@ -118,7 +119,7 @@ def _complete(path: Path, videos: Sequence[str], known: Mapping[str, Annotated])
         first = videos[next(i for i in range(1, len(labels)) if labels[i] > labels[i - 1])]
         yield Finding(
             "list-order",
-            "an abnormal video behind a normal one: code that takes labels from line numbers is wrong",
+            "an abnormal video after a normal one: code that takes labels from line numbers is wrong",
             "abnormal videos first",
             first,
             str(path),
@@ -164,7 +165,7 @@ def _read_intervals(path: Path) -> list[tuple[int, str, Spans]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        fail(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}")
+        cannot_read(path, error)
     except UnicodeDecodeError as error:
         fail(f"{path}: is not UTF-8 text (byte {error.start})")
     found, problems = [], []

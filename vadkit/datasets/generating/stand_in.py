@@ -7,7 +7,6 @@ says that the numbers are made up, and how.
 from __future__ import annotations
 
 import io
-import json
 import math
 import os
 import shutil
@@ -16,17 +15,18 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
+import msgspec
 import numpy as np
 
+from vadkit import json_file
 from vadkit.datasets.annotations import SNIPPET_FRAMES, Annotated, DataSet, read_annotations
 from vadkit.datasets.generating.features import draw, generate_rows
 from vadkit.datasets.generating.layouts import TRUTH, layout_of
 from vadkit.datasets.generating.lengths import Length, lengths_of, sources
 from vadkit.files import replacing, write_text_atomic
 from vadkit.problems import fail
-from vadkit.store.index import read_json
 
 MARK = "stand-in.json"
 SPARE = 256 << 20  # bytes that are left free on the disk
@@ -70,6 +70,17 @@ class Wanted:
         if self.seed < 0:
             fail(f"the seed must be 0 or more, not {self.seed}")
         layout_of(self.data_set, self.streams)
+
+
+class Mark(msgspec.Struct):
+    """What the mark of an existing stand-in says that must be as wanted."""
+
+    of: str
+    seed: int = 0
+    width: int | None = None
+    crops_are_links: bool = False
+    fraction: float = 1.0
+    streams: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -201,7 +212,7 @@ class StandIn:
             "snippets": sum(length.snippets for length in lengths.values()),
             "lengths_from": sources(lengths),
         }
-        write_text_atomic(self.out / MARK, json.dumps(mark, indent=1) + "\n")
+        json_file.write(self.out / MARK, mark)
 
     def _refuse_other(self) -> None:
         """Raise if the folder is not empty and not the beginning of this stand-in."""
@@ -211,8 +222,10 @@ class StandIn:
             return
         if not (self.out / MARK).is_file():
             fail(f"{self.out}: holds something that is not a stand-in ({MARK} is missing)", hint="use an empty folder")
-        mark = read_json(self.out / MARK, "delete the folder and generate it again")
-        other = _difference(mark if isinstance(mark, dict) else {}, self.wanted, [s.name for s in self.layout])
+        mark = json_file.read(
+            self.out / MARK, Mark, "the mark of a stand-in", "delete the folder and generate it again"
+        )
+        other = _difference(mark, self.wanted, [s.name for s in self.layout])
         if other:
             fail(f"{self.out}: holds another stand-in: {other}", hint="use another folder, or delete this one")
 
@@ -262,13 +275,13 @@ def _link(target: Path, path: Path) -> None:
         os.link(target, temporary)
 
 
-def _difference(mark: dict[str, Any], wanted: Wanted, streams: Sequence[str]) -> str | None:
+def _difference(mark: Mark, wanted: Wanted, streams: Sequence[str]) -> str | None:
     """Return how a folder differs from the beginning of what is wanted."""
     same = {"of": wanted.data_set, "seed": wanted.seed, "width": wanted.width, "crops_are_links": wanted.linked}
     for key, value in same.items():
-        if mark.get(key) != value:
-            return f"its {key.replace('_', ' ')} is {mark.get(key)!r}, not {value!r}"
-    if mark.get("fraction", 1.0) > wanted.fraction:
-        return f"it is {mark['fraction']} of the data set, more than {wanted.fraction}"
-    more = [stream for stream in mark.get("streams", []) if stream not in streams]
+        if getattr(mark, key) != value:
+            return f"its {key.replace('_', ' ')} is {getattr(mark, key)!r}, not {value!r}"
+    if mark.fraction > wanted.fraction:
+        return f"it is {mark.fraction} of the data set, more than {wanted.fraction}"
+    more = [stream for stream in mark.streams if stream not in streams]
     return f"it has the stream {more[0]}, too" if more else None

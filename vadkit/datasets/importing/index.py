@@ -5,16 +5,17 @@ Legend: dim the width of a stream.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from vadkit import json_file
 from vadkit.datasets.importing.plan import Plan, axes_entry, some
-from vadkit.files import write_text_atomic
 from vadkit.problems import Problem, VadkitError, fail
-from vadkit.store.index import HEAD, VERSION, VIDEOS, Store, read_json, read_store
+from vadkit.store.index import Store, read_store
+from vadkit.store.names import HEAD, VIDEOS
+from vadkit.store.store_json import VERSION, load_head, read_head, write_head
 from vadkit.video import Video
 
 SNIPPET_FRAMES = 16
@@ -49,9 +50,8 @@ def write_index(plan: Plan, out: Path, if_exists: IfExists = "refuse") -> None:
     if if_exists == "merge" and (out / HEAD).exists():
         head, videos = _merged(plan, out, head)
     # The videos go first: with an old head next to them they are refused, never misread.
-    lines = ",\n".join(json.dumps(_entry(video)) for video in videos)
-    write_text_atomic(out / VIDEOS, f"[\n{lines}\n]\n")
-    write_text_atomic(out / HEAD, json.dumps(head, indent=1) + "\n")
+    json_file.write_rows(out / VIDEOS, [_entry(video) for video in videos])
+    write_head(out, head)
 
 
 def _head(plan: Plan, out: Path) -> dict[str, Any]:
@@ -99,14 +99,13 @@ def _entry(video: Video) -> dict[str, Any]:
 
 
 def _has_own_features(out: Path) -> bool:
-    streams = read_json(out / HEAD).get("streams", {})
-    return any((out / stream).is_dir() for stream in streams)
+    return any((out / stream).is_dir() for stream in read_head(out).streams)
 
 
 # -- merging -------------------------------------------------------------------------------------
 def _merged(plan: Plan, out: Path, head: dict[str, Any]) -> tuple[dict[str, Any], list[Video]]:
     """Return head and videos of the existing store with the plan's streams added or replaced."""
-    store, old = read_store(out), read_json(out / HEAD)
+    store, old = read_store(out), load_head(out)
     _refuse_misfits(plan, store, old)
     base = store.base.resolve()
     here = plan.root.resolve()

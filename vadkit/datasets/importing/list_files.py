@@ -20,6 +20,7 @@ from pathlib import Path
 from vadkit.datasets.importing.features import Feature
 from vadkit.datasets.importing.file_names import read_name
 from vadkit.datasets.importing.streams import stream_of
+from vadkit.files import cannot_read
 from vadkit.problems import Place, Problem, VadkitError, fail
 
 LINE = re.compile(r"\s*(?P<path>.*?\.(?:npy|txt))\s*(?:[\s,;]\s*(?P<label>\S.*?))?\s*$")
@@ -63,7 +64,7 @@ def read_list_file(path: Path) -> list[Listed]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        fail(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}")
+        cannot_read(path, error)
     except UnicodeDecodeError as error:
         fail(f"{path}: is not UTF-8 text (byte {error.start})", hint="--list takes text files, one feature file a line")
     found, problems = [], []

@@ -24,7 +24,7 @@ from vadkit.datasets.importing.shapes import given_axes
 from vadkit.datasets.importing.streams import given_streams
 from vadkit.datasets.importing.table import read_table
 from vadkit.problems import Problem, VadkitError, fail
-from vadkit.store.index import is_plain_name
+from vadkit.store.names import is_plain_name
 from vadkit.video import SPLITS, Video
 
 LABELS = {"normal": 0, "abnormal": 1, "anomaly": 1, "anomalous": 1, "anomalies": 1}

@@ -15,7 +15,7 @@ from vadkit.datasets.importing.features import Files, uneven
 from vadkit.datasets.importing.scan import Found
 from vadkit.datasets.importing.shapes import Shape, find_axes, ordered, read_shape
 from vadkit.problems import Problem, VadkitError, fail
-from vadkit.store.index import AXES
+from vadkit.store.store_json import AXES
 from vadkit.video import Video
 
 Progress = Callable[[str, int, int], None]  # what is done, how many of it, of how many
@@ -232,7 +232,7 @@ def unlisted_notes(unlisted: Sequence[Found], data_set: str) -> list[str]:
     others = [str(file.below) for file in arrays if file not in truths]
     notes = [
         f"{file.below} looks like a truth file and is not used; to check it against the intervals: "
-        f"vadkit data audit STORE --legacy-truth {file.path}"
+        f"vadkit store check STORE --labels {file.path}"
         for file in truths
     ]
     count = "a .npy file is" if len(others) == 1 else f"{len(others)} .npy files are"

@@ -50,7 +50,7 @@ def plan_known(
         example = identified.unlisted[0].below
         fail(
             f"{root}: none of the {len(identified.unlisted)} files is of a video of {data_set}, e.g. {example}",
-            hint="the names must be those of the data set; for your own videos: vadkit data import own",
+            hint="the names must be those of the data set; for your own videos: vadkit store import own",
         )
     chosen = choose(identified.features, lists, named) if lists else Chosen(identified.features)
     found = group(chosen.features)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
+from vadkit.files import cannot_read
 from vadkit.problems import fail
 
 SUFFIXES = (".npy", ".txt")
@@ -57,7 +58,7 @@ def find_files(root: Path) -> list[Found]:
 
 
 def _unreadable(error: OSError) -> NoReturn:
-    fail(f"{error.filename}: cannot be read: {(error.strerror or str(error)).lower()}")
+    cannot_read(error.filename, error)
 
 
 def _listed(others: Counter[str]) -> str:

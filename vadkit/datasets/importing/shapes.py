@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vadkit.problems import fail
 from vadkit.store.array_file import open_features
-from vadkit.store.index import AXES
+from vadkit.store.store_json import AXES
 from vadkit.store.text_file import text_shape
 
 Shape = tuple[int, int, int]

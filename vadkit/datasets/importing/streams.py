@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from vadkit.datasets.importing.scan import Found, find_files
 from vadkit.problems import fail
-from vadkit.store.index import is_plain_name
+from vadkit.store.names import is_plain_name
 
 # A word in a folder's name -> the stream. Of two words in one name the earlier line counts.
 WORDS = {

@@ -17,8 +17,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from vadkit.files import cannot_read
 from vadkit.problems import Place, Problem, VadkitError, fail, nearest
-from vadkit.store.index import is_plain_name
+from vadkit.store.names import is_plain_name
 from vadkit.video import SPLITS, Video
 
 # Names that a column may have -> ours.
@@ -54,7 +55,7 @@ def read_table(path: Path, closed: bool = False) -> list[Video]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        fail(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}")
+        cannot_read(path, error)
     except UnicodeDecodeError as error:
         fail(f"{path}: is not UTF-8 text (byte {error.start})", hint="save it as CSV in UTF-8")
     if not text.strip():

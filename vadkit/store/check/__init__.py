@@ -1,5 +1,5 @@
-"""Is a store what it says? ``verify`` looks at everything, ``summary`` tells what is in it.
+"""Is a store as it says? ``verify`` checks its files, without knowledge of data sets (``vadkit.datasets.auditing``).
 
-``findings`` is what can be wrong; ``indexes`` holds store.json, videos.json and the manifest up to each other;
-``arrays`` looks at one array file, ``packs`` at the packed cache.
+``finding`` is what can be wrong; ``indexes`` compares store.json, videos.json and the manifest; ``array_scan`` reads
+every array file once; ``packs`` compares packed streams with their files.
 """

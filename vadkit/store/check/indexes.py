@@ -1,19 +1,24 @@
-"""Hold store.json, videos.json and the manifest up to each other, and to the folders."""
+"""Compare store.json, videos.json and the manifest with each other."""
 
 from __future__ import annotations
 
+import contextlib
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vadkit.backbones.recipe import RANDOM
 from vadkit.problems import VadkitError, fail
-from vadkit.store.check.findings import Finding, from_problems
-from vadkit.store.index import HEAD, MANIFEST, VIDEOS, Store, read_json, read_store
+from vadkit.store.check.finding import Finding, from_problems
+from vadkit.store.index import Store, read_store
 from vadkit.store.manifest import Line, read_manifest
+from vadkit.store.names import HEAD, MANIFEST, VIDEOS
+from vadkit.store.store_json import StoreJson, read_head
 from vadkit.video import Video
+
+FIX = "correct the file, or rerun the original 'vadkit extract' command"
 
 
 @dataclass
@@ -22,27 +27,31 @@ class Indexes:
 
     Attributes:
         store: store.json and videos.json, if both are sound.
-        head: store.json alone, if it is a mapping.
+        head: store.json alone, if it is sound.
         lines: the manifest, by video; empty if there is none.
         has_manifest: whether there is one.
     """
 
     root: Path
     store: Store | None = None
-    head: dict[str, Any] = field(default_factory=dict)
+    head: StoreJson | None = None
     lines: dict[str, Line] = field(default_factory=dict)
     has_manifest: bool = False
 
     @property
     def done(self) -> dict[str, Line]:
-        return {name: line for name, line in self.lines.items() if line["state"] == "done"}
+        return {name: line for name, line in self.lines.items() if line.state == "done"}
 
     @property
     def dims(self) -> dict[str, int]:
-        """Widths by stream, as far as store.json tells."""
-        streams = self.head.get("streams")
-        told = streams.items() if isinstance(streams, dict) else ()
-        return {name: about["dim"] for name, about in told if isinstance(about, dict) and type(about.get("dim")) is int}
+        """Widths by stream, as far as store.json says."""
+        return {name: stream.dim for name, stream in self.head.streams.items()} if self.head else {}
+
+    def by_manifest(self) -> Store:
+        """Return a store without videos whose streams are those of store.json, or else of the manifest."""
+        found = {stream: array.shape[-1] for line in self.done.values() for stream, array in line.arrays.items()}
+        dims = self.dims or found
+        return Store(self.root, 1, dims, {stream: {} for stream in dims}, ("normal",), ())
 
 
 def read_indexes(root: Path) -> tuple[Indexes, list[Finding]]:
@@ -53,22 +62,21 @@ def read_indexes(root: Path) -> tuple[Indexes, list[Finding]]:
         fail(f"{root}: is no feature store: it has neither {HEAD} nor {VIDEOS} nor {MANIFEST}")
     indexes = Indexes(root, has_manifest=(root / MANIFEST).exists())
     findings: list[Finding] = []
-    try:
-        head = read_json(root / HEAD)
-        indexes.head = head if isinstance(head, dict) else {}
-    except VadkitError:
-        pass  # told below
+    with contextlib.suppress(VadkitError):  # reported below
+        indexes.head = read_head(root)
     try:
         indexes.store = read_store(root)
     except VadkitError as error:
         for problem in error.problems:
-            said = problem.place.file if problem.place else problem.message
-            findings += from_problems(root, VIDEOS if VIDEOS in said else HEAD, [problem])
+            name = VIDEOS if VIDEOS in (problem.place.file if problem.place else problem.message) else HEAD
+            findings += from_problems("index", root / name, [problem], FIX)
     try:
         indexes.lines, wrong = read_manifest(root)
-        findings += [Finding(MANIFEST, text.removeprefix(f"{root / MANIFEST}: ")) for text in wrong]
+        todo = "rerun the original 'vadkit extract' command: it extracts the video again"
+        where = str(root / MANIFEST)
+        findings += [Finding("manifest", text.removeprefix(f"{where}: "), todo, file=where) for text in wrong]
     except VadkitError as error:
-        findings += from_problems(root, MANIFEST, error.problems)
+        findings += from_problems("manifest", root / MANIFEST, error.problems, FIX)
     return indexes, findings
 
 
@@ -76,109 +84,84 @@ def check_indexes(indexes: Indexes) -> Iterator[Finding]:
     """Yield where the files contradict each other or themselves."""
     if indexes.store is not None:
         yield from _recipes(indexes.store)
-    if not indexes.has_manifest:
-        if "made_with" in indexes.head:
-            yield Finding(
-                MANIFEST,
-                "is missing: what the files held when they were made is not known any more",
-                "'vadkit extract' with the words that made the store makes everything anew",
-            )
-        return
-    for name, line in indexes.done.items():
-        yield from _line(indexes, name, line)
-    if indexes.store is None:
-        return
-    videos = {video.name: video for video in indexes.store.videos}
-    for name, video in videos.items():
-        if name not in indexes.done:
-            broken = "says that it is broken" if name in indexes.lines else "does not know it"
-            yield Finding(VIDEOS, f"names video '{name}', but the manifest {broken}")
-        else:
-            yield from _video(video, indexes.done[name])
-    for name in indexes.done:
-        if name not in videos:
-            yield Finding(
-                VIDEOS,
-                f"lacks video '{name}', whose features are there by the manifest",
-                "run 'vadkit extract' with the same words: it writes the file at its end",
-            )
+    manifest = str(indexes.root / MANIFEST)
+    if indexes.has_manifest:
+        for name, line in indexes.done.items():
+            for what in _line(indexes, line):
+                yield Finding("manifest", f"video '{name}' {what}", FIX, name, manifest)
+        yield from _videos(indexes)
+    elif indexes.head is not None and indexes.head.made_with is not None:
+        what = "is missing: whether files have changed since they were extracted cannot be checked"
+        yield Finding(
+            "manifest", what, "the original 'vadkit extract' command extracts everything again", file=manifest
+        )
 
 
 def _recipes(store: Store) -> Iterator[Finding]:
-    """Yield what is wrong with the recipes by themselves."""
-    clocks = {}
+    """Yield where recipes contradict themselves or each other."""
     for stream, recipe in store.recipes.items():
-        if not recipe:
-            continue
-        frames = recipe.get("snippet_frames", store.snippet_frames)
-        if frames != store.snippet_frames:
-            yield Finding(
-                HEAD,
-                f"stream '{stream}' was made of snippets of {frames} frames, the store says {store.snippet_frames}",
-            )
-        weights = recipe.get("weights")
-        if recipe.get("pretrained") is True and weights == "random":
-            yield Finding(HEAD, f"stream '{stream}' is said to be of pretrained weights and of random ones")
-        if isinstance(weights, str) and weights != "random" and not _is_sha256(weights):
-            yield Finding(HEAD, f"the weights of stream '{stream}' are '{weights}', which is no SHA-256")
-        clocks[stream] = {key: recipe.get(key) for key in ("fps", "stride", "tail")}
+        for what in _recipe(store, recipe):
+            yield Finding("recipe", f"stream '{stream}' {what}", FIX, file=str(store.root / HEAD))
+    clocks = {
+        stream: {key: recipe.get(key) for key in ("fps", "stride", "tail")}
+        for stream, recipe in store.recipes.items()
+        if recipe
+    }
     for stream, clock in clocks.items():
         first = next(iter(clocks))
         for key, value in clock.items():
             if value != clocks[first][key]:
-                yield Finding(HEAD, f"stream '{stream}' has {key} {value}, but '{first}' {clocks[first][key]}")
+                what = f"stream '{stream}' has {key} {value}, but '{first}' {clocks[first][key]}"
+                yield Finding("recipe", what, FIX, file=str(store.root / HEAD))
+
+
+def _recipe(store: Store, recipe: Mapping[str, Any]) -> Iterator[str]:
+    frames = recipe.get("snippet_frames", store.snippet_frames)
+    if frames != store.snippet_frames:
+        yield f"is of snippets of {frames} frames, the store of {store.snippet_frames}"
+    weights = recipe.get("weights")
+    if recipe.get("pretrained") is True and weights == RANDOM:
+        yield "claims both pretrained and random weights"
+    if isinstance(weights, str) and weights != RANDOM and not _is_sha256(weights):
+        yield f"has the weights '{weights}', which is no SHA-256"
 
 
 def _is_sha256(text: str) -> bool:
     return len(text) == 64 and all(c in "0123456789abcdef" for c in text)
 
 
-def _line(indexes: Indexes, name: str, line: Line) -> Iterator[Finding]:
+def _line(indexes: Indexes, line: Line) -> Iterator[str]:
     """Yield what is wrong with one line of the manifest."""
-    where, arrays = f"video '{name}'", line.get("arrays", {})
-    for stream in indexes.dims:
-        if stream not in arrays:
-            yield Finding(
-                MANIFEST,
-                f"{where} has no features of stream '{stream}'",
-                "a run that was to make them did not end; start it again",
-            )
-    rows = {stream: array["shape"][-2] for stream, array in arrays.items() if len(array["shape"]) in (2, 3)}
-    for stream, count in rows.items():
-        if count != line.get("snippets", count):
-            yield Finding(MANIFEST, f"{where} has {line['snippets']} snippets, but stream '{stream}' {count} rows")
-    for stream, array in arrays.items():
+    for stream in indexes.dims.keys() - line.arrays.keys():
+        yield f"has no features of stream '{stream}': the run that was to extract them did not end"
+    for stream, array in line.arrays.items():
+        if array.shape[-2] != (line.snippets or array.shape[-2]):
+            yield f"has {line.snippets} snippets, but stream '{stream}' {array.shape[-2]} rows"
         dim = indexes.dims.get(stream)
-        if dim is None and indexes.head:
-            yield Finding(MANIFEST, f"{where} has features of a stream '{stream}', which store.json does not know")
-        elif dim is not None and (not array["shape"] or array["shape"][-1] != dim):
-            told = f"stream '{stream}' has shape {array['shape']}, by store.json it is {dim} wide"
-            yield Finding(MANIFEST, f"{where}: {told}")
-    yield from _clock(indexes, where, line)
+        if dim is None and indexes.head is not None:
+            yield f"has features of a stream '{stream}', which is not in store.json"
+        elif dim is not None and array.shape[-1] != dim:
+            yield f"has stream '{stream}' of shape {array.shape}, by store.json it is {dim} wide"
+    yield from _clock(indexes, line)
 
 
-def _clock(indexes: Indexes, where: str, line: Line) -> Iterator[Finding]:
-    """Yield where the number of snippets, of frames and the length do not go together."""
-    streams = indexes.head.get("streams")
-    recipes = [about.get("recipe") or {} for about in streams.values()] if isinstance(streams, dict) else []
-    recipe: Mapping[str, Any] = next((told for told in recipes if "tail" in told), {})
-    expected = _snippets(line["num_frames"], recipe)
-    if expected is not None and line.get("snippets", expected) != expected:
-        yield Finding(
-            MANIFEST,
-            f"{where} has {line['num_frames']} frames, which are {expected} snippets by the tail "
-            f"rule '{recipe['tail']}', not {line['snippets']}",
+def _clock(indexes: Indexes, line: Line) -> Iterator[str]:
+    """Yield where the numbers of snippets and frames and the duration contradict each other."""
+    recipes = [stream.recipe or {} for stream in indexes.head.streams.values()] if indexes.head else []
+    recipe: Mapping[str, Any] = next((recipe for recipe in recipes if "tail" in recipe), {})
+    expected = _snippets(line.num_frames, recipe)
+    if expected is not None and (line.snippets or expected) != expected:
+        yield (
+            f"has {line.num_frames} frames, which are {expected} snippets by the tail rule '{recipe['tail']}', "
+            f"not {line.snippets}"
         )
-    duration = line.get("duration")
-    if duration is not None and not math.isclose(duration, line["num_frames"] / line["fps"], abs_tol=2 / line["fps"]):
-        yield Finding(
-            MANIFEST,
-            f"{where} has {line['num_frames']} frames at {line['fps']:g} a second, which are not {duration:g} s",
-        )
+    duration, fps = line.duration, line.fps
+    if duration is not None and not math.isclose(duration, line.num_frames / fps, abs_tol=2 / fps):
+        yield f"has {line.num_frames} frames at {fps:g} a second, which are not {duration:g} s"
 
 
 def _snippets(frames: int, recipe: Mapping[str, Any]) -> int | None:
-    """Return how many snippets a video of so many frames has; None if the recipe does not tell."""
+    """Return how many snippets a video of so many frames has; None if the recipe does not say."""
     n = recipe.get("snippet_frames")
     if type(n) is not int or n < 1 or recipe.get("stride", n) != n:
         return None
@@ -187,29 +170,26 @@ def _snippets(frames: int, recipe: Mapping[str, Any]) -> int | None:
     return None if count is None else max(1, count)
 
 
-def _video(video: Video, line: Line) -> Iterator[Finding]:
-    """Yield where videos.json and the manifest differ about one video."""
-    who = f"video '{video.name}' has"
-    if video.num_frames is not None and video.num_frames != line["num_frames"]:
-        yield Finding(VIDEOS, f"{who} {video.num_frames} frames, {line['num_frames']} by the manifest")
-    if video.fps is not None and not math.isclose(video.fps, line["fps"], rel_tol=1e-6):
-        yield Finding(VIDEOS, f"{who} {video.fps:g} frames a second, {line['fps']:g} by the manifest")
-
-
-def strangers(indexes: Indexes) -> Iterator[Finding]:
-    """Yield the array files that no index names."""
-    named = {
-        stream: {f"{name}.npy" for name, line in indexes.done.items() if stream in line.get("arrays", {})}
-        for stream in indexes.dims
-    }
-    for stream, names in named.items():
-        folder = indexes.root / stream
-        if not folder.is_dir():
+def _videos(indexes: Indexes) -> Iterator[Finding]:
+    """Yield where videos.json and the manifest differ."""
+    if indexes.store is None:
+        return
+    file = str(indexes.root / VIDEOS)
+    videos = {video.name: video for video in indexes.store.videos}
+    for name, video in videos.items():
+        if name not in indexes.done:
+            broken = "says that it is broken" if name in indexes.lines else "does not list it"
+            yield Finding("index", f"lists video '{name}', but the manifest {broken}", FIX, name, file)
             continue
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            if entry.name not in names and not entry.name.startswith(".vadkit-"):
-                yield Finding(
-                    f"{stream}/{entry.name}",
-                    "is not in the manifest: nobody knows how it was made",
-                    "remove it, or let 'vadkit extract' make it",
-                )
+        for what in _video(video, indexes.done[name]):
+            yield Finding("index", f"video '{name}' has {what}", FIX, name, file)
+    for name in indexes.done.keys() - videos.keys():
+        what = f"lacks video '{name}', which has features by the manifest"
+        yield Finding("index", what, "rerun the original 'vadkit extract' command: it writes the file", name, file)
+
+
+def _video(video: Video, line: Line) -> Iterator[str]:
+    if video.num_frames is not None and video.num_frames != line.num_frames:
+        yield f"{video.num_frames} frames, {line.num_frames} by the manifest"
+    if video.fps is not None and not math.isclose(video.fps, line.fps, rel_tol=1e-6):
+        yield f"{video.fps:g} frames a second, {line.fps:g} by the manifest"

@@ -1,118 +1,135 @@
-"""Look at every file of a store: is it there, whole, finite, of the right shape, and as the manifest says?"""
+"""Check every file of a store by itself: does it exist, is it whole, finite, of the right shape, and as the manifest
+says?"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vadkit.problems import VadkitError
-from vadkit.store.align import misaligned
-from vadkit.store.array_file import check_finite
-from vadkit.store.check.arrays import check_array
-from vadkit.store.check.findings import Finding, Report, from_problems
-from vadkit.store.check.indexes import Indexes, check_indexes, read_indexes, strangers
+from vadkit.store.check.array_scan import Progress, Scanned, scan
+from vadkit.store.check.finding import Finding
+from vadkit.store.check.indexes import Indexes, check_indexes, read_indexes
 from vadkit.store.check.packs import check_packs
-from vadkit.store.index import VIDEOS, Store
+from vadkit.store.index import Store
 from vadkit.store.manifest import source_of
 from vadkit.store.reader import originals, without_originals
+from vadkit.video import Video
 
-Progress = Callable[[int, int], None]  # arrays done, arrays in all
+
+@dataclass
+class Verified:
+    """What ``verify`` found. ``store`` is None if store.json or videos.json cannot be used."""
+
+    root: Path
+    store: Store | None = None
+    scanned: list[Scanned] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_sound(self) -> bool:
+        return not any(finding.fault for finding in self.findings)
+
+    @property
+    def notes(self) -> list[str]:
+        return [finding.what for finding in self.findings if not finding.fault]
+
+    @property
+    def bytes(self) -> int:
+        return sum(one.size for one in self.scanned)
 
 
-def verify(root: Path | str, videos: bool = False, progress: Progress | None = None) -> Report:
-    """Return what is wrong with the store in ``root``.
+def verify(root: Path | str, videos: bool = False, content: bool = True, progress: Progress | None = None) -> Verified:
+    """Return what is wrong with the files of the store in ``root``.
 
     Args:
-        videos: also look whether the video files are those that the features were made of.
-        progress: called after each array.
+        videos: also check whether the video files are those that the features were extracted from.
+        content: read all numbers and hash the files; otherwise only headers and lengths.
+        progress: called with how much is done.
 
     Raises VadkitError if there is no store.
     """
     root = Path(root)
     indexes, findings = read_indexes(root)
-    report = Report(root, findings=findings)
-    report.findings += check_indexes(indexes)
     store = indexes.store
     alone = without_originals(store) if store is not None else set()
+    result = Verified(root, store, _scan(indexes, alone, content, progress), findings)
+    result.findings += check_indexes(indexes)
+    result.findings += [finding for one in result.scanned for finding in one.findings]
     if indexes.has_manifest:
-        _by_manifest(indexes, alone, report, progress)
-    elif store is not None:
-        report.notes.append("there is no manifest, so nobody knows what the files held when they were made")
-        _by_store(store, alone, report, progress)
+        result.findings += _unlisted(indexes)
     if store is not None:
-        report.findings += check_packs(store, alone)
-        report.notes += store.warnings
-    report.notes += [f"stream '{stream}' is only in its pack: its own files are gone" for stream in sorted(alone)]
-    broken = len(indexes.lines) - len(indexes.done)
-    if broken:
-        report.notes.append(f"{broken} videos could not be used when the store was made; the manifest says why")
-    left = [path.name for path in (*root.glob(".vadkit-*"), *root.glob("*/.vadkit-*"))]
-    if left:
-        told = "temporary files of a run that was killed; the next 'vadkit extract' removes them"
-        report.notes.append(f"{len(left)} {told}")
+        result.findings += check_packs(store, alone, content)
     if videos:
-        report.findings += _sources(indexes)
-    return report
+        result.findings += _sources(indexes)
+    result.findings += _notes(indexes, alone)
+    return result
 
 
-def _by_manifest(indexes: Indexes, alone: set[str], report: Report, progress: Progress | None) -> None:
-    wanted = [
-        (f"{stream}/{name}.npy", indexes.dims.get(stream), array)
-        for name, line in indexes.done.items()
-        for stream, array in line.get("arrays", {}).items()
-        if stream not in alone
-    ]
-    report.videos = len(indexes.done)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing and mapping let other threads run
-        for findings, size in pool.map(lambda given: check_array(report.root, *given), wanted):
-            report.findings += findings
-            report.arrays, report.bytes = report.arrays + 1, report.bytes + size
-            if progress:
-                progress(report.arrays, len(wanted))
-    report.findings += strangers(indexes)
-
-
-def _by_store(store: Store, alone: set[str], report: Report, progress: Progress | None) -> None:
-    """Look at what store.json and videos.json name, wherever it lies."""
+def _scan(indexes: Indexes, alone: set[str], content: bool, progress: Progress | None) -> list[Scanned]:
+    """Scan the files of the videos that videos.json or the manifest names."""
+    store = indexes.store or indexes.by_manifest()
     try:
         stored = originals(store, alone)
-    except VadkitError:  # a pack without which there is nothing to look at; it is told with the packs
-        return
-    report.videos = len(store.videos)
-    total = len(store.videos) * len(store.dims)
-    for video in store.videos:
-        counts = {}
-        for stream in store.dims:
-            try:
-                features = stored.read(video, stream)
-                check_finite(features, f"video '{video.name}', stream '{stream}'")
-                counts[stream], report.bytes = features.shape[1], report.bytes + features.nbytes
-            except VadkitError as error:
-                file = os.path.relpath(stored.paths(video, stream)[0], store.root)
-                report.findings += from_problems(store.root, file, error.problems)
-            report.arrays += 1
-            if progress:
-                progress(report.arrays, total)
-        if counts:
-            report.findings += from_problems(store.root, VIDEOS, misaligned(video.name, counts))
+    except VadkitError:  # a pack without which there is nothing to read; it is reported with the packs
+        return []
+    known = {video.name for video in store.videos}
+    more = [_video(name, indexes) for name in indexes.done if name not in known]
+    arrays = {(name, stream): array for name, line in indexes.done.items() for stream, array in line.arrays.items()}
+    return scan(stored, [*store.videos, *more], arrays, content, progress)
+
+
+def _video(name: str, indexes: Indexes) -> Video:
+    line = indexes.done[name]
+    return Video(name, "test", 0, num_frames=line.num_frames, fps=line.fps)
+
+
+def _unlisted(indexes: Indexes) -> Iterator[Finding]:
+    """Yield the array files that the manifest does not name."""
+    for stream in indexes.dims:
+        folder = indexes.root / stream
+        names = {f"{name}.npy" for name, line in indexes.done.items() if stream in line.arrays}
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if folder.is_dir() else ():
+            if entry.name not in names and not entry.name.startswith(".vadkit-"):
+                what = "is not in the manifest: how it was extracted is unknown"
+                yield Finding("file-extra", what, "delete it, or let 'vadkit extract' write it", file=entry.path)
 
 
 def _sources(indexes: Indexes) -> Iterator[Finding]:
-    """Yield the videos whose files are gone or others than the features were made of."""
-    if indexes.store is None:
-        return
-    for video in indexes.store.videos:
+    """Yield the videos whose files are gone or have changed."""
+    for video in indexes.store.videos if indexes.store is not None else ():
         line = indexes.done.get(video.name)
-        if line is None or video.file is None or line["source"] is None:
+        if line is None or video.file is None or line.source is None:
             continue
-        found = source_of(indexes.root / video.file)
+        path = indexes.root / video.file
+        found = source_of(path)
         if found is None:
-            yield Finding(video.file, f"the video of '{video.name}' is not there any more")
-        elif found != line["source"]:
-            yield Finding(
-                video.file,
-                f"the video of '{video.name}' is another one than its features were made of",
-                "extract again: changed videos are made anew",
-            )
+            what, todo = f"the video of '{video.name}' is missing", "put it back, or leave out --videos"
+        elif found != line.source:
+            what = f"the video of '{video.name}' differs from the file its features came from"
+            todo = "rerun the original 'vadkit extract' command: changed videos are extracted again"
+        else:
+            continue
+        yield Finding("source", what, todo, video.name, str(path))
+
+
+def _notes(indexes: Indexes, alone: set[str]) -> Iterator[Finding]:
+    """Yield what is no fault, but should be known."""
+    root = indexes.root
+    if not indexes.has_manifest:
+        what = "there is no manifest: whether files have changed since they were written cannot be checked"
+        yield Finding("manifest", what, fault=False)
+    for warning in indexes.store.warnings if indexes.store is not None else ():
+        yield Finding("index", warning, fault=False)
+    for stream in sorted(alone):
+        yield Finding("pack", f"stream '{stream}' is only in its pack: its own files are gone", fault=False)
+    broken = len(indexes.lines) - len(indexes.done)
+    if broken:
+        what = f"{broken} videos could not be used when the store was extracted; the manifest says why"
+        yield Finding("manifest", what, fault=False)
+    left = [*root.glob(".vadkit-*"), *root.glob("*/.vadkit-*")]
+    if left:
+        what = f"{len(left)} temporary files of a run that was killed; the next 'vadkit extract' removes them"
+        yield Finding("file-extra", what, fault=False)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("store", type=Path, metavar="STORE", help="folder of the store")
-    parser.add_argument("--streams", nargs="+", default=[], metavar="NAME", help="only these (default all)")
+    parser.add_argument("--streams", nargs="+", default=[], metavar="NAME", help="only these (default: all)")
     parser.add_argument(
         "--dtype",
         choices=("float32", "float16"),
         default="float32",
-        help="float16 takes half the room and rounds to 11 bits (default float32)",
+        help="float16 takes half the space and rounds to 11 bits (default: float32)",
     )
-    parser.add_argument("--remove", action="store_true", help="delete the packed files instead")
+    parser.add_argument("--remove", action="store_true", help="delete the packed files instead of writing them")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """Write a stand-in of a published feature set: real names, lengths and intervals, made-up numbers.
 
-The full XD-Violence takes 49 GB, UCF-Crime 35 GB, ShanghaiTech 0.8 GB. A second run continues the first one.
+The full XD-Violence takes 49 GB, UCF-Crime 35 GB, ShanghaiTech 0.8 GB. Rerun the same command to resume.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data_set", metavar="DATA_SET", help="xd_violence, ucf_crime or shanghaitech")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    parser.add_argument("--fraction", type=float, default=1.0, metavar="F", help="of the videos (default 1)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything that is made up (default 0)")
+    parser.add_argument("--fraction", type=float, default=1.0, metavar="F", help="share of the videos (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything that is made up (default: 0)")
     parser.add_argument("--streams", nargs="+", default=[], metavar="NAME", help="only these, e.g. rgb audio")
-    parser.add_argument("--width", type=int, metavar="N", help="numbers per snippet, not the published 1024 or 128")
+    parser.add_argument(
+        "--width", type=int, metavar="N", help="numbers per snippet (default: the published 1024 or 128)"
+    )
     parser.add_argument(
         "--linked-crops",
         action="store_true",
-        help="crops are hard links to crop 0: a fifth or tenth of the disk, but no good for timing",
+        help="crops are hard links to crop 0: a fifth or tenth of the disk space, but not for timing",
     )
-    parser.add_argument("--threads", type=int, default=2, help="that write (default 2)")
+    parser.add_argument("--threads", type=int, default=2, help="threads that write (default: 2)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Join stores that were made in the same way into a new one."""
+"""Merge stores with the same recipes into a new one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.store.merge import merge
 
     if len(args.stores) < 2:
-        fail("one store alone cannot be joined", hint="name two or more")
-    with bar() as tell:
-        merged = merge(args.stores, args.out, args.link, lambda done, total: tell("arrays", done, total))
+        fail("one store alone cannot be merged", hint="name two or more")
+    with bar() as progress:
+        merged = merge(args.stores, args.out, args.link, lambda done, total: progress("arrays", done, total))
     for note in merged.notes:
         print(f"note: {note}")
     print(f"{args.out}: {merged.videos} videos, {merged.arrays} arrays of {len(args.stores)} stores")

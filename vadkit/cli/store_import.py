@@ -1,4 +1,4 @@
-"""Make a store of features that are there already: an index of two JSON files that reads them where they lie.
+"""Make a store of existing features: an index of two JSON files that reads them in their folders.
 
 Published features of XD-Violence, UCF-Crime and ShanghaiTech are known by their names, in any folder below --root:
 one .npy file per crop (NAME__0.npy ...), all crops in one file, or C3D features as text. Labels and intervals come
@@ -25,16 +25,16 @@ WHAT = ("xd_violence", "ucf_crime", "shanghaitech", "own")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=WHAT, metavar="WHAT", help=", ".join(WHAT))
     parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder above the feature files")
-    parser.add_argument("--out", type=Path, metavar="STORE", help="folder of the store (stores/WHAT)")
-    there = parser.add_mutually_exclusive_group()
-    there.add_argument("--merge", action="store_true", help="add the streams found to the store that is there")
-    there.add_argument("--replace", action="store_true", help="write the index that is there anew")
+    parser.add_argument("--out", type=Path, metavar="STORE", help="folder of the store (default: stores/WHAT)")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--merge", action="store_true", help="add the streams found to the existing store")
+    existing.add_argument("--replace", action="store_true", help="overwrite the existing index")
     parser.add_argument(
         "--stream",
         action="append",
         default=[],
         metavar="NAME=FOLDER",
-        help="a stream's folder, where folder names do not tell; then only such folders are read",
+        help="a stream's folder, where folder names do not say; then only such folders are read",
     )
     parser.add_argument(
         "--list",
@@ -50,20 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=ORDER",
-        help="crops_first or snippets_first, where a file holds all crops and shapes do not tell",
+        help="crops_first or snippets_first, where a file holds all crops and shapes do not say",
     )
     parser.add_argument(
         "--intervals",
         choices=("half_open", "closed", "umil"),
         default="half_open",
         help="how intervals are read: without their last frame (half_open, as annotated), with it "
-        "(closed, as RTFM), or as the authors of UMIL changed 14 videos of UCF-Crime",
+        "(closed, as RTFM), or as the authors of UMIL changed 14 videos of UCF-Crime (default: half_open)",
     )
     parser.add_argument(
         "--segments",
         type=int,
         metavar="N",
-        help="features are of N equal parts of each video (found out where it can be)",
+        help="features are of N equal parts of each video (default: detected where possible)",
     )
     parser.add_argument("--complete", action="store_true", help="leave out videos that lack a stream")
     parser.add_argument(
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_facts(plan, out), indent=1))
     else:
-        _tell(plan, out)
+        _print(plan, out)
     return 0
 
 
@@ -102,7 +102,7 @@ def _check(args: argparse.Namespace) -> None:
         if args.what != "own" and value is not None:
             fail(f"{option} is for your own videos; {args.what} has its labels and splits")
     if args.intervals == "umil" and args.what != "ucf_crime":
-        fail("--intervals umil is of UCF-Crime only")
+        fail("--intervals umil is for UCF-Crime only")
     if args.segments is not None and args.segments < 1:
         fail(f"--segments {args.segments}: must be 1 or more")
 
@@ -153,7 +153,7 @@ def _facts(plan: Plan, out: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _tell(plan: Plan, out: Path) -> None:
+def _print(plan: Plan, out: Path) -> None:
     columns = ("split", "stream", "videos", "abnormal", "files", "crops", "snippets", "lengths", "width")
     rows = [
         (
@@ -175,7 +175,7 @@ def _tell(plan: Plan, out: Path) -> None:
     for note in plan.notes:
         print(f"note: {note}")
     print(f"\nwritten: {out} (intervals {plan.intervals}); the features stay in {plan.root}")
-    print(f"next: vadkit data audit {out}")
+    print(f"next: vadkit store check {out}")
 
 
 def _join(numbers: list[int]) -> str:

@@ -1,26 +1,35 @@
-"""One thing that is wrong with a data set, for somebody who has to mend it."""
+"""One thing that is wrong with a store, for somebody who has to fix it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-# What an audit can find. Notes are worth knowing, but nothing is wrong with the data.
+from vadkit.problems import Problem
+
+# What a check can find. Notes are worth knowing, but nothing is wrong with the data.
 KINDS = {
+    "index": "store.json or videos.json that is broken or contradicts itself",
+    "manifest": "a manifest that is broken or contradicts the other files",
+    "recipe": "a recipe that contradicts itself or another stream's",
+    "pack": "a packed stream that is not as its files",
+    "source": "a video file that is missing or has changed",
     "video-missing": "a video of the published data set that is not in the store",
-    "video-unknown": "a video that the published data set has not got",
+    "video-unknown": "a video that is not in the published data set",
     "label": "label other than annotated",
     "split": "split other than published",
     "classes": "classes other than annotated",
     "intervals": "intervals other than annotated",
     "intervals-none": "an abnormal test video without intervals",
-    "intervals-outside": "an interval behind the end of the features",
+    "intervals-outside": "an interval after the end of the features",
     "balance": "too few videos of a label or class",
-    "file-missing": "a file of the store that is not there",
+    "file-missing": "a missing file of the store",
     "file-broken": "a file that cannot be read",
-    "file-extra": "a feature file of no video",
+    "file-changed": "a file that is not as the manifest says",
+    "file-extra": "an unlisted feature file",
     "crops": "another number of crops than other videos",
     "length-crops": "crops of one video differ in length",
     "length-streams": "streams of one video differ in length",
@@ -41,13 +50,13 @@ KINDS = {
     "truth-video": "labels of a video that differ",
     "list-name": "a name in a list that is not exactly a video's",
     "list-video": "a list with videos too many or too few",
-    "list-order": "lines that code which counts lines reads wrongly",
+    "list-order": "lines that code which counts lines misreads",
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """``kind`` is one of ``KINDS``; ``fault`` is False for a note. ``video``, ``file`` are empty if it is of none."""
+    """``kind`` is one of ``KINDS``; ``fault`` is False for a note. ``video``, ``file`` are empty if there is none."""
 
     kind: str
     what: str
@@ -62,6 +71,16 @@ class Finding:
     def plain(self) -> dict[str, Any]:
         """Return it as plain data."""
         return asdict(self)
+
+
+def from_problems(kind: str, path: Path, problems: Iterable[Problem], todo: str, video: str = "") -> list[Finding]:
+    """Return the problems as findings of a file, without its name in front of each. ``todo`` is for those without."""
+    found = []
+    for problem in problems:
+        where = f"line {problem.place.line}, column {problem.place.column}: " if problem.place else ""
+        text = problem.message.removeprefix(f"{path}: ").removeprefix(f"{path} ")
+        found.append(Finding(kind, where + text, problem.hint or todo, video, str(path)))
+    return found
 
 
 def kinds(findings: Iterable[Finding]) -> dict[str, int]:

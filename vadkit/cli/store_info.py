@@ -1,4 +1,4 @@
-"""Tell what is in a store of features, and how it was made."""
+"""Show what is in a store of features, and its recipes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def lines(summary: Summary) -> Iterator[str]:
-    """Yield the lines that tell of a store."""
+    """Yield the lines about a store."""
     from vadkit.cli.tables import plain_table
 
     yield f"{summary.root}: {_videos(summary)}"
@@ -65,7 +65,7 @@ def _row(name: str, stream: Stream) -> tuple[str, ...]:
     lacking = f" ({stream.unreadable} unreadable)" if stream.unreadable else ""
     return (
         name,
-        str(stream.recipe.get("backbone", "not told")),
+        str(stream.recipe.get("backbone", "unknown")),
         str(stream.dim),
         "?" if stream.crops is None else str(stream.crops),
         _weights(stream),
@@ -80,12 +80,12 @@ def _weights(stream: Stream) -> str:
         return "RANDOM: means nothing"
     if isinstance(weights, str):
         return f"{weights[:12]}..."
-    return "none" if stream.recipe else "not told"
+    return "none" if stream.recipe else "unknown"
 
 
 def _recipe(name: str, stream: Stream) -> Iterator[str]:
     if not stream.recipe:
-        yield f"{name}: how it was made is not known"
+        yield f"{name}: its recipe is unknown"
         return
     yield f"{name}"
     for key, value in stream.recipe.items():
@@ -95,7 +95,7 @@ def _recipe(name: str, stream: Stream) -> Iterator[str]:
     if stream.packed:
         yield f"  packed in {stream.packed}"
     if isinstance(stream.recipe.get("weights"), str) and not stream.random:
-        yield f"  licence of the weights: {stream.licence or 'not told'}"
+        yield f"  licence of the weights: {stream.licence or 'unknown'}"
 
 
 def _text(key: str, value: Any) -> str:
@@ -107,5 +107,5 @@ def _text(key: str, value: Any) -> str:
 def _times(summary: Summary) -> str:
     if not summary.clip_times:
         return ""
-    told = "; ".join(f"from {start:g} s on, every {step:.4g} s" for start, step in summary.clip_times[:3])
-    return f", {told}" + (f" (and {len(summary.clip_times) - 3} more rates)" if len(summary.clip_times) > 3 else "")
+    times = "; ".join(f"from {start:g} s on, every {step:.4g} s" for start, step in summary.clip_times[:3])
+    return f", {times}" + (f" (and {len(summary.clip_times) - 3} more rates)" if len(summary.clip_times) > 3 else "")

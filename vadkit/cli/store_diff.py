@@ -2,9 +2,9 @@
 
 Exit code 0: equal, bit for bit. 1: not equal.
 
-Features alone cannot tell all causes apart. With --video, features of that video are made anew by the recipe of
-a store, with one thing changed at a time (normalisation, colour order, frame rate, first frame, crops, ...), to
-see which change gives the other side's.
+Features alone cannot distinguish all causes. With --video, features of that video are extracted again by the recipe
+of a store, with one thing changed at a time (normalisation, colour order, frame rate, first frame, crops, ...), to
+see which change gives those of the other side.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NAMES = 5  # videos that are listed by name
 CAUSES = 8
 SHOWN = 6  # outcomes of a trial
-AGAIN = 1e-4  # features made anew that differ by more than this part of the largest number are said to
+AGAIN = 1e-4  # re-extracted features that differ by more than this part of the largest number are reported
 SURE = {"certain": "", "likely": "likely: ", "possible": "possible: "}
 
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compare this stream only; A's name and B's where they differ",
     )
     parser.add_argument("--video", metavar="FILE", help="try causes on this video; A or B must be a store")
-    parser.add_argument("--name", help="the video's name in A and B, if its file is called otherwise")
+    parser.add_argument("--name", help="the video's name in A and B, if its file has another name")
     parser.add_argument(
         "--weights",
         action="append",
@@ -57,9 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         dest="first",
         metavar="ROW",
-        help="first row to try; later ones tell more if a video begins with a still",
+        help="first row to try; later ones say more if a video begins with a still",
     )
-    parser.add_argument("--device", default="cpu", help="where networks run: cpu, cuda, auto (cpu)")
+    parser.add_argument("--device", default="cpu", help="where networks run: cpu, cuda, auto (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.cli.bar import bar
     from vadkit.diff.compare import compare
 
-    with bar() as tell:
-        comparison, a, b = compare(args.a, args.b, args.stream, tell)
+    with bar() as progress:
+        comparison, a, b = compare(args.a, args.b, args.stream, progress)
     if args.video:
         _explain(comparison, a, b, args)
     if args.json:
@@ -105,14 +105,14 @@ def _weights(given: list[str], stream: StreamComparison) -> str | None:
     return files.get(stream.a) or files.get(stream.b) or files.get("")
 
 
-def _show(told: str) -> None:
+def _show(trial: str) -> None:
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r\033[K{'trying: ' + told if told else ''}")
+        sys.stderr.write(f"\r\033[K{'trying: ' + trial if trial else ''}")
         sys.stderr.flush()
 
 
 def lines(comparison: Comparison) -> Iterator[str]:
-    """Yield the lines that tell of a comparison."""
+    """Yield the lines about a comparison."""
     yield f"A  {comparison.a}"
     yield f"B  {comparison.b}"
     for stream in comparison.streams:
@@ -129,12 +129,12 @@ def _stream(stream: StreamComparison) -> Iterator[str]:
     if stream.is_equal:
         yield f"{stream.title}: equal, {_videos(stream.videos)}"
         return
-    told = [f"{_videos(stream.videos)} in both"]
+    counts = [f"{_videos(stream.videos)} in both"]
     if stream.videos == stream.equal:
-        told.append("the numbers of all are the same")
+        counts.append("the numbers of all are the same")
     else:
-        told.append(f"{len(stream.differ)} differ" + (f", {stream.equal} are equal" if stream.equal else ""))
-    yield f"{stream.title}: {'; '.join(told)}"
+        counts.append(f"{len(stream.differ)} differ" + (f", {stream.equal} are equal" if stream.equal else ""))
+    yield f"{stream.title}: {'; '.join(counts)}"
     for side, names in (("A", stream.only_a), ("B", stream.only_b)):
         if names:
             yield f"  only in {side}: {_some(names)}"
@@ -167,7 +167,7 @@ def _trial(trial: Trial, maker: str) -> Iterator[str]:
     other = "B" if maker == "A" else "A"
     yield f"tried on '{trial.video}', rows {trial.rows[0]} to {trial.rows[1] - 1}, by {maker}'s recipe"
     if trial.again > AGAIN:
-        yield f"  made anew without a change, {maker}'s rows are off by {trial.again:.1%}: another file or machine?"
+        yield f"  re-extracted without a change, {maker}'s rows are off by {trial.again:.1%}: another file or machine?"
     tried = [o for o in trial.outcomes if o.explained is not None]
     yield from plain_table(
         ("  changed", f"explains of {other}", "cosine"), [_row(outcome) for outcome in tried[:SHOWN]]
@@ -207,7 +207,7 @@ def _some(names: list[str] | tuple[str, ...]) -> str:
 
 
 def _evidence(evidence: Evidence) -> Iterator[str]:
-    """Yield the figures, the same words for each stream."""
+    """Yield the figures, the same for each stream."""
     from vadkit.diff.causes import SURE as SURE_DRIFT
 
     shapes, numbers = evidence.shapes, evidence.numbers

@@ -1,8 +1,10 @@
-"""Check a store end to end: is what the files say what the annotation, the other files and the field say?
+"""Check a store: its files, itself, the annotation of its data set, and published label files.
 
-Videos, labels and intervals against the published ones; missing and left-over files; crops and lengths; NaN and
-constant rows; the same features under two names; and files that published code reads: a flat vector of labels,
-lists, intervals as text. The exit code is 1 if there are faults.
+Files are compared with the manifest, if there is one: length, shape and SHA-256; recipes and indexes with each other.
+Every store is checked for missing and unlisted files, NaN, constant rows, lengths that do not fit, and the same
+features under two names. Where the data set is known, so are videos, labels, splits and intervals.
+
+Exit code 0: no faults. 1: faults.
 """
 
 from __future__ import annotations
@@ -15,67 +17,77 @@ from typing import TYPE_CHECKING, Any
 from vadkit.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from vadkit.datasets.auditing.finding import Finding
-    from vadkit.datasets.auditing.run import Audit
+    from vadkit.datasets.auditing.run import Checked
+    from vadkit.store.check.finding import Finding
 
 DATA_SETS = ("xd_violence", "ucf_crime", "shanghaitech")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("store", type=Path, metavar="STORE", help="a store, or the index of an import")
-    parser.add_argument("--data-set", choices=DATA_SETS, help="which one it should be (what the store says)")
     parser.add_argument(
-        "--legacy-truth", type=Path, metavar="FILE", help="a flat .npy of frame labels, as published code has it"
+        "--annotation",
+        choices=DATA_SETS,
+        metavar="NAME",
+        help=f"the published data set that it should be: {', '.join(DATA_SETS)} (default: as the store says)",
     )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="also check a flat .npy of published frame labels")
     parser.add_argument(
-        "--legacy-list",
+        "--labels-list",
         type=Path,
         action="append",
         default=[],
         metavar="FILE",
-        help="a list file; that of test videos gives the order of --legacy-truth",
+        help="also check a list file; that of test videos gives the order of --labels",
     )
-    parser.add_argument("--legacy-intervals", type=Path, metavar="FILE", help="a text file of intervals")
-    parser.add_argument("--quick", action="store_true", help="read headers only: no NaN, constant rows, duplicates")
-    parser.add_argument("--show", type=int, default=5, metavar="N", help="findings of a kind to show (5; 0 is all)")
+    parser.add_argument("--labels-intervals", type=Path, metavar="FILE", help="also check a text file of intervals")
+    parser.add_argument(
+        "--videos", action="store_true", help="also check that the video files are those the features came from"
+    )
+    parser.add_argument("--quick", action="store_true", help="headers and lengths only: no NaN, hashes, duplicates")
+    parser.add_argument(
+        "--show", type=int, default=5, metavar="N", help="findings of a kind to show, 0 for all (default: 5)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, with every finding")
 
 
 def run(args: argparse.Namespace) -> int:
     from vadkit.cli.bar import bar
-    from vadkit.datasets.auditing.run import audit
+    from vadkit.datasets.auditing.run import LabelFiles, check
 
     with bar() as progress:
-        found = audit(
+        found = check(
             args.store,
-            data_set=args.data_set,
+            annotation=args.annotation,
             content=not args.quick,
-            legacy_truth=args.legacy_truth,
-            legacy_lists=args.legacy_list,
-            legacy_intervals=args.legacy_intervals,
+            videos=args.videos,
+            label_files=LabelFiles(args.labels, args.labels_list, args.labels_intervals),
             progress=progress,
         )
     if args.json:
         print(json.dumps(found.plain(), indent=1))
     else:
-        _tell(found, args)
+        _print(found, args)
     return 1 if found.faults else 0
 
 
-def _tell(found: Audit, args: argparse.Namespace) -> None:
-    from vadkit.datasets.auditing.finding import KINDS, first_of_each, kinds
+def _print(found: Checked, args: argparse.Namespace) -> None:
+    from vadkit.store.check.finding import KINDS, first_of_each, kinds
 
-    print(f"{found.store}: {found.data_set or 'your own data set'}\n")
-    _tell_streams(found)
-    _tell_classes(found)
+    print(f"{found.root}: {found.data_set or 'your own data set'}, {found.bytes / 2**20:.4g} MiB\n")
+    if found.streams:
+        _print_streams(found)
+        _print_classes(found)
+        print()
     shown = first_of_each(found.findings, args.show or len(found.findings))
     faults, notes = ([finding for finding in shown if finding.fault == fault] for fault in (True, False))
     if faults:
-        print()
         print_table(("kind", "video", "file", "what", "what to do"), [_row(finding) for finding in faults])
     for note in notes:
         print("note: " + "; ".join(part for part in (note.video, note.what, note.todo) if part))
-    print()
+    if faults or notes:
+        print()
     if not found.faults:
         print("no faults found" + (" (headers only)" if args.quick else ""))
         return
@@ -89,7 +101,7 @@ def _row(finding: Finding) -> tuple[str, ...]:
     return finding.kind, finding.video or "-", finding.file or "-", finding.what, finding.todo or "-"
 
 
-def _tell_streams(found: Audit) -> None:
+def _print_streams(found: Checked) -> None:
     rows = [
         (
             row["split"],
@@ -100,12 +112,12 @@ def _tell_streams(found: Audit) -> None:
             f"{row['shortest']}-{row['longest']}",
             str(row["width"]),
         )
-        for row in found.snippets
+        for row in found.streams
     ]
     print_table(("split", "stream", "videos", "files", "snippets", "lengths", "width"), rows)
 
 
-def _tell_classes(found: Audit) -> None:
+def _print_classes(found: Checked) -> None:
     """Print classes as rows and splits as columns."""
     splits = [split for split in ("train", "val", "test") if any(row["split"] == split for row in found.videos)]
     cells: dict[str, dict[str, str]] = {}
