@@ -339,8 +339,8 @@ def test_the_command(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_help_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    from vadkit.cli import features_pack
+    from vadkit.cli import store_pack
 
-    parser = argparse.ArgumentParser(description=features_pack.__doc__)
-    features_pack.add_arguments(parser)
+    parser = argparse.ArgumentParser(description=store_pack.__doc__)
+    store_pack.add_arguments(parser)
     assert "--dtype" in parser.format_help()

@@ -183,7 +183,7 @@ def test_an_evaluation_says_by_which_rule_intervals_were_read(root: Path, out: P
         save(root / f"{video.name}.npy", numbers(video.name, snippets(video), 8))
     run("ucf_crime", "--intervals", "closed")
     result = evaluate(Mean(), FeatureStore(root=str(out)))
-    assert result.protocol["truth"].endswith("; the last frame as annotated is inside (RTFM)")
+    assert result.protocol["truth"].endswith("; the annotated last frame is included (RTFM)")
     assert result.figures["positives"] == 76  # of Abuse028, 165-240 with its last frame
 
 

@@ -16,7 +16,7 @@ from tiny_store import write_tiny_store
 
 from vadkit.cli import main
 from vadkit.datasets.auditing.run import check
-from vadkit.extract.run import extract_store
+from vadkit.extract.run import Resources, extract_store
 from vadkit.kinds import Backbone
 from vadkit.problems import VadkitError
 from vadkit.store.check.verify import verify
@@ -285,7 +285,7 @@ def test_an_extracted_store_is_checked_as_a_data_set_too(
             ("d", "market", "test", 1),
         )
     ]
-    extract_store(entries, {"rgb": colours()}, tmp_path / "store", workers=0)  # type: ignore[arg-type]
+    extract_store(entries, {"rgb": colours()}, tmp_path / "store", resources=Resources(workers=0))  # type: ignore[arg-type]
     faults = [finding for finding in check(tmp_path / "store").findings if finding.fault]
     assert [(f.kind, f.video) for f in faults] == [("duplicate-split", "d")]
 
@@ -296,7 +296,7 @@ def test_constant_rows_are_no_fault_of_an_unchanged_file(colours: type[Backbone]
             return np.zeros((len(snippets), 2, 3), np.float32)
 
     entries = [{"name": "a", "file": str(write_scene(tmp_path / "a.mp4", 40, 0))}]
-    extract_store(entries, {"rgb": Nothing()}, tmp_path / "store", workers=0)  # type: ignore[arg-type]
+    extract_store(entries, {"rgb": Nothing()}, tmp_path / "store", resources=Resources(workers=0))  # type: ignore[arg-type]
     report = verify(tmp_path / "store")
     assert report.is_sound and "one number, 0, fills all 3 rows" in report.notes[0]
 
