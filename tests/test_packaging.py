@@ -86,7 +86,15 @@ def test_what_is_expected_is_not_nothing() -> None:
     assert {"vadkit_tca.py", "vadkit/py.typed", "vadkit/registry_configs/data/pel4vad/xd_violence.npy"} <= EXPECTED
     assert any(name.startswith("vadkit/templates/") and name.endswith(".txt") for name in EXPECTED)
     assert any(name.endswith("/xd_violence.tsv") for name in EXPECTED)  # an annotation
-    assert {"backbones", "temporal", "fusion", "heads", "losses", "evaluation"} < {folder.name for folder in KINDS}
+    assert [folder.name for folder in KINDS] == [
+        "backbones",
+        "data",
+        "evaluation",
+        "fusion",
+        "heads",
+        "losses",
+        "temporal",
+    ]
 
 
 def test_the_sdist_holds_the_checkout(unpacked: Path) -> None:
