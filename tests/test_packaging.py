@@ -85,7 +85,7 @@ def wheel(unpacked: Path) -> Path:
 def test_what_is_expected_is_not_nothing() -> None:
     assert {"vadkit_tca.py", "vadkit/py.typed", "vadkit/registry_configs/data/pel4vad/xd_violence.npy"} <= EXPECTED
     assert any(name.startswith("vadkit/templates/") and name.endswith(".txt") for name in EXPECTED)
-    assert any(name.endswith("/xd_violence.tsv") for name in EXPECTED)  # an annotation
+    assert any(name.endswith(("/annotations/xd_violence.tsv", "/annotations/xd_violence.json")) for name in EXPECTED)
     assert [folder.name for folder in KINDS] == [
         "backbones",
         "data",
