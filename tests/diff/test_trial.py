@@ -91,7 +91,7 @@ def test_what_was_done_is_named(case: str, base: Path, make: Make, backbone: Bui
     stream = {"probe_rgb": "rgb", "probe_flow": "flow", "logmel_stats": "audio"}[name]
     trial = tried(base, make(**{stream: planted(backbone(name), **methods)}), stream, videos["fair"])
     best = trial.outcomes[0]
-    assert trial.again < 1e-5, "features made anew are those of the store"
+    assert trial.again < 1e-5, "features extracted again are those of the store"
     assert giving(trial) == [best] and field in best.field and word in best.tell, trial.outcomes[:3]
 
 

@@ -167,7 +167,7 @@ def _trial(trial: Trial, maker: str) -> Iterator[str]:
     other = "B" if maker == "A" else "A"
     yield f"tried on '{trial.video}', rows {trial.rows[0]} to {trial.rows[1] - 1}, by {maker}'s recipe"
     if trial.again > AGAIN:
-        yield f"  extracted again without a change, {maker}'s rows are off by {trial.again:.1%}: another file or machine?"
+        yield f"  extracted again as it was, {maker}'s rows are off by {trial.again:.1%}: another file or machine?"
     tried = [o for o in trial.outcomes if o.explained is not None]
     yield from plain_table(
         ("  changed", f"explains of {other}", "cosine"), [_row(outcome) for outcome in tried[:SHOWN]]
@@ -225,7 +225,7 @@ def _evidence(evidence: Evidence) -> Iterator[str]:
     )
     yield (
         f"same network {numbers.profile:.2f} and same videos {numbers.relations:.2f} of 1; "
-        f"not explained {numbers.values.left:.2%} of what tells rows apart"
+        f"not explained {numbers.values.left:.2%} of what distinguishes rows"
     )
 
 

@@ -177,8 +177,8 @@ def test_an_index_inside_the_features_moves_with_them(root: Path, out: Path, run
     [
         (("own", "--list", "x"), "--list is for published data sets"),
         (("xd_violence", "--table", "x"), "--table is for your own videos"),
-        (("xd_violence", "--intervals", "umil"), "umil is of UCF-Crime only"),
-        (("own", "--intervals", "umil"), "umil is of UCF-Crime only"),
+        (("xd_violence", "--intervals", "umil"), "umil is for UCF-Crime only"),
+        (("own", "--intervals", "umil"), "umil is for UCF-Crime only"),
         (("xd_violence", "--segments", "0"), "must be 1 or more"),
     ],
 )

@@ -38,7 +38,7 @@ def test_table(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "fps: each video's own",
         "tail: repeat",
         "snippets of 16 frames, from 0 s on, every 0.6667 s",
-        "made with vadkit",
+        "extracted with vadkit",
     ):
         assert words in out, words
 
@@ -48,7 +48,7 @@ def test_a_licence_that_is_not_told(store: Path, capsys: pytest.CaptureFixture[s
     head["streams"]["rgb"]["recipe"]["weights"] = "0123" * 16
     (store / "store.json").write_text(json.dumps(head))
     assert main(["store", "info", str(store)]) == 0
-    assert capsys.readouterr().out.count("licence of the weights: not told") == 1  # sound has random ones
+    assert capsys.readouterr().out.count("licence of the weights: unknown") == 1  # sound has random ones
 
 
 def test_a_licence_is_told_beside_the_recipe(
