@@ -11,16 +11,16 @@ from vadkit.store.array_cache import ArrayCache
 
 
 def test_the_last_ones_are_kept_as_far_as_they_fit() -> None:
-    made: list[str] = []
+    read: list[str] = []
 
     def get(key: str, size: int = 4) -> np.ndarray:
-        return kept.get(key, lambda: (made.append(key), np.zeros(size, np.uint8))[1])  # type: ignore[func-returns-value]
+        return kept.get(key, lambda: (read.append(key), np.zeros(size, np.uint8))[1])  # type: ignore[func-returns-value]
 
     kept = ArrayCache(10)
-    for key in "aabbabcab":  # c does not fit beside a and b; the longest unused one goes
+    for key in "aabbabcab":  # c does not fit next to a and b; the longest unused one goes
         assert get(key).nbytes == 4
-    assert made == list("abcab")
-    assert get("large", 11).nbytes == 11 and get("large", 11).nbytes == 11 and made[-2:] == ["large", "large"]
+    assert read == list("abcab")
+    assert get("large", 11).nbytes == 11 and get("large", 11).nbytes == 11 and read[-2:] == ["large", "large"]
     assert kept.size == 8
 
 
