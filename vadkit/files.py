@@ -27,7 +27,7 @@ def make_folder(path: Path | str) -> None:
 
 
 def why(error: OSError) -> str:
-    """Return the cause of an error in words."""
+    """Return the cause of an error, as the end of a sentence."""
     if isinstance(error, FileExistsError):
         return "it is a file" if error.filename is None else f"{error.filename} is a file"
     if isinstance(error, NotADirectoryError):

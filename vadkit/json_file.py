@@ -182,7 +182,7 @@ def _path(keys: Sequence[Any]) -> str:
 
 
 def _wording(text: str, found: Any) -> str:
-    """Return what msgspec says in words of somebody who has not written the code."""
+    """Return what msgspec says, for somebody who has not written the code."""
     if match := re.fullmatch(r"Object missing required field `(.*)`", text):
         return f"lacks '{match[1]}'"
     if match := re.fullmatch(r"Object contains unknown field `(.*)`", text):

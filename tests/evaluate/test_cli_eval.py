@@ -82,7 +82,7 @@ def test_features_of_another_recipe_are_reported(capsys: Any, model_file: Path, 
     other = save(vadkit.load(model_file), tmp_path / "other.safetensors", {"recipes": known})
     code, out, _ = run(capsys, "--model", other)
     assert code == 0 and out.splitlines()[-1] == (
-        "note: the features of input 'clip' were made in another way than those the model was trained on "
+        "note: the features of input 'clip' have another recipe than those the model was trained on "
         "(backbone: 'ViT-B/16' then, 'made up clip' now, weights: '0a1b' then, None now): the scores say little"
     )
 

@@ -122,7 +122,7 @@ def test_labels_of_a_published_data_set(tmp_path: Path, capsys: pytest.CaptureFi
     assert "1 video (holiday) without a label in ucf_crime: left out" in error
     # The real one has 1412 frames, and 60 are written here.
     assert videos["Abuse028_x264"].spans == ()
-    assert "'Abuse028_x264': 0 of 1 intervals lie before its last frame (60)" in error
+    assert "'Abuse028_x264': 0 of 1 intervals begin before its last frame (60)" in error
 
 
 def test_random_weights_are_marked(folder: Path) -> None:

@@ -70,7 +70,7 @@ def test_other_recipes_than_in_training_are_warned_about(tmp_path: Path) -> None
     other = {"recipes": {"rgb": {**RECIPES["rgb"], "what": "median colour", "crops": 10}}}
     system = load_system(write_model(tmp_path / "m.safetensors", extra=other), "cpu")
     assert system.warnings == [
-        "the features of input 'rgb' were made in another way than those the model was trained on "
+        "the features of input 'rgb' have another recipe than those the model was trained on "
         "(what: 'median colour' then, 'mean colour' now): the scores say little"
     ]
 

@@ -12,7 +12,7 @@ from vadkit.problems import VadkitError
 from vadkit.store.array_file import check_finite, open_features
 
 
-def told(path: Path, dim: int | None = None) -> str:
+def refusal(path: Path, dim: int | None = None) -> str:
     with pytest.raises(VadkitError) as caught:
         open_features(path, dim)
     return str(caught.value)
@@ -56,7 +56,7 @@ def test_column_order(path: Path) -> None:
 )
 def test_arrays_that_are_no_features(path: Path, array: np.ndarray, message: str) -> None:
     np.save(path, array)
-    assert f"{path}: {message}" in told(path, 4)
+    assert f"{path}: {message}" in refusal(path, 4)
 
 
 @pytest.mark.parametrize(
@@ -76,19 +76,19 @@ def test_arrays_that_are_no_features(path: Path, array: np.ndarray, message: str
 )
 def test_files_that_are_no_arrays(path: Path, content: bytes, message: str) -> None:
     path.write_bytes(content)
-    assert message in told(path)
+    assert message in refusal(path)
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
-    assert "cannot be read: no such file or directory" in told(tmp_path / "no.npy")
-    assert "cannot be read: is a directory" in told(tmp_path)
+    assert "cannot be read: no such file or directory" in refusal(tmp_path / "no.npy")
+    assert "cannot be read: is a directory" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("lost", [1, 16, 100, 190])
 def test_truncated(path: Path, lost: int) -> None:
     np.save(path, np.zeros((12, 4), np.float32))
     path.write_bytes(path.read_bytes()[:-lost])
-    assert f"{path}: is truncated: {path.stat().st_size} bytes are fewer than its header promises" in told(path)
+    assert f"{path}: is truncated: {path.stat().st_size} bytes are fewer than its header promises" in refusal(path)
 
 
 class _Bomb:
@@ -98,9 +98,9 @@ class _Bomb:
 
 def test_pickles_are_never_loaded(path: Path) -> None:
     np.save(path, np.array([_Bomb()], dtype=object), allow_pickle=True)
-    assert f"{path}: holds pickled Python objects, which are never loaded" in told(path)
+    assert f"{path}: holds pickled Python objects, which are never loaded" in refusal(path)
     path.write_bytes(pickle.dumps(_Bomb()))
-    assert "a Python pickle" in told(path)
+    assert "a Python pickle" in refusal(path)
 
 
 def test_damaged_headers_never_raise_anything_else(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The feature store: what it reads, and what each spoiled one is told."""
+"""The feature store: what it reads, and the message for each broken one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vadkit.store.npy_header import SMALL
 Edit = Callable[..., None]
 
 
-def told(root: Path, split: str | None = None) -> str:
+def refusal(root: Path, split: str | None = None) -> str:
     """Return what the user reads when the store is opened (and a split listed)."""
     with pytest.raises(VadkitError) as caught:
         dataset = FeatureStore(root=str(root))
@@ -30,7 +30,7 @@ def told(root: Path, split: str | None = None) -> str:
     return str(caught.value)
 
 
-def test_videos_keep_their_order_and_all_they_are_told(dataset: FeatureStore, store: Path) -> None:
+def test_videos_keep_their_order_and_all_they_state(dataset: FeatureStore, store: Path) -> None:
     entries = json.loads((store / "videos.json").read_text())
     train = [entry for entry in entries if entry["split"] == "train"]
     videos = dataset.videos("train")
@@ -75,7 +75,7 @@ def test_classes_are_those_of_the_videos_where_the_store_names_none(store: Path,
     assert FeatureStore(root=str(store)).classes == ("normal", "car accident", "explosion", "riot")
 
 
-def test_an_abnormal_test_video_without_spans_is_told_and_kept(store: Path, edit: Edit) -> None:
+def test_an_abnormal_test_video_without_spans_is_reported_and_kept(store: Path, edit: Edit) -> None:
     edit(lambda videos: videos[16].update(spans=[]))
     dataset = FeatureStore(root=str(store))
     assert len(dataset.videos("test")) == 8
@@ -85,7 +85,7 @@ def test_an_abnormal_test_video_without_spans_is_told_and_kept(store: Path, edit
     ]
 
 
-def test_files_without_a_video_are_told(store: Path, dataset: FeatureStore) -> None:
+def test_files_without_a_video_are_reported(store: Path, dataset: FeatureStore) -> None:
     np.save(store / "clip" / "stray.npy", np.zeros((3, 8), np.float32))
     dataset.videos("train")
     assert dataset.warnings == [f"{store}/clip: 1 unlisted feature file, not in videos.json; the first is 'stray.npy'"]
@@ -93,29 +93,29 @@ def test_files_without_a_video_are_told(store: Path, dataset: FeatureStore) -> N
 
 # -- folders and JSON ----------------------------------------------------------------------------
 def test_missing_folder(tmp_path: Path) -> None:
-    assert f"{tmp_path}/nowhere: there is no such folder" in told(tmp_path / "nowhere")
+    assert f"{tmp_path}/nowhere: there is no such folder" in refusal(tmp_path / "nowhere")
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    assert "is not a folder" in told(tmp_path / "file")
+    assert "is not a folder" in refusal(tmp_path / "file")
 
 
 def test_empty_folder(tmp_path: Path) -> None:
-    assert f"{tmp_path}: the folder is empty" in told(tmp_path)
+    assert f"{tmp_path}: the folder is empty" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("file", ["store.json", "videos.json"])
 def test_missing_json(store: Path, file: str) -> None:
     (store / file).unlink()
-    assert f"{store / file}: cannot be read: no such file or directory" in told(store)
+    assert f"{store / file}: cannot be read: no such file or directory" in refusal(store)
 
 
 @pytest.mark.parametrize("file", ["store.json", "videos.json"])
-def test_truncated_json_is_told_with_its_place(store: Path, file: str) -> None:
+def test_truncated_json_is_reported_with_its_place(store: Path, file: str) -> None:
     text = (store / file).read_text()
     (store / file).write_text(text[: len(text) // 2])
-    message = told(store)
+    message = refusal(store)
     assert message.startswith(f"{store / file}:") and "the file is cut off here" in message
 
 
@@ -150,11 +150,11 @@ def test_truncated_json_is_told_with_its_place(store: Path, file: str) -> None:
 )
 def test_bad_store_json(store: Path, content: bytes, message: str) -> None:
     (store / "store.json").write_bytes(content)
-    text = told(store)
+    text = refusal(store)
     assert message in text and str(store / "store.json") in text
 
 
-def test_unknown_stream_is_told_with_the_nearest(store: Path) -> None:
+def test_unknown_stream_is_reported_with_the_nearest(store: Path) -> None:
     with pytest.raises(VadkitError, match="input 'rgb' wants stream 'rbg'.*\n.*did you mean 'rgb'"):
         FeatureStore(root=str(store), streams={"rgb": "rbg"})
 
@@ -163,12 +163,12 @@ def test_unknown_stream_is_told_with_the_nearest(store: Path) -> None:
 @pytest.mark.parametrize("content", [{}, "text", 3])
 def test_videos_must_be_a_list(store: Path, content: Any) -> None:
     (store / "videos.json").write_text(json.dumps(content))
-    assert "must hold a list of videos" in told(store)
+    assert "must hold a list of videos" in refusal(store)
 
 
 def test_no_video_at_all(store: Path) -> None:
     (store / "videos.json").write_text("[]")
-    assert "names no video" in told(store)
+    assert "names no video" in refusal(store)
 
 
 @pytest.mark.parametrize(
@@ -208,15 +208,15 @@ def test_no_video_at_all(store: Path) -> None:
 )
 def test_bad_video(store: Path, edit: Edit, change: dict[str, Any], message: str) -> None:
     edit(lambda videos: videos[0].update(change))
-    assert message in told(store)
+    assert message in refusal(store)
 
 
-def test_everything_wrong_is_told_at_once(store: Path, edit: Edit) -> None:
+def test_everything_wrong_is_reported_at_once(store: Path, edit: Edit) -> None:
     def spoil(videos: list[Any]) -> None:
         videos[0]["label"], videos[3]["fps"], videos[5] = 7, "slow", "not a mapping"
 
     edit(spoil)
-    message = told(store)
+    message = refusal(store)
     assert (
         "label must be a whole number of at most 1, got 7" in message and 'fps must be a number, got "slow"' in message
     )
@@ -225,7 +225,7 @@ def test_everything_wrong_is_told_at_once(store: Path, edit: Edit) -> None:
 
 def test_two_videos_of_one_name(store: Path, edit: Edit) -> None:
     edit(lambda videos: videos[1].update(name=videos[0]["name"]))
-    assert "two videos are called 'v=ab0_Q-x__#0_label_G-0-0_train0'" in told(store)
+    assert "two videos are called 'v=ab0_Q-x__#0_label_G-0-0_train0'" in refusal(store)
 
 
 @pytest.mark.parametrize(
@@ -241,11 +241,11 @@ def test_names_as_data_sets_have_them(name: str) -> None:
 
 
 # -- feature files -------------------------------------------------------------------------------
-def test_missing_features_are_told_for_every_video_and_stream(store: Path) -> None:
+def test_missing_features_are_reported_for_every_video_and_stream(store: Path) -> None:
     (store / "rgb" / f"{LONGER_RGB}.npy").unlink()
     (store / "audio" / f"{LONGER_RGB}.npy").rename(store / "audio" / f"{LONGER_RGB}__0.npy")
     FeatureStore(root=str(store)).videos("train")  # not asked for, not missed
-    message = told(store, "test")
+    message = refusal(store, "test")
     assert f"{store}/rgb: no features of video '{LONGER_RGB}'" in message
     assert f"{store}/audio: no features of video '{LONGER_RGB}'" in message
     assert f"hint: did you mean '{LONGER_RGB}__0.npy'?" in message
@@ -253,7 +253,7 @@ def test_missing_features_are_told_for_every_video_and_stream(store: Path) -> No
 
 def test_missing_stream_folder(store: Path) -> None:
     (store / "flow").rename(store / "flows")
-    assert f"{store}/flow: cannot be read: no such file" in told(store, "train")
+    assert f"{store}/flow: cannot be read: no such file" in refusal(store, "train")
     FeatureStore(root=str(store), streams={"rgb": "rgb"}).videos("train")  # nobody asked for flow
 
 

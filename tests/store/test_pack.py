@@ -56,7 +56,7 @@ def source(store: Path, stream: str = "rgb") -> Path:
 
 
 def per_crop(store: Path) -> None:
-    """Make the rgb features files of single crops that lie elsewhere, as published ones."""
+    """Make the rgb features files of single crops in another folder, as published ones."""
     elsewhere = store.parent / "elsewhere"
     elsewhere.mkdir()
     videos = json.loads((store / "videos.json").read_text())
@@ -165,9 +165,9 @@ def test_a_file_that_changed_makes_the_pack_stale(store: Path, change: Callable[
     pack(store)
     old = file_of(store)
     change(source(store))
-    told = refused(store)
-    assert f"{source(store)}: has changed since it was packed in {old}" in told
-    assert "vadkit store pack" in told
+    message = refused(store)
+    assert f"{source(store)}: has changed since it was packed in {old}" in message
+    assert "vadkit store pack" in message
     results = pack(store)
     assert [result.is_new for result in results] == [True, False, False, False] and not old.exists()
     dataset = FeatureStore(root=str(store))
@@ -192,7 +192,7 @@ def test_a_pack_can_be_used_without_the_files_it_was_made_from(store: Path) -> N
     assert same(everything(store), before)
 
 
-def test_a_recipe_that_changed_is_told(store: Path) -> None:
+def test_a_recipe_that_changed_is_reported(store: Path) -> None:
     pack(store)
     head = json.loads((store / "store.json").read_text())
     head["streams"]["rgb"]["recipe"] = {"backbone": "another"}
@@ -201,7 +201,7 @@ def test_a_recipe_that_changed_is_told(store: Path) -> None:
     assert pack(store)[0].is_new and FeatureStore(root=str(store)).recipes["rgb"] == {"backbone": "another"}
 
 
-def test_a_video_that_came_later_is_told(store: Path) -> None:
+def test_a_video_that_came_later_is_reported(store: Path) -> None:
     pack(store, streams=["rgb"])
     videos = json.loads((store / "videos.json").read_text())
     for stream in DIMS:
@@ -232,7 +232,7 @@ def spoil(value: float) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize(
-    ("change", "dtype", "told"),
+    ("change", "dtype", "message"),
     [
         (spoil(np.nan), "float32", f"stream 'rgb' of video '{NAME}': NaN in snippet row 2"),
         (spoil(1e6), "float16", f"stream 'rgb' of video '{NAME}' holds 1e+06, beyond the largest float16"),
@@ -241,12 +241,12 @@ def spoil(value: float) -> Callable[[Path], None]:
         (lambda path: None, "int8", "a store is packed as float32 or float16, not 'int8'"),
     ],
 )
-def test_what_cannot_be_packed(store: Path, change: Callable[[Path], None], dtype: str, told: str) -> None:
+def test_what_cannot_be_packed(store: Path, change: Callable[[Path], None], dtype: str, message: str) -> None:
     change(source(store))
     before = files(store)
     with pytest.raises(VadkitError) as error:
         pack(store, dtype)
-    assert told in str(error.value) and files(store) == before
+    assert message in str(error.value) and files(store) == before
 
 
 def test_a_disk_without_room(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +284,7 @@ def edit(**changes: object) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (cut, "cut off"),
         (edit(vadkit_pack=2), "is of version 2; this vadkit reads version 1"),
@@ -296,10 +296,10 @@ def edit(**changes: object) -> Callable[[Path], None]:
         (Path.unlink, "cannot be read: no such file"),
     ],
 )
-def test_a_damaged_index(store: Path, damage: Callable[[Path], None], told: str) -> None:
+def test_a_damaged_index(store: Path, damage: Callable[[Path], None], message: str) -> None:
     pack(store)
     damage(file_of(store).with_suffix(".json"))
-    assert told in refused(store)
+    assert message in refused(store)
     assert pack(store)[0].is_new and FeatureStore(root=str(store)).warnings == []
 
 

@@ -94,7 +94,8 @@ def _print(found: Checked, args: argparse.Namespace) -> None:
     counts = kinds(found.findings)
     print_table(("kind", "faults", "what it is"), [(kind, str(count), KINDS[kind]) for kind, count in counts.items()])
     hidden = found.faults - len(faults)
-    print(f"\n{found.faults} faults" + (f"; {hidden} are not shown: --show 0 or --json shows all" if hidden else ""))
+    more = f"; {hidden} are not shown: --show 0 or --json shows all" if hidden else ""
+    print(f"\n{found.faults} fault{'s' * (found.faults > 1)}{more}")
 
 
 def _row(finding: Finding) -> tuple[str, ...]:

@@ -225,7 +225,7 @@ def _evidence(evidence: Evidence) -> Iterator[str]:
     )
     yield (
         f"same network {numbers.profile:.2f} and same videos {numbers.relations:.2f} of 1; "
-        f"not explained {numbers.values.left:.2%} of what tells rows apart"
+        f"not explained {numbers.values.left:.2%} of what distinguishes rows"
     )
 
 

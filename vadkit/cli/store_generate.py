@@ -15,9 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fraction", type=float, default=1.0, metavar="F", help="share of the videos (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything that is made up (default: 0)")
     parser.add_argument("--streams", nargs="+", default=[], metavar="NAME", help="only these, e.g. rgb audio")
-    parser.add_argument(
-        "--width", type=int, metavar="N", help="numbers per snippet (default: the published 1024 or 128)"
-    )
+    parser.add_argument("--width", type=int, metavar="N", help="numbers per snippet (default: as published)")
     parser.add_argument(
         "--linked-crops",
         action="store_true",

@@ -46,7 +46,7 @@ def lines(summary: Summary) -> Iterator[str]:
     yield ""
     yield f"snippets of {summary.snippet_frames} frames{_times(summary)}"
     if summary.made_with:
-        yield "made with " + ", ".join(f"{name} {version}" for name, version in summary.made_with.items())
+        yield "extracted with " + ", ".join(f"{name} {version}" for name, version in summary.made_with.items())
     if summary.broken:
         yield f"{len(summary.broken)} videos could not be used:"
         yield from (f"  {name}: {cause}" for name, cause in [*summary.broken.items()][:BROKEN])

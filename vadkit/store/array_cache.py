@@ -11,7 +11,7 @@ import numpy as np
 LIMIT = 256 << 20  # bytes
 
 
-class Kept:
+class ArrayCache:
     """The arrays requested last, as many as fit into ``limit`` bytes."""
 
     def __init__(self, limit: int = LIMIT) -> None:
@@ -19,14 +19,14 @@ class Kept:
         self._arrays: OrderedDict[Hashable, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """Return the array of that key, by ``make`` if it is not in the cache."""
+    def get(self, key: Hashable, read: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return the array of that key, by ``read`` if it is not in the cache."""
         with self._lock:
             array = self._arrays.get(key)
             if array is not None:
                 self._arrays.move_to_end(key)
                 return array
-        array = make()  # not under the lock: others read meanwhile
+        array = read()  # not under the lock: others read meanwhile
         with self._lock:
             if key not in self._arrays and array.nbytes <= self.limit:
                 self._arrays[key] = array

@@ -91,7 +91,7 @@ def source_of(path: str | Path) -> Source | None:
 
 
 def read_manifest(root: Path) -> tuple[dict[str, Line], list[str]]:
-    """Return the last line of each video by name, in the file's order, and what is wrong in plain words.
+    """Return the last line of each video by name, in the file's order, and sentences about what is wrong.
 
     An absent manifest has no lines. Raises VadkitError if it cannot be read.
     """

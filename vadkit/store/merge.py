@@ -156,10 +156,10 @@ def _moved(entry: dict[str, Any], root: Path, out: Path) -> dict[str, Any]:
 
 
 def _notes(parts: Sequence[_Part]) -> list[str]:
-    made = {part.root: part.head.get("made_with") or {} for part in parts}
-    first = made[parts[0].root]
+    made_with = {part.root: part.head.get("made_with") or {} for part in parts}
+    first = made_with[parts[0].root]
     notes = []
-    for root, versions in made.items():
+    for root, versions in made_with.items():
         changed = [
             f"{name} {versions.get(name)}, not {number}"
             for name, number in first.items()

@@ -29,7 +29,7 @@ from vadkit.store.store_json import Frames, Width
 
 VERSION = 1
 AGAIN = "pack the store again: vadkit store pack STORE"
-MAPPED = 256 << 20  # bytes of a file that are kept mapped
+MAPPED = 256 << 20  # bytes of a file that stay mapped
 
 Row = Annotated[int, Meta(ge=0, le=2**60)]
 
@@ -72,7 +72,7 @@ class Packed:
         return self._slice(first, crops * t).reshape(crops, t, -1)
 
     def read_crop(self, name: str, crop: int) -> np.ndarray:
-        """Return one crop (t, dim); the only crop of a stream stands for every crop."""
+        """Return one crop (t, dim); the only crop of a stream is every crop."""
         first, crops, t = self._place(name)
         return self._slice(first + t * (crop if crops > 1 else 0), t)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from vadkit.problems import fail
-from vadkit.store.array_cache import Kept
+from vadkit.store.array_cache import ArrayCache
 from vadkit.store.array_file import open_features
 from vadkit.store.index import Store
 from vadkit.store.npy_header import SMALL
@@ -27,7 +27,7 @@ from vadkit.video import Video
 class StoredFeatures:
     """Reads the features of a store by stream of the store.
 
-    What is kept are folder listings and the small files that were read last. ``warnings`` are sentences for the user.
+    It caches folder listings and the small files that were read last. ``warnings`` are sentences for the user.
     Raises VadkitError for a packed stream that cannot be used, or whose files have changed since.
     """
 
@@ -35,7 +35,7 @@ class StoredFeatures:
         self.store = store
         self.warnings: list[str] = []
         self._listed: dict[Path, frozenset[str]] = {}
-        self._kept = Kept()
+        self._cache = ArrayCache()
         self._packed = {name: self._open_pack(name, store.root / file) for name, file in store.packed.items()}
 
     def _open_pack(self, stream: str, path: Path) -> Packed:
@@ -79,7 +79,7 @@ class StoredFeatures:
         return np.concatenate(crops)
 
     def read_crop(self, video: Video, stream: str, crop: int) -> np.ndarray:
-        """Return one crop (t, dim), memory-mapped; the only crop of a stream stands for every crop."""
+        """Return one crop (t, dim), memory-mapped; the only crop of a stream is every crop."""
         if stream in self._packed:
             return self._packed[stream].read_crop(video.name, crop)
         files = video.files.get(stream, ())
@@ -106,7 +106,7 @@ class StoredFeatures:
         if about.st_size > SMALL and not path.endswith(".txt"):  # it is mapped, and a map takes an open file
             return self._open(Path(path), video, stream)
         key = (stream, path, about.st_ino, about.st_size, about.st_mtime_ns)
-        return self._kept.get(key, lambda: self._open(Path(path), video, stream))
+        return self._cache.get(key, lambda: self._open(Path(path), video, stream))
 
     def _open(self, path: Path, video: Video, stream: str) -> np.ndarray:
         dim, said_by = self.store.dims.get(stream), f"stream '{stream}' of store.json"

@@ -7,7 +7,7 @@ A store may also be an index of published features in another folder. Then "root
 "segments": N means that features are of N equal parts of each video, "data_set" names a published one, "intervals"
 is the rule by which its spans were read, "made_with" are versions of what features may depend on.
 
-Keys that are not known here are kept when the file is changed.
+Unknown keys are kept when the file is changed.
 """
 
 from __future__ import annotations

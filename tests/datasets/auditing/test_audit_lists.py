@@ -1,4 +1,4 @@
-"""List files and files of intervals in which published code would lose videos without a word."""
+"""List files and files of intervals in which published code would lose videos silently."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_144_frames_too_many_because_of_a_formula(check: Check) -> None:
 
 @pytest.mark.parametrize("data_set", ["ucf_crime", "xd_violence"])
 @pytest.mark.parametrize(
-    ("spoil", "kind", "words"),
+    ("spoil", "kind", "text"),
     [
         (lambda x: np.concatenate([np.zeros(144), x[:-144]]), "truth-shift", "come 144 frames too late"),
         (lambda x: np.concatenate([x[144:], np.zeros(144)]), "truth-shift", "come 144 frames too early"),
@@ -143,10 +143,10 @@ def test_144_frames_too_many_because_of_a_formula(check: Check) -> None:
     ids=["late", "early", "long", "long in front", "short"],
 )
 def test_144_frames_off(
-    check: Check, data_set: str, spoil: Callable[[np.ndarray], np.ndarray], kind: str, words: str
+    check: Check, data_set: str, spoil: Callable[[np.ndarray], np.ndarray], kind: str, text: str
 ) -> None:
     (finding,) = check(spoil(labels_of(videos_of(data_set))), data_set)
-    assert finding.kind == kind and words in finding.what, finding.what
+    assert finding.kind == kind and text in finding.what, finding.what
 
 
 def test_144_frames_lost_in_one_video(check: Check) -> None:

@@ -24,16 +24,16 @@ def files(root: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("link", [False, True])
 def test_parts_joined_are_the_whole(extract: Extract, whole: Path, tmp_path: Path, link: bool) -> None:
     # Beside the whole, so that paths to the videos are the same.
-    beside = whole.parent / tmp_path.name
-    parts = [extract(beside / "a", "fair"), extract(beside / "b", "market", "street")]
-    merged = merge(parts, beside / "out", link)
+    folder = whole.parent / tmp_path.name
+    parts = [extract(folder / "a", "fair"), extract(folder / "b", "market", "street")]
+    merged = merge(parts, folder / "out", link)
     assert (merged.videos, merged.arrays, merged.notes) == (3, 6, [])
-    ours, theirs = files(beside / "out"), files(whole)
+    ours, theirs = files(folder / "out"), files(whole)
     videos = [json.loads(found.pop("videos.json")) for found in (ours, theirs)]
     assert ours == theirs
     assert [{**v, "file": ""} for v in videos[0]] == [{**v, "file": ""} for v in videos[1]]
-    assert verify(beside / "out", videos=True).is_sound
-    shutil.rmtree(beside)
+    assert verify(folder / "out", videos=True).is_sound
+    shutil.rmtree(folder)
 
 
 def test_a_video_in_both_counts_once(extract: Extract, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,15 +32,15 @@ def test_streams_recipes_and_times(whole: Path) -> None:
 def test_table(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["store", "info", str(whole)]) == 0
     out = capsys.readouterr().out
-    for words in (
+    for text in (
         "3 videos (test 3 normal)",
         "RANDOM: means nothing",
         "fps: each video's own",
         "tail: repeat",
         "snippets of 16 frames, from 0 s on, every 0.6667 s",
-        "made with vadkit",
+        "extracted with vadkit",
     ):
-        assert words in out, words
+        assert text in out, text
 
 
 def test_a_licence_that_is_not_told(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +51,7 @@ def test_a_licence_that_is_not_told(store: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.count("licence of the weights: unknown") == 1  # sound has random ones
 
 
-def test_a_licence_is_told_beside_the_recipe(
+def test_a_licence_is_next_to_the_recipe(
     scenes: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Learned(Backbone):
@@ -68,7 +68,7 @@ def test_a_licence_is_told_beside_the_recipe(
     extract_store(entries[:1], {"rgb": Learned()}, tmp_path, resources=Resources(workers=0))
     about = json.loads((tmp_path / "store.json").read_text())["streams"]["rgb"]
     assert about["licence"] == "MIT, as published" and "licence" not in about["recipe"]
-    Learned.licence = "in other words"  # decides no number, so the store goes on
+    Learned.licence = "in other words"  # decides no number, so the store can be extended
     assert extract_store(entries, {"rgb": Learned()}, tmp_path, resources=Resources(workers=0)).extracted == ["street"]
     assert main(["store", "info", str(tmp_path)]) == 0
     assert "licence of the weights: MIT, as published" in capsys.readouterr().out

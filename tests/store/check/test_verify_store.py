@@ -65,7 +65,7 @@ def put_nan(x: np.ndarray) -> np.ndarray:
 
 
 RGB = "rgb/market.npy"
-# what was done -> how, the file that must be named, words of the cause
+# what was done -> how, the file that must be named, text of the cause
 FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a flipped bit in the last number": (lambda s: edit_bytes(s, RGB, lambda d: flip(d, -3)), RGB, "was changed"),
     "a flipped bit in the magic": (lambda s: edit_bytes(s, RGB, lambda d: flip(d, 1)), RGB, "not a .npy file"),
@@ -190,13 +190,13 @@ def swap(store: Path) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_named(fault: str, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spoil, file, words = FAULTS[fault]
+    spoil, file, text = FAULTS[fault]
     spoil(store)
     found = verify(store).findings
-    assert any(f.fault and f.file == str(store / file) and words in f.what for f in found), found
+    assert any(f.fault and f.file == str(store / file) and text in f.what for f in found), found
     assert main(["store", "check", str(store)]) == 1
     out = capsys.readouterr().out
-    assert str(store / file) in out and words in out and " faults\n" in out
+    assert str(store / file) in out and text in out and "what it is" in out
 
 
 def test_one_cause_is_reported_once(store: Path) -> None:
@@ -232,7 +232,7 @@ def test_leftovers_and_broken_videos_are_no_faults(store: Path) -> None:
     with (store / "manifest.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
     report = verify(store)
-    assert report.is_sound and "temporary files" in report.notes[1] and "1 videos could not" in report.notes[0]
+    assert report.is_sound and "temporary files" in report.notes[1] and "1 video could not" in report.notes[0]
 
 
 def test_a_store_without_a_manifest_is_checked_too(tmp_path: Path) -> None:

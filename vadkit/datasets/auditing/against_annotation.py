@@ -46,7 +46,7 @@ def _against(store: Store, annotations: Annotations) -> Iterator[Finding]:
     for name, video in there.items():
         if name not in named:
             close = lower.get(name.lower()) or lower.get(name.lower().removesuffix(".mp4"))
-            todo = f"its name should probably be {close}" if close else "take it out of videos.json"
+            todo = f"its name should probably be {close}" if close else "remove it from videos.json"
             yield Finding("video-unknown", f"{annotations.data_set} has no such video", todo, name)
         else:
             yield from _one(video, named[name], store.intervals)
@@ -76,7 +76,7 @@ def _one(video: Video, known: Annotated, rule: str) -> Iterator[Finding]:
         yield Finding(
             "intervals",
             f"a training video with intervals {_say(sorted(video.spans))}",
-            "take them out: weak supervision must not see them",
+            "remove them: weak supervision must not see them",
             video.name,
             "videos.json",
         )
@@ -108,15 +108,15 @@ def _share(split: str, there: Mapping[str, Video], known: Sequence[Annotated]) -
 def _balance(videos: Sequence[Video]) -> Iterator[Finding]:
     for split in SPLITS:
         own = [video for video in videos if video.split == split]
-        for label, word in ((0, "normal"), (1, "abnormal")):
+        for label, name in ((0, "normal"), (1, "abnormal")):
             count = sum(video.label == label for video in own)
             if own and count == 0:
                 why = "weak supervision needs both labels" if split == "train" else "no figure can be computed without"
-                yield Finding("balance", f"none of the {len(own)} {split} videos is {word}", why)
+                yield Finding("balance", f"none of the {len(own)} {split} videos is {name}", why)
             elif own and split == "train" and count < FEW * len(own):
                 yield Finding(
                     "balance",
-                    f"only {count} of the {len(own)} {split} videos are {word}",
+                    f"only {count} of the {len(own)} {split} videos are {name}",
                     "paired batches repeat them: collect more",
                     fault=False,
                 )

@@ -1,7 +1,7 @@
 """A flat vector of frame labels, and how to read it: whose snippets, in which order of videos, by which rule.
 
-Such a vector says none of that. What people have used is tried, and the reading kept by which most abnormal
-videos agree with their intervals.
+Such a vector says none of that. The ways that people have used are tried, and the one is taken by which most
+abnormal videos agree with their intervals.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Reading:
     agree: int = 0
 
     def parts(self) -> Iterator[tuple[Annotated, int, int]]:
-        """Give (video, first label, label behind the last)."""
+        """Give (video, first label, label after the last)."""
         start = 0
         for video in self.videos:
             end = start + self.grid.frames[video.name]
@@ -74,7 +74,7 @@ def vector(video: Annotated, rule: Intervals, frames: int) -> np.ndarray:
 
 
 def agrees(labels: np.ndarray, video: Annotated, rule: Intervals) -> bool:
-    """Tell whether the labels of one video are those of its intervals. Labels behind its last frame do not count:
+    """Tell whether the labels of one video are those of its intervals. Labels after its last frame do not count:
     a filled-up last snippet repeats the last label in some files."""
     real = len(labels) if video.frames is None else min(len(labels), video.frames)
     return bool(np.array_equal(labels[:real], vector(video, rule, real)))

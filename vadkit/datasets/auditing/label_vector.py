@@ -120,7 +120,7 @@ def _is_longer(labels: np.ndarray, reading: Reading, tried: Sequence[Grid]) -> b
 def _other_length(
     path: Path, labels: np.ndarray, tried: Sequence[Grid], videos: Sequence[Annotated], listed: Sequence[str] | None
 ) -> Finding:
-    """The vector fits nobody's snippets. Where does it differ?"""
+    """The vector fits no known snippets. Where does it differ?"""
     if not tried:
         return Finding("truth-length", f"{len(labels)} labels, and no length to compare with", BUILD, file=str(path))
     ordered = next(iter(orders(videos, listed).values()))

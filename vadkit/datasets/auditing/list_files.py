@@ -1,7 +1,7 @@
 """List files and files of intervals, as published code reads them: by exact name and by number of line.
 
 ``vadkit`` reads names as they are meant; such code does not, so a stray suffix or a missing line loses videos
-without a word.
+silently.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def check_list(path: Path, known: Mapping[str, Annotated]) -> tuple[list[Finding
         reading = read_name(name, known)
         if reading is None:
             what = f"line {listed.place.line} names '{name}', which is no video of the data set"
-            found.append(Finding("list-video", what, "take the line out, or correct it", name, str(path)))
+            found.append(Finding("list-video", what, "delete the line, or correct it", name, str(path)))
             continue
         rest = name[len(reading.name) :] if name.startswith(reading.name) else ""
         stray = ".mp4" if re.search(r"\.mp4", rest) else ""
@@ -108,7 +108,7 @@ def _complete(path: Path, videos: Sequence[str], known: Mapping[str, Annotated])
     for name in videos:
         if known[name].split != split:
             what = f"a {known[name].split} video in a list of {split} videos"
-            yield Finding("list-video", what, "take its lines out", name, str(path))
+            yield Finding("list-video", what, "delete its lines", name, str(path))
     there = set(videos)
     for video in known.values():
         if video.split == split and video.name not in there:
@@ -170,16 +170,16 @@ def _read_intervals(path: Path) -> list[tuple[int, str, Spans]]:
         fail(f"{path}: is not UTF-8 text (byte {error.start})")
     found, problems = [], []
     for number, line in enumerate(lines, 1):
-        words = line.split()
-        if not words:
+        parts = line.split()
+        if not parts:
             continue
-        numbers = words[2:] if len(words) > 1 and not re.fullmatch(r"-?\d+", words[1]) else words[1:]
-        if not numbers or len(numbers) % 2 or not all(re.fullmatch(r"-?\d+", word) for word in numbers):
+        numbers = parts[2:] if len(parts) > 1 and not re.fullmatch(r"-?\d+", parts[1]) else parts[1:]
+        if not numbers or len(numbers) % 2 or not all(re.fullmatch(r"-?\d+", number) for number in numbers):
             place = Place(str(path), number, 1, line, len(line))
             problems.append(Problem("the line is not NAME [CLASS] START END [START END ...]", place))
             continue
         pairs = zip(map(int, numbers[::2]), map(int, numbers[1::2]))
-        found.append((number, words[0], tuple(pair for pair in pairs if pair != (-1, -1))))
+        found.append((number, parts[0], tuple(pair for pair in pairs if pair != (-1, -1))))
     if problems:
         raise VadkitError(problems)
     if not found:

@@ -13,6 +13,7 @@ from vadkit.datasets.auditing.content import check_content
 from vadkit.datasets.auditing.files import check_files, check_lengths
 from vadkit.datasets.auditing.label_vector import check_truth
 from vadkit.datasets.auditing.list_files import check_intervals, check_list
+from vadkit.files import cannot_read
 from vadkit.problems import fail
 from vadkit.store.check.array_scan import Progress, Scanned
 from vadkit.store.check.finding import Finding, kinds
@@ -30,7 +31,11 @@ class LabelFiles:
     intervals: Path | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.labels or self.lists or self.intervals)
+        return bool(self.paths())
+
+    def paths(self) -> list[Path]:
+        """Return the files that are given."""
+        return [path for path in (self.labels, *self.lists, self.intervals) if path is not None]
 
 
 @dataclass
@@ -84,6 +89,11 @@ def check(
 
     Raises VadkitError if there is no store, and for a label file that cannot be read at all.
     """
+    for path in label_files.paths() if label_files else ():  # before the arrays are read, which takes long
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            cannot_read(path, error)
     verified = verify(root, videos, content, progress)
     store, scanned = verified.store, verified.scanned
     result = Checked(verified.root, annotation, verified.bytes, verified.findings)

@@ -32,7 +32,7 @@ Arrays = Mapping[tuple[str, str], Array]  # by video and stream, as in the manif
 AT_ONCE = 2**14  # rows read together; more would not stay in the processor's cache
 AGAIN = "extract or download the file again"
 RERUN = "delete the file and rerun the original 'vadkit extract' command"
-BACK = "put it back, or import again"
+BACK = "put it back, or rerun the original command, 'vadkit extract' or 'vadkit store import'"
 
 
 @dataclass
@@ -159,7 +159,7 @@ def _exists(found: Scanned, path: Path) -> bool:
     except FileNotFoundError:
         found.missing += 1
         what = f"there is no such file, but it holds stream '{found.stream}'"
-        found.add("file-missing", what, path, BACK if array is None else RERUN)
+        found.add("file-missing", what, path, BACK)
         return False
     except OSError as error:
         found.add("file-broken", f"cannot be read: {unreadable(error)}", path)

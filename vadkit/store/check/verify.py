@@ -121,13 +121,13 @@ def _notes(indexes: Indexes, alone: set[str]) -> Iterator[Finding]:
     if not indexes.has_manifest:
         what = "there is no manifest: whether files have changed since they were written cannot be checked"
         yield Finding("manifest", what, fault=False)
-    for warning in indexes.store.warnings if indexes.store is not None else ():
-        yield Finding("index", warning, fault=False)
     for stream in sorted(alone):
         yield Finding("pack", f"stream '{stream}' is only in its pack: its own files are gone", fault=False)
     broken = len(indexes.lines) - len(indexes.done)
     if broken:
-        what = f"{broken} videos could not be used when the store was extracted; the manifest says why"
+        what = (
+            f"{broken} video{'s' * (broken > 1)} could not be used when the store was extracted; the manifest says why"
+        )
         yield Finding("manifest", what, fault=False)
     left = [*root.glob(".vadkit-*"), *root.glob("*/.vadkit-*")]
     if left:
