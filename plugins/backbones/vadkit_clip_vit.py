@@ -29,8 +29,9 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
-from vadkit.backbones.crops import Order, cut_crops, num_crops, resize_short_side
+from vadkit.backbones.crops import Order
 from vadkit.backbones.frozen import Frozen, Precision
+from vadkit.backbones.frozen_pictures import FrozenPictures
 from vadkit.backbones.weights import State, check_names, fill, randomise, read_weights
 
 SIDE, DIM = 224, 512
@@ -114,32 +115,29 @@ class ClipVit(Backbone):
             raise ValueError(f"short_side must be at least {SIDE} pixels, not {short_side}")
         if crops == "whole":
             raise ValueError(f"crops must be of {SIDE} pixels: the network takes no whole picture")
-        self.num_crops = num_crops(crops)
-        self.model, self.activation, self.crops, self.short_side = model, activation, crops, short_side
+        self.model, self.activation = model, activation
         load, layout = partial(load_network, model=model, activation=activation), torch.contiguous_format
         self.frozen = Frozen(self.name, load, weights, random_weights, precision, device, layout=layout)
+        self.pictures = FrozenPictures(self.frozen, short_side, SIDE, crops, "bicubic")
+        self.num_crops = self.pictures.num_crops
 
     def recipe(self) -> dict[str, Any]:
         return {
             **self.frozen.recipe(),
             "network": f"CLIP ViT-{self.model.upper()}",
             "activation": self.activation,
-            "resize": f"short side {self.short_side}, bicubic, antialiased",
-            "crops": self.crops,
-            "crop": SIDE,
+            **self.pictures.recipe(),
             "normalise": "CLIP",
             "frames": "middle",
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        x = self.frozen.run(image for snippet in snippets for image in self._images(snippet))
-        return x if self.num_crops == 1 else x.reshape(-1, self.num_crops, DIM)
+        return self.pictures.extract(snippets, self._images)
 
     def _images(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of the middle frame as the network takes it, (3, 224, 224)."""
         middle = (len(frames) + 1) // 2 - 1
-        x = resize_short_side(frames[middle : middle + 1], self.short_side, "bicubic")
-        for _, part in cut_crops(x, SIDE, self.crops):
+        for _, part in self.pictures.cut(self.pictures.resized(frames[middle : middle + 1])):
             yield normalised(part[0])
 
 

@@ -26,9 +26,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
-from vadkit.backbones.crops import Order, cut_crops, num_crops, resize_short_side
+from vadkit.backbones.crops import Order
 from vadkit.backbones.fold_batch_norm import Pair, folded
 from vadkit.backbones.frozen import Frozen, Precision
+from vadkit.backbones.frozen_pictures import FrozenPictures
 from vadkit.backbones.weights import State, fill, randomise, read_weights
 
 SOURCE = "made by the conversion script of Tushar-N/pytorch-resnet3d on GitHub from Facebook's .pkl"
@@ -85,32 +86,29 @@ class I3dResnet50(Backbone):
     ) -> None:
         if short_side < 32:
             raise ValueError(f"short_side must be at least 32 pixels, not {short_side}")
-        self.num_crops = num_crops(crops)
-        self.non_local, self.short_side, self.crops, self.crop = non_local, short_side, crops, short_side * 7 // 8
+        self.non_local = non_local
         load = partial(load_network, non_local=non_local)
         self.frozen = Frozen(self.name, load, weights, random_weights, precision, device)
+        self.pictures = FrozenPictures(self.frozen, short_side, short_side * 7 // 8, crops)
+        self.num_crops = self.pictures.num_crops
 
     def recipe(self) -> dict[str, Any]:
         return {
             **self.frozen.recipe(),
             "network": "I3D ResNet-50",
             "non_local": self.non_local,
-            "resize": f"short side {self.short_side}, bilinear, antialiased",
-            "crops": self.crops,
-            "crop": self.crop,
+            **self.pictures.recipe(),
             "normalise": f"(x - {MEAN}) / {DEVIATION}",
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        x = self.frozen.run(clip for snippet in snippets for clip in self._clips(snippet))
-        return x if self.num_crops == 1 else x.reshape(-1, self.num_crops, self.dim)
+        return self.pictures.extract(snippets, self._clips)
 
     def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of a snippet as the network takes it, (3, f, h, w)."""
         missing = max(0, 3 - len(frames))  # with fewer, nothing is left after the first pool
         frames = np.concatenate([frames, *[frames[-1:]] * missing])
-        x = resize_short_side(frames, self.short_side)
-        for _, part in cut_crops(x, self.crop, self.crops):
+        for _, part in self.pictures.cut(self.pictures.resized(frames)):
             yield normalised(rearrange(part, "f c h w -> c f h w"))
 
 
