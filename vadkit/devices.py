@@ -24,5 +24,5 @@ def choose_device(name: str) -> torch.device:
         torch.zeros(1, device=device).item()  # "meta" is a device, but holds no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         cause = (str(error).splitlines() or [type(error).__name__])[0]
-        fail(f"--device {name} cannot be used here: {cause}", "auto takes what there is; cpu, cuda and cuda:N name one")
+        fail(f"device {name} cannot be used here: {cause}", "auto takes what there is; cpu, cuda and cuda:N name one")
     return device

@@ -137,7 +137,7 @@ def test_torchrun_is_recognised(monkeypatch, env, launched):
 
 @pytest.mark.parametrize("name", ["cud", "gpu:0"])
 def test_an_unknown_device_is_told(name):
-    with pytest.raises(VadkitError, match=f"--device {name} cannot be used here"):
+    with pytest.raises(VadkitError, match=f"device {name} cannot be used here"):
         distributed.local_device(name)
 
 
@@ -147,5 +147,5 @@ def test_auto_is_whatever_is_there():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_asking_for_cuda_where_there_is_none_is_told():
-    with pytest.raises(VadkitError, match="--device cuda cannot be used here"):
+    with pytest.raises(VadkitError, match="device cuda cannot be used here"):
         distributed.local_device("cuda")

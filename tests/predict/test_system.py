@@ -107,7 +107,7 @@ def test_backbones_run_where_scores_are_made_and_not_where_training_was() -> Non
 
 @pytest.mark.parametrize("device", ["banana", "cuda:99", "meta"])
 def test_devices_that_are_not_there_are_told(tmp_path: Path, device: str) -> None:
-    with pytest.raises(VadkitError, match=f"--device {device} cannot be used here"):
+    with pytest.raises(VadkitError, match=f"device {device} cannot be used here"):
         load_system(write_model(tmp_path / "m.safetensors"), device)
 
 

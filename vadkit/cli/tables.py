@@ -89,3 +89,10 @@ def _wrapped(line: str, width: int) -> str:
     indent = " " * _indent(line)
     hanging = indent + " " * (4 if indent else 2 * line.startswith("- "))
     return textwrap.fill(line.strip(), width, initial_indent=indent, subsequent_indent=hanging) if line.strip() else ""
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without what a terminal would obey, and in characters that it can show."""
+    kept = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    encoding = sys.stdout.encoding or "ascii"
+    return kept.encode(encoding, "backslashreplace").decode(encoding)

@@ -115,9 +115,22 @@ def extract_video(
     Raises VadkitError for a file that cannot be used, and CannotWrite if ``folder`` cannot be written. What is
     merely odd goes to ``warnings``.
     """
-    check_clock(snippet_frames, fps, tail)
     with open_media(path) as media:
-        return _Extraction(media, backbones, fps or media.fps, snippet_frames, tail, folder).run(progress)
+        return extract_media(media, backbones, fps, snippet_frames, tail, progress, folder)
+
+
+def extract_media(
+    media: Media,
+    backbones: Mapping[str, Backbone],
+    fps: float | None = None,
+    snippet_frames: int = 16,
+    tail: Tail = "repeat",
+    progress: Progress | None = None,
+    folder: Path | None = None,
+) -> Extracted:
+    """Return the features of an open file, or of what can stand in for one; see ``extract_video``."""
+    check_clock(snippet_frames, fps, tail)
+    return _Extraction(media, backbones, fps or media.fps, snippet_frames, tail, folder).run(progress)
 
 
 def check_clock(snippet_frames: int, fps: float | None, tail: str) -> None:

@@ -31,7 +31,7 @@ Progress = Callable[[int, int, Path, float, float | None], None]
 def predict(
     videos: Sequence[str | Path],
     model: str | Path,
-    out: str | Path,
+    out: str | Path | None,
     *,
     threshold: float | None = None,
     embed: bool = False,
@@ -39,6 +39,7 @@ def predict(
     weights: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     report: Callable[[Outcome], None] | None = None,
+    keep: Callable[[Result], None] | None = None,
 ) -> list[Outcome]:
     """Score videos and write NAME.json, NAME.csv and NAME.html for each, and index.html over all.
 
@@ -46,27 +47,30 @@ def predict(
         videos: files, and folders that are searched for videos.
         model: a .safetensors file whose inputs name their backbones.
         out: folder to write to; it is made if need be. A file there is replaced once its successor
-            is complete.
+            is complete. None writes nothing.
         threshold: score from which on a snippet belongs to an event; None takes the model's own.
         embed: put the videos into the pages instead of pointing to them.
         device: "auto", "cpu", "cuda", ...
         weights: weight files of backbones by input name, where they are not where they were in training.
         report: called with each outcome.
+        keep: called with each result, before its outcome: what it takes is not held here.
 
     Raises VadkitError if nothing can begin: no such video, no sound model, a folder that cannot be
     written. What is wrong with a single video is in its outcome.
     """
-    out = Path(out)
-    found = find_videos(videos, out)
+    out = None if out is None else Path(out)
+    found = find_videos(videos, out or Path(os.devnull))
     system = load_system(Path(model), device, threshold, weights)
-    make_folder(out)
+    if out is not None:
+        make_folder(out)
     outcomes = []
     for number, (video, name) in enumerate(zip(found, distinct_names(found))):
-        outcome = _one(system, video, name, out, embed, _told(progress, number, len(found), video))
+        outcome = _one(system, video, name, out, embed, _told(progress, number, len(found), video), keep)
         outcomes.append(outcome)
         if report:
             report(outcome)
-    write_text_atomic(out / "index.html", index_page(outcomes, system.path.name, system.threshold))
+    if out is not None:
+        write_text_atomic(out / "index.html", index_page(outcomes, system.path.name, system.threshold))
     return outcomes
 
 
@@ -83,14 +87,19 @@ def _one(
     system: System,
     video: Path,
     name: str,
-    out: Path,
+    out: Path | None,
     embed: bool,
     progress: Callable[[float, float | None], None] | None,
+    keep: Callable[[Result], None] | None,
 ) -> Outcome:
     try:
-        _keep_others_work(out / f"{name}.json")
+        if out is not None:
+            _keep_others_work(out / f"{name}.json")
         result = score_video(system, video, name, progress)
-        write_result(result, out, embed)
+        if out is not None:
+            write_result(result, out, embed)
+        if keep:
+            keep(result)
         return Outcome(video, summary(result))
     except VadkitError as error:
         return Outcome(video, error="\n".join(problem.render() for problem in error.problems))
