@@ -13,23 +13,10 @@ import torch
 from vadkit.plugin_manager import EXTRA, reload_plugins
 
 PREDICT = Path(__file__).parents[1] / "predict"
-sys.path[:0] = [str(PREDICT), str(PREDICT / "plugins")]
+sys.path[:0] = [str(Path(__file__).parent), str(PREDICT), str(PREDICT / "plugins")]
 
 from clips import alarm, make_clip  # noqa: E402
-
-GRAPH = {
-    "about": "red and loud are an alarm",
-    "inputs": {"rgb": {"use": "mean_colour"}, "audio": {"use": "loudness"}},
-    "nodes": {
-        "joined": {"use": "concat", "in": ["rgb", "audio"]},
-        "score": {"use": "mlp_head", "in": "joined", "args": {"hidden": []}},
-    },
-    "output": "score",
-    "losses": {"mil": {"use": "topk_mil", "in": "score"}},
-    "data": {"sampler": {"use": "uniform_pad", "args": {"length": 16}}, "batch": 2, "workers": 0},
-    "train": {"epochs": None, "steps": 6, "seed": 3, "optimizer": {"name": "adam", "lr": 0.1}},
-    "eval": {"threshold": 0.6, "post": [{"use": "score_smoothing", "args": {"kappa": 2}}]},
-}
+from red_alarm import GRAPH  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)

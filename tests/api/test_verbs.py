@@ -13,7 +13,7 @@ from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import GRAPH
+from red_alarm import GRAPH
 
 import vadkit
 from vadkit import VadkitError

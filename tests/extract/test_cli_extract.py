@@ -55,6 +55,15 @@ def test_a_folder_becomes_a_store(folder: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == f"{folder}/store: 0 videos extracted, 2 skipped, 0 broken\n"
 
 
+def test_without_a_terminal_progress_is_lines(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vadkit.cli.extract.LINE_EVERY", 0.0)
+    assert run(folder, str(folder / "in"), *TWO) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if " of 2 videos, " in line]
+    assert lines[-1].startswith("2 of 2 videos, ") and lines[-1].endswith(" a minute, 0.0 min left")
+
+
 def test_parts_joined_are_one_run(folder: Path) -> None:
     listed = folder / "list.txt"
     listed.write_text("".join(f"{folder}/in/{name}.mkv\n" for name in ("deep/b", "a")))
