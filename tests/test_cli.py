@@ -35,8 +35,8 @@ Captured = pytest.CaptureFixture[str]
         ),
         (["train", "x", "--out", "y", "z"], "vadkit: unrecognized arguments: z\n  hint: see 'vadkit train --help'\n"),
         (["build", "seed_xd_rgb", "--snippets", "0"], "--snippets must be from 1 to 1000000, got 0\n"),
-        (["build", "seed_xd_rgb", "--seed", "-1"], "--seed must be from 0 to 4294967295, got -1\n"),
-        (["build", "seed_xd_rgb", "-o", "m.pt"], "--out m.pt: a model file ends in .safetensors\n"),
+        (["build", "seed_xd_rgb", "--seed", "-1"], "seed must be from 0 to 4294967295, got -1\n"),
+        (["build", "seed_xd_rgb", "-o", "m.pt"], "m.pt: a model file ends in .safetensors\n"),
         (["eval", "--model", "nothing.safetensors"], "there is no model file nothing.safetensors\n"),
         (
             ["eval", "--model", "a.yaml"],

@@ -1,6 +1,6 @@
 """What the README says is run: its Python, its graph, its error message, its table of components.
 
-``python tests/test_readme.py`` writes the table of components anew.
+``python tests/test_readme.py`` rewrites the table of components.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tiny_store import write_tiny_store
 
 import vadkit
 from vadkit import plugin_manager
@@ -40,7 +41,7 @@ def test_the_table_of_components_is_that_of_vadkit_list(monkeypatch):
     monkeypatch.setenv(plugin_manager.EXTRA, "")  # without the plugins of other tests
     text = README.read_text(encoding="utf-8")
     shown = text.split(BEGIN)[1].split(END)[0].strip()
-    assert shown == component_table(), "run python tests/test_readme.py to write it anew"
+    assert shown == component_table(), "run python tests/test_readme.py to rewrite it"
 
 
 def test_the_graph_builds():
@@ -59,10 +60,12 @@ def test_the_message_is_what_vadkit_says(tmp_path, monkeypatch):
     assert str(caught.value).strip() == shown.strip()
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_the_python_runs(number):
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_the_python_runs(number, tmp_path, monkeypatch):
     code = blocks("python")
-    assert len(code) == 2
+    assert len(code) == 3
+    monkeypatch.chdir(tmp_path)
+    write_tiny_store(tmp_path / "STORE", train=2, test=2, dims={"rgb": 1024})
     space: dict[str, object] = {"__name__": "readme"}
     exec(compile(code[number], f"README block {number}", "exec"), space)  # noqa: S102
     if "Shift" in space:

@@ -78,7 +78,7 @@ def test_has_as_many_parameters_as_the_original(name):
 
 
 def test_row_1_with_its_second_nominator_has_the_size_in_the_authors_log():
-    graph = count(vadkit.build("table1_row1", ["nodes.gate.use=topk_nominator"]))
+    graph = count(vadkit.build("table1_row1", set=["nodes.gate.use=topk_nominator"]))
     assert f"{(graph + 1) / 1e6:.4f}" == "7.7702"  # and the temperature of the prompt loss
 
 
@@ -113,7 +113,7 @@ def test_each_row_adds_one_thing(first, then, added_nodes, added_losses):
 
 def test_a_loss_of_weight_zero_needs_nothing_from_the_batch():
     torch.manual_seed(0)
-    model = vadkit.build("pel4vad_xd", ["losses.prompt.weight=0"])
+    model = vadkit.build("pel4vad_xd", set=["losses.prompt.weight=0"])
     batch = training_batch(model)
     del batch["prompts"]
     losses = model.loss(batch)

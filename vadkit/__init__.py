@@ -5,16 +5,23 @@ Everything here is loaded when it is first used, so that ``import vadkit`` is ch
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from vadkit.lazy import lazily
+from vadkit.lazy import Package, lazily
 
 __version__ = "0.1.0"
 
 KINDS = ("Backbone", "Temporal", "Fusion", "Head", "Loss", "Sampler", "Dataset", "Metric", "Postprocess")
 
 if TYPE_CHECKING:
-    from vadkit.api import build, load
+    from vadkit.api.build import build
+    from vadkit.api.evaluate import evaluate
+    from vadkit.api.extract import extract
+    from vadkit.api.load import load
+    from vadkit.api.predict import predict
+    from vadkit.api.score import Scorer, score
+    from vadkit.api.train import train
     from vadkit.hookspecs import hookimpl
     from vadkit.kinds import (
         Backbone,
@@ -41,23 +48,42 @@ __all__ = [
     "Postprocess",
     "PublicWeights",
     "Sampler",
+    "Scorer",
     "Temporal",
     "VadkitError",
     "Video",
     "VideoDataset",
     "__version__",
     "build",
+    "evaluate",
+    "extract",
     "hookimpl",
     "load",
+    "predict",
+    "score",
+    "train",
 ]
 
 __getattr__ = lazily(
     "vadkit",
     {
         "vadkit.hookspecs": ("hookimpl",),
-        "vadkit.api": ("build", "load"),
+        "vadkit.api.build": ("build",),
+        "vadkit.api.load": ("load",),
+        "vadkit.api.train": ("train",),
+        "vadkit.api.evaluate": ("evaluate",),
+        "vadkit.api.predict": ("predict",),
+        "vadkit.api.extract": ("extract",),
+        "vadkit.api.score": ("Scorer", "score"),
         "vadkit.problems": ("VadkitError",),
         "vadkit.video": ("Video", "VideoDataset"),
         "vadkit.kinds": (*KINDS, "PublicWeights"),
     },
 )
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+sys.modules[__name__].__class__ = Package

@@ -51,7 +51,7 @@ def _gpu(name: str, written: int | None, given: int | None) -> int:
     if not torch.cuda.is_available():
         cause = "this torch was built without CUDA" if torch.version.cuda is None else "torch finds no CUDA device"
         fail(
-            f"--device {name} cannot be used here: {cause}", "use --device cpu; nvidia-smi lists the GPUs of a machine"
+            f"device {name} cannot be used here: {cause}", "use the device cpu; nvidia-smi lists the GPUs of a machine"
         )
     # cuBLAS reads this once, when it is first used: too late to set it when determinism is asked for.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -62,14 +62,14 @@ def _gpu(name: str, written: int | None, given: int | None) -> int:
     if not 0 <= index < count:
         found = "there is one GPU, cuda:0" if count == 1 else f"there are {count} GPUs, cuda:0 to cuda:{count - 1}"
         wanted = "" if written is not None else f"this process was started to use cuda:{index}, but "
-        hint = HINT if written is not None else "start at most one process per GPU, or use --device cpu"
-        fail(f"--device {name} cannot be used here: {wanted}{found}", hint)
+        hint = HINT if written is not None else "start at most one process per GPU, or use the device cpu"
+        fail(f"device {name} cannot be used here: {wanted}{found}", hint)
     return index
 
 
 def _refuse(name: str, error: BaseException) -> NoReturn:
     cause = (str(error).splitlines() or [type(error).__name__])[0]
-    fail(f"--device {name} cannot be used here: {cause}", HINT)
+    fail(f"device {name} cannot be used here: {cause}", HINT)
 
 
 @contextmanager

@@ -259,7 +259,7 @@ def test_ctrl_c_at_the_command_line(graph, tmp_path, capfd):
     out, err = process.communicate(timeout=60)
     text = re.sub(r"\s+", " ", err)
     assert process.returncode == 130, err
-    command = text.partition("go on with: vadkit ")[2].strip()
+    command = text.partition("resume with: vadkit ")[2].strip()
     assert "stopped after step" in text and command.endswith(f"--out {tmp_path / 'cut'} --resume")
     assert "Traceback" not in err and out == ""
     assert main(shlex.split(command)) == 0

@@ -263,7 +263,7 @@ def test_the_command_prints_the_figures_and_shows_losses_and_rate(arguments, tmp
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--device", "gpu"], "--device gpu cannot be used here"),
+        (["--device", "gpu"], "device gpu cannot be used here"),
         (["--resume", "--overwrite"], "exclude each other"),
         (["--set", "train.precision=fp16"], "fp16 needs a CUDA device"),
         (["--set", "train.optimizer.lr=0"], "train.optimizer.lr must be a number above 0"),

@@ -99,8 +99,8 @@ def test_features_of_another_recipe_are_reported(capsys: Any, model_file: Path, 
         (["--set", "data.streams.rgb=flow"], "input 'rgb' of the graph is 16 wide, but its features are 12 wide"),
         (["--out", __file__], "test_cli_eval.py is a file\n  hint: choose another --out"),
         (["--split", "val"], "the data set has no video in split 'val'"),
-        (["--device", "cuda:77"], "--device cuda:77 cannot be used here"),
-        (["--device", "nonsense"], "--device nonsense cannot be used here"),
+        (["--device", "cuda:77"], "device cuda:77 cannot be used here"),
+        (["--device", "nonsense"], "device nonsense cannot be used here"),
     ],
 )
 def test_what_is_refused(capsys: Any, model_file: Path, arguments: list[str], message: str) -> None:

@@ -48,11 +48,20 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
 def test_a_folder_becomes_a_store(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, str(folder / "in"), *TWO) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == f"{folder}/store: 2 videos extracted, 0 there before, 0 broken"
-    assert "to train, say which are abnormal" in said[1]
+    assert said[0] == f"{folder}/store: 2 videos extracted, 0 skipped, 0 broken"
+    assert "to train, label the videos" in said[1]
     assert {video.name for video in read_store(folder / "store").videos} == {"a", "b"}
     assert run(folder, str(folder / "in"), *TWO) == 0
-    assert capsys.readouterr().out == f"{folder}/store: 0 videos extracted, 2 there before, 0 broken\n"
+    assert capsys.readouterr().out == f"{folder}/store: 0 videos extracted, 2 skipped, 0 broken\n"
+
+
+def test_without_a_terminal_progress_is_lines(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vadkit.cli.extract.LINE_EVERY", 0.0)
+    assert run(folder, str(folder / "in"), *TWO) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if " of 2 videos, " in line]
+    assert lines[-1].startswith("2 of 2 videos, ") and lines[-1].endswith(" a minute, 0.0 min left")
 
 
 def test_parts_joined_are_one_run(folder: Path) -> None:
@@ -139,7 +148,7 @@ def test_random_weights_are_marked(folder: Path) -> None:
     ("arguments", "message"),
     [
         (["x.mp4", *TWO], "there is no video x.mp4"),
-        ([*TWO], "name videos or folders, or a list of them with --list"),
+        ([*TWO], "name videos or folders, or give a list of them"),
         (["IN", "--stream", "rgb=clip_vit"], "backbone 'clip_vit' has no weights"),
         (["IN", "--stream", "rgb=first_rde"], "unknown backbone 'first_rde'"),
         (["IN", "--stream", "rgb=mlp_head"], "'mlp_head' is a head, not a backbone"),
@@ -150,7 +159,7 @@ def test_random_weights_are_marked(folder: Path) -> None:
         (["IN", *TWO, "--tail", "repaet"], "there is no tail rule 'repaet'"),
         (["IN", *TWO, "--shard", "9/8"], "--shard is '9/8'; it must be a part of N parts, such as 1/8"),
         (["IN", *TWO, "--fps", "-1"], "fps is -1.0; it must be above 0 and at most 1000"),
-        (["IN", *TWO, "--workers", "-1"], "--workers is -1; it must be at least 0"),
+        (["IN", *TWO, "--workers", "-1"], "workers is -1; it must be at least 0"),
         (["IN", *TWO, "--executor", "spark"], "there is no executor 'spark'"),
         (["IN", *TWO, "--labels", "xd_violence"], "xd_violence has labels for none of the 2 videos; the first is 'a'"),
         (["IN", "--config", "seed_ucf_rgb"], "seed_ucf_rgb: input 'rgb' is a shape (b t 1024), not a backbone"),

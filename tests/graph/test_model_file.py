@@ -32,6 +32,12 @@ def test_round_trip(model, saved):
     assert model_file.read_header(saved)["extra"] == {"seed": 3}
 
 
+def test_the_same_model_gives_the_same_bytes(model, saved, tmp_path):
+    for _ in range(8):
+        assert model_file.save(model, tmp_path / "again.safetensors", {"seed": 3}).read_bytes() == saved.read_bytes()
+    assert int.from_bytes(saved.read_bytes()[:8], "little") % 8 == 0
+
+
 def test_every_flipped_byte_is_noticed(saved, tmp_path):
     data = bytearray(saved.read_bytes())
     broken = tmp_path / "broken.safetensors"

@@ -17,9 +17,8 @@ import pytest
 from clips import alarm, make_clip
 from models import write_model
 
-import vadkit.predict.predict_videos as predict_videos
 from vadkit.cli import main
-from vadkit.predict import predict
+from vadkit.predict import predict, predict_videos
 from vadkit.problems import Problem, VadkitError
 
 UNUSUAL = "50% of #1 <script>alert(1)> \u00e9"
@@ -291,7 +290,7 @@ def test_a_backbone_that_breaks_is_a_cause_not_a_traceback(tmp_path: Path, capsy
         (["nowhere.mp4"], "there is no video nowhere.mp4"),
         (["{clip}", "--threshold", "2"], "are between 0 and 1"),
         (["{clip}", "--threshold", "much"], "--threshold much is not a number"),
-        (["{clip}", "--device", "tpu9"], "--device tpu9 cannot be used here"),
+        (["{clip}", "--device", "tpu9"], "device tpu9 cannot be used here"),
         (["{clip}", "--out", "{clip}"], "cannot write to the folder"),
         (["{clip}", "--model", "{clip}"], "is not a sound .safetensors file"),
         (["{clip}", "--model", "none.safetensors"], "there is no model file none.safetensors"),

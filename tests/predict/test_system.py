@@ -107,7 +107,7 @@ def test_backbones_run_on_the_chosen_device_and_not_on_that_of_training() -> Non
 
 @pytest.mark.parametrize("device", ["banana", "cuda:99", "meta"])
 def test_missing_devices_are_refused(tmp_path: Path, device: str) -> None:
-    with pytest.raises(VadkitError, match=f"--device {device} cannot be used here"):
+    with pytest.raises(VadkitError, match=f"device {device} cannot be used here"):
         load_system(write_model(tmp_path / "m.safetensors"), device)
 
 

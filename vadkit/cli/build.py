@@ -32,26 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import torch
-
-    from vadkit.api import build
+    from vadkit.api.build import build
     from vadkit.files import write_atomically
-    from vadkit.graph.model_file import save
     from vadkit.problems import fail
 
-    for name, value, low, high in (("seed", args.seed, 0, 2**32 - 1), ("snippets", args.snippets, 1, 10**6)):
-        if not low <= value <= high:
-            fail(f"--{name} must be from {low} to {high}, got {value}")
-    if args.out and args.out.suffix != ".safetensors":
-        fail(f"--out {args.out}: a model file ends in .safetensors")
-    torch.manual_seed(args.seed)
-    model = build(args.config, args.set, without=args.without)
+    if not 1 <= args.snippets <= 10**6:
+        fail(f"--snippets must be from 1 to {10**6}, got {args.snippets}")
+    model = build(args.config, set=args.set, seed=args.seed, out=args.out, without=args.without)
     if args.diagram:
         from vadkit.graph.diagram import diagram
 
         write_atomically(args.diagram, diagram(model).encode())
-    if args.out:
-        save(model, args.out, {"seed": args.seed, "trained": False})
     if args.resolved:
         from vadkit.graph.yaml_reader import write_text
 

@@ -47,7 +47,7 @@ def _draw(columns: Sequence[str], rows: Rows, right: Collection[str]) -> None:
 
 
 def _unbroken(columns: Sequence[str], rows: Rows, width: int) -> list[bool]:
-    """Tell which columns are never broken into lines: those of names and numbers, so that these can be copied."""
+    """Return which columns are never broken into lines: those of names and numbers, so that these can be copied."""
     cells = [[name, *(row[i] for row in rows)] for i, name in enumerate(columns)]
     kept = [all(len(cell) <= NARROW or " " not in cell for cell in column) for column in cells]
     least = sum(max(map(len, column)) if whole else NARROW for column, whole in zip(cells, kept))
@@ -55,12 +55,12 @@ def _unbroken(columns: Sequence[str], rows: Rows, width: int) -> list[bool]:
 
 
 def unmarked(text: str) -> str:
-    """Return a docstring's text without the marks of code."""
+    """Return a docstring's text without its code marks."""
     return text.replace("``", "")
 
 
 def fitted(text: str) -> str:
-    """Return a docstring for where it is printed: on a terminal, lines no longer than that is wide."""
+    """Return a docstring as it is printed: on a terminal, in lines no longer than its width."""
     text = unmarked(text)
     width = shutil.get_terminal_size().columns
     if not sys.stdout.isatty() or max(map(len, text.splitlines()), default=0) <= width:
@@ -69,7 +69,7 @@ def fitted(text: str) -> str:
 
 
 def _logical_lines(text: str) -> list[str]:
-    """Join what was broken: lines of a paragraph, and lines that are indented deeper than what they go on with."""
+    """Join the lines of a paragraph, and lines that are indented deeper than the line they continue."""
     lines: list[str] = []
     for line in text.splitlines():
         indent, before = _indent(line), lines[-1] if lines else ""
@@ -89,3 +89,10 @@ def _wrapped(line: str, width: int) -> str:
     indent = " " * _indent(line)
     hanging = indent + " " * (4 if indent else 2 * line.startswith("- "))
     return textwrap.fill(line.strip(), width, initial_indent=indent, subsequent_indent=hanging) if line.strip() else ""
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without what a terminal would obey, and in characters that it can show."""
+    kept = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    encoding = sys.stdout.encoding or "ascii"
+    return kept.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,7 +1,7 @@
 """Train a graph on features.
 
-Writes model.safetensors (the whole system in one file), result.json, log.jsonl and config.yaml into the
-folder OUT, and checkpoints from which --resume goes on bit for bit, also after a kill. Several processes:
+Writes model.safetensors (the whole system in one file), result.json, log.jsonl and config.yaml into DIR, and
+checkpoints from which --resume continues bit for bit, also after a kill. Several processes:
 torchrun --nproc-per-node 2 -m vadkit train ...
 """
 
@@ -13,65 +13,62 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from vadkit.cli.options import add_config, add_device, add_set, add_without
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="CONFIG", help="name of a graph, or path of a YAML file")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the file, e.g. train.optimizer.lr=1e-4"
-    )
+    add_config(parser)
+    add_set(parser, "train.optimizer.lr=1e-4", short=("--data", "--batch", "--epochs", "--lr"))
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in OUT, or begin it")
-    parser.add_argument("--overwrite", action="store_true", help="delete the run in OUT and begin again")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
-    parser.add_argument("--seed", type=int, metavar="N", help="instead of train.seed")
-    parser.add_argument("--without", action="append", default=[], metavar="PLUGIN", help="leave a plugin out")
+    parser.add_argument("--resume", action="store_true", help="resume the run in DIR, or start it if there is none")
+    parser.add_argument("--overwrite", action="store_true", help="delete the run in DIR and start again")
+    add_device(parser)
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the run (default: train.seed of the graph)")
+    add_without(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from vadkit.cli.train_progress import TrainProgress
-    from vadkit.engine.train import train
-    from vadkit.problems import fail
+    from vadkit.api.train import Interrupted, train
+    from vadkit.api.train_progress import TrainProgress
 
-    if args.resume and args.overwrite:
-        fail("--resume and --overwrite exclude each other")
     console = Console(stderr=True)
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    resume = _resume_words(args)
+    resume = _resume_command(args)
     try:
         result = train(
             args.config,
-            args.set,
-            args.out,
+            out=args.out,
+            set=args.set,
             resume=args.resume,
             overwrite=args.overwrite,
             device=args.device,
             seed=args.seed,
-            progress=TrainProgress(console),
             without=args.without,
+            progress=TrainProgress(console),
         )
+    except Interrupted as stop:
+        _say(console, f"stopped after step {stop.steps} and saved; resume with: {resume}")
+        return 128 + signal.Signals(stop.signal)
     except KeyboardInterrupt:
-        say(f"stopped at once; go on with: {resume}")
+        _say(console, f"stopped at once; resume with: {resume}")
         return 130
-    if result.signal is not None:
-        say(f"stopped after step {result.steps} and saved; go on with: {resume}")
-        return 128 + signal.Signals(result.signal)
     _print(result, args.out)
     return 0
 
 
-def _resume_words(args: argparse.Namespace) -> str:
-    """Return the command that goes on with the run."""
-    words = ["vadkit", "train", args.config]
+def _say(console: Any, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _resume_command(args: argparse.Namespace) -> str:
+    """Return the command that continues the run."""
+    command = ["vadkit", "train", args.config]
     for option, values in (("--set", args.set), ("--without", args.without)):
-        words += [word for value in values for word in (option, value)]
-    words += ["--device", args.device] if args.device != "auto" else []
-    words += ["--seed", str(args.seed)] if args.seed is not None else []
-    return shlex.join([*words, "--out", str(args.out), "--resume"])
+        command += [argument for value in values for argument in (option, value)]
+    command += ["--device", args.device] if args.device != "auto" else []
+    command += ["--seed", str(args.seed)] if args.seed is not None else []
+    return shlex.join([*command, "--out", str(args.out), "--resume"])
 
 
 def _print(result: Any, out: Path) -> None:

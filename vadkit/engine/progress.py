@@ -1,4 +1,4 @@
-"""What a run reports while it trains. The library prints nothing; ``vadkit.cli.train_progress`` shows it."""
+"""What a run reports while it trains. The library prints nothing; ``vadkit.api.train_progress`` shows it."""
 
 from __future__ import annotations
 

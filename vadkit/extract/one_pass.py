@@ -91,10 +91,24 @@ def extract_video(
     Raises VadkitError for a file that cannot be used, and CannotWrite if ``folder`` cannot be written. What is
     merely unusual goes to ``warnings``.
     """
-    clock = clock or Clock()
     with open_media(path) as media:
-        snippets = Snippets(clock.snippet_frames, clock.tail, start, limit)
-        return _Extraction(media, backbones, clock.fps or media.fps, snippets, folder).run(progress)
+        return extract_media(media, backbones, clock, start=start, limit=limit, progress=progress, folder=folder)
+
+
+def extract_media(
+    media: Media,
+    backbones: Mapping[str, Backbone],
+    clock: Clock | None = None,
+    *,
+    start: int = 0,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    folder: Path | None = None,
+) -> Extracted:
+    """Return the features of an open file, or of what can take its place; see ``extract_video``."""
+    clock = clock or Clock()
+    snippets = Snippets(clock.snippet_frames, clock.tail, start, limit)
+    return _Extraction(media, backbones, clock.fps or media.fps, snippets, folder).run(progress)
 
 
 class _Feed:

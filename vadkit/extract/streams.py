@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from vadkit.components import build_component, find_component
@@ -17,24 +18,25 @@ from vadkit.problems import Problem, VadkitError, fail
 Choices = dict[str, tuple[str, dict[str, Any]]]  # stream -> name and arguments of its backbone
 
 
-def streams_of_graph(config: str, sets: Sequence[str], plugins: Plugins) -> Choices:
+def streams_of_graph(config: str | Path | dict[str, Any], sets: Sequence[str], plugins: Plugins) -> Choices:
     """Return the backbones of a graph's inputs, by the names that ``data.streams`` gives the streams.
 
     Raises VadkitError for a broken graph, an input without a backbone, and a stream with two backbones.
     """
     spec = compile_plan(load_config(config, sets, plugins.config_folders), plugins).spec
     names = spec["data"].get("streams") or {}
+    where = "the config" if isinstance(config, dict) else str(config)
     chosen: Choices = {}
     for name, given in spec["inputs"].items():
         if not isinstance(given, dict):
             fail(
-                f"{config}: input '{name}' is a shape ({given}), not a backbone",
+                f"{where}: input '{name}' is a shape ({given}), not a backbone",
                 f"write {name}: {{use: BACKBONE}}, or --set 'inputs.{name}={{use: BACKBONE}}', or use --stream; "
                 "see 'vadkit list backbone'",
             )
         stream, one = names.get(name, name), (given["use"], dict(given.get("args") or {}))
         if chosen.setdefault(stream, one) != one:
-            fail(f"{config}: stream '{stream}' has two backbones, {chosen[stream]} and {one}")
+            fail(f"{where}: stream '{stream}' has two backbones, {chosen[stream]} and {one}")
     return chosen
 
 

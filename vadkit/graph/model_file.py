@@ -40,8 +40,18 @@ def save(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = No
     }
     text = json.dumps(header)  # in order: the order of the inputs is the order of the arguments
     data = pack(state, {"vadkit": text, "sha256": _digest(text, state)})
-    write_atomically(Path(path), data)
+    write_atomically(Path(path), _in_order(data))
     return Path(path)
+
+
+def _in_order(data: bytes) -> bytes:
+    """Return a file with its metadata in order of name: safetensors writes them in a random one."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> VadModel:

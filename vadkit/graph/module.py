@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from vadkit.graph.call_checks import check_call
 from vadkit.graph.plan import Plan, Ref, Step, feed
 from vadkit.graph.wiring import ports_of
 from vadkit.kinds import BATCH_PORTS
@@ -54,9 +55,13 @@ class VadModel(nn.Module):
     def forward(
         self, *streams: Tensor, mask: Tensor | None = None, crops: int | None = None, **named: Tensor
     ) -> Tensor:
-        """Return scores (b, t) for streams (b, t, size)."""
+        """Return scores (b, t) for streams (b, t, size).
+
+        Numpy arrays and other float types are converted. Raises VadkitError, naming the stream, for what does not
+        fit: a width, a shape, NaN, an unknown or missing stream.
+        """
         graph = self.inference
-        given = {**dict(zip(self.input_sizes, streams)), **named}
+        given = check_call(self.plan.inputs, streams, named, self.parameters())
         scores: Tensor = graph(**self._feed(graph, given, {"mask": mask, "crops": crops}))
         return scores
 

@@ -31,7 +31,7 @@ Progress = Callable[[int, int, Path, float, float | None], None]
 def predict(
     videos: Sequence[str | Path],
     model: str | Path,
-    out: str | Path,
+    out: str | Path | None,
     *,
     threshold: float | None = None,
     embed: bool = False,
@@ -39,6 +39,7 @@ def predict(
     weights: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     report: Callable[[Outcome], None] | None = None,
+    keep: Callable[[ScoredVideo], None] | None = None,
 ) -> list[Outcome]:
     """Score videos and write NAME.json, NAME.csv and NAME.html for each, and index.html over all.
 
@@ -46,27 +47,30 @@ def predict(
         videos: files, and folders to search for videos.
         model: a .safetensors file whose inputs name their backbones.
         out: folder to write to, created if needed. A file in it is replaced once the new one is
-            complete.
+            complete. None writes nothing.
         threshold: a snippet that scores at least this belongs to an event; None takes the model's own.
         embed: store the videos inside the pages instead of linking to them.
         device: "auto", "cpu", "cuda", ...
         weights: weight files of backbones by input name, if they have moved since training.
         report: called with each outcome.
+        keep: called with each result, before its outcome: what it takes is not held here.
 
     Raises VadkitError if nothing can be scored: no such video, a broken model file, a folder that cannot
     be written. A problem of a single video is in its outcome.
     """
-    out = Path(out)
-    found = find_videos(videos, out)
+    out = None if out is None else Path(out)
+    found = find_videos(videos, out or Path(os.devnull))
     system = load_system(Path(model), device, threshold, weights)
-    make_folder(out)
+    if out is not None:
+        make_folder(out)
     outcomes = []
     for number, (video, name) in enumerate(zip(found, distinct_names(found))):
-        outcome = _one(system, video, name, out, embed, _of_video(progress, number, len(found), video))
+        outcome = _one(system, video, name, out, embed, _of_video(progress, number, len(found), video), keep)
         outcomes.append(outcome)
         if report:
             report(outcome)
-    write_text_atomic(out / "index.html", index_page(outcomes, system.path.name, system.threshold))
+    if out is not None:
+        write_text_atomic(out / "index.html", index_page(outcomes, system.path.name, system.threshold))
     return outcomes
 
 
@@ -83,14 +87,19 @@ def _one(
     system: System,
     video: Path,
     name: str,
-    out: Path,
+    out: Path | None,
     embed: bool,
     progress: Callable[[float, float | None], None] | None,
+    keep: Callable[[ScoredVideo], None] | None,
 ) -> Outcome:
     try:
-        _refuse_unrelated_file(out / f"{name}.json")
+        if out is not None:
+            _refuse_unrelated_file(out / f"{name}.json")
         scored = score_video(system, video, name, progress)
-        write_files(scored, out, embed)
+        if out is not None:
+            write_files(scored, out, embed)
+        if keep:
+            keep(scored)
         return Outcome(video, summarize(scored))
     except VadkitError as error:
         return Outcome(video, error="\n".join(problem.render() for problem in error.problems))

@@ -1,0 +1,125 @@
+"""``vadkit.evaluate``: score a data set with a trained model and report figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+import torch
+
+from vadkit.api.arguments import Changes, as_changes, as_device, as_path
+from vadkit.api.progress import Progress, showing
+from vadkit.data.from_config import open_dataset
+from vadkit.devices import choose_device
+from vadkit.evaluate.evaluation import Evaluation as Result
+from vadkit.evaluate.score import evaluate_as_configured
+from vadkit.files import make_folder
+from vadkit.graph import model_file
+from vadkit.graph.load import load_config
+from vadkit.graph.module import VadModel
+from vadkit.graph.schema import with_defaults
+from vadkit.graph.schema_check import check_keys
+from vadkit.problems import VadkitError, fail, nearest
+from vadkit.store.recipes import other_recipes
+from vadkit.video import SPLITS
+
+Model = str | PathLike[str] | VadModel
+
+
+@dataclass(frozen=True)
+class Evaluation(Result):
+    """Figures by name, scores (t,) by video name, and every choice that was made.
+
+    ``note`` is the sentence that the model's file carries about its figures, if any.
+    """
+
+    note: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all but the single scores as plain data."""
+        return {**super().as_json(), "note": self.note}
+
+
+def evaluate(
+    model: Model,
+    *,
+    set: Changes = (),
+    split: str | None = None,
+    out: str | PathLike[str] | None = None,
+    device: str | torch.device | None = None,
+    progress: Progress = None,
+) -> Evaluation:
+    """Score a data set with a trained model and report AP, AUC and related figures.
+
+    Data set, split and smoothing are those the model was trained with, unless ``set`` changes them.
+
+    Args:
+        model: a .safetensors file, or a model that ``vadkit.load`` or ``vadkit.train`` returned.
+        set: changes to ``data`` and ``eval``, such as "data.args.root=STORE", one or a list.
+        split: "train", "val" or "test"; None is the model's own.
+        out: folder for results.json and scores.csv, if wanted.
+        device: "cpu", "cuda", "cuda:1", ...; None is a GPU if there is one, and for a loaded model where it is.
+        progress: True for a bar, or a function (videos done, videos in all, name of the last).
+
+    Returns:
+        ``Evaluation``: ``figures`` by name ("ap", "auc", ..., "per_class"; None where one is not defined, and
+        ``figures["undefined"]`` says why), ``scores`` float32 (t,) by video name, ``protocol``, ``details`` (scores
+        with their ground truth), ``warnings`` and ``note``.
+
+    Raises:
+        VadkitError: for a file that is no sound model, a change to anything but ``data`` and ``eval``, and
+            features that are missing or do not fit the model.
+
+    Example:
+        >>> found = vadkit.evaluate("runs/rgb/model.safetensors", set="data.args.root=STORE")
+        >>> found.figures["ap"], found.scores["video_01"].shape
+        (0.81, (40,))
+    """
+    if split is not None and split not in SPLITS:
+        close = nearest(str(split), SPLITS)
+        fail(f"there is no split '{split}'", f"did you mean '{close}'?" if close else f"there are {', '.join(SPLITS)}")
+    header = _header(model)
+    sections = configured(header["spec"], as_changes(set))
+    dataset = open_dataset(sections["data"])
+    if isinstance(model, VadModel):
+        where, system = None if device is None else choose_device(as_device(device)), model
+    else:
+        where = choose_device(as_device(device))
+        system = model_file.load(as_path(model, "model"), where)
+    if out is not None:
+        make_folder(as_path(out, "out"))  # now, rather than after all is scored
+    with showing(progress, "scoring") as callback:
+        found = evaluate_as_configured(
+            system, dataset, sections["eval"], split=split, device=where, on_progress=callback
+        )
+    extra = header.get("extra") or {}
+    changed = other_recipes(extra.get("recipes") or {}, getattr(dataset, "recipes", {}))
+    warnings = [*found.warnings, *changed]
+    result = Evaluation(found.figures, found.scores, found.protocol, found.details, warnings, extra.get("note"))
+    if out is not None:
+        result.save(as_path(out, "out"))
+    return result
+
+
+def _header(model: Model) -> dict[str, Any]:
+    return {"spec": model.spec} if isinstance(model, VadModel) else model_file.read_header(as_path(model, "model"))
+
+
+def configured(spec: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Return a trained model's spec with changes to its data and eval sections.
+
+    Raises VadkitError for changes to anything else, unknown keys and values that do not fit.
+    """
+    for change in changes:
+        if change.partition("=")[0].partition(".")[0].strip() not in ("data", "eval"):
+            fail(
+                f"--set {change}: only keys of data and eval can be changed for a trained model",
+                hint="for example --set data.args.root=DIR",
+            )
+    source = load_config(dict(spec), changes)
+    problems = check_keys(source)
+    if problems:
+        raise VadkitError(problems)
+    return with_defaults(source.data)
