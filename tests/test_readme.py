@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+import shlex
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -74,11 +77,27 @@ def test_the_python_runs(number, tmp_path, monkeypatch):
         check_component(space["Shift"])
 
 
-def test_the_verbs_it_names_exist():
+def commands() -> list[list[str]]:
+    """Return the arguments of every command of vadkit in a console block."""
+    lines = "\n".join(blocks("console")).replace("\\\n", " ").splitlines()
+    pieces = [piece.strip() for line in lines for piece in line.partition("  #")[0].removeprefix("$ ").split("&&")]
+    return [shlex.split(piece)[1:] for piece in pieces if piece.startswith("vadkit ")]
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_a_command_is_one_that_vadkit_takes(command):
+    verb = import_module(f"vadkit.cli.{command[0].replace('-', '_')}")
+    parser, arguments = argparse.ArgumentParser(), command[1:]
+    if hasattr(verb, "VERBS"):
+        verb, arguments = import_module(f"vadkit.cli.{command[0]}_{command[1]}"), command[2:]
+    verb.add_arguments(parser)
+    parser.parse_args(arguments)
+
+
+def test_there_are_commands_of_most_verbs():
     from vadkit.cli import VERBS
 
-    named = set(re.findall(r"^vadkit ([a-z-]+)", "\n".join(blocks("console")), re.M))
-    assert named and named <= set(VERBS)
+    assert {command[0] for command in commands()} >= VERBS.keys() - {"list"}
 
 
 if __name__ == "__main__":
