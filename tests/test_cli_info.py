@@ -20,7 +20,7 @@ def test_it_tells_docstring_ports_arguments_source_and_paper(capsys: Captured) -
     assert main(["info", "tca"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("tca: temporal, plugin tca (vadkit ")
-    assert "Both readings share the logits" in shown  # the docstring
+    assert "share the logits" in shown  # the docstring
     assert "mask?   b t\n" in shown and "x        b t dim" in shown  # the ports
     assert "in_dim      inferred  a whole number" in shown
     assert 'power_norm  "off"     one of off, time, channel' in shown
@@ -50,7 +50,7 @@ def test_it_can_tell_about_every_component(name: str, capsys: Captured) -> None:
 
 
 def test_the_lookahead_is_that_of_a_built_one(capsys: Captured, tmp_path: Path) -> None:
-    with plugins_in(Path(__file__).parent / "sample_plugin"):
+    with plugins_in(Path(__file__).parent / "support" / "sample_plugin"):
         from importlib.metadata import entry_points  # the folder has no metadata, so name the module
 
         assert "sample" not in {point.name for point in entry_points(group="vadkit")}

@@ -18,7 +18,7 @@ from vadkit.cli import main
 from vadkit.plugin_manager import load_plugins
 from vadkit.testing import check_component
 
-SAMPLE = Path(__file__).parent / "sample_plugin"
+SAMPLE = Path(__file__).parent / "support" / "sample_plugin"
 SAMPLES = ("sample_average", "sample_clip", "sample_join", "sample_pull", "sample_score", "sample_start")
 
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from clips import alarm, make_clip
+from red_alarm import GRAPH
 
 from vadkit.plugin_manager import EXTRA, reload_plugins
-
-PREDICT = Path(__file__).parents[1] / "predict"
-sys.path[:0] = [str(Path(__file__).parent), str(PREDICT), str(PREDICT / "plugins")]
-
-from clips import alarm, make_clip  # noqa: E402
-from red_alarm import GRAPH  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)

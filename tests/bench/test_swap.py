@@ -2,18 +2,14 @@
 
 import csv
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from tiny_store import write_tiny_store
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from tiny_store import write_tiny_store  # noqa: E402
-
-import vadkit.bench.run_suite as bench_run  # noqa: E402
-from vadkit.bench.comparison_table import rows, spread  # noqa: E402
-from vadkit.cli import main  # noqa: E402
+import vadkit.bench.run_suite as bench_run
+from vadkit.bench.comparison_table import rows, spread
+from vadkit.cli import main
 
 # Memory is measured in fresh processes, seconds each: one test does it, the others skip it.
 QUICK = ["--bags", "2", "--snippets", "20", "--rounds", "1", "--device", "cpu"]

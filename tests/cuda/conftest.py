@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from cuda_systems import SYSTEMS
+from engine_stub import GRAPH
 from tiny_store import write_tiny_store
-
-TESTS = Path(__file__).parent.parent
-sys.path += [str(TESTS / "engine"), str(TESTS / "predict"), str(TESTS / "cuda")]
-
-from cuda_systems import SYSTEMS  # noqa: E402
-from engine_stub import GRAPH  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import copy
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from engine_stub import GRAPH
 from tiny_store import write_tiny_store
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_stub import GRAPH  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from vadkit.cli import main
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.yaml"))
-PLUGINS = [HERE / "plugins", HERE.parent / "support" / "toys"]
+PLUGINS = [HERE.parent / "support" / "wrong_plugins", HERE.parent / "support" / "toys"]
 
 
 def asks(path, what):

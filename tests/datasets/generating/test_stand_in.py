@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from published_lists import read_list
 from vadkit_feature_store import FeatureStore
 
 from vadkit.cli import main
 from vadkit.datasets.annotations import DATA_SETS, read_annotations
-from vadkit.datasets.classes import read_list
 from vadkit.datasets.generating import stand_in as module
 from vadkit.datasets.generating.layouts import LAYOUTS, layout_of
 from vadkit.datasets.generating.stand_in import StandIn, Wanted, choose

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import published_lists as published
 from cases import Case
 
 from systems.errors import NoSuchSystem
 from systems.harness import component
-from vadkit.datasets import classes as published
 
 # Streams of a modality, in the order in which the authors join them.
 STREAMS = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import published_lists as published
 import torch
 from cases import Case
 from names import TABLES, Names
@@ -16,7 +17,6 @@ from systems import functions, protocol
 from systems.errors import NotSupported
 from systems.graphs import Graph, backward, graph, smooth, steps, training_batch
 from systems.harness import component, listen, no_dropout, numpy, swap, tensor, watch
-from vadkit.datasets import classes as published
 
 PUBLISHED = TABLES.parent / "data" / "pel4vad"
 SETS = {"xd": "xd_violence", "ucf": "ucf_crime", "sh": "shanghaitech", "sht": "shanghaitech"}

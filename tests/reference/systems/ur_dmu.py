@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import published_lists as published
 import torch
 from cases import Case
 from names import Names
@@ -14,7 +15,6 @@ from torch import Tensor
 from systems.errors import NotSupported
 from systems.graphs import Graph, backward, graph, steps
 from systems.harness import component, give_noise, no_dropout, numpy, tensor, watch
-from vadkit.datasets import classes as published
 
 COLUMNS = {
     "total_loss": "total",

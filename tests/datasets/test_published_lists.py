@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import published_lists as published
 import pytest
+from published_lists import Entry, prompt_rows, read_classes, read_list
 
-from vadkit.datasets import classes as published
-from vadkit.datasets.classes import Entry, prompt_rows, read_classes, read_list
 from vadkit.problems import VadkitError
 
 PEL4VAD = Path(__file__).parents[2] / "registry_configs" / "data" / "pel4vad"
