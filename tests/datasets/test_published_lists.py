@@ -9,6 +9,7 @@ import published_lists as published
 import pytest
 from published_lists import Entry, prompt_rows, read_classes, read_list
 
+from vadkit.datasets import classes
 from vadkit.problems import VadkitError
 
 PEL4VAD = Path(__file__).parents[2] / "registry_configs" / "data" / "pel4vad"
@@ -110,4 +111,4 @@ def test_prompt_rows_average_several_classes_and_may_round():
 
 
 def test_every_class_of_xd_violence_has_a_word():
-    assert set(published.XD_WORDS) == set(published.CLASSES["xd_violence"])
+    assert set(classes.XD_WORDS) == set(published.CLASSES["xd_violence"])
