@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -106,3 +107,14 @@ def test_errors_of_ours_are_not_hidden(raising: list[Exception]) -> None:
 def test_ctrl_c_is_told(raising: list[Exception], capsys: Captured) -> None:
     raising.append(KeyboardInterrupt())  # type: ignore[arg-type]
     assert main(["raise"]) == 130 and capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("arguments", (["--help"], ["list", "plugins"], ["train", "--help"]))
+def test_a_reader_that_closes_the_pipe_is_no_error(arguments: list[str]) -> None:
+    script = "import sys; from vadkit.cli import main; sys.exit(main(sys.argv[1:]))"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None and writer.stderr is not None
+    writer.stdout.close()
+    assert writer.stderr.read() == "" and writer.wait(120) == 0

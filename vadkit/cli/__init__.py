@@ -12,18 +12,18 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from vadkit.cli.completion import complete, is_completing
-from vadkit.problems import VadkitError, nearest, render
+from vadkit.problems import VadkitError, fail, nearest, render
 
 # verb -> what it does. A verb lives in vadkit/cli/VERB.py (dashes become underscores) and has
 # ``add_arguments(parser)`` and ``run(args) -> int``.
 VERBS = {
     "build": "check a YAML graph, print its table, write a diagram or a model file",
     "list": "list plugins, components or configs",
-    "info": "tell everything about one component",
+    "info": "show a component, a system, a config, or a key of a config",
     "new-plugin": "write a plugin package that installs and passes its own tests",
     "extract": "extract features from videos into a store that training reads",
     "train": "train a graph on features",
-    "eval": "score a data set with a trained model and measure",
+    "eval": "score a data set with a trained model and report AP, AUC and related figures",
     "predict": "score videos with a trained model: JSON, CSV and a page for each",
     "weights": "list the public weight files of the backbones, or check which one a file is",
     "store": "import, generate, inspect, check, compare, pack and merge stores of features",
@@ -36,20 +36,20 @@ MEMORY_HINT = "a smaller data.batch, shorter data.sampler.args.length or another
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells what is wrong with the words on the command line in one line and a hint."""
+    """Reports what is wrong with the arguments in one line and a hint."""
 
-    words: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # as argparse has it
-        self.words = tuple(args or ())
+        self.arguments = tuple(args or ())
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         hint = f"see '{self.prog} --help'"
-        strange = self._strange_option()
-        if strange is not None:  # argparse would tell what is missing instead, because this was misspelt
-            close = nearest(strange, self._options())
-            message = f"{self.prog.removeprefix('vadkit ')} has no option {strange}"
+        unknown = self._unknown_option()
+        if unknown is not None:  # argparse would report what is missing instead
+            close = nearest(unknown, self._options())
+            message = f"{self.prog.removeprefix('vadkit ')} has no option {unknown}"
             hint = f"did you mean {close}?" if close else hint
         number = re.fullmatch(r"argument (\S+): invalid (int|float) value: '(.*)'", message)
         if number:
@@ -57,8 +57,8 @@ class Parser(argparse.ArgumentParser):
         sys.stderr.write(f"vadkit: {message}\n  hint: {hint}\n")
         raise SystemExit(2)
 
-    def _strange_option(self) -> str | None:
-        own = self.words[: self.words.index("--")] if "--" in self.words else self.words
+    def _unknown_option(self) -> str | None:
+        own = self.arguments[: self.arguments.index("--")] if "--" in self.arguments else self.arguments
         written = [word.partition("=")[0] for word in own if word.startswith("--")]
         return next((w for w in written if not any(known.startswith(w) for known in self._options())), None)
 
@@ -75,33 +75,22 @@ class Parser(argparse.ArgumentParser):
 def _help() -> str:
     lines = ["usage: vadkit [--version] [--debug] VERB ...", ""]
     lines += [f"  {verb:<12} {what}" for verb, what in VERBS.items()]
-    return "\n".join([*lines, "", "'vadkit VERB --help' tells more."])
+    return "\n".join([*lines, "", "See 'vadkit VERB --help' for each."])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 2 bad input, 130 interrupted."""
     # Not list(): once the verb was run, vadkit.cli.list is that verb's module.
-    words = [*(sys.argv[1:] if argv is None else argv)]
+    arguments = [*(sys.argv[1:] if argv is None else argv)]
     if is_completing():
         complete(VERBS, _add_arguments)
     debug = bool(os.environ.get("VADKIT_DEBUG"))
-    while words and words[0] == "--debug":
-        debug, words = True, words[1:]
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(_help())
-        return 0
-    if words[0] == "--version":
-        from vadkit import __version__
-
-        print(f"vadkit {__version__}")
-        return 0
-    if words[0] not in VERBS:
-        close = nearest(words[0], VERBS)
-        sys.stderr.write(f"vadkit: there is no verb '{words[0]}'\n")
-        sys.stderr.write(f"  hint: did you mean '{close}'?\n" if close else "  hint: see 'vadkit --help'\n")
-        return 2
+    while arguments and arguments[0] == "--debug":
+        debug, arguments = True, arguments[1:]
     try:
-        return _run(words[0], words[1:])
+        code = _run(arguments)
+        sys.stdout.flush()  # here, where a reader that is gone is expected
+        return code
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except VadkitError as error:
@@ -117,27 +106,38 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"there is not enough memory{_on_device(error)}\n  hint: {MEMORY_HINT}\n")
         return 2
-    except BrokenPipeError:  # the reader, say `head`, had enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Tell whether an error of Python or torch (which is not imported for this) means a lack of memory."""
-    told = "allocate memory" in str(error) or "out of memory" in str(error)
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or told
+    """Return whether an error of Python or torch (which is not imported for this) means a lack of memory."""
+    said = "allocate memory" in str(error) or "out of memory" in str(error)
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or said
 
 
 def _on_device(error: Exception) -> str:
     return " on the GPU" if "CUDA" in str(error) else ""
 
 
-def _run(verb: str, words: list[str]) -> int:
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if arguments[0] == "--version":
+        from vadkit import __version__
+
+        print(f"vadkit {__version__}")
+        return 0
+    verb = arguments[0]
+    if verb not in VERBS:
+        close = nearest(verb, VERBS)
+        fail(f"vadkit: there is no verb '{verb}'", f"did you mean '{close}'?" if close else "see 'vadkit --help'")
     module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
     parser = Parser(prog=f"vadkit {verb}", description=module.__doc__)
     module.add_arguments(parser)
-    args = parser.parse_args(words)
-    return int(module.run(args) or 0)
+    return int(module.run(parser.parse_args(arguments[1:])) or 0)
 
 
 def _add_arguments(verb: str, parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
