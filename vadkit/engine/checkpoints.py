@@ -134,7 +134,7 @@ def read(folder: Path, types: Sequence[Any] = ()) -> Checkpoint:
             json_file.typed(state, type, where)
     except VadkitError as error:
         raise Damaged(error.problems[0].message) from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise Damaged(f"{folder} cannot be read: {error}") from error
     return Checkpoint(folder, head.step, state)
 

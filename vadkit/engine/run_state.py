@@ -77,9 +77,8 @@ class RunState:
     def restore(self, runner: Any, checkpoint: Checkpoint) -> None:
         """Set everything to what it was. Raises VadkitError for a state of another model or optimizer."""
         where = str(checkpoint.folder / "state.json")
-        saved = json_file.typed(checkpoint.state, SavedRun, where)
         try:
-            self._restore(runner, saved, checkpoint.step)
+            self._restore(runner, json_file.typed(checkpoint.state, SavedRun, where), checkpoint.step)
         except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
             cause = str(error).strip().splitlines() or [type(error).__name__]
             fail(
@@ -112,20 +111,25 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: OptimizerState) 
     optimizer.load_state_dict(msgspec.structs.asdict(saved))
     for group, own in zip(optimizer.param_groups, options):
         group.update(own)
-    known = _keys(optimizer)
+    examples = _state_of_one_weight(optimizer)
     for weight, state in optimizer.state.items():
-        tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
-        if not known <= state.keys() or any(t.shape not in (weight.shape, ()) for t in tensors.values()):
+        if not all(key in state and _alike(state[key], example, weight) for key, example in examples.items()):
             raise ValueError("the optimizer's state is of another optimizer or model")
 
 
-def _keys(optimizer: torch.optim.Optimizer) -> set[str]:
-    """Return what such an optimizer knows of a weight after a step."""
+def _state_of_one_weight(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return what such an optimizer knows of a weight of shape (1,) after a step."""
     weight = torch.zeros(1, requires_grad=True)
     weight.grad = torch.zeros(1)
     trial = type(optimizer)([weight], **optimizer.defaults)
     trial.step()
-    return {key for key, value in trial.state[weight].items() if value is not None}
+    return {key: value for key, value in trial.state[weight].items() if value is not None}
+
+
+def _alike(value: Any, example: Any, weight: Tensor) -> bool:
+    if not isinstance(value, Tensor) or not isinstance(example, Tensor):
+        return type(value) is type(example)
+    return value.shape == (weight.shape if example.ndim else ())
 
 
 def _shapes(weights: dict[str, Tensor]) -> dict[str, Any]:
