@@ -202,7 +202,10 @@ def _wording(text: str, found: Any) -> str:
 
 def shown(value: Any) -> str:
     """Return a value as it is quoted in a message: short."""
-    text = json.dumps(value)
+    try:
+        text = json.dumps(value, default=lambda other: type(other).__name__, skipkeys=True)
+    except RecursionError:
+        return "a value that is nested too deeply"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -220,6 +223,14 @@ def write_rows(path: Path, values: Sequence[Any]) -> None:
 def as_line(value: Any, indent: int | None = None) -> bytes:
     """Return a value as one line of JSON, or several if it is indented. Raises VadkitError for NaN and infinity."""
     try:
-        return json.dumps(msgspec.to_builtins(value), indent=indent, allow_nan=False).encode() + b"\n"
+        return json.dumps(msgspec.to_builtins(value, enc_hook=_plain), indent=indent, allow_nan=False).encode() + b"\n"
     except ValueError as error:
         fail(f"cannot be written as JSON: {error}")
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a subclass, such as torch.__version__ or a number of numpy, as what JSON has for it."""
+    for base in (str, int, float):
+        if isinstance(value, base):
+            return base(value)
+    raise TypeError(f"{type(value).__name__} is not plain data")

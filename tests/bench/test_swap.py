@@ -169,3 +169,20 @@ def test_memory_of_a_step_does_not_depend_on_the_size_of_the_parent_process():
     large = peak_memory(spec, Load(8, 50))
     assert len(ballast) and small > 5
     assert large == pytest.approx(small, rel=0.5)
+
+
+def test_damaged_results_and_timings_are_reported_and_computed_again(no_memory, config, tmp_path, capsys):
+    out = tmp_path / "bench"
+    assert swap(config, out, seeds="1") == 0
+    before = json.loads((out / "results.json").read_text())
+    result = next(out.glob("runs/identity-*/seed0")) / "result.json"
+    whole = json.loads(result.read_text())
+    result.write_text(json.dumps({**whole, "figures": {"ap": "x"}}))
+    (out / "timings.json").write_text('{"key": ')
+    capsys.readouterr()
+    assert swap(config, out, seeds="1") == 0
+    printed = capsys.readouterr().out
+    assert f'{result}: figures.ap must be a number, got "x"; the run is finished again' in printed
+    assert "timings.json:1:" in printed and "the variants are timed again" in printed
+    after = json.loads((out / "results.json").read_text())
+    assert [v["figures"] for v in after["variants"]] == [v["figures"] for v in before["variants"]]

@@ -74,6 +74,16 @@ def test_a_deleted_training_is_repeated_and_gives_the_same_figures(quick):
     assert json.loads((run / "scores.json").read_text())["figures"] == figures
 
 
+def test_damaged_scores_are_reported_and_computed_again(quick):
+    folder, _ = quick
+    path = folder / "study/runs/demo_rgb/seed0/scores.json"
+    before = path.read_bytes()
+    path.write_bytes(before[:-9])
+    again = run_quick(folder)
+    assert again.returncode == 0 and "the clips are scored again" in again.stdout
+    assert path.read_bytes() == before
+
+
 def test_the_page_is_drawn_in_a_browser(quick):
     folder, _ = quick
     with Chromium() as browser:

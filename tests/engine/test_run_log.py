@@ -15,6 +15,13 @@ from vadkit.engine.session import Session
 from vadkit.problems import VadkitError
 
 
+def record(step):
+    return {
+        "kind": "train", "step": step, "epoch": 0.1, "losses": {"total": 0.5}, "lr": {"rest": 0.01},
+        "seconds": 0.2, "steps_per_second": 5.0, "waiting": 0.0,
+    }  # fmt: skip
+
+
 def test_a_record_holds_the_means_of_its_interval():
     class Counted(StubModel):
         def loss(self, batch):
@@ -33,16 +40,23 @@ def test_a_record_holds_the_means_of_its_interval():
 
 def test_lines_are_on_the_disk_at_once(tmp_path):
     log = JsonLines(tmp_path / "log.jsonl")
-    log.write({"kind": "train", "step": 1})
-    assert read_log(tmp_path / "log.jsonl") == [{"kind": "train", "step": 1}]
+    log.write(record(1))
+    assert read_log(tmp_path / "log.jsonl") == [record(1)]
+
+
+def test_a_number_that_is_not_finite_is_null_in_the_file(tmp_path):
+    log = JsonLines(tmp_path / "log.jsonl")
+    log.write({**record(1), "losses": {"total": 0.5, "shown": float("inf")}, "grad_norm": float("nan")})
+    (kept,) = read_log(tmp_path / "log.jsonl")
+    assert kept["losses"] == {"total": 0.5, "shown": None} and kept["grad_norm"] is None
 
 
 def test_a_resumed_log_drops_what_comes_after_the_checkpoint_and_a_torn_line(tmp_path):
     path = tmp_path / "log.jsonl"
-    lines = [json.dumps({"kind": "train", "step": step}) for step in (10, 20, 30)]
+    lines = [json.dumps(record(step)) for step in (10, 20, 30)]
     path.write_text("\n".join(lines) + '\n{"kind": "train", "st')
     log = JsonLines(path, keep=20)
-    log.write({"kind": "train", "step": 21})
+    log.write(record(21))
     assert [r["step"] for r in read_log(path)] == [10, 20, 21]
     assert [r["step"] for r in log.kept] == [10, 20]
 

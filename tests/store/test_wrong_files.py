@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tiny_store import write_tiny_store
+from wrong_json import changed, refusals, spoiled
 
 from vadkit.problems import VadkitError
 from vadkit.store.index import read_store
@@ -19,7 +19,6 @@ from vadkit.store.store_json import load_head
 from vadkit.store.summary import summarise
 from vadkit.store.videos_json import load_videos
 
-WRONG = ("text", 1.5, True, None, [], {}, [[]], [None], {"a": None}, -1, 0, 10**9 + 1, 10**30, 1e300)
 HEAD = {
     "vadkit_store": 1,
     "snippet_frames": 16,
@@ -41,53 +40,6 @@ LINE = {
     "num_frames": 160, "duration": 6.6, "size": [240, 320], "has_sound": True, "snippets": 10, "clip_start": 0.0,
     "clip_step": 0.6, "arrays": {"rgb": {"shape": [10, 16], "bytes": 768, "sha256": "0f"}}, "warnings": ["dark"],
 }  # fmt: skip
-
-
-def paths(plain: Any, *above: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the path of every value, from the outside in."""
-    yield above
-    items = plain.items() if isinstance(plain, dict) else enumerate(plain) if isinstance(plain, list) else ()
-    for key, value in items:
-        yield from paths(value, *above, key)
-
-
-def changed(plain: Any, path: tuple[Any, ...], value: Any) -> Any:
-    if not path:
-        return value
-    copy = plain.copy()
-    copy[path[0]] = changed(copy[path[0]], path[1:], value)
-    return copy
-
-
-def without(plain: dict[str, Any], path: tuple[Any, ...]) -> Any:
-    copy = json.loads(json.dumps(plain))
-    holder = copy
-    for key in path[:-1]:
-        holder = holder[key]
-    del holder[path[-1]]
-    return copy
-
-
-def spoiled(plain: Any) -> Iterator[Any]:
-    for path in paths(plain):
-        yield from (changed(plain, path, value) for value in WRONG)
-        if path:
-            yield without(plain, path)
-
-
-def refusals(file: Path, plain: Any, read: Callable[[], object]) -> list[str]:
-    """Write every spoiled form of the file and read it. Return the messages; anything but a VadkitError is raised."""
-    messages = []
-    for wrong in spoiled(plain):
-        file.write_text(json.dumps(wrong))
-        try:
-            read()
-        except VadkitError as error:
-            for problem in error.problems:
-                text = problem.message
-                assert str(file.with_suffix("")) in text and "\n" not in text and len(text) < len(str(file)) + 250, text
-            messages.append(str(error))
-    return messages
 
 
 @pytest.fixture

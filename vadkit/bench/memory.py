@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
-from vadkit.bench.timing import Load, Trainee
+from vadkit import json_file
+from vadkit.bench.timing import GrownJson, Load, Trainee
 from vadkit.graph.compiler import compile_config
 from vadkit.graph.load import load_config
 from vadkit.plugin_manager import load_plugins
+
+
+class Job(msgspec.Struct):
+    """What this process reads: a resolved config, and the batch of the step."""
+
+    spec: dict[str, Any]
+    load: Load
 
 
 def grown(spec: dict[str, Any], load: Load) -> float | None:
@@ -48,5 +56,5 @@ def peak() -> float | None:
 
 
 if __name__ == "__main__":
-    job = json.load(sys.stdin)
-    json.dump({"mib": grown(job["spec"], Load(**job["load"]))}, sys.stdout)
+    job = json_file.from_bytes(sys.stdin.buffer.read(), Job, "the job")
+    sys.stdout.write(json_file.as_line(GrownJson(grown(job.spec, job.load))).decode())

@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
+from vadkit import json_file
 from vadkit.bench.machine import machine
 from vadkit.bench.suite import Suite, Variant, folder_name
 from vadkit.bench.timing import Load, Timing, measure, peak_memory
 from vadkit.devices import current
+from vadkit.engine.results import RESULT, FiguresJson, ResultJson
 from vadkit.engine.train import train
-from vadkit.files import write_atomically
 from vadkit.graph.cost import costs, parameters
 from vadkit.graph.module import model_of
 from vadkit.graph.plan import Plan
-from vadkit.problems import fail
+from vadkit.problems import VadkitError
 
 Progress = Callable[[str, bool], None]  # what is running, and whether it has just ended
+Report = Callable[[str], None]
+AGAIN = "delete the folder and rerun the same command"
 
 
-def run_suite(suite: Suite, out: Path, device: str, load: Load, progress: Progress) -> dict[str, Any]:
+class TimingsJson(msgspec.Struct):
+    """timings.json: what was timed on which machine, and the timings by variant."""
+
+    key: dict[str, Any]
+    timings: dict[str, Timing]
+
+
+def run_suite(
+    suite: Suite, out: Path, device: str, load: Load, progress: Progress, report: Report = lambda text: None
+) -> dict[str, Any]:
     """Return everything the table shows as plain data, which is also written to OUT/results.json.
 
     Each run is in OUT/runs/VARIANT-FINGERPRINT/seedN and complete once it has a result.json; an
-    interrupted run is resumed from its last checkpoint.
+    interrupted run is resumed from its last checkpoint. ``report`` is called about each damaged file; what it held is
+    computed again.
     """
     plans = suite.check()
     target = torch.device(device)
     for seed in suite.seeds:  # the outer loop: with three seeds, every variant has a figure after a third of the time
         for variant in suite.variants:
-            _run(variant, plans[variant.name], seed, out, device, progress)
-    timings = _timings(suite, plans, out, target, load, progress)
+            _run(variant, plans[variant.name], seed, out, device, progress, report)
+    timings = _timings(suite, plans, out, target, load, progress, report)
     results = {
         "about": suite.about,
         "seeds": list(suite.seeds),
@@ -43,7 +56,7 @@ def run_suite(suite: Suite, out: Path, device: str, load: Load, progress: Progre
         "load": asdict(load),
         "variants": [_row(v, plans[v.name], suite, out, timings[v.name]) for v in suite.variants],
     }
-    write_atomically(out / "results.json", (json.dumps(results, indent=1) + "\n").encode())
+    json_file.write(out / "results.json", results)
     return results
 
 
@@ -51,10 +64,10 @@ def _folder(variant: Variant, plan: Plan, seed: int, out: Path) -> Path:
     return out / "runs" / folder_name(variant, plan) / f"seed{seed}"
 
 
-def _run(variant: Variant, plan: Plan, seed: int, out: Path, device: str, progress: Progress) -> None:
+def _run(variant: Variant, plan: Plan, seed: int, out: Path, device: str, progress: Progress, report: Report) -> None:
     folder = _folder(variant, plan, seed, out)
     progress(f"{variant.name}, seed {seed}", False)
-    if not (folder / "result.json").is_file():
+    if not _is_finished(folder, report):
         sets = [*(text.replace("{seed}", str(seed)) for text in variant.sets), f"train.seed={seed}"]
         result = train(variant.config, sets, out=folder, resume=folder.is_dir(), device=device)
         if result.signal is not None:  # the training has saved its state; the suite stops with it
@@ -62,17 +75,30 @@ def _run(variant: Variant, plan: Plan, seed: int, out: Path, device: str, progre
     progress(f"{variant.name}, seed {seed}", True)
 
 
-def read_figures(folder: Path) -> dict[str, Any]:
-    """Return the figures of a finished run."""
+def _is_finished(folder: Path, report: Report) -> bool:
+    if not (folder / RESULT).is_file():
+        return False
     try:
-        figures: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))["figures"]
-    except (OSError, ValueError, KeyError) as error:
-        fail(f"{folder / 'result.json'} cannot be read ({error})", "delete the folder and rerun the same command")
-    return figures
+        read_figures(folder)
+    except VadkitError as error:
+        report(f"{_first(error)}; the run is finished again from its last checkpoint")
+        return False
+    return True
+
+
+def read_figures(folder: Path) -> FiguresJson:
+    """Return the figures of a finished run. Raises VadkitError."""
+    return json_file.read(folder / RESULT, ResultJson, "the result of a run", AGAIN).figures
 
 
 def _timings(
-    suite: Suite, plans: Mapping[str, Plan], out: Path, device: torch.device, load: Load, progress: Progress
+    suite: Suite,
+    plans: Mapping[str, Plan],
+    out: Path,
+    device: torch.device,
+    load: Load,
+    progress: Progress,
+    report: Report,
 ) -> dict[str, Timing]:
     """Return the timings, measured once for this list of variants, load and machine."""
     key = {
@@ -81,21 +107,40 @@ def _timings(
         "machine": machine(device),
     }
     path = out / "timings.json"
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    if known.get("key") != key:
-        progress("timing", False)
-        torch.manual_seed(0)
-        models = {name: model_of(plan) for name, plan in plans.items()}
-        with current(device):  # events of CUDA belong to the current device
-            measured = measure(models, load, device, lambda: progress("timing", False))
-        values = {name: asdict(timing) for name, timing in measured.items()}
-        if device.type == "cpu":
-            for name, plan in plans.items():
-                progress(f"memory of {name}", False)
-                values[name]["memory_mib"] = peak_memory(plan.spec, load)
-        known = {"key": key, "timings": values}
-        write_atomically(path, (json.dumps(known, indent=1) + "\n").encode())
-    return {name: Timing(**value) for name, value in known["timings"].items()}
+    known = _known_timings(path, report)
+    if known is not None and known.key == key and known.timings.keys() == plans.keys():
+        return known.timings
+    timings = _measured(plans, device, load, progress)
+    json_file.write(path, {"key": key, "timings": timings})
+    return timings
+
+
+def _known_timings(path: Path, report: Report) -> TimingsJson | None:
+    if not path.is_file():
+        return None
+    try:
+        return json_file.read(path, TimingsJson)
+    except VadkitError as error:
+        report(f"{_first(error)}; the variants are timed again")
+        return None
+
+
+def _measured(plans: Mapping[str, Plan], device: torch.device, load: Load, progress: Progress) -> dict[str, Timing]:
+    progress("timing", False)
+    torch.manual_seed(0)
+    models = {name: model_of(plan) for name, plan in plans.items()}
+    with current(device):  # events of CUDA belong to the current device
+        measured = measure(models, load, device, lambda: progress("timing", False))
+    if device.type == "cpu":
+        for name, plan in plans.items():
+            progress(f"memory of {name}", False)
+            measured[name] = replace(measured[name], memory_mib=peak_memory(plan.spec, load))
+    return measured
+
+
+def _first(error: VadkitError) -> str:
+    problem = error.problems[0]
+    return f"{problem.place}: {problem.message}" if problem.place else problem.message
 
 
 def _row(variant: Variant, plan: Plan, suite: Suite, out: Path, timing: Timing) -> dict[str, Any]:
@@ -108,6 +153,6 @@ def _row(variant: Variant, plan: Plan, suite: Suite, out: Path, timing: Timing) 
         "set": list(variant.sets),
         "parameters": parameters(model),
         "gflop": None if None in flops else sum(f for f in flops if f) / 1e9,
-        "figures": [{key: run.get(key) for key in ("ap", "auc", "auc_abnormal", "ap_abnormal")} for run in runs],
+        "figures": [msgspec.structs.asdict(run) for run in runs],
         **asdict(timing),
     }

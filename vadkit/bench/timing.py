@@ -7,18 +7,20 @@ allocated; on the CPU, memory is the growth of a fresh process.
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+import msgspec
 import torch
+from msgspec import Meta
 from torch import Tensor
 
+from vadkit import json_file
 from vadkit.graph.module import VadModel
 from vadkit.graph.wiring import ports_of
 from vadkit.problems import fail
@@ -28,9 +30,15 @@ from vadkit.problems import fail
 class Timing:
     """Medians in milliseconds; peak memory of a train step in MiB, None if it is unknown."""
 
-    train_ms: float
-    score_ms: float
-    memory_mib: float | None
+    train_ms: Annotated[float, Meta(gt=0)]
+    score_ms: Annotated[float, Meta(gt=0)]
+    memory_mib: Annotated[float, Meta(ge=0)] | None
+
+
+class GrownJson(msgspec.Struct):
+    """What ``vadkit.bench.memory`` prints."""
+
+    mib: float | None
 
 
 @dataclass(frozen=True)
@@ -123,10 +131,9 @@ def _clock(work: Callable[[], Any], device: torch.device) -> float:
 
 def peak_memory(spec: dict[str, Any], load: Load) -> float | None:
     """Return by how many MiB a train step makes a fresh CPU process grow, or None if that is unknown."""
-    job = json.dumps({"spec": spec, "load": asdict(load)})
+    job = json_file.as_line({"spec": spec, "load": load}).decode()
     done = subprocess.run([sys.executable, "-m", "vadkit.bench.memory"], input=job, capture_output=True, text=True)
     if done.returncode:
         output = "\n".join(done.stderr.strip().splitlines()[-4:])
         fail(f"the memory of a train step could not be measured (exit code {done.returncode}):\n{output}")
-    value = json.loads(done.stdout)["mib"]
-    return None if value is None else float(value)
+    return json_file.from_bytes(done.stdout.encode(), GrownJson, "the memory of a train step").mib

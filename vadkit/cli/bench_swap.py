@@ -54,7 +54,11 @@ def run(args: argparse.Namespace) -> int:
             bar.update(task, description=what, advance=int(ended))
 
         load = Load(args.bags, args.snippets, args.rounds)
-        results = run_suite(suite, args.out, str(choose_device(args.device)), load, progress)
+
+        def report(text: str) -> None:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        results = run_suite(suite, args.out, str(choose_device(args.device)), load, progress, report)
     files = write_comparison(results, args.out)
     _print(console, suite.about, rows(results))
     console.print("wrote " + ", ".join(map(str, files)), highlight=False)

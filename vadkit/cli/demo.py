@@ -43,7 +43,10 @@ def run(args: argparse.Namespace) -> int:
         def progress(step: str, done: int, total: int) -> None:
             bar.update(tasks[step], completed=done, total=total)
 
-        study = run_study(args.out, args.seeds, args.quick, progress)
+        def report(text: str) -> None:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+        study = run_study(args.out, args.seeds, args.quick, progress, report)
     write_text_atomic(args.out / "index.html", study_page(study, args.out))
     _print(console, study)
     console.print(f"wrote {args.out / 'index.html'}", highlight=False)

@@ -9,6 +9,7 @@ OUT/study.json                       everything the table and the page show
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
+from vadkit import json_file
 from vadkit.data.from_config import open_dataset
 from vadkit.demo.render import render
 from vadkit.demo.script import FPS, KINDS, SHOWS_IN, SNIPPET, Clip, write_script
@@ -26,16 +29,47 @@ from vadkit.engine.train import train
 from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.extract.run import Clock, Resources, VideoEntry, extract_store
 from vadkit.extract.workers import spread
-from vadkit.files import write_atomically
 from vadkit.graph import model_file
 from vadkit.graph.compiler import compile_plan
 from vadkit.graph.load import load_config
 from vadkit.kinds import Backbone
 from vadkit.plugin_manager import load_plugins
-from vadkit.problems import fail
+from vadkit.problems import VadkitError, fail
 
 WORKERS = 2
+SCORES = "scores.json"
+AGAIN = "delete the file and rerun the same command"
+OTHER_FOLDER = "choose another --out, or delete the folder"
 Progress = Callable[[str, int, int], None]  # step, units done, units in total
+
+
+class DemoJson(msgspec.Struct):
+    """demo.json: of which clips a folder holds the study."""
+
+    quick: bool
+    clips: list[str]
+
+
+class ClassJson(msgspec.Struct):
+    """Figures of one kind of anomaly."""
+
+    ap: float | None
+
+
+class FiguresJson(msgspec.Struct):
+    """The figures that the table shows."""
+
+    ap: float | None
+    auc: float | None
+    auc_abnormal: float | None
+    per_class: dict[str, ClassJson]
+
+
+class ScoresJson(msgspec.Struct):
+    """scores.json of a run: its figures, and the score of every snippet of each test clip."""
+
+    figures: FiguresJson
+    scores: dict[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -53,37 +87,41 @@ SYSTEMS = (
 )
 
 
-def run_study(out: Path, seeds: int, quick: bool, progress: Progress) -> dict[str, Any]:
+def run_study(
+    out: Path, seeds: int, quick: bool, progress: Progress, report: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
     """Return the study as plain data: figures of every system and seed, and scores of every test clip.
 
     ``quick`` takes a fraction of the clips and steps: to check that everything works, not for figures.
-    Raises VadkitError if OUT cannot be written or holds another study.
+    ``report`` is called about damaged scores, which are computed again. Raises VadkitError if OUT cannot be written or
+    holds another study.
     """
     clips = write_script(train=(12, 3), test=(6, 2)) if quick else write_script()
     backbones = _backbones(SYSTEMS[-1].config)  # first, so that a missing plugin is reported before the long work
-    _claim(out, {"quick": quick, "clips": [clip.name for clip in clips]})
+    _claim(out, DemoJson(quick, [clip.name for clip in clips]))
     _render_all(clips, out / "videos", progress)
     _extract_all(clips, backbones, out, progress)
-    _train_all(seeds, out, quick, progress)
+    tested = [clip for clip in clips if clip.split == "test"]
+    _train_all(tested, seeds, out, quick, progress, report)
     study = {
         "quick": quick,
         "seeds": seeds,
-        "systems": [_system(system, seeds, out) for system in SYSTEMS],
-        "clips": [_describe(clip) for clip in clips if clip.split == "test"],
+        "systems": [_system(system, tested, seeds, out) for system in SYSTEMS],
+        "clips": [_describe(clip) for clip in tested],
     }
-    write_atomically(out / "study.json", (json.dumps(study) + "\n").encode())
+    json_file.write(out / "study.json", study, indent=None)
     return study
 
 
-def _claim(out: Path, what: dict[str, Any]) -> None:
+def _claim(out: Path, what: DemoJson) -> None:
     """Record the clips of OUT; refuse a folder of other clips."""
     note = out / "demo.json"
     if note.is_file():
-        if json.loads(note.read_text(encoding="utf-8")) != what:
-            fail(f"{out} holds a study of other clips", "choose another --out, or delete the folder")
+        if json_file.read(note, DemoJson, "the note of a demo", OTHER_FOLDER) != what:
+            fail(f"{out} holds a study of other clips", OTHER_FOLDER)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         fail(f"{out} exists and holds something else", "choose another --out")
-    write_atomically(note, json.dumps(what).encode())
+    json_file.write(note, what, indent=None)
 
 
 def _render_all(clips: Sequence[Clip], folder: Path, progress: Progress) -> None:
@@ -154,10 +192,12 @@ def _folder(system: System, seed: int, out: Path) -> Path:
     return out / "runs" / system.config / f"seed{seed}"
 
 
-def _train_all(seeds: int, out: Path, quick: bool, progress: Progress) -> None:
+def _train_all(
+    tested: Sequence[Clip], seeds: int, out: Path, quick: bool, progress: Progress, report: Callable[[str], None]
+) -> None:
     """Train every system with every seed, the RGB systems first: the others start from their weights."""
     runs = [(system, seed) for system in SYSTEMS for seed in range(seeds)]
-    left = [(s, seed) for s, seed in runs if not (_folder(s, seed, out) / "scores.json").is_file()]
+    left = [run for run in runs if not _is_scored(_folder(*run, out) / SCORES, tested, report)]
     done = len(runs) - len(left)
     progress("train", done, len(runs))
     for bases in (True, False):
@@ -194,11 +234,36 @@ def _score(folder: Path, out: Path) -> None:
     with torch.inference_mode():
         result = evaluate_as_configured(model, dataset, model.spec["eval"], plugins=plugins)
     scores = {name: np.round(values, 5).tolist() for name, values in result.scores.items()}
-    write_atomically(folder / "scores.json", json.dumps({"figures": result.figures, "scores": scores}).encode())
+    json_file.write(folder / SCORES, {"figures": result.figures, "scores": scores}, indent=None)
 
 
-def _system(system: System, seeds: int, out: Path) -> dict[str, Any]:
-    runs = [json.loads((_folder(system, seed, out) / "scores.json").read_text()) for seed in range(seeds)]
+def read_scores(path: Path, tested: Sequence[Clip]) -> dict[str, Any]:
+    """Return scores.json as plain data that is known to be sound. Raises VadkitError."""
+    plain = json_file.load(path, AGAIN)
+    found = json_file.typed(plain, ScoresJson, str(path), hint=AGAIN)
+    for kind in KINDS[1:]:
+        if kind not in found.figures.per_class:
+            fail(f"{path}: figures.per_class lacks '{kind}'", AGAIN)
+    for clip in tested:
+        snippets = math.ceil(clip.frames / SNIPPET)
+        if len(found.scores.get(clip.name, ())) != snippets:
+            fail(f"{path}: scores.{clip.name} must be a list of {snippets} items", AGAIN)
+    return dict(plain)
+
+
+def _is_scored(path: Path, tested: Sequence[Clip], report: Callable[[str], None]) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        read_scores(path, tested)
+    except VadkitError as error:
+        report(f"{error.problems[0].place or ''} {error.problems[0].message}; the clips are scored again".lstrip())
+        return False
+    return True
+
+
+def _system(system: System, tested: Sequence[Clip], seeds: int, out: Path) -> dict[str, Any]:
+    runs = [read_scores(_folder(system, seed, out) / SCORES, tested) for seed in range(seeds)]
     return {"config": system.config, "title": system.title, "runs": runs}
 
 

@@ -8,22 +8,32 @@ sums show whether it still is. The last two are kept: if the newest is damaged, 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from vadkit import json_file
+from vadkit.engine.run_record import Step
 from vadkit.engine.tensor_tree import pack, unpack
-from vadkit.problems import fail
+from vadkit.problems import VadkitError, fail
 
 FORMAT = 1
 KEEP = 2
+
+
+class StateJson(msgspec.Struct):
+    """state.json. ``state`` is a tree of ``vadkit.engine.tensor_tree``; its own type is checked once it is unpacked."""
+
+    vadkit_checkpoint: int
+    step: Step
+    state: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ def _fill(folder: Path, step: int, state: dict[str, Any]) -> None:
     plain, tensors = pack(state)
     files = {
         "tensors.safetensors": save(tensors),
-        "state.json": json.dumps({"vadkit_checkpoint": FORMAT, "step": step, "state": plain}).encode(),
+        "state.json": json_file.as_line(StateJson(FORMAT, step, plain))[:-1],
     }
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {file}\n" for file, data in files.items())
     for file, data in {**files, "SHA256SUMS": sums.encode()}.items():
@@ -113,32 +123,57 @@ def _refused(folder: Path, step: int, error: OSError) -> None:
     )
 
 
-def read(folder: Path) -> Checkpoint:
-    """Return one checkpoint. Raises Damaged when a file is missing, torn or changed."""
+def read(folder: Path, types: Sequence[Any] = ()) -> Checkpoint:
+    """Return one checkpoint whose state fits ``types``. Raises Damaged if a file is missing, torn, changed or wrong."""
+    where = str(folder / "state.json")
     try:
-        lines = (folder / "SHA256SUMS").read_text().splitlines()
-        sums = {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
-        data = {file: (folder / file).read_bytes() for file in ("tensors.safetensors", "state.json")}
-        for file, content in data.items():
-            if hashlib.sha256(content).hexdigest() != sums.get(file):
-                raise Damaged(f"{folder / file} is damaged: its SHA-256 differs from the one in SHA256SUMS")
-        head = json.loads(data["state.json"])
-        if head["vadkit_checkpoint"] != FORMAT:
-            raise Damaged(f"{folder} has format {head['vadkit_checkpoint']}, this version reads {FORMAT}")
-        return Checkpoint(folder, head["step"], unpack(head["state"], load(data["tensors.safetensors"])))
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        data = _whole(folder)
+        head = _head(data["state.json"], where)
+        state = unpack(head.state, load(data["tensors.safetensors"]))
+        for type in types:
+            json_file.typed(state, type, where)
+    except VadkitError as error:
+        raise Damaged(error.problems[0].message) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise Damaged(f"{folder} cannot be read: {error}") from error
+    return Checkpoint(folder, head.step, state)
 
 
-def latest(folder: Path, skipped: Callable[[str], None] = lambda text: None) -> Checkpoint | None:
+def _whole(folder: Path) -> dict[str, bytes]:
+    """Return the content of the files. Raises Damaged if it is not as the sums say."""
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    sums = {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
+    data = {file: (folder / file).read_bytes() for file in ("tensors.safetensors", "state.json")}
+    for file, content in data.items():
+        if hashlib.sha256(content).hexdigest() != sums.get(file):
+            raise Damaged(f"{folder / file} is damaged: its SHA-256 differs from the one in SHA256SUMS")
+    return data
+
+
+def _head(content: bytes, where: str) -> StateJson:
+    plain = json_file.from_bytes(content, dict[str, Any], where)
+    if (found := plain.get("vadkit_checkpoint", FORMAT)) != FORMAT:
+        raise Damaged(f"{where} has format {json_file.shown(found)}, this version reads {FORMAT}")
+    return json_file.typed(plain, StateJson, where)
+
+
+def latest(
+    folder: Path,
+    skipped: Callable[[str], None] = lambda text: None,
+    types: Sequence[Any] = (),
+    check: Callable[[Checkpoint], None] = lambda checkpoint: None,
+) -> Checkpoint | None:
     """Return the newest whole checkpoint, or None if none exists.
 
-    ``skipped`` is called with a message about each damaged one. Raises VadkitError if all are damaged.
+    ``skipped`` is called with a message about each damaged one: its state does not fit ``types``, or ``check`` raises
+    Damaged. Raises VadkitError if all are damaged.
     """
     reasons = []
     for candidate in found(folder):
         try:
-            return read(candidate)
+            checkpoint = read(candidate, types)
+            check(checkpoint)
+            return checkpoint
         except Damaged as reason:
             reasons.append(str(reason))
             skipped(f"skipped a checkpoint: {reason}")

@@ -6,7 +6,16 @@ import hashlib
 import json
 from typing import Any
 
+import msgspec
+
 from vadkit.video import VideoDataset
+
+
+class FingerprintJson(msgspec.Struct):
+    """A fingerprint in a checkpoint."""
+
+    videos: int
+    sha256: str
 
 
 def fingerprint(dataset: VideoDataset, split: str) -> dict[str, Any]:

@@ -8,10 +8,39 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Annotated, Any, Literal, cast
 
+import msgspec
 import numpy as np
 import torch
+from msgspec import Meta
+from torch import Tensor
+
+
+class PythonState(msgspec.Struct):
+    """The state of ``random``."""
+
+    version: int
+    numbers: Tensor
+    gauss: float | None
+
+
+class NumpyState(msgspec.Struct):
+    """The state of ``numpy.random``."""
+
+    keys: Tensor
+    position: Annotated[int, Meta(ge=0, le=624)]
+    has_gauss: Literal[0, 1]
+    cached: float
+
+
+class RandomState(msgspec.Struct):
+    """What ``capture`` returns, as it comes back from a checkpoint."""
+
+    python: PythonState
+    numpy: NumpyState
+    torch: Tensor
+    cuda: Tensor | None = None
 
 
 def seed_all(seed: int) -> None:
@@ -40,15 +69,16 @@ def capture() -> dict[str, Any]:
     return state
 
 
-def restore(state: dict[str, Any]) -> None:
-    """Set the random state that ``capture`` returned."""
-    python, array = state["python"], state["numpy"]
-    random.setstate((python["version"], tuple(python["numbers"].tolist()), python["gauss"]))
-    keys = array["keys"].numpy().astype(np.uint32)
-    np.random.set_state(("MT19937", keys, array["position"], array["has_gauss"], array["cached"]))
-    torch.set_rng_state(state["torch"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"])
+def restore(state: RandomState | dict[str, Any]) -> None:
+    """Set the random state that ``capture`` returned. Raises ValueError, TypeError or RuntimeError for another one."""
+    state = msgspec.convert(state, RandomState)
+    python, array = state.python, state.numpy
+    random.setstate((python.version, tuple(python.numbers.tolist()), python.gauss))
+    keys = array.keys.numpy().astype(np.uint32)
+    np.random.set_state(("MT19937", keys, array.position, array.has_gauss, array.cached))
+    torch.set_rng_state(state.torch)
+    if state.cuda is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state.cuda)
 
 
 @contextmanager

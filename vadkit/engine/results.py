@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from vadkit import json_file
 from vadkit.engine import distributed, numerics
 from vadkit.engine.run_log import plain
+from vadkit.engine.run_record import Step
 from vadkit.engine.selection import label
 from vadkit.engine.session import Outcome, Session
 from vadkit.evaluate.score import evaluate_as_configured
-from vadkit.files import write_atomically
 from vadkit.graph.model_file import save
 from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import Plugins
 from vadkit.video import VideoDataset
+
+RESULT = "result.json"
+
+
+class FiguresJson(msgspec.Struct):
+    """The figures of result.json that others compare; None where one is undefined or nothing was measured."""
+
+    ap: float | None = None
+    auc: float | None = None
+    auc_abnormal: float | None = None
+    ap_abnormal: float | None = None
+
+
+class ResultJson(msgspec.Struct):
+    """result.json of a finished run."""
+
+    figures: FiguresJson
+    select: str
+    protocol: dict[str, Any] | None
+    seed: int
+    steps: Step
+    chosen_step: Step
+    selected_by: dict[str, Any] | None
+    warm_start: dict[str, Any] | None
+    seconds: float
+    warnings: list[str]
+    data: dict[str, Any]
+    device: str
+    processes: Step
+    versions: dict[str, str]
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +102,7 @@ def finish(
             session.log.write({**record, "final": True})
         summary = _summary(session, outcome, figures, protocol, warnings) | _features(dataset, model)
         save(model, out / "model.safetensors", summary)
-        write_atomically(out / "result.json", (json.dumps(summary, indent=2) + "\n").encode())
+        json_file.write(out / RESULT, summary, indent=2)
         return figures, warnings
 
     figures, warnings = distributed.first(once)

@@ -14,21 +14,23 @@ mmengine keeps every value of every loss in an array that it copies at each step
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
+import msgspec
 import torch
 from mmengine.hooks import Hook
 from torch import Tensor
 
+from vadkit import json_file
 from vadkit.engine.distributed import average
 from vadkit.engine.progress import Progress
-from vadkit.problems import fail
+from vadkit.engine.run_record import Record
+from vadkit.files import cannot_read, write_atomically
+from vadkit.problems import VadkitError, fail
 
 
 class Writer(Protocol):
@@ -43,24 +45,23 @@ class JsonLines:
     """One record per line, on the disk as soon as it is written.
 
     A resumed run drops the lines after the checkpoint it starts from (``keep`` steps), the figures of an
-    earlier end, and a last line that a kill tore, so the file reads like that of one run.
+    earlier end, and damaged lines, so the file reads like that of one run. ``report`` is called about each
+    damaged line.
     """
 
-    def __init__(self, path: Path, keep: int | None = None) -> None:
+    def __init__(self, path: Path, keep: int | None = None, report: Callable[[str], None] = lambda text: None) -> None:
         self.path = path
-        old = [] if keep is None else read_log(path)
-        self.kept = [r for r in old if r.get("step", 0) <= (keep or 0) and not r.get("final")]
+        old = [] if keep is None else read_log(path, report)
+        self.kept = [r for r in old if r["step"] <= (keep or 0) and not r.get("final")]
         try:
-            temporary = path.with_name(f".{path.name}.new")
-            temporary.write_text("".join(json.dumps(record) + "\n" for record in self.kept))
-            os.replace(temporary, path)
-            self._stream = path.open("a")
+            write_atomically(path, b"".join(map(as_line, self.kept)))
+            self._stream = path.open("ab")
         except OSError as error:
             self._refused(error)
 
     def write(self, record: dict[str, Any]) -> None:
         try:
-            self._stream.write(json.dumps(record) + "\n")
+            self._stream.write(as_line(record))
             self._stream.flush()
         except OSError as error:
             self._refused(error)
@@ -78,15 +79,38 @@ class JsonLines:
         )
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a log file; a torn last line is left out."""
+def as_line(record: dict[str, Any]) -> bytes:
+    """Return a record as a line; JSON has no number that is not finite, so it is null."""
+    return json_file.as_line(plain(record.items()))
+
+
+def read_log(path: Path, report: Callable[[str], None] = lambda text: None) -> list[dict[str, Any]]:
+    """Return the records of a log file, each of which fits ``Record``; an absent file has none.
+
+    A damaged line is left out, and ``report`` is called about it; of the last one, which a kill may have cut off,
+    it is not. Raises VadkitError for a file that cannot be read.
+    """
+    try:
+        *lines, rest = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        cannot_read(path, error)
     records = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for number, line in enumerate([*lines, rest], 1):
         try:
-            records.append(json.loads(line))
-        except ValueError:
-            break
+            if line.strip():
+                records.append(_record(line, f"{path}: line {number}"))
+        except VadkitError as error:
+            if number <= len(lines):
+                report(f"{error.problems[0].message}; it is left out")
     return records
+
+
+def _record(line: bytes, where: str) -> dict[str, Any]:
+    record = json_file.from_bytes(line, dict[str, Any], where)
+    json_file.typed(record, Record, where)  # type: ignore[arg-type]  # a union
+    return record
 
 
 class TensorBoard:
@@ -133,6 +157,17 @@ class Log:
     def close(self) -> None:
         for writer in self.writers:
             writer.close()
+
+
+class OpenInterval(msgspec.Struct):
+    """What a checkpoint keeps of an interval that has not ended: a row of losses for each of its steps."""
+
+    names: list[str]
+    rows: Tensor | None
+
+    def __post_init__(self) -> None:
+        if self.rows is not None and ("total" not in self.names or self.rows.shape[1:] != (len(self.names),)):
+            raise ValueError("rows that do not fit names")
 
 
 class RecordHook(Hook):  # type: ignore[misc]
@@ -215,13 +250,13 @@ class RecordHook(Hook):  # type: ignore[misc]
         """Return the open interval, so that a resumed run writes the same means."""
         return {"names": self.names, "rows": torch.stack(self.rows) if self.rows else None}
 
-    def load(self, state: dict[str, Any]) -> None:
-        self.names = state["names"]
-        self.rows = [] if state["rows"] is None else list(state["rows"].to(self.device))
+    def load(self, state: OpenInterval) -> None:
+        self.names = state.names
+        self.rows = [] if state.rows is None else list(state.rows.to(self.device))
 
 
 def plain(figures: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return figures as JSON can hold them: numpy numbers become Python's, NaN becomes null."""
+    """Return figures as JSON can hold them: numpy numbers become Python's, what is not finite becomes null."""
     result: dict[str, Any] = {}
     for name, value in figures:
         if isinstance(value, dict):
@@ -230,4 +265,4 @@ def plain(figures: Iterable[tuple[str, Any]]) -> dict[str, Any]:
             result[name] = value.item()
         else:
             result[name] = value
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in result.items()}
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in result.items()}

@@ -4,16 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from mmengine.hooks import EMAHook
+from torch import Tensor
 
+from vadkit import json_file
 from vadkit.engine import distributed, random_state
 from vadkit.engine.checkpoints import Checkpoint
-from vadkit.engine.run_log import RecordHook
+from vadkit.engine.random_state import RandomState
+from vadkit.engine.run_log import OpenInterval, RecordHook
+from vadkit.engine.run_record import Step
 from vadkit.engine.schedules import Schedule
-from vadkit.engine.selection import Selection
+from vadkit.engine.selection import Best, Selection
 from vadkit.problems import fail
+
+
+class OptimizerState(msgspec.Struct):
+    """What torch's optimizers save: tensors by number of the weight, and the options of each group."""
+
+    state: dict[int, dict[str, Any]]
+    param_groups: list[dict[str, Any]]
+
+
+class SavedRun(msgspec.Struct):
+    """What ``RunState`` saves, as it comes back from a checkpoint."""
+
+    model: dict[str, Tensor]
+    optimizer: OptimizerState
+    scaler: dict[str, float] | None
+    ema: dict[str, Tensor] | None
+    random: list[RandomState]
+    records: OpenInterval
+    best: Best | None
+    evaluated: Step | None
 
 
 def stream_seed(seed: int, rank: int) -> int:
@@ -50,20 +75,65 @@ class RunState:
         }
 
     def restore(self, runner: Any, checkpoint: Checkpoint) -> None:
-        """Set everything to what it was. Random state is kept only for the same number of processes."""
-        state, wrapper = checkpoint.state, runner.optim_wrapper
-        runner.graph.load_state_dict(state["model"])
-        wrapper.optimizer.load_state_dict(state["optimizer"])
-        if wrapper.scaler is not None and state["scaler"] is not None:
-            wrapper.scaler.load_state_dict(state["scaler"])
-        if self.ema is not None and state["ema"] is not None:
-            self.ema.ema_model.load_state_dict(state["ema"])
-        self.records.load(state["records"])
-        self.selection.load(state["best"])
-        runner.train_loop.iter, runner.train_loop.evaluated = checkpoint.step, state["evaluated"]
-        self.schedule.go_to(checkpoint.step)
-        if len(state["random"]) == distributed.world_size():
-            random_state.restore(state["random"][distributed.rank()])
+        """Set everything to what it was. Raises VadkitError for a state of another model or optimizer."""
+        where = str(checkpoint.folder / "state.json")
+        try:
+            self._restore(runner, json_file.typed(checkpoint.state, SavedRun, where), checkpoint.step)
+        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+            cause = str(error).strip().splitlines() or [type(error).__name__]
+            fail(
+                f"{where}: does not fit this run: {cause[-1].strip()}",
+                hint=f"delete {checkpoint.folder} to resume from the one before, or start again with --overwrite",
+            )
+
+    def _restore(self, runner: Any, saved: SavedRun, step: int) -> None:
+        """Random state is kept only for the same number of processes."""
+        wrapper = runner.optim_wrapper
+        runner.graph.load_state_dict(saved.model)
+        _restore_optimizer(wrapper.optimizer, saved.optimizer)
+        if wrapper.scaler is not None and saved.scaler is not None:
+            wrapper.scaler.load_state_dict(saved.scaler)
+        if self.ema is not None and saved.ema is not None:
+            self.ema.ema_model.load_state_dict(saved.ema)
+        if saved.best is not None and _shapes(saved.best.weights) != _shapes(runner.graph.state_dict()):
+            raise ValueError("the best weights are of another model")
+        self.records.load(saved.records)
+        self.selection.load(saved.best)
+        runner.train_loop.iter, runner.train_loop.evaluated = step, saved.evaluated
+        self.schedule.go_to(step)
+        if len(saved.random) == distributed.world_size():
+            random_state.restore(saved.random[distributed.rank()])
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: OptimizerState) -> None:
+    """Restore what the optimizer knows of each weight; its options are those of the config."""
+    options = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(msgspec.structs.asdict(saved))
+    for group, own in zip(optimizer.param_groups, options):
+        group.update(own)
+    examples = _state_of_one_weight(optimizer)
+    for weight, state in optimizer.state.items():
+        if not all(key in state and _alike(state[key], example, weight) for key, example in examples.items()):
+            raise ValueError("the optimizer's state is of another optimizer or model")
+
+
+def _state_of_one_weight(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return what such an optimizer knows of a weight of shape (1,) after a step."""
+    weight = torch.zeros(1, requires_grad=True)
+    weight.grad = torch.zeros(1)
+    trial = type(optimizer)([weight], **optimizer.defaults)
+    trial.step()
+    return {key: value for key, value in trial.state[weight].items() if value is not None}
+
+
+def _alike(value: Any, example: Any, weight: Tensor) -> bool:
+    if not isinstance(value, Tensor) or not isinstance(example, Tensor):
+        return type(value) is type(example)
+    return value.shape == (weight.shape if example.ndim else ())
+
+
+def _shapes(weights: dict[str, Tensor]) -> dict[str, Any]:
+    return {name: tensor.shape for name, tensor in weights.items()}
 
 
 def refuse_broken(model: dict[str, Any], step: int, records: RecordHook) -> None:

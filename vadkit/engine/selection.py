@@ -66,5 +66,5 @@ class Selection:
         """Return what a checkpoint keeps."""
         return None if self.best is None else dict(vars(self.best))
 
-    def load(self, state: dict[str, Any] | None) -> None:
-        self.best = None if state is None else Best(**state)
+    def load(self, state: Best | None) -> None:
+        self.best = state

@@ -36,7 +36,7 @@ def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
 
 
 def unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
-    """Return the tree that ``pack`` was given. Raises KeyError for a missing tensor."""
+    """Return the tree that ``pack`` was given. Raises KeyError, TypeError or ValueError for another tree."""
     if isinstance(tree, list):
         return [unpack(item, tensors) for item in tree]
     if not isinstance(tree, dict):

@@ -7,38 +7,85 @@ is noticed. Files are written to a temporary name and then moved, so a full disk
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import torch
+from msgspec import Meta
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as pack
 from torch import Tensor
 
-from vadkit import __version__
+from vadkit import __version__, json_file
 from vadkit.files import write_atomically
 from vadkit.graph.module import VadModel
 from vadkit.problems import VadkitError, fail
 
 FORMAT = 1
+AGAIN = "copy or train it again"
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class RecipeJson(msgspec.Struct):
+    """What predicting needs to know of how the features of an input were extracted."""
+
+    snippet_frames: Annotated[int, Meta(ge=1, le=10**6)] = 16
+    fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    tail: str = "repeat"
+    weights: str | None = None
+
+
+class ExtraJson(msgspec.Struct):
+    """What a model file states about its training, as far as it is known."""
+
+    note: str | None = None
+    figures: dict[str, Any] | None = None
+    select: str | None = None
+    protocol: dict[str, Any] | None = None
+    seed: int | None = None
+    steps: Count | None = None
+    chosen_step: Count | None = None
+    selected_by: dict[str, Any] | None = None
+    warm_start: dict[str, Any] | None = None
+    seconds: float | None = None
+    warnings: list[str] = []
+    data: dict[str, Any] | None = None
+    device: str | None = None
+    processes: Count | None = None
+    versions: dict[str, str] | None = None
+    snippet_frames: Annotated[int, Meta(ge=1, le=10**6)] | None = None
+    recipes: dict[str, RecipeJson | None] | None = None
+
+
+class HeaderJson(msgspec.Struct):
+    """The header of a model file."""
+
+    vadkit_model: int
+    vadkit: str
+    torch: str
+    spec: dict[str, Any]
+    extra: ExtraJson
 
 
 def save(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = None) -> Path:
     """Write a model to ``path``; ``extra`` is plain data (metrics, protocol, seeds, recipes) for the header.
 
-    Raises VadkitError if the file cannot be written; an existing file is then kept.
+    Raises VadkitError if the file cannot be written or ``extra`` is not what ``ExtraJson`` allows; an existing file
+    is then kept.
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     header = {
         "vadkit_model": FORMAT,
         "vadkit": __version__,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "spec": model.spec,
         "extra": dict(extra or {}),
     }
-    text = json.dumps(header)  # in order: the order of the inputs is the order of the arguments
+    text = json_file.as_line(header).decode().rstrip()  # in order: inputs are the model's arguments
+    _checked(text, f"{path}: the header")
     data = pack(state, {"vadkit": text, "sha256": _digest(text, state)})
     write_atomically(Path(path), _in_order(data))
     return Path(path)
@@ -86,7 +133,10 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
-    """Return a model file's header: ``spec`` (resolved graph), ``extra``, versions. Checks the digest."""
+    """Return a model file's header, which fits ``HeaderJson``: ``spec`` (resolved config), ``extra``, versions.
+
+    Raises VadkitError for anything but a sound model file.
+    """
     return _read(Path(path))[0]
 
 
@@ -109,11 +159,20 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if "vadkit" not in meta:
         fail(f"{path} holds weights but no vadkit graph", "vadkit reads files that vadkit train wrote")
     if meta.get("sha256") != _digest(meta["vadkit"], state):
-        fail(f"{path} is damaged: its contents do not match its SHA-256", "copy or train it again")
-    header: dict[str, Any] = json.loads(meta["vadkit"])
-    if header.get("vadkit_model") != FORMAT:
-        fail(f"{path} is of format {header.get('vadkit_model')}; this vadkit reads {FORMAT}", "update vadkit")
-    return header, state
+        fail(f"{path} is damaged: its contents do not match its SHA-256", AGAIN)
+    return _checked(meta["vadkit"], f"{path}: the header"), state
+
+
+def _checked(text: str, where: str) -> dict[str, Any]:
+    """Return the header as plain data that is known to be sound. Raises VadkitError."""
+    from vadkit.graph.stored_config import check_config
+
+    header = json_file.from_bytes(text.encode(), dict[str, Any], where)
+    if (found := header.get("vadkit_model", FORMAT)) != FORMAT:
+        fail(f"{where} is of format {json_file.shown(found)}; this vadkit reads {FORMAT}", "update vadkit")
+    json_file.typed(header, HeaderJson, where, hint=AGAIN)
+    check_config(header["spec"], f"{where}: spec", AGAIN)
+    return header
 
 
 def _not_a_model(path: Path, error: Exception) -> None:
@@ -128,7 +187,7 @@ def _not_a_model(path: Path, error: Exception) -> None:
         )
     if path.suffix.lower() in (".yaml", ".yml", ".json"):
         fail(f"{path} is not a model file", "vadkit train writes a .safetensors file for a config")
-    fail(f"{path} is not a sound .safetensors file: {error}", "it may be cut off; copy or train it again")
+    fail(f"{path} is not a sound .safetensors file: {error}", f"it may be cut off; {AGAIN}")
 
 
 def _digest(text: str, state: Mapping[str, Tensor]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import tempfile
 import traceback
@@ -11,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
+
+from vadkit import json_file
 from vadkit.files import make_folder, replacing, write_text_atomic
 from vadkit.predict.index_page import index_page
 from vadkit.predict.inputs import PREVIEW, distinct_names, find_videos
@@ -26,6 +28,12 @@ LARGE = 64 << 20  # bytes; with a larger video inside, a page opens slowly, and 
 
 Progress = Callable[[int, int, Path, float, float | None], None]
 """Called with the video's number, the number of videos, its path, seconds done, seconds in total."""
+
+
+class EarlierJson(msgspec.Struct):
+    """By what a NAME.json of an earlier run is recognised."""
+
+    vadkit_predict: int
 
 
 def predict(
@@ -114,10 +122,8 @@ def _refuse_unrelated_file(path: Path) -> None:
     if not path.exists():
         return
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        data = None
-    if not isinstance(data, dict) or "vadkit_predict" not in data:
+        json_file.read(path, EarlierJson)
+    except VadkitError:
         fail(f"{path} exists and was not written by vadkit predict", "choose another folder with --out")
 
 

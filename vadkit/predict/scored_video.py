@@ -92,7 +92,7 @@ def _missing_sound(system: System, packing: Packing) -> list[str]:
 def as_data(scored: ScoredVideo) -> dict[str, Any]:
     """Return the contents of NAME.json as plain data."""
     system, found = scored.system, scored.extracted
-    spec, extra = system.header["spec"], system.header.get("extra", {})
+    spec, extra = system.header["spec"], system.header["extra"]
     spans = zip(scored.edges, scored.edges[1:])
     return {
         "vadkit_predict": FORMAT,
@@ -121,7 +121,7 @@ def as_data(scored: ScoredVideo) -> dict[str, Any]:
             "about": spec.get("about"),
             "output_range": system.model.output_range,
             "lookahead": system.model.lookahead,
-            "post": (spec.get("eval") or {}).get("post") or [],
+            "post": spec["eval"].get("post") or [],
             "trained": extra,
         },
         "recipe": system.recipes,

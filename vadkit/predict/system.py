@@ -20,6 +20,7 @@ from vadkit.files import sha256
 from vadkit.graph.arguments import arguments
 from vadkit.graph.model_file import load, read_header
 from vadkit.graph.module import VadModel
+from vadkit.graph.schema import with_defaults
 from vadkit.kinds import Backbone, Postprocess
 from vadkit.problems import fail, plural
 from vadkit.store.recipes import other_recipes, random_weights_warning
@@ -101,14 +102,14 @@ def load_system(
     spec = header["spec"]
     _need_backbones(path, spec["inputs"])
     model = load(path, str(place))
-    evaluation = spec.get("eval") or {}
+    evaluation = with_defaults(spec)["eval"]
     stored = _stored_recipes(header)
     inputs = _with_weights(spec["inputs"], weights or {}, stored)
     backbones = {name: _backbone(name, section, place) for name, section in inputs.items()}
-    chosen = threshold if threshold is not None else evaluation.get("threshold", 0.5)
+    chosen = threshold if threshold is not None else evaluation["threshold"]
     _check_threshold(chosen, model.output_range)
     warnings: list[str] = []
-    clock = _clock(stored, header.get("extra", {}).get("snippet_frames"), warnings)
+    clock = _clock(stored, header["extra"].get("snippet_frames"), warnings)
     recipes = {name: recipe(spec["inputs"][name]["use"], b, Clock(**clock)) for name, b in backbones.items()}
     warnings += other_recipes(stored, recipes, MAY_DIFFER)
     warnings += random_weights_warning({**recipes, **stored}, "input")
@@ -176,8 +177,8 @@ def _check_threshold(threshold: float, output_range: str) -> None:
 
 def _stored_recipes(header: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the recipes that the model was trained on, by input name; empty if the file does not state them."""
-    recipes = header.get("extra", {}).get("recipes") or {}
-    names = (header["spec"].get("data") or {}).get("streams") or {}
+    recipes = header["extra"].get("recipes") or {}
+    names = header["spec"]["data"].get("streams") or {}
     found = {name: recipes.get(name, recipes.get(names.get(name, name))) for name in header["spec"]["inputs"]}
     return {name: stored for name, stored in found.items() if stored}
 

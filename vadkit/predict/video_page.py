@@ -36,8 +36,8 @@ def video_page(scored: ScoredVideo, source: str | None) -> str:
         # What a time links to without a script: the file, or the player if the file is in the page.
         link="" if source is None or source.startswith("data:") else source,
         spec={"about": None, **spec},
-        post=", ".join(step["use"] for step in (spec.get("eval") or {}).get("post") or []),
-        trained=_trained(scored.system.header.get("extra", {})),
+        post=", ".join(step["use"] for step in spec["eval"].get("post") or []),
+        trained=_trained(scored.system.header["extra"]),
         score_bounds=_score_bounds(scored),
         score_chart=_score_chart(scored, summary, spans),
         sound_chart=_sound_chart(scored, spans) if scored.extracted.has_sound else "",

@@ -1,0 +1,166 @@
+"""Files of a run with wrong content but the right SHA-256: a line that names file and key, and the run continues from
+what is whole; never a traceback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from engine_stub import StubBatches, StubModel, section
+from wrong_json import DAMAGED, changed, paths, spoiled, without
+
+from vadkit.cli import main
+from vadkit.engine import checkpoints
+from vadkit.engine.checkpoints import Damaged
+from vadkit.engine.run_log import JsonLines, read_log
+from vadkit.engine.run_state import SavedRun
+from vadkit.engine.session import Session
+from vadkit.engine.train import SavedAbout, _check_spec, train
+from vadkit.problems import VadkitError
+
+RECORDS = [
+    {"kind": "start", "step": 0, "seed": 0, "select": "last", "device": "cpu", "processes": 1,
+     "versions": {"torch": "2.6"}},
+    {"kind": "resume", "step": 4, "seed": 0, "select": "last", "device": "cpu", "processes": 1,
+     "versions": {"torch": "2.6"}},
+    {"kind": "train", "step": 5, "epoch": 0.5, "losses": {"total": 0.7, "shown": None}, "lr": {"rest": 0.1},
+     "grad_norm": 1.5, "seconds": 0.1, "steps_per_second": 50.0, "waiting": 0.1},
+    {"kind": "evaluation", "step": 5, "split": "test", "select": "test_best", "figures": {"ap": 0.5, "auc": None},
+     "note": "flatters", "final": False},
+]  # fmt: skip
+
+
+def prepare(folder: Path, content: bytes) -> Path:
+    """Give a checkpoint another state.json, and the sums that go with it."""
+    (folder / "state.json").write_bytes(content)
+    files = ("tensors.safetensors", "state.json")
+    sums = [f"{hashlib.sha256((folder / file).read_bytes()).hexdigest()}  {file}\n" for file in files]
+    (folder / "SHA256SUMS").write_text("".join(sums))
+    return folder
+
+
+def plain_of(folder: Path) -> Any:
+    return json.loads((folder / "state.json").read_text())
+
+
+# -- the log ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record["kind"])
+def test_a_wrong_line_of_the_log_is_reported_and_the_others_are_kept(tmp_path: Path, record: dict[str, Any]) -> None:
+    path, reported = tmp_path / "log.jsonl", 0
+    for wrong in spoiled(record):
+        path.write_text("".join(json.dumps(line) + "\n" for line in (RECORDS[0], wrong, RECORDS[2])))
+        notes: list[str] = []
+        log = JsonLines(path, 5, notes.append)
+        log.close()
+        assert len(log.kept) + len(notes) in (2, 3)  # a sound one may be final, or of a later step
+        assert [log.kept[0], log.kept[-1]] == [RECORDS[0], RECORDS[2]] and read_log(path) == log.kept
+        assert all(note.startswith(f"{path}: line 2: ") and "\n" not in note for note in notes)
+        reported += len(notes)
+    assert reported > 60
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_line_of_the_log(tmp_path: Path, content: bytes) -> None:
+    path, notes = tmp_path / "log.jsonl", []
+    whole = json.dumps(RECORDS[2]).encode()
+    path.write_bytes(b"\n".join([whole, content, whole, content]))
+    assert read_log(path, notes.append) == [RECORDS[2]] * 2
+    assert len(notes) == (1 if content else 0)  # of the last line, which a kill cuts off, nothing is said
+
+
+def test_a_log_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(VadkitError, match="cannot be read: is a directory"):
+        read_log(tmp_path)
+    assert read_log(tmp_path / "none.jsonl") == []
+
+
+# -- checkpoints -----------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from engine_stub import GRAPH
+
+    out = tmp_path_factory.mktemp("wrong") / "run"
+    config = {**GRAPH, "data": {**GRAPH["data"], "args": {"root": str(store)}}}
+    train(config, ["train.steps=2", "train.ema=0.9"], out, device="cpu", checkpoint_seconds=0)
+    assert len(checkpoints.found(out / "checkpoints")) == 2
+    return out
+
+
+def test_every_key_of_a_checkpoint(run: Path, tmp_path: Path) -> None:
+    """A wrong one counts as damaged. Of the 15 forms of each key every fourth, of those of the config fewer."""
+    folder = shutil.copytree(checkpoints.found(run / "checkpoints")[0], tmp_path / "step-00000002")
+    plain = plain_of(folder)
+    spec = changed(plain, ("state",), {"spec": plain["state"]["spec"]})
+    forms = [*list(spoiled(changed(plain, ("state", "spec"), {})))[::4], *list(spoiled(spec))[::14]]
+    reasons = []
+    for wrong in forms:
+        prepare(folder, json.dumps(wrong).encode())
+        try:
+            _check_spec(checkpoints.read(folder, (SavedAbout, SavedRun)))
+        except Damaged as reason:
+            reasons.append(str(reason))
+    assert len(reasons) > 300
+    assert all(str(folder) in reason and "\n" not in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_checkpoint(run: Path, tmp_path: Path, content: bytes) -> None:
+    folder = shutil.copytree(checkpoints.found(run / "checkpoints")[0], tmp_path / "step-00000002")
+    with pytest.raises(Damaged, match="state.json"):
+        checkpoints.read(prepare(folder, content), (SavedAbout, SavedRun))
+
+
+@pytest.mark.parametrize("deep", ["[" * 900 + "]" * 900, '{"a":' * 900 + "1" + "}" * 900])
+@pytest.mark.parametrize("key", ["spec", "optimizer", "model", "random"])
+def test_deep_nesting_in_a_checkpoint(run: Path, tmp_path: Path, key: str, deep: str) -> None:
+    folder = shutil.copytree(checkpoints.found(run / "checkpoints")[0], tmp_path / "step-00000002")
+    text = json.dumps(changed(plain_of(folder), ("state", key), "DEEP")).replace('"DEEP"', deep)
+    with pytest.raises(Damaged):
+        _check_spec(checkpoints.read(prepare(folder, text.encode()), (SavedAbout, SavedRun)))
+
+
+def test_a_state_of_the_right_types_is_restored_or_refused_in_a_line(tmp_path: Path) -> None:
+    def session(**options: Any) -> Session:
+        train = section(ema=0.9, select="val", evaluate_every=2, steps=6)
+        figures: Any = {"evaluate": lambda model: {"ap": 0.5}, "checkpoint_seconds": 0}
+        return Session(StubModel(), StubBatches(), train, torch.device("cpu"), **figures, **options)
+
+    session(folder=tmp_path).run()
+    folder = checkpoints.found(tmp_path)[1]
+    plain, refused, restored = plain_of(folder), 0, 0
+    assert plain["step"] == 5
+    places = [path for path in paths(plain) if len(path) > 2]
+    forms = [without(plain, path) for path in places]
+    forms += [changed(plain, path, value) for path in places for value in (0, -1, 1e9, [], {"$tensor": "/model/seen"})]
+    for wrong in forms:
+        prepare(folder, json.dumps(wrong).encode())
+        try:
+            session(checkpoint=checkpoints.read(folder)).run()
+            restored += 1
+        except Damaged:
+            refused += 1
+        except VadkitError as error:
+            assert str(folder) in str(error) or "finite" in str(error)
+            refused += 1
+    assert refused > 150 and restored > 20
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_command_resumes_from_the_checkpoint_before_or_says_why_not(
+    run: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], keep: bool
+) -> None:
+    out = shutil.copytree(run, tmp_path / "run")
+    newest, before = checkpoints.found(out / "checkpoints")
+    if not keep:
+        shutil.rmtree(before)
+    prepare(newest, json.dumps(changed(plain_of(newest), ("state", "evaluated"), "x")).encode())
+    code = main(["train", str(out / "config.yaml"), "--resume", "--device", "cpu", "--out", str(out)])
+    printed = "".join(capsys.readouterr())
+    assert f"{newest.name}/state.json: evaluated must be a whole number" in printed.replace("\n", "")
+    assert "Traceback" not in printed and code == (0 if keep else 2)
+    assert ("--overwrite" in printed) != keep
