@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         Sampler,
         Temporal,
     )
-    from vadkit.problems import VadkitError
+    from vadkit.problems import Problem, VadkitError, fail, nearest
     from vadkit.video import Video, VideoDataset
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Loss",
     "Metric",
     "Postprocess",
+    "Problem",
     "PublicWeights",
     "Sampler",
     "Temporal",
@@ -47,8 +48,10 @@ __all__ = [
     "VideoDataset",
     "__version__",
     "build",
+    "fail",
     "hookimpl",
     "load",
+    "nearest",
 ]
 
 __getattr__ = lazily(
@@ -56,7 +59,7 @@ __getattr__ = lazily(
     {
         "vadkit.hookspecs": ("hookimpl",),
         "vadkit.api": ("build", "load"),
-        "vadkit.problems": ("VadkitError",),
+        "vadkit.problems": ("Problem", "VadkitError", "fail", "nearest"),
         "vadkit.video": ("Video", "VideoDataset"),
         "vadkit.kinds": (*KINDS, "PublicWeights"),
     },

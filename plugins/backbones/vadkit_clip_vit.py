@@ -29,9 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
-from vadkit.backbones.crops import Order, cut_crops, num_crops, resize_short_side
-from vadkit.backbones.frozen import Frozen, Precision
-from vadkit.backbones.weights import State, check_names, fill, randomise, read_weights
+from vadkit.backbones import Frozen, Order, Precision, State, View, check_names, fill, randomise, read_weights
 
 SIDE, DIM = 224, 512
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -114,8 +112,9 @@ class ClipVit(Backbone):
             raise ValueError(f"short_side must be at least {SIDE} pixels, not {short_side}")
         if crops == "whole":
             raise ValueError(f"crops must be of {SIDE} pixels: the network takes no whole picture")
-        self.num_crops = num_crops(crops)
-        self.model, self.activation, self.crops, self.short_side = model, activation, crops, short_side
+        self.view = View(short_side, SIDE, crops, "bicubic")
+        self.num_crops = self.view.num_crops
+        self.model, self.activation = model, activation
         load, layout = partial(load_network, model=model, activation=activation), torch.contiguous_format
         self.frozen = Frozen(self.name, load, weights, random_weights, precision, device, layout=layout)
 
@@ -124,22 +123,18 @@ class ClipVit(Backbone):
             **self.frozen.recipe(),
             "network": f"CLIP ViT-{self.model.upper()}",
             "activation": self.activation,
-            "resize": f"short side {self.short_side}, bicubic, antialiased",
-            "crops": self.crops,
-            "crop": SIDE,
+            **self.view.recipe(),
             "normalise": "CLIP",
             "frames": "middle",
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        x = self.frozen.run(image for snippet in snippets for image in self._images(snippet))
-        return x if self.num_crops == 1 else x.reshape(-1, self.num_crops, DIM)
+        return self.view.extract(self.frozen, snippets, self._images)
 
     def _images(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of the middle frame as the network takes it, (3, 224, 224)."""
         middle = (len(frames) + 1) // 2 - 1
-        x = resize_short_side(frames[middle : middle + 1], self.short_side, "bicubic")
-        for _, part in cut_crops(x, SIDE, self.crops):
+        for _, part in self.view.cut(self.view.resized(frames[middle : middle + 1])):
             yield normalised(part[0])
 
 

@@ -32,11 +32,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
+from vadkit.backbones import Frozen, Order, Pair, Precision, State, View, fill, folded, randomise, read_weights, to_grey
 from vadkit.backbones import flow as flows
-from vadkit.backbones.crops import Order, cut_crops, num_crops, resize_short_side, to_grey
-from vadkit.backbones.fold_batch_norm import Pair, folded
-from vadkit.backbones.frozen import Frozen, Precision
-from vadkit.backbones.weights import State, fill, randomise, read_weights
 
 PAPER = "Carreira and Zisserman, Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, CVPR 2017"
 DIM = 1024
@@ -108,26 +105,24 @@ class I3dRgb(Backbone):
         precision: Precision = "fp32",
         device: str = "cpu",
     ) -> None:
-        self.num_crops = num_crops(crops)
-        self.short_side, self.crops, self.crop = short_side, crops, crop_side(short_side)
+        self.view = View(short_side, crop_side(short_side), crops)
+        self.num_crops = self.view.num_crops
         self.frozen = Frozen(self.name, partial(load_network, channels=3), weights, random_weights, precision, device)
 
     def recipe(self) -> dict[str, Any]:
         return {
             **self.frozen.recipe(),
             "network": "Inception-I3D",
-            **_view(self.short_side, self.crops, self.crop),
+            **self.view.recipe(),
             "normalise": "x / 255 * 2 - 1",
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        x = self.frozen.run(clip for snippet in snippets for clip in self._clips(snippet))
-        return by_crop(x, self.num_crops)
+        return self.view.extract(self.frozen, snippets, self._clips)
 
     def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of a snippet as the network takes it, (3, f, h, w)."""
-        x = resize_short_side(frames, self.short_side)
-        for _, part in cut_crops(x, self.crop, self.crops):
+        for _, part in self.view.cut(self.view.resized(frames)):
             yield normalised(rearrange(part, "f c h w -> c f h w"))
 
 
@@ -172,8 +167,8 @@ class I3dFlow(Backbone):
             raise ValueError(f"flow must be one of {', '.join(get_args(flows.Method))}, not '{flow}'")
         if quantise not in QUANTISE:
             raise ValueError(f"quantise must be one of {', '.join(QUANTISE)}, not '{quantise}'")
-        self.num_crops = num_crops(crops)
-        self.short_side, self.crops, self.crop = short_side, crops, crop_side(short_side)
+        self.view = View(short_side, crop_side(short_side), crops)
+        self.num_crops = self.view.num_crops
         self.flow, self.quantise = flow, quantise
         self.optical_flow = partial(flows.optical_flow, method=flow, device=device)
         self.frozen = Frozen(self.name, partial(load_network, channels=2), weights, random_weights, precision, device)
@@ -182,19 +177,17 @@ class I3dFlow(Backbone):
         return {
             **self.frozen.recipe(),
             "network": "Inception-I3D",
-            **_view(self.short_side, self.crops, self.crop),
+            **self.view.recipe(),
             "flow": self.flow,
             "normalise": self.quantise,
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        x = self.frozen.run(clip for snippet in snippets for clip in self._clips(snippet))
-        return by_crop(x, self.num_crops)
+        return self.view.extract(self.frozen, snippets, self._clips)
 
     def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of a snippet as the network takes it, (2, f - 1, h, w): x, then y."""
-        x = self._flow(resize_short_side(frames, self.short_side))
-        for crop, part in cut_crops(x, self.crop, self.crops):
+        for crop, part in self.view.cut(self._flow(self.view.resized(frames))):
             if crop.mirrored:
                 part = part * torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)
             yield QUANTISE[self.quantise](part)
@@ -214,15 +207,6 @@ def crop_side(short_side: int) -> int:
     if short_side < 16:
         raise ValueError(f"short_side must be at least 16 pixels, not {short_side}")
     return short_side * 7 // 8
-
-
-def _view(short_side: int, crops: str, crop: int) -> dict[str, Any]:
-    return {"resize": f"short side {short_side}, bilinear, antialiased", "crops": crops, "crop": crop}
-
-
-def by_crop(x: np.ndarray, num_crops: int) -> np.ndarray:
-    """Take features whose rows are crops, neighbours of one snippet; return (s, dim) or (s, crops, dim)."""
-    return x if num_crops == 1 else x.reshape(-1, num_crops, x.shape[-1])
 
 
 # -- what goes in ----------------------------------------------------------------------------------

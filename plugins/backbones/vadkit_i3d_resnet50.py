@@ -26,10 +26,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
-from vadkit.backbones.crops import Order, cut_crops, num_crops, resize_short_side
-from vadkit.backbones.fold_batch_norm import Pair, folded
-from vadkit.backbones.frozen import Frozen, Precision
-from vadkit.backbones.weights import State, fill, randomise, read_weights
+from vadkit.backbones import Frozen, Order, Pair, Precision, State, View, fill, folded, randomise, read_weights
 
 SOURCE = "made by the conversion script of Tushar-N/pytorch-resnet3d on GitHub from Facebook's .pkl"
 MEAN, DEVIATION = 114.75, 57.375  # grey levels
@@ -85,8 +82,8 @@ class I3dResnet50(Backbone):
     ) -> None:
         if short_side < 32:
             raise ValueError(f"short_side must be at least 32 pixels, not {short_side}")
-        self.num_crops = num_crops(crops)
-        self.non_local, self.short_side, self.crops, self.crop = non_local, short_side, crops, short_side * 7 // 8
+        self.view, self.non_local = View(short_side, short_side * 7 // 8, crops), non_local
+        self.num_crops = self.view.num_crops
         load = partial(load_network, non_local=non_local)
         self.frozen = Frozen(self.name, load, weights, random_weights, precision, device)
 
@@ -95,22 +92,18 @@ class I3dResnet50(Backbone):
             **self.frozen.recipe(),
             "network": "I3D ResNet-50",
             "non_local": self.non_local,
-            "resize": f"short side {self.short_side}, bilinear, antialiased",
-            "crops": self.crops,
-            "crop": self.crop,
+            **self.view.recipe(),
             "normalise": f"(x - {MEAN}) / {DEVIATION}",
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        x = self.frozen.run(clip for snippet in snippets for clip in self._clips(snippet))
-        return x if self.num_crops == 1 else x.reshape(-1, self.num_crops, self.dim)
+        return self.view.extract(self.frozen, snippets, self._clips)
 
     def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of a snippet as the network takes it, (3, f, h, w)."""
         missing = max(0, 3 - len(frames))  # with fewer, nothing is left after the first pool
         frames = np.concatenate([frames, *[frames[-1:]] * missing])
-        x = resize_short_side(frames, self.short_side)
-        for _, part in cut_crops(x, self.crop, self.crops):
+        for _, part in self.view.cut(self.view.resized(frames)):
             yield normalised(rearrange(part, "f c h w -> c f h w"))
 
 
