@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from vadkit.lazy import lazily
 
 if TYPE_CHECKING:
+    from vadkit.evaluate.score import evaluate
     from vadkit.evaluate.scorebook import ScoreBook
 
-__all__ = ["ScoreBook"]
+__all__ = ["ScoreBook", "evaluate"]
 
-__getattr__ = lazily("vadkit.evaluate", {"vadkit.evaluate.scorebook": ("ScoreBook",)})
+__getattr__ = lazily(
+    "vadkit.evaluate", {"vadkit.evaluate.score": ("evaluate",), "vadkit.evaluate.scorebook": ("ScoreBook",)}
+)
