@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         Sampler,
         Temporal,
     )
-    from vadkit.problems import VadkitError
+    from vadkit.problems import Problem, VadkitError, fail, nearest
     from vadkit.video import Video, VideoDataset
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Loss",
     "Metric",
     "Postprocess",
+    "Problem",
     "PublicWeights",
     "Sampler",
     "Scorer",
@@ -57,8 +58,10 @@ __all__ = [
     "build",
     "evaluate",
     "extract",
+    "fail",
     "hookimpl",
     "load",
+    "nearest",
     "predict",
     "score",
     "train",
@@ -75,7 +78,7 @@ __getattr__ = lazily(
         "vadkit.api.predict": ("predict",),
         "vadkit.api.extract": ("extract",),
         "vadkit.api.score": ("Scorer", "score"),
-        "vadkit.problems": ("VadkitError",),
+        "vadkit.problems": ("Problem", "VadkitError", "fail", "nearest"),
         "vadkit.video": ("Video", "VideoDataset"),
         "vadkit.kinds": (*KINDS, "PublicWeights"),
     },

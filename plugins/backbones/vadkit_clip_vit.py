@@ -29,10 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
-from vadkit.backbones.crops import Order
-from vadkit.backbones.frozen import Frozen, Precision
-from vadkit.backbones.frozen_pictures import FrozenPictures
-from vadkit.backbones.weights import State, check_names, fill, randomise, read_weights
+from vadkit.backbones import Frozen, Order, Precision, State, View, check_names, fill, randomise, read_weights
 
 SIDE, DIM = 224, 512
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -115,29 +112,29 @@ class ClipVit(Backbone):
             raise ValueError(f"short_side must be at least {SIDE} pixels, not {short_side}")
         if crops == "whole":
             raise ValueError(f"crops must be of {SIDE} pixels: the network takes no whole picture")
+        self.view = View(short_side, SIDE, crops, "bicubic")
+        self.num_crops = self.view.num_crops
         self.model, self.activation = model, activation
         load, layout = partial(load_network, model=model, activation=activation), torch.contiguous_format
         self.frozen = Frozen(self.name, load, weights, random_weights, precision, device, layout=layout)
-        self.pictures = FrozenPictures(self.frozen, short_side, SIDE, crops, "bicubic")
-        self.num_crops = self.pictures.num_crops
 
     def recipe(self) -> dict[str, Any]:
         return {
             **self.frozen.recipe(),
             "network": f"CLIP ViT-{self.model.upper()}",
             "activation": self.activation,
-            **self.pictures.recipe(),
+            **self.view.recipe(),
             "normalise": "CLIP",
             "frames": "middle",
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        return self.pictures.extract(snippets, self._images)
+        return self.view.extract(self.frozen, snippets, self._images)
 
     def _images(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of the middle frame as the network takes it, (3, 224, 224)."""
         middle = (len(frames) + 1) // 2 - 1
-        for _, part in self.pictures.cut(self.pictures.resized(frames[middle : middle + 1])):
+        for _, part in self.view.cut(self.view.resized(frames[middle : middle + 1])):
             yield normalised(part[0])
 
 

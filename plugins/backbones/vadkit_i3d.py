@@ -32,12 +32,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
+from vadkit.backbones import Frozen, Order, Pair, Precision, State, View, fill, folded, randomise, read_weights, to_grey
 from vadkit.backbones import flow as flows
-from vadkit.backbones.crops import Order, to_grey
-from vadkit.backbones.fold_batch_norm import Pair, folded
-from vadkit.backbones.frozen import Frozen, Precision
-from vadkit.backbones.frozen_pictures import FrozenPictures
-from vadkit.backbones.weights import State, fill, randomise, read_weights
 
 PAPER = "Carreira and Zisserman, Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, CVPR 2017"
 DIM = 1024
@@ -109,24 +105,24 @@ class I3dRgb(Backbone):
         precision: Precision = "fp32",
         device: str = "cpu",
     ) -> None:
+        self.view = View(short_side, crop_side(short_side), crops)
+        self.num_crops = self.view.num_crops
         self.frozen = Frozen(self.name, partial(load_network, channels=3), weights, random_weights, precision, device)
-        self.pictures = FrozenPictures(self.frozen, short_side, crop_side(short_side), crops)
-        self.num_crops = self.pictures.num_crops
 
     def recipe(self) -> dict[str, Any]:
         return {
             **self.frozen.recipe(),
             "network": "Inception-I3D",
-            **self.pictures.recipe(),
+            **self.view.recipe(),
             "normalise": "x / 255 * 2 - 1",
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        return self.pictures.extract(snippets, self._clips)
+        return self.view.extract(self.frozen, snippets, self._clips)
 
     def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of a snippet as the network takes it, (3, f, h, w)."""
-        for _, part in self.pictures.cut(self.pictures.resized(frames)):
+        for _, part in self.view.cut(self.view.resized(frames)):
             yield normalised(rearrange(part, "f c h w -> c f h w"))
 
 
@@ -171,28 +167,27 @@ class I3dFlow(Backbone):
             raise ValueError(f"flow must be one of {', '.join(get_args(flows.Method))}, not '{flow}'")
         if quantise not in QUANTISE:
             raise ValueError(f"quantise must be one of {', '.join(QUANTISE)}, not '{quantise}'")
+        self.view = View(short_side, crop_side(short_side), crops)
+        self.num_crops = self.view.num_crops
         self.flow, self.quantise = flow, quantise
         self.optical_flow = partial(flows.optical_flow, method=flow, device=device)
         self.frozen = Frozen(self.name, partial(load_network, channels=2), weights, random_weights, precision, device)
-        self.pictures = FrozenPictures(self.frozen, short_side, crop_side(short_side), crops)
-        self.num_crops = self.pictures.num_crops
 
     def recipe(self) -> dict[str, Any]:
         return {
             **self.frozen.recipe(),
             "network": "Inception-I3D",
-            **self.pictures.recipe(),
+            **self.view.recipe(),
             "flow": self.flow,
             "normalise": self.quantise,
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        return self.pictures.extract(snippets, self._clips)
+        return self.view.extract(self.frozen, snippets, self._clips)
 
     def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of a snippet as the network takes it, (2, f - 1, h, w): x, then y."""
-        x = self._flow(self.pictures.resized(frames))
-        for crop, part in self.pictures.cut(x):
+        for crop, part in self.view.cut(self._flow(self.view.resized(frames))):
             if crop.mirrored:
                 part = part * torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)
             yield QUANTISE[self.quantise](part)

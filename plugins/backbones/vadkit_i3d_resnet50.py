@@ -26,11 +26,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
-from vadkit.backbones.crops import Order
-from vadkit.backbones.fold_batch_norm import Pair, folded
-from vadkit.backbones.frozen import Frozen, Precision
-from vadkit.backbones.frozen_pictures import FrozenPictures
-from vadkit.backbones.weights import State, fill, randomise, read_weights
+from vadkit.backbones import Frozen, Order, Pair, Precision, State, View, fill, folded, randomise, read_weights
 
 SOURCE = "made by the conversion script of Tushar-N/pytorch-resnet3d on GitHub from Facebook's .pkl"
 MEAN, DEVIATION = 114.75, 57.375  # grey levels
@@ -86,29 +82,28 @@ class I3dResnet50(Backbone):
     ) -> None:
         if short_side < 32:
             raise ValueError(f"short_side must be at least 32 pixels, not {short_side}")
-        self.non_local = non_local
+        self.view, self.non_local = View(short_side, short_side * 7 // 8, crops), non_local
+        self.num_crops = self.view.num_crops
         load = partial(load_network, non_local=non_local)
         self.frozen = Frozen(self.name, load, weights, random_weights, precision, device)
-        self.pictures = FrozenPictures(self.frozen, short_side, short_side * 7 // 8, crops)
-        self.num_crops = self.pictures.num_crops
 
     def recipe(self) -> dict[str, Any]:
         return {
             **self.frozen.recipe(),
             "network": "I3D ResNet-50",
             "non_local": self.non_local,
-            **self.pictures.recipe(),
+            **self.view.recipe(),
             "normalise": f"(x - {MEAN}) / {DEVIATION}",
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        return self.pictures.extract(snippets, self._clips)
+        return self.view.extract(self.frozen, snippets, self._clips)
 
     def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of a snippet as the network takes it, (3, f, h, w)."""
         missing = max(0, 3 - len(frames))  # with fewer, nothing is left after the first pool
         frames = np.concatenate([frames, *[frames[-1:]] * missing])
-        for _, part in self.pictures.cut(self.pictures.resized(frames)):
+        for _, part in self.view.cut(self.view.resized(frames)):
             yield normalised(rearrange(part, "f c h w -> c f h w"))
 
 

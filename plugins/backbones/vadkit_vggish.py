@@ -29,8 +29,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
-from vadkit.backbones.frozen import Frozen, Precision
-from vadkit.backbones.weights import State, check_names, fill, randomise, read_weights, sha256
+from vadkit.backbones import Frozen, Precision, State, check_names, fill, randomise, read_weights, sha256
 
 RATE, WINDOW = 16000, 15600
 FFT, HOP, FRAME = 512, 160, 400

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vadkit import Dataset, VadkitError, Video, hookimpl
-from vadkit.problems import SHOWN, Problem, fail, nearest
+from vadkit import Dataset, Problem, VadkitError, Video, fail, hookimpl, nearest
 from vadkit.store import StoredFeatures, random_weights_warning, read_store
+
+COMPARED = 20  # missing files for which the intended name is looked up: it is slow, and no more are shown
 
 
 class FeatureStore(Dataset):
@@ -105,7 +106,7 @@ class FeatureStore(Dataset):
                 continue
             there = self._names(stream)
             missing = [video for video in videos if video.name not in there]
-            problems += [self._missing(v, stream, there, n < SHOWN) for n, v in enumerate(missing)]
+            problems += [self._missing(v, stream, there, n < COMPARED) for n, v in enumerate(missing)]
             self._warn_of_unlisted(stream, sorted(there - known))
         if problems:
             raise VadkitError(problems)
@@ -130,7 +131,7 @@ class FeatureStore(Dataset):
             )
 
     def _missing(self, video: Video, stream: str, there: set[str], look: bool) -> Problem:
-        """``look`` for the intended name: slow, so only for the problems that are shown."""
+        """Describe a missing file; ``look`` for the name that was meant."""
         # Names differ in a suffix such as __0 more often than in a letter.
         longer = (name for name in sorted(there) if name.startswith(video.name))
         close = (next(longer, None) or nearest(video.name, there)) if look else None

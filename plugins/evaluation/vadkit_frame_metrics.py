@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vadkit import Metric, hookimpl
-from vadkit.evaluate.scorebook import ScoreBook
+from vadkit.evaluate import ScoreBook
 
 
 class FrameMetrics(Metric):

@@ -57,4 +57,4 @@ def peak() -> float | None:
 
 if __name__ == "__main__":
     job = json_file.from_bytes(sys.stdin.buffer.read(), Job, "the job")
-    sys.stdout.write(json_file.as_line(GrownJson(grown(job.spec, job.load))).decode())
+    sys.stdout.buffer.write(json_file.as_line(GrownJson(grown(job.spec, job.load))))

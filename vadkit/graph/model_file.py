@@ -7,6 +7,7 @@ is noticed. Files are written to a temporary name and then moved, so a full disk
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any

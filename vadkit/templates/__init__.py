@@ -16,6 +16,8 @@ _USES = {
     "sampler": "In an existing graph: `--set data.sampler.use=$name`.",
     "postprocess": "In an existing graph: `--set 'eval.post=[{use: $name}]'`.",
     "backbone": "In an existing graph, as an input: `rgb: {use: $name}`.",
+    "dataset": "In an existing graph: `--set data.use=$name --set data.args.root=FOLDER`.",
+    "metric": "In Python: `vadkit.evaluate.evaluate(model, dataset, book=$Class())`.",
 }
 KINDS = tuple(_USES)
 
