@@ -1,4 +1,4 @@
-"""A sound store, made once; a copy of it for each fault."""
+"""A sound store, written once; a copy of it for each fault."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def spoiled(sound: Path, tmp_path: Path) -> Spoiled:
 
 @pytest.fixture
 def audit(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[Finding]]:
-    """Audit from the command line; return the faults. The exit code must tell whether there are any."""
+    """Audit from the command line; return the faults. The exit code must say whether there are any."""
 
     def audit(store: Path, *options: str) -> list[Finding]:
         capsys.readouterr()
         code = main(["store", "check", str(store), "--json", *options])
-        told = capsys.readouterr()
-        found = json.loads(told.out)
-        assert code == (1 if found["faults"] else 0), told
+        output = capsys.readouterr()
+        found = json.loads(output.out)
+        assert code == (1 if found["faults"] else 0), output
         faults = [finding for finding in found["findings"] if finding["fault"]]
         assert len(faults) == found["faults"] and all(finding["todo"] for finding in faults)
         return faults

@@ -1,4 +1,4 @@
-"""List files and files of intervals in which published code would lose videos without a word."""
+"""List files and files of intervals in which published code would lose videos silently."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_crop_that_is_missing(listed: Listed) -> None:
     own = lines(TESTS)
     (finding,) = listed(own[:13] + own[14:])
     assert (finding.kind, finding.video) == ("list-order", TESTS[2])
-    assert finding.what == "it has 4 lines, most videos 5: after it line number // 5 is wrong"
+    assert finding.what == "it has 4 lines, most videos 5: after it, line number // 5 is wrong"
 
 
 def test_crops_that_are_apart(listed: Listed) -> None:
@@ -117,8 +117,8 @@ def test_the_file_of_ucf_crime_in_which_every_name_has_its_suffix(tmp_path: Path
 def test_14_names_with_a_stray_mp4(tmp_path: Path) -> None:
     found = intervals(tmp_path, xd_rows(lambda name: ".mp4" if name in STRAY else ""))
     assert len(found) == 14 and {f.video for f in found} == STRAY and {f.kind for f in found} == {"list-name"}
-    assert "as 14 videos are named: an exact join loses them" in found[0].what
-    assert found[0].todo == "take '.mp4' off the name"
+    assert "as for 14 videos: an exact join loses them" in found[0].what
+    assert found[0].todo == "remove '.mp4' from the name"
 
 
 def test_other_intervals_and_missing_lines(tmp_path: Path) -> None:

@@ -101,8 +101,8 @@ def test_the_last_six_classes_are_zero(check: Check) -> None:
     found = check(labels, "ucf_crime")
     assert [f.kind for f in found] == ["truth-class"] * 6
     assert {f.what.partition(":")[0].removeprefix("class ") for f in found} == LAST_SIX
-    assert "(whole file: 52740 positive, intervals make 84128)" in found[0].what
-    assert found[0].what.startswith("class RoadAccidents: labels of all 23 videos are 0, intervals make 2209 frames 1")
+    assert "(whole file: 52740 positive, intervals give 84128)" in found[0].what
+    assert found[0].what.startswith("class RoadAccidents: labels of all 23 videos are 0, intervals give 2209 frames 1")
 
 
 @pytest.mark.parametrize("data_set", ["ucf_crime", "xd_violence"])
@@ -126,27 +126,27 @@ def test_144_frames_too_many_because_of_a_formula(check: Check) -> None:
     assert len(labels) == 1109680 + 144
     (finding,) = check(labels, "ucf_crime")
     assert finding.kind == "truth-length" and finding.video == "Assault006_x264"
-    assert "1109824 labels, but the features at hand make 1109680, 144 fewer" in finding.what
+    assert "1109824 labels, but the features at hand have 1109680, 144 fewer" in finding.what
     assert "features of frames // 16 snippets: 9 videos differ" in finding.what
 
 
 @pytest.mark.parametrize("data_set", ["ucf_crime", "xd_violence"])
 @pytest.mark.parametrize(
-    ("spoil", "kind", "words"),
+    ("spoil", "kind", "what"),
     [
-        (lambda x: np.concatenate([np.zeros(144), x[:-144]]), "truth-shift", "come 144 frames too late"),
-        (lambda x: np.concatenate([x[144:], np.zeros(144)]), "truth-shift", "come 144 frames too early"),
+        (lambda x: np.concatenate([np.zeros(144), x[:-144]]), "truth-shift", "are 144 frames too late"),
+        (lambda x: np.concatenate([x[144:], np.zeros(144)]), "truth-shift", "are 144 frames too early"),
         (lambda x: np.concatenate([x, np.zeros(144)]), "truth-length", "144 fewer; the difference is at the end"),
         (lambda x: np.concatenate([np.zeros(144), x]), "truth-length", "144 fewer; the difference is at the beginning"),
         (lambda x: x[:-144], "truth-length", "144 more; the first"),
     ],
-    ids=["late", "early", "long", "long in front", "short"],
+    ids=["late", "early", "long", "long at the start", "short"],
 )
 def test_144_frames_off(
-    check: Check, data_set: str, spoil: Callable[[np.ndarray], np.ndarray], kind: str, words: str
+    check: Check, data_set: str, spoil: Callable[[np.ndarray], np.ndarray], kind: str, what: str
 ) -> None:
     (finding,) = check(spoil(labels_of(videos_of(data_set))), data_set)
-    assert finding.kind == kind and words in finding.what, finding.what
+    assert finding.kind == kind and what in finding.what, finding.what
 
 
 def test_144_frames_lost_in_one_video(check: Check) -> None:
@@ -162,7 +162,7 @@ def test_14_names_with_a_stray_mp4(check: Check) -> None:
     assert len(STRAY) == 14 and {v.name for v in videos_of("xd_violence") if v.label} >= STRAY
     found = check(zeroed(videos_of("xd_violence"), lambda v: v.name in STRAY), "xd_violence")
     assert {f.video for f in found} == STRAY and {f.kind for f in found} == {"truth-name"}
-    assert "as those of 14 videos here, so an exact join lost them" in found[0].what
+    assert "like those of 14 videos here, so an exact join lost them" in found[0].what
 
 
 def test_orders(check: Check) -> None:
@@ -184,7 +184,7 @@ def test_single_videos(check: Check) -> None:
     labels[starts[10] + 100 : starts[10] + 110] = 1 - labels[starts[10] + 100 : starts[10] + 110]
     found = {f.video: f.what for f in check(labels, "ucf_crime")}
     assert set(found) == {videos[3].name, videos[10].name, videos[200].name}
-    assert found[videos[3].name].startswith("labels are all 0, intervals make ")
+    assert found[videos[3].name].startswith("labels are all 0, intervals give ")
     assert found[videos[10].name].startswith("10 of ")
     assert found[videos[200].name] == "1 frames of a normal video are labelled abnormal"
 

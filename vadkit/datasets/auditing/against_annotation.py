@@ -1,4 +1,4 @@
-"""What a store says of its videos, against the annotation of its data set; and whether it can be trained on."""
+"""Check a store's list of videos against the annotation of its data set, and whether it can be trained on."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ def check_counts(store: Store, annotations: Annotations | None) -> list[Finding]
 
 
 def _against(store: Store, annotations: Annotations) -> Iterator[Finding]:
-    named, there = annotations.named(), {video.name: video for video in store.videos}
+    named, stored = annotations.named(), {video.name: video for video in store.videos}
     lower = {name.lower(): name for name in named}
     for split in SPLITS:
         known = annotations.of(split)
-        missing = [video.name for video in known if video.name not in there]
+        missing = [video.name for video in known if video.name not in stored]
         for name in missing:
             yield Finding(
                 "video-missing",
-                f"{len(missing)} of {len(known)} {split} videos are missing, this is one",
-                "get its feature files and import again; figures of fewer videos are not the published ones",
+                f"{len(missing)} of {len(known)} {split} videos are missing, this is one of them",
+                "get its feature files and import again; figures on fewer videos are not comparable",
                 name,
             )
-        yield from _share(split, there, known)
-    for name, video in there.items():
+        yield from _share(split, stored, known)
+    for name, video in stored.items():
         if name not in named:
             close = lower.get(name.lower()) or lower.get(name.lower().removesuffix(".mp4"))
-            todo = f"its name should probably be {close}" if close else "take it out of videos.json"
+            todo = f"its name should probably be {close}" if close else "remove it from videos.json"
             yield Finding("video-unknown", f"{annotations.data_set} has no such video", todo, name)
         else:
             yield from _one(video, named[name], store.intervals)
@@ -54,7 +54,7 @@ def _against(store: Store, annotations: Annotations) -> Iterator[Finding]:
 
 def _one(video: Video, known: Annotated, rule: str) -> Iterator[Finding]:
     expected = known.as_video(interval_rule(rule))
-    # Training may set some of its own videos aside.
+    # Some training videos may be used for validation.
     split = "train" if video.split == "val" else video.split
     for kind, own, annotated in (
         ("label", video.label, known.label),
@@ -65,9 +65,9 @@ def _one(video: Video, known: Annotated, rule: str) -> Iterator[Finding]:
         if own != annotated and not (kind == "intervals" and split == "train"):
             yield Finding(
                 kind,
-                f"the store says {_say(own)}, the annotation ({rule}) {_say(annotated)}"
+                f"the store has {_text(own)}, the annotation ({rule}) {_text(annotated)}"
                 if kind == "intervals"
-                else f"the store says {_say(own)}, the annotation {_say(annotated)}",
+                else f"the store has {_text(own)}, the annotation {_text(annotated)}",
                 IMPORT,
                 video.name,
                 "videos.json",
@@ -75,14 +75,14 @@ def _one(video: Video, known: Annotated, rule: str) -> Iterator[Finding]:
     if split == "train" and video.spans:
         yield Finding(
             "intervals",
-            f"a training video with intervals {_say(sorted(video.spans))}",
-            "take them out: weak supervision must not see them",
+            f"a training video with intervals {_text(sorted(video.spans))}",
+            "remove them: weak supervision must not see them",
             video.name,
             "videos.json",
         )
 
 
-def _say(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, set):
         return ", ".join(sorted(map(str, value))) or "none"
     if isinstance(value, list):
@@ -91,9 +91,9 @@ def _say(value: object) -> str:
     return str(value)
 
 
-def _share(split: str, there: Mapping[str, Video], known: Sequence[Annotated]) -> Iterator[Finding]:
+def _share(split: str, stored: Mapping[str, Video], known: Sequence[Annotated]) -> Iterator[Finding]:
     """The share of abnormal videos, against the published one."""
-    own = [video for video in there.values() if video.split == split or (split, video.split) == ("train", "val")]
+    own = [video for video in stored.values() if video.split == split or (split, video.split) == ("train", "val")]
     if not own:
         return
     share, published = (sum(v.label for v in videos) / len(videos) for videos in (own, known))
@@ -128,8 +128,8 @@ def _balance(videos: Sequence[Video]) -> Iterator[Finding]:
 def _classes(videos: Sequence[Video]) -> Iterator[Finding]:
     """Test classes that training never saw, where training knows classes."""
     seen = {name for video in videos if video.split == "train" for name in video.classes}
-    asked = {name for video in videos if video.split == "test" for name in video.classes}
-    for name in sorted(asked - seen) if seen else ():
+    tested = {name for video in videos if video.split == "test" for name in video.classes}
+    for name in sorted(tested - seen) if seen else ():
         yield Finding(
             "balance",
             f"class '{name}' has test videos, but no training video",
@@ -142,7 +142,7 @@ def _own_intervals(videos: Sequence[Video]) -> Iterator[Finding]:
     abnormal = [video for video in videos if video.split == "test" and video.label]
     without = [video for video in abnormal if not video.spans]
     for video in without:
-        # A store without any intervals is for measuring whole videos.
+        # A store without any intervals is for figures of whole videos.
         yield Finding(
             "intervals-none",
             "an abnormal test video without intervals: frame figures leave it out",

@@ -1,7 +1,7 @@
-"""A flat vector of frame labels, and how to read it: whose snippets, in which order of videos, by which rule.
+"""How to read a flat vector of frame labels: which snippets, which order of videos, which rule for intervals.
 
-Such a vector says none of that. What people have used is tried, and the reading kept by which most abnormal
-videos agree with their intervals.
+The vector itself does not state these. The choices of published code are tried, and that with which most
+abnormal videos agree with their intervals is kept.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Reading:
     agree: int = 0
 
     def parts(self) -> Iterator[tuple[Annotated, int, int]]:
-        """Give (video, first label, label behind the last)."""
+        """Yield (video, first label, label after the last)."""
         start = 0
         for video in self.videos:
             end = start + self.grid.frames[video.name]
@@ -44,7 +44,7 @@ class Reading:
             start = end
 
     def expected(self) -> np.ndarray:
-        """Return the labels that intervals make, int8."""
+        """Return the labels that follow from the intervals, int8."""
         return np.concatenate([vector(video, self.rule, end - start) for video, start, end in self.parts()])
 
     def agreeing(self, labels: np.ndarray) -> int:
@@ -53,7 +53,7 @@ class Reading:
 
 
 def read_labels(path: Path) -> np.ndarray:
-    """Return the labels (frames,). Raises VadkitError for what is no .npy of numbers."""
+    """Return the labels (frames,). Raises VadkitError unless it is a .npy file of numbers."""
     try:
         labels = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
@@ -74,14 +74,14 @@ def vector(video: Annotated, rule: Intervals, frames: int) -> np.ndarray:
 
 
 def agrees(labels: np.ndarray, video: Annotated, rule: Intervals) -> bool:
-    """Tell whether the labels of one video are those of its intervals. Labels behind its last frame do not count:
-    a filled-up last snippet repeats the last label in some files."""
+    """Return whether the labels of one video are those of its intervals. Labels after its last frame are ignored:
+    in some files a padded last snippet repeats the last label."""
     real = len(labels) if video.frames is None else min(len(labels), video.frames)
     return bool(np.array_equal(labels[:real], vector(video, rule, real)))
 
 
 def orders(videos: Sequence[Annotated], listed: Sequence[str] | None) -> dict[str, tuple[Annotated, ...]]:
-    """Return the orders that people have used, that of the list first if there is one."""
+    """Return the orders used in published code, that of the list first if there is one."""
     found = {}
     if listed is not None:
         named = {video.name: video for video in videos}
@@ -95,7 +95,7 @@ def orders(videos: Sequence[Annotated], listed: Sequence[str] | None) -> dict[st
 def best_reading(
     labels: np.ndarray, tried: Sequence[Grid], videos: Sequence[Annotated], listed: Sequence[str] | None
 ) -> Reading | None:
-    """Return the reading by which most videos agree, of equals the first; None if no grid is as long."""
+    """Return the reading with which most videos agree, the first of equals; None if no grid has the length."""
     best: Reading | None = None
     for grid in tried:
         for order, own in orders(videos, listed).items():
@@ -110,7 +110,7 @@ def best_reading(
 
 
 def from_both_ends(labels: np.ndarray, tried: Sequence[Grid], videos: Sequence[Annotated]) -> tuple[int, int]:
-    """Return how many videos agree from the first on, and from the last back, by the best grid and rule."""
+    """Return how many videos agree from the start, and from the end, with the best grid and rule."""
     counts = [
         (_run(labels, grid, videos, rule, True), _run(labels, grid, videos, rule, False))
         for grid in tried
@@ -131,7 +131,7 @@ def _run(labels: np.ndarray, grid: Grid, videos: Sequence[Annotated], rule: Inte
 
 
 def shift_of(labels: np.ndarray, reading: Reading) -> int:
-    """Return by how many frames all labels come too late (below 0, too early); 0 if that is not what is wrong."""
+    """Return by how many frames all labels are too late (below 0, too early); 0 if they are not shifted."""
     ones = np.flatnonzero(labels > 0.5)
     if not len(ones) or reading.agree > sum(video.label for video in reading.videos) // 2:
         return 0

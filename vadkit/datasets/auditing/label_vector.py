@@ -1,4 +1,4 @@
-"""What is wrong with a flat vector of frame labels, as published code reads it, and with which video."""
+"""Find what is wrong with a flat vector of frame labels, as published code reads it, and in which video."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vadkit.datasets.auditing.label_reading import (
 )
 from vadkit.store.check.finding import Finding
 
-# Names that carry a stray .mp4 in the published list of intervals of XD-Violence: an exact join loses them.
+# Names with a stray .mp4 in the published list of intervals of XD-Violence: an exact join loses them.
 STRAY = frozenset(
     {
         "v=U6MC8JJJZSY__#1_label_G-0-0",
@@ -44,7 +44,7 @@ STRAY = frozenset(
         "v=f6j3YWgVBto__#00-06-16_00-06-51_label_B6-0-0",
     }
 )
-BUILD = "do not use the file: vadkit makes labels from intervals, on each feature file's own snippets"
+BUILD = "do not use the file: vadkit computes labels from intervals, on each feature file's own snippets"
 
 
 def check_truth(
@@ -60,7 +60,7 @@ def check_truth(
         path: .npy of one label, 0 or 1, per frame.
         videos: the test videos, in the official order.
         rule: how the store reads intervals.
-        snippets: of the features at hand, by video, for each stream.
+        snippets: of the store's features, by video, for each stream.
         listed: names in the order of the list file that goes with the labels; None is the official order.
 
     Raises VadkitError if the file cannot be read.
@@ -76,7 +76,7 @@ def check_truth(
     found += _length(path, reading, tried)
     shift = shift_of(labels, reading)
     if shift:
-        what = f"all {len(labels)} labels come {abs(shift)} frames too {'late' if shift > 0 else 'early'}"
+        what = f"all {len(labels)} labels are {abs(shift)} frames too {'late' if shift > 0 else 'early'}"
         return [*found, Finding("truth-shift", what, BUILD, reading.videos[0].name, str(path))]
     if reading.agree == 0:
         return [*found, _unknown(path, labels, reading)]
@@ -93,14 +93,14 @@ def _values(path: Path, labels: np.ndarray) -> list[Finding]:
 
 # -- the vector as a whole -----------------------------------------------------------------------
 def _length(path: Path, reading: Reading, tried: Sequence[Grid]) -> list[Finding]:
-    """The vector fits some snippets; are they those of the features?"""
+    """The vector fits published features, but perhaps not those of the store."""
     own = next((grid for grid in tried if grid.own), None)
     if own is None or any(grid.own and grid.frames == reading.grid.frames for grid in tried):
         return []
     apart = [v.name for v in reading.videos if own.frames[v.name] != reading.grid.frames[v.name]]
     what = (
-        f"{reading.grid.total} labels, but {own.what} make {own.total}{_more(reading.grid.total - own.total)}. They "
-        f"are for {reading.grid.what}: {len(apart)} videos differ, and after this one labels belong to other frames"
+        f"{reading.grid.total} labels, but {own.what} have {own.total}{_more(reading.grid.total - own.total)}. They "
+        f"are for {reading.grid.what}: {len(apart)} videos differ, and from this one on labels belong to other frames"
     )
     return [Finding("truth-length", what, BUILD, apart[0], str(path))]
 
@@ -110,7 +110,7 @@ def _more(difference: int) -> str:
 
 
 def _is_longer(labels: np.ndarray, reading: Reading, tried: Sequence[Grid]) -> bool:
-    """Tell whether the vector is as long as others' by chance: on the features' own snippets more videos agree."""
+    """Return whether the vector has a published length by chance: more videos agree on the store's own snippets."""
     own = [grid for grid in tried if grid.own]
     if reading.grid.own or not own or reading.agree == sum(video.label for video in reading.videos):
         return False
@@ -120,9 +120,9 @@ def _is_longer(labels: np.ndarray, reading: Reading, tried: Sequence[Grid]) -> b
 def _other_length(
     path: Path, labels: np.ndarray, tried: Sequence[Grid], videos: Sequence[Annotated], listed: Sequence[str] | None
 ) -> Finding:
-    """The vector fits nobody's snippets. Where does it differ?"""
+    """The vector fits no known features; find where it differs."""
     if not tried:
-        return Finding("truth-length", f"{len(labels)} labels, and no length to compare with", BUILD, file=str(path))
+        return Finding("truth-length", f"{len(labels)} labels, with no length to compare with", BUILD, file=str(path))
     ordered = next(iter(orders(videos, listed).values()))
     before, after = from_both_ends(labels, tried, ordered)
     first = ordered[min(before, len(ordered) - 1)].name
@@ -133,15 +133,15 @@ def _other_length(
     else:
         where = f"the first {before} videos agree, counted from the end the last {after}; the difference is between"
     own = tried[0]
-    others = "; ".join(f"{grid.total} would be {grid.what}" for grid in tried[1:])
-    what = f"{len(labels)} labels, but {own.what} make {own.total}{_more(len(labels) - own.total)}; {where}"
+    others = "; ".join(f"{grid.total} would fit {grid.what}" for grid in tried[1:])
+    what = f"{len(labels)} labels, but {own.what} have {own.total}{_more(len(labels) - own.total)}; {where}"
     return Finding("truth-length", what + (f" ({others})" if others else ""), BUILD, first, str(path))
 
 
 def _unknown(path: Path, labels: np.ndarray, reading: Reading) -> Finding:
     positive, expected = int((labels > 0.5).sum()), int(reading.expected().sum())
     what = f"no abnormal video agrees in any order, by any rule; {positive} labels are positive, not {expected}"
-    todo = f"is it of this data set? name its list with --labels-list; else {BUILD}"
+    todo = f"if it is of this data set, give its list with --labels-list; otherwise {BUILD}"
     return Finding("truth-order", what, todo, file=str(path))
 
 
@@ -150,7 +150,7 @@ def _order(path: Path, reading: Reading, listed: Sequence[str] | None) -> list[F
     if reading.order == right:
         return []
     what = f"labels are in another order of videos: {reading.order}, not {right}"
-    todo = f"name the list they belong to (--labels-list); else {BUILD}"
+    todo = f"give the list they belong to (--labels-list); otherwise {BUILD}"
     return [Finding("truth-order", what, todo, reading.videos[0].name, str(path))]
 
 
@@ -162,7 +162,7 @@ def _rule(path: Path, reading: Reading, rule: Intervals) -> list[Finding]:
         f"intervals are read {RULES[reading.rule]} ({reading.rule}), by the store {RULES[rule]} ({rule}); {len(other)} "
         "videos differ, this is the first"
     )
-    todo = f"to compare with figures on this file, import with --intervals {reading.rule}; else {BUILD}"
+    todo = f"to compare with figures on this file, import with --intervals {reading.rule}; otherwise {BUILD}"
     return [Finding("truth-rule", what, todo, other[0], str(path))]
 
 
@@ -175,17 +175,17 @@ def _videos(path: Path, labels: np.ndarray, reading: Reading) -> list[Finding]:
         if not agrees(labels[start:end], video, reading.rule)
     }
     lost = {name for name, (video, own) in wrong.items() if video.label and not own.any()}
-    whole = f"whole file: {int((labels > 0.5).sum())} positive, intervals make {int(reading.expected().sum())}"
+    whole = f"whole file: {int((labels > 0.5).sum())} positive, intervals give {int(reading.expected().sum())}"
     found, reported = [], set()
     for name, videos in _lost_classes(reading, lost).items():
         reported |= {video.name for video in videos}
         frames = sum(int(vector(v, reading.rule, reading.grid.frames[v.name]).sum()) for v in videos)
-        what = f"class {name}: labels of all {len(videos)} videos are 0, intervals make {frames} frames 1 ({whole})"
+        what = f"class {name}: labels of all {len(videos)} videos are 0, intervals give {frames} frames 1 ({whole})"
         found.append(Finding("truth-class", what, BUILD, videos[0].name, str(path)))
     stray = sorted((lost - reported) & STRAY)
     for name in stray:
         what = (
-            f"labels are all 0: its name carries a stray .mp4 in the published intervals, as those of {len(stray)} "
+            f"labels are all 0: its name has a stray .mp4 in the published intervals, like those of {len(stray)} "
             f"videos here, so an exact join lost them ({whole})"
         )
         found.append(Finding("truth-name", what, BUILD, name, str(path)))
@@ -212,7 +212,7 @@ def _other_labels(path: Path, video: Annotated, own: np.ndarray, rule: Intervals
     if not video.label:
         what = f"{differ} frames of a normal video are labelled abnormal"
     elif not own.any():
-        what = f"labels are all 0, intervals make {int(expected.sum())} frames abnormal"
+        what = f"labels are all 0, intervals give {int(expected.sum())} abnormal frames"
     else:
         what = f"{differ} of {len(expected)} labels differ: {runs(own)} instead of {runs(expected)}"
     return Finding("truth-video", what, BUILD, video.name, str(path))

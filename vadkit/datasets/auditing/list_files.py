@@ -1,7 +1,7 @@
-"""List files and files of intervals, as published code reads them: by exact name and by number of line.
+"""List files and files of intervals, as published code reads them: by exact name and by line number.
 
-``vadkit`` reads names as they are meant; such code does not, so a stray suffix or a missing line loses videos
-without a word.
+``vadkit`` recognises a name with a stray suffix; published code does not, so such a name or a missing line
+loses videos silently.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MEDIA = re.compile(r"\.(mp4|avi|mkv)$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a list: the video it means, whether its name carries a suffix of a video file, and its crop."""
+    """A line of a list: its video, the suffix of a video file in the name, and its crop."""
 
     number: int
     video: str
@@ -43,13 +43,13 @@ def check_list(path: Path, known: Mapping[str, Annotated]) -> tuple[list[Finding
         reading = read_name(name, known)
         if reading is None:
             what = f"line {listed.place.line} names '{name}', which is no video of the data set"
-            found.append(Finding("list-video", what, "take the line out, or correct it", name, str(path)))
+            found.append(Finding("list-video", what, "remove the line, or correct it", name, str(path)))
             continue
         rest = name[len(reading.name) :] if name.startswith(reading.name) else ""
         stray = ".mp4" if re.search(r"\.mp4", rest) else ""
         lines.append(Line(listed.place.line, reading.name, stray, reading.crop))
     if not lines:
-        fail(f"{path}: names no video of the data set", hint="is it a list of another data set?")
+        fail(f"{path}: names no video of the data set", hint="it may be a list of another data set")
     videos = [*dict.fromkeys(line.video for line in lines)]
     found += [*_stray(path, [(line.number, line.video, line.stray) for line in lines]), *_apart(path, lines)]
     found += _complete(path, videos, known)
@@ -57,16 +57,16 @@ def check_list(path: Path, known: Mapping[str, Annotated]) -> tuple[list[Finding
 
 
 def _stray(path: Path, named: Sequence[tuple[int, str, str]]) -> Iterator[Finding]:
-    """Names that carry a suffix which the others do not."""
-    carrying = {name: (number, suffix) for number, name, suffix in named if suffix}
-    if len(carrying) == len({name for _, name, _ in named}):
+    """Names with a suffix that the others do not have."""
+    suffixed = {name: (number, suffix) for number, name, suffix in named if suffix}
+    if len(suffixed) == len({name for _, name, _ in named}):
         return
-    for name, (number, suffix) in carrying.items():
+    for name, (number, suffix) in suffixed.items():
         yield Finding(
             "list-name",
-            f"line {number} names it with a stray '{suffix}', as {len(carrying)} videos are named: an "
-            "exact join loses them",
-            f"take '{suffix}' off the name",
+            f"line {number} has a stray '{suffix}' in its name, as for {len(suffixed)} videos: an exact join "
+            "loses them",
+            f"remove '{suffix}' from the name",
             name,
             str(path),
         )
@@ -82,8 +82,8 @@ def _apart(path: Path, lines: Sequence[Line]) -> Iterator[Finding]:
         if len(starts) > 1:
             yield Finding(
                 "list-order",
-                f"its lines are not together (lines {starts[0]} and {starts[1]}): sound, which is taken "
-                "by line number // crops, goes to other videos",
+                f"its lines are not together (lines {starts[0]} and {starts[1]}): sound, which is read "
+                "by line number // crops, is that of other videos",
                 "sort the list by video",
                 name,
                 str(path),
@@ -94,7 +94,7 @@ def _apart(path: Path, lines: Sequence[Line]) -> Iterator[Finding]:
         if count != usual:
             yield Finding(
                 "list-order",
-                f"it has {count} lines, most videos {usual}: after it line number // {usual} is wrong",
+                f"it has {count} lines, most videos {usual}: after it, line number // {usual} is wrong",
                 "complete the list",
                 name,
                 str(path),
@@ -102,24 +102,24 @@ def _apart(path: Path, lines: Sequence[Line]) -> Iterator[Finding]:
 
 
 def _complete(path: Path, videos: Sequence[str], known: Mapping[str, Annotated]) -> Iterator[Finding]:
-    """A list is of one split, and of all of it, abnormal videos first: labels are taken from line numbers."""
+    """A list must hold one whole split, abnormal videos first, because labels are read by line number."""
     splits = [known[name].split for name in videos]
     split = max(set(splits), key=splits.count)
     for name in videos:
         if known[name].split != split:
             what = f"a {known[name].split} video in a list of {split} videos"
-            yield Finding("list-video", what, "take its lines out", name, str(path))
-    there = set(videos)
+            yield Finding("list-video", what, "remove its lines", name, str(path))
+    listed = set(videos)
     for video in known.values():
-        if video.split == split and video.name not in there:
-            what = f"a {split} video that the list lacks: labels and sound taken by line number are wrong from here on"
+        if video.split == split and video.name not in listed:
+            what = f"a {split} video missing in the list: labels and sound read by line number are wrong from here on"
             yield Finding("list-video", what, "add its lines", video.name, str(path))
     labels = [known[name].label for name in videos]
     if labels != sorted(labels, reverse=True):
         first = videos[next(i for i in range(1, len(labels)) if labels[i] > labels[i - 1])]
         yield Finding(
             "list-order",
-            "an abnormal video after a normal one: code that takes labels from line numbers is wrong",
+            "an abnormal video after a normal one: labels read by line number are wrong",
             "abnormal videos first",
             first,
             str(path),
@@ -130,10 +130,10 @@ def _complete(path: Path, videos: Sequence[str], known: Mapping[str, Annotated])
 def check_intervals(path: Path, known: Mapping[str, Annotated], rule: Intervals) -> list[Finding]:
     """Return what is wrong with a text file of intervals: a line is NAME [CLASS] START END [START END ...].
 
-    Raises VadkitError with every line that cannot be understood.
+    Raises VadkitError with every line that cannot be parsed.
     """
     found, lines = [], _read_intervals(path)
-    there, stray = set(), []
+    seen, stray = set(), []
     for number, name, spans in lines:
         bare = MEDIA.sub("", name)
         video = known.get(name) or known.get(bare)
@@ -141,13 +141,13 @@ def check_intervals(path: Path, known: Mapping[str, Annotated], rule: Intervals)
             what = f"line {number} names '{name}', which is no video of the data set"
             found.append(Finding("list-name", what, "correct the name", name, str(path)))
             continue
-        there.add(video.name)
+        seen.add(video.name)
         stray.append((number, video.name, "" if name == video.name else name[len(bare) :]))
         if video.split == "test" and spans not in (video.intervals(rule), video.spans):
             found.append(
                 Finding(
                     "intervals",
-                    f"line {number} says {_say(spans)}, the annotation {_say(video.spans)}",
+                    f"line {number} has {_text(spans)}, the annotation {_text(video.spans)}",
                     "correct the line",
                     video.name,
                     str(path),
@@ -155,7 +155,7 @@ def check_intervals(path: Path, known: Mapping[str, Annotated], rule: Intervals)
             )
     found += _stray(path, stray)
     for video in known.values():
-        if video.split == "test" and video.label and video.name not in there:
+        if video.split == "test" and video.label and video.name not in seen:
             what = "an abnormal test video without a line: its labels will be 0"
             found.append(Finding("intervals-none", what, "add its line", video.name, str(path)))
     return found
@@ -170,16 +170,16 @@ def _read_intervals(path: Path) -> list[tuple[int, str, Spans]]:
         fail(f"{path}: is not UTF-8 text (byte {error.start})")
     found, problems = [], []
     for number, line in enumerate(lines, 1):
-        words = line.split()
-        if not words:
+        fields = line.split()
+        if not fields:
             continue
-        numbers = words[2:] if len(words) > 1 and not re.fullmatch(r"-?\d+", words[1]) else words[1:]
-        if not numbers or len(numbers) % 2 or not all(re.fullmatch(r"-?\d+", word) for word in numbers):
+        numbers = fields[2:] if len(fields) > 1 and not re.fullmatch(r"-?\d+", fields[1]) else fields[1:]
+        if not numbers or len(numbers) % 2 or not all(re.fullmatch(r"-?\d+", field) for field in numbers):
             place = Place(str(path), number, 1, line, len(line))
             problems.append(Problem("the line is not NAME [CLASS] START END [START END ...]", place))
             continue
         pairs = zip(map(int, numbers[::2]), map(int, numbers[1::2]))
-        found.append((number, words[0], tuple(pair for pair in pairs if pair != (-1, -1))))
+        found.append((number, fields[0], tuple(pair for pair in pairs if pair != (-1, -1))))
     if problems:
         raise VadkitError(problems)
     if not found:
@@ -187,5 +187,5 @@ def _read_intervals(path: Path) -> list[tuple[int, str, Spans]]:
     return found
 
 
-def _say(spans: Spans) -> str:
+def _text(spans: Spans) -> str:
     return " ".join(f"{start}-{end}" for start, end in spans[:4]) + (" ..." if len(spans) > 4 else "") or "none"
