@@ -4,12 +4,12 @@
 
 The usual chain is what the public extractors do: OpenCV's decoder, a PIL resize per frame, OpenCV's TV-L1, networks
 in float32 with their batch norms, one clip at a time, resampy's filter. Both take turns on one thread, and the
-least CPU time of each counts. A stage is timed on a few snippets and told in CPU seconds per minute of video (25
-frames a second, 94 snippets, 470 clips). The last row is a whole run of ``vadkit extract`` on a made video, with
-all that lies between the stages. Weights are random: they change no time.
+least CPU time of each counts. A stage is timed on a few snippets and reported in CPU seconds per minute of video
+(25 frames a second, 94 snippets, 470 clips). The last row is a whole run of ``vadkit extract`` on a generated video,
+including all that is between the stages. Weights are random, which does not affect the time.
 
 OpenCV's TV-L1 is in its contributed modules: see benchmarks/tvl1.py for an environment that has them. Writes
-benchmarks/results/extraction-cpu-MONTH.json and .md, or extraction-PRECISION-cpu-MONTH if one is asked for.
+benchmarks/results/extraction-cpu-MONTH.json and .md, or extraction-PRECISION-cpu-MONTH with --precision.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def stages(path: Path, snippets: int, precision: Precision) -> list[Stage]:
             "resize",
             FRAMES_A_MINUTE // FRAMES,
             lambda: [usual_resize(f) for f in frames[:FRAMES]],
-            # The picture and the flow backbone resize alike, each for itself.
+            # The picture and the flow backbone each resize.
             lambda: [resize_short_side(frames[:FRAMES], SIDE) for _ in range(2)],
         ),
         ("TV-L1", FRAMES_A_MINUTE // 2, lambda: usual_flow(grey), lambda: tvl1_numba(grey, TvL1Settings(), threads=1)),
@@ -234,12 +234,12 @@ def rows(path: Path, snippets: int, rounds: int, precision: Precision) -> list[d
 
 
 def row(stage: str, usual: float, ours: float) -> dict[str, Any]:
-    told = {"usual, CPU s": usual, "ours, CPU s": ours, "ratio": usual / ours}
-    return {"stage": stage, **{key: round(value, 1) for key, value in told.items()}}
+    seconds = {"usual, CPU s": usual, "ours, CPU s": ours, "ratio": usual / ours}
+    return {"stage": stage, **{key: round(value, 1) for key, value in seconds.items()}}
 
 
 def whole_run(path: Path, seconds: float, folder: Path, precision: Precision) -> float:
-    """Return the CPU seconds per minute of video of an extraction: what a second video adds to the first."""
+    """Return the CPU seconds per minute of video of an extraction: what a second video adds."""
     backbones = {
         "rgb": vadkit_i3d.I3dRgb(random_weights=True, crops="five", precision=precision),
         "flow": vadkit_i3d.I3dFlow(random_weights=True, crops="five", precision=precision),
@@ -262,20 +262,20 @@ def whole_run(path: Path, seconds: float, folder: Path, precision: Precision) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--snippets", type=int, default=4, help="length of the made video")
+    parser.add_argument("--snippets", type=int, default=4, help="length of the generated video")
     parser.add_argument("--precision", choices=get_args(Precision), default="auto", help="of our networks")
-    parser.add_argument("--small", action="store_true", help="one round of two snippets, to try whether this runs")
+    parser.add_argument("--small", action="store_true", help="one round of two snippets, to check that this runs")
     args = parser.parse_args()
     if not hasattr(getattr(cv2, "optflow", None), "DualTVL1OpticalFlow_create"):
         raise SystemExit(NEEDS)
     rounds, snippets = (1, 2) if args.small else (args.rounds, args.snippets)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as folder:
         seconds = (snippets * FRAMES + 1) / FPS
-        path = film(Path(made) / "film.mp4", seconds, SIZE)
+        path = film(Path(folder) / "film.mp4", seconds, SIZE)
         found = rows(path, snippets, rounds, args.precision)
-        run = whole_run(path, snippets * FRAMES / FPS, Path(made), args.precision)
+        run = whole_run(path, snippets * FRAMES / FPS, Path(folder), args.precision)
     usual, ours = (sum(row[key] for row in found) for key in ("usual, CPU s", "ours, CPU s"))
     found += [row("all stages", usual, ours), row("vadkit extract, a whole run", usual, run)]
     conditions = {

@@ -3,12 +3,12 @@
     python benchmarks/loader.py --data DIR [--fraction 0.1] [--rounds 3] [--streams rgb flow audio]
     python benchmarks/loader.py --data DIR --whole
 
-DIR takes a stand-in of the data set (made if it is not there, see ``vadkit store generate``), an index and packs; all
-takes 1.3 GB for each hundredth. Every measurement runs in a process of its own, and all take turns. In the first
-round, of one epoch, the files were dropped from the page cache ("cold"); ahead of the others, of three epochs, they
-were read ("warm"). Medians are written to benchmarks/results/loader-cpu-MONTH.json and .md. Before anything is timed,
-the segment means of all ways are compared bit for bit. The last rows are of a quarter of the videos, too: memory must
-not grow with them.
+DIR holds a stand-in of the data set (generated if missing, see ``vadkit store generate``), an index and packs: 1.3 GB
+for each hundredth. Every measurement runs in its own process, and all take turns. Before the first round, of one
+epoch, the files are dropped from the page cache ("cold"); before the others, of three epochs, they are read
+("warm"). Medians are written to benchmarks/results/loader-cpu-MONTH.json and .md. Before anything is timed,
+the segment means of all ways are compared bit for bit. The last rows include a quarter of the videos: memory must
+not grow with their number.
 
 --whole loads the data set at its true size, 49 GB, from the disk and without packs: one epoch of each loader, and
 one of ours over a quarter of the videos. It writes loader-whole-cpu-MONTH.
@@ -51,14 +51,14 @@ LOADERS = {
 BASE = "usual, in the main process"
 
 
-# -- in a process of its own ---------------------------------------------------------------------------
+# -- in a separate process ---------------------------------------------------------------------------
 def measure(
     way: str, store: str, workers: int, streams: list[str], what: str, files: list[str], is_cold: bool
 ) -> dict[str, Any]:
     """Return milliseconds and CPU milliseconds per batch (or video), and the peak memory in MiB.
 
-    They are of three epochs, or, if files come from the disk, of one: epochs follow without a pause, in which a
-    loader would read ahead.
+    They are of three epochs, or of one if files come from the disk: there is no pause between epochs, in which a
+    loader would prefetch.
     """
     torch.set_num_threads(1)
     dataset = FeatureStore(root=store, streams={name: name for name in streams})
@@ -73,7 +73,7 @@ def measure(
 
 
 def train_epochs(way: str, dataset: FeatureStore, workers: int, streams: list[str]) -> Iterator[int]:
-    """Load an epoch at each step; give its number of batches."""
+    """Load an epoch at each step; yield its number of batches."""
     if way == "usual":
         normal, abnormal = (items(dataset, streams, "train", label) for label in (0, 1))
         loader = usual_loader.UsualLoader(normal, abnormal, BATCH, workers)
@@ -89,7 +89,7 @@ def train_epochs(way: str, dataset: FeatureStore, workers: int, streams: list[st
 
 
 def test_passes(way: str, dataset: FeatureStore, workers: int, streams: list[str]) -> Iterator[int]:
-    """Load the test videos at each step; give their number."""
+    """Load the test videos at each step; yield their number."""
     while True:
         if way == "usual":
             crops = dataset.shape(dataset.videos("test")[0], streams[0])[0]
@@ -99,7 +99,7 @@ def test_passes(way: str, dataset: FeatureStore, workers: int, streams: list[str
 
 
 def items(dataset: FeatureStore, streams: list[str], split: str, label: int | None = None) -> list[tuple[str, ...]]:
-    """Return the files of each crop, as list files name them; the only crop of a stream stands for all."""
+    """Return the files of each crop, as list files name them; a single crop is repeated for all."""
     found = []
     for video in dataset.videos(split):
         if label is None or video.label == label:
@@ -110,21 +110,21 @@ def items(dataset: FeatureStore, streams: list[str], split: str, label: int | No
 
 
 def cpu_seconds() -> float:
-    """Return what this process and its workers that have ended used."""
+    """Return the CPU seconds of this process and its finished workers."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def memory() -> dict[str, float]:
-    """Return the peak memory in MiB, and what of it now is not of mapped files. Linux only."""
-    told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    # Not ru_maxrss: it begins with the parent's.
-    return {"peak": int(told["VmHWM"].split()[0]) / 1024, "private": int(told["RssAnon"].split()[0]) / 1024}
+    """Return the peak memory in MiB, and the current part outside mapped files. Linux only."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    # Not ru_maxrss, which includes the parent's.
+    return {"peak": int(status["VmHWM"].split()[0]) / 1024, "private": int(status["RssAnon"].split()[0]) / 1024}
 
 
-# -- around it -----------------------------------------------------------------------------------------
+# -- in the main process -----------------------------------------------------------------------------------------
 def prepare(data: Path, fraction: float, streams: list[str], packs: bool) -> dict[str, Path]:
-    """Make what is not there: the stand-in, its index, packs, and the index of a quarter of the videos."""
+    """Create what is missing: the stand-in, its index, packs, and the index of a quarter of the videos."""
     root, names = data / "xd_violence", ("index", "quarter", *(("packed", "packed16") if packs else ()))
     stores = {name: data / name for name in names}
     run("store", "generate", "xd_violence", "--out", root, "--fraction", fraction, "--streams", *streams)
@@ -139,13 +139,13 @@ def prepare(data: Path, fraction: float, streams: list[str], packs: bool) -> dic
     return stores
 
 
-def run(*words: Any) -> None:
-    if vadkit([str(word) for word in words]) != 0:
+def run(*arguments: Any) -> None:
+    if vadkit([str(argument) for argument in arguments]) != 0:
         raise SystemExit(1)
 
 
 def compare(stores: dict[str, Path], streams: list[str]) -> int:
-    """Return how many crops of a batch are the same, bit for bit, whichever way; stop if one is not."""
+    """Return how many crops of a batch are bit-identical in all ways; stop if one is not."""
     index = FeatureStore(root=str(stores["index"]), streams={name: name for name in streams})
     for name in [name for name in ("index", "packed") if name in stores]:
         dataset = FeatureStore(root=str(stores[name]), streams={name: name for name in streams})
@@ -183,8 +183,8 @@ def cold(files: list[str]) -> None:
 
 
 def child(*job: Any) -> dict[str, Any]:
-    words = [sys.executable, __file__, "--job"]
-    done = subprocess.run(words, input=json.dumps(job), capture_output=True, text=True, check=False)
+    command = [sys.executable, __file__, "--job"]
+    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
     return dict(json.loads(done.stdout.splitlines()[-1]))
@@ -231,7 +231,7 @@ def figures(results: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def whole_rows(stores: dict[str, Path], streams: list[str]) -> list[dict[str, Any]]:
-    """Return a row per loader of files as they are, read from the disk, and one of a quarter of the videos."""
+    """Return a row per loader of unchanged files, read from the disk, and one of a quarter of the videos."""
     table, files = [], files_of(stores, "index")
     ways = {name: way for name, way in LOADERS.items() if way[1] == "index"}
     ways["vadkit, files unchanged, a quarter of the videos"] = ("vadkit", "quarter", 2)

@@ -3,8 +3,8 @@
     python benchmarks/nominator.py [--device cpu|cuda]
 
 For each size: median time of forward and backward over interleaved rounds, and the peak memory of
-one pass in a process of its own. Before anything is timed, both are checked to give the same
-numbers and gradients. Writes benchmarks/results/nominator-DEVICE-MONTH.json and .md.
+one pass in a separate process. Before anything is timed, both are checked to give the same numbers
+and gradients. Writes benchmarks/results/nominator-DEVICE-MONTH.json and .md.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def one_pass(module: TopkNominator, x: torch.Tensor) -> torch.Tensor:
 
 
 def check(device: str) -> None:
-    """Both forms must agree before their speed is of interest."""
+    """Check that both forms agree."""
     x = torch.rand(4, 60, WIDTH, device=device)
     pairs = []
     for form in FORMS:
@@ -68,7 +68,7 @@ def clock(module: TopkNominator, x: torch.Tensor) -> float:
 
 
 def grown(form: str, bags: int, snippets: int, device: str) -> float:
-    """Return by how many MiB one pass lets this process (or the device) grow."""
+    """Return by how many MiB the memory of this process (or the device) grows in one pass."""
     module = build(form, device)
     one_pass(module, torch.rand(2, 8, WIDTH, device=device))
     x = torch.rand(bags, snippets, WIDTH, device=device)
@@ -83,8 +83,8 @@ def grown(form: str, bags: int, snippets: int, device: str) -> float:
 
 
 def memory(form: str, bags: int, snippets: int, device: str) -> float:
-    words = [sys.executable, __file__, "--grown", form, str(bags), str(snippets), "--device", device]
-    return float(json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout))
+    command = [sys.executable, __file__, "--grown", form, str(bags), str(snippets), "--device", device]
+    return float(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""Resample sound with a windowed sinc, number for number as the package resampy does with ``kaiser_best``.
+"""Resample sound with a windowed sinc, with the same numbers as the package resampy with ``kaiser_best``.
 
-The official VGGish code does so; soxr, which vadkit uses otherwise, is 100 times as fast and differs
+The official VGGish code uses it; soxr, which vadkit uses otherwise, is 100 times as fast and differs
 in near-silent bands. Method: Smith, Digital Audio Resampling, 2015; the filter is a sinc of 50 zero
 crossings under a Kaiser window, in a table with linear interpolation between its entries.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 ZEROS, TABLE = 50, 8192  # zero crossings on one side; table entries from one to the next
 BETA, ROLLOFF = 12.984585247040012, 0.9173473712608761
-BLOCK = 2048  # outputs reckoned at once
+BLOCK = 2048  # outputs computed at once
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 def resample(x: Floats, rate: int, new_rate: int) -> Floats:
     """Take samples (n,) at ``rate``, return float64 (int(n * new_rate / rate),) at ``new_rate``, no delay.
 
-    Beyond both ends there is silence. Raises ValueError if nothing would be left.
+    There is silence before and after. Raises ValueError if the result would be empty.
     """
     ratio = new_rate / rate
     count = int(len(x) * float(new_rate) / float(rate))
@@ -48,17 +48,17 @@ def _filter() -> Floats:
 def _block(padded: Floats, table: Floats, times: Floats, scale: float, reach: int) -> Floats:
     """Return the outputs at ``times``, in input samples."""
     whole = times.astype(np.int64)
-    ahead = scale * (times - whole)
-    past = _wing(padded, table, whole + reach, -1, ahead, scale, reach)
-    return past + _wing(padded, table, whole + reach + 1, 1, scale - ahead, scale, reach)
+    offset = scale * (times - whole)
+    past = _wing(padded, table, whole + reach, -1, offset, scale, reach)
+    return past + _wing(padded, table, whole + reach + 1, 1, scale - offset, scale, reach)
 
 
 def _wing(
-    padded: Floats, table: Floats, first: NDArray[np.int64], way: int, ahead: Floats, scale: float, reach: int
+    padded: Floats, table: Floats, first: NDArray[np.int64], way: int, offset: Floats, scale: float, reach: int
 ) -> Floats:
     """Return the weighted sum of the samples from ``first`` on, in the direction ``way``."""
     step = int(scale * TABLE)  # cut to a whole number, as the original does
-    start, between = np.divmod(ahead * TABLE, 1.0)
+    start, between = np.divmod(offset * TABLE, 1.0)
     entry = start.astype(np.int64)[:, None] + step * np.arange(reach)
     # Of a table of n entries the original takes (n - start) // step.
     inside = np.arange(reach) < ((len(table) - start.astype(np.int64)) // step)[:, None]

@@ -34,10 +34,10 @@ def markdown(title: str, rows: list[dict[str, Any]], conditions: dict[str, Any],
     lines = [f"# {title}", "", "| " + " | ".join(names) + " |", "|---" + "|---:" * (len(names) - 1) + "|"]
     lines += ["| " + " | ".join(str(row.get(name, "-")) for name in names) + " |" for row in rows]
     packages = ", ".join(f"{name} {number}" for name, number in where["packages"].items())
-    said = ", ".join(f"{key}: {value}" for key, value in conditions.items())
+    stated = ", ".join(f"{key}: {value}" for key, value in conditions.items())
     lines += [
         "",
-        f"{said}.",
+        f"{stated}.",
         "",
         f"{where['device']}, {where['threads']} threads; {where['system']}, Python "
         f"{where['python']}, {packages}; commit {where['commit']}, {where['date']}.",

@@ -1,4 +1,4 @@
-"""How long a command takes to start: medians over interleaved rounds, as ratios to a bare interpreter.
+"""Start-up time of commands: medians over interleaved rounds, as ratios to a bare interpreter.
 
     python benchmarks/startup.py [--rounds 7]
 
@@ -32,9 +32,9 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for number in range(rounds + 1):
-        for name, words in COMMANDS.items():
+        for name, command in COMMANDS.items():
             before = time.perf_counter()
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             if number:  # the first round fills the disk cache
                 times[name].append(time.perf_counter() - before)
     medians = {name: statistics.median(values) for name, values in times.items()}

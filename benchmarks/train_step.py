@@ -3,7 +3,7 @@
     python benchmarks/train_step.py [--device cpu|cuda] [--bags 64]
 
 Both variants are the graph seed_xd_rgb; the second swaps one node. They take turns; the medians and
-the peak memory (of a process of its own on the CPU) are written to
+the peak memory (on the CPU, of a separate process) are written to
 benchmarks/results/train_step-DEVICE-MONTH.json and .md.
 """
 

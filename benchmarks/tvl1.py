@@ -1,10 +1,10 @@
-"""TV-L1 optical flow: our loops against OpenCV's, on one thread, side by side.
+"""TV-L1 optical flow: our loops against OpenCV's, on one thread.
 
     python benchmarks/tvl1.py [--rounds 5] [--small]
 
-Real frames (a reference case) and made ones, 256 x 340 pixels unless --small. Before anything is timed,
+Real frames (a reference case) and generated ones, 256 x 340 pixels unless --small. Before anything is timed,
 both flows must agree within the acceptance of the reference cases. Then both take turns, and the least
-CPU time of each counts: what else the machine does lengthens some rounds, and shortens none.
+CPU time of each counts, because other load lengthens some rounds and shortens none.
 Needs the contributed modules of OpenCV. Writes benchmarks/results/tvl1-cpu-MONTH.json and .md.
 """
 
@@ -62,7 +62,7 @@ def ours(frames: np.ndarray) -> np.ndarray:
 
 
 def theirs(frames: np.ndarray) -> np.ndarray:
-    # An object for each call: one that has met a small picture keeps fewer levels for good.
+    # An object for each call: after a small picture an object permanently uses fewer levels.
     method: Any = cv2.optflow.DualTVL1OpticalFlow_create()
     return np.stack([method.calc(first, second, None) for first, second in zip(frames, frames[1:])])
 
@@ -105,7 +105,7 @@ def rows(size: tuple[int, int], rounds: int) -> Iterator[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--small", action="store_true", help="64 x 80 pixels, to try whether this runs")
+    parser.add_argument("--small", action="store_true", help="64 x 80 pixels, to check that this runs")
     args = parser.parse_args()
     if not hasattr(getattr(cv2, "optflow", None), "DualTVL1OpticalFlow_create"):
         raise SystemExit(MISSING)

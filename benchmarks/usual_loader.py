@@ -1,5 +1,5 @@
-"""Loading as the published code of the field does it: a file is loaded for every item and crop, segments are
-averaged in a Python loop, torch's DataLoader collates and its workers are processes. Written anew.
+"""Loading as in published code: a file is loaded for every item and crop, segments are averaged in a Python
+loop, torch's DataLoader collates, and its workers are processes. Our own implementation.
 
 Legend: t snippets, segments in training 200.
 """
@@ -18,7 +18,7 @@ Paths = tuple[str, ...]  # the file of every stream
 
 
 def segment_means(x: np.ndarray, segments: int = SEGMENTS) -> np.ndarray:
-    """Return the mean row of each segment, one after the other."""
+    """Return the mean row of each segment."""
     result = np.zeros((segments, x.shape[1]), np.float32)
     edges = np.linspace(0, len(x), segments + 1, dtype=np.uint16)
     for i in range(segments):
@@ -59,7 +59,7 @@ class TestItems(Dataset[list[np.ndarray]]):
 
 
 class UsualLoader:
-    """Two DataLoaders, one of normal and one of abnormal items; their batches are put one behind the other."""
+    """Two DataLoaders, one of normal and one of abnormal items; their batches are concatenated."""
 
     def __init__(self, normal: Sequence[Paths], abnormal: Sequence[Paths], batch: int, workers: int) -> None:
         self.loaders = [

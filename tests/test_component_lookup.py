@@ -18,7 +18,7 @@ def test_an_unknown_name_is_told_with_the_plugins_that_might_have_brought_it() -
     with pytest.raises(VadkitError) as caught:
         find_component("feature_store", "dataset", plugins)
     told = str(caught.value)
-    assert told.startswith("unknown dataset 'feature_store'\n  hint: there are none: is a plugin missing?\n")
+    assert told.startswith("unknown dataset 'feature_store'\n  hint: there are none; a plugin may be missing\n")
     assert "note: plugin feature_store (vadkit " in told and "is excluded by --without; it may provide it" in told
     assert "note: plugin wreck (acme 1.0) could not be loaded (SyntaxError: oh); it may provide it" in told
 

@@ -1,4 +1,4 @@
-"""Find a component by kind and name, and build it from the arguments of a config."""
+"""Find a component by kind and name, and build it from the arguments in a config."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def find_component(name: str, kind: str, plugins: Plugins | None = None) -> type
 
 
 def _known(names: list[str]) -> str:
-    return f"there are {', '.join(names)}" if names else "there are none: is a plugin missing?"
+    return f"there are {', '.join(names)}" if names else "there are none; a plugin may be missing"
 
 
 def build_component(component: type[Component], args: Mapping[str, Any], where: str) -> Any:

@@ -12,10 +12,10 @@ hookimpl = pluggy.HookimplMarker("vadkit")
 
 @hookspec
 def vadkit_components() -> list[type]:  # type: ignore[empty-body]
-    """Return the component classes this plugin brings.
+    """Return the component classes of this plugin.
 
     Each is a class of one of the kinds in ``vadkit`` (Temporal, Fusion, Head, Loss, ...) with a
-    ``name`` of its own. Returning the list must not load weights, read files or change anything.
+    unique ``name``. Returning the list must not load weights, read files or change anything.
     """
 
 

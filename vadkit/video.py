@@ -1,4 +1,4 @@
-"""What is known of one video, and what every dataset component can be asked."""
+"""What is known about a video, and the interface of a dataset component."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SPLITS = ("train", "val", "test")
 class Video:
     """One video. ``spans`` are abnormal intervals [start, end) in frames and may overlap.
 
-    ``label`` is 1 for a video with something abnormal in it, all that weak supervision knows in
-    training. ``classes`` are the names of its abnormal classes, main one first. ``num_frames`` and
-    ``fps`` are None where nobody knows them. ``files`` are its feature files by stream, one per crop or
-    one for all, where they do not lie in the store. ``segments`` is not None where features are not of
-    16 frames each but of that many equal parts of the video.
+    ``label`` is 1 for a video with an anomaly, the only supervision in training. ``classes``
+    are the names of its abnormal classes, main one first. ``num_frames`` and ``fps`` are None if unknown.
+    ``files`` are its feature files by stream, one per crop or one for all, if they are not in the store.
+    ``segments`` is not None if the features are of that many equal parts of the video instead of 16
+    frames each.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Video:
 class VideoDataset(Protocol):
     """What training and evaluation ask of a dataset component.
 
-    ``streams`` are named as the graph's inputs; mapping them to what lies on the disk is the
-    dataset's business. Two methods may be there besides, where they are cheaper than ``read``:
+    Streams are named as the graph's inputs; the dataset maps them to files. Two more methods are
+    optional and used if they are cheaper than ``read``:
     ``shape(video, stream) -> (crops, t, dim)`` and ``read_crop(video, stream, crop) -> (t, dim)``.
-    ``warnings`` are sentences for the user about data that can be used but should be looked at. A
-    dataset that knows how its features were made says so in ``recipes``, by input.
+    ``warnings`` are sentences for the user about data that can be used but should be checked. A
+    dataset that knows how its features were extracted has ``recipes``, by input.
     """
 
     snippet_frames: int
@@ -58,19 +58,19 @@ class VideoDataset(Protocol):
         ...
 
     def class_index(self, video: Video) -> int:
-        """Return the index of the video's main class in ``classes``: 0 normal, -1 not known."""
+        """Return the index of the video's main class in ``classes``: 0 normal, -1 unknown."""
         ...
 
 
 def shape_of(dataset: VideoDataset, video: Video, stream: str) -> tuple[int, int, int]:
-    """Return (crops, t, dim) without reading the features where the dataset can tell."""
-    ask = getattr(dataset, "shape", None)
-    crops, t, dim = ask(video, stream) if ask else dataset.read(video, stream).shape
+    """Return (crops, t, dim) without reading the features if the dataset has ``shape``."""
+    shape = getattr(dataset, "shape", None)
+    crops, t, dim = shape(video, stream) if shape else dataset.read(video, stream).shape
     return int(crops), int(t), int(dim)
 
 
 def crop_of(dataset: VideoDataset, video: Video, stream: str, crop: int) -> np.ndarray:
-    """Return one crop (t, dim); the only crop of a stream without crops stands for every crop."""
+    """Return one crop (t, dim); of a stream with a single crop that one, whatever ``crop`` is."""
     read = getattr(dataset, "read_crop", None)
     if read is not None:
         return np.asarray(read(video, stream, crop))

@@ -1,14 +1,14 @@
-"""CLIP's image tower, ViT-B/16 or B/32, on the middle frame of a snippet: 512-d features, read offline.
+"""CLIP's image tower, ViT-B/16 or B/32, on the middle frame of a snippet: 512-d features; works offline.
 
 Legend: ``s`` snippets, ``f`` frames, ``h w`` height, width.
 
 Paper: Radford et al., Learning Transferable Visual Models from Natural Language Supervision, ICML 2021.
-The network is timm's; the feature is the projected embedding, not divided by its length.
+The network is timm's; the feature is the projected embedding, not normalised.
 
 Weight files: OpenAI's .pt (a TorchScript archive in float16, of which only the tensors are read), open_clip's
 (names ``visual.*`` or ``visual.trunk.*``), and timm's own names. OpenAI's weights were trained with x *
-sigmoid(1.702 x) in place of GELU, which is off by 1.5 percent otherwise; a file does not record which it
-needs, so set ``activation: gelu`` for open_clip's LAION weights.
+sigmoid(1.702 x) instead of GELU; the wrong one changes features by 1.5 percent. A file does not record which
+one it needs, so set ``activation: gelu`` for open_clip's LAION weights.
 
 Preprocessing is CLIP's: short side 224 bicubic, centre crop 224, CLIP's mean and deviation. (timm's own
 transform for these weights resizes to 248.) The middle frame is number ceil(f / 2), counted from 1: of
@@ -59,11 +59,11 @@ class ClipVit(Backbone):
         weights: weight file; see the top of the file for its forms.
         random_weights: run without a file, with random weights. The features then mean nothing.
         model: ``b16`` or ``b32``, by the side of a patch.
-        activation: ``quickgelu`` for OpenAI's weights and those trained on from them, ``gelu`` for
+        activation: ``quickgelu`` for OpenAI's weights and those fine-tuned from them, ``gelu`` for
             open_clip's LAION weights.
         crops: which crops of 224 pixels; see ``vadkit.backbones.crops``.
-        short_side: pixels of the short side after resizing (bicubic, antialiased). More than 224 leaves
-            room for crops other than along the long side.
+        short_side: pixels of the short side after resizing (bicubic, antialiased). With more than 224,
+            crops also differ along the short side.
         precision: fp32, bf16 or auto; see ``vadkit.backbones.frozen``.
         device: where the network runs.
 
@@ -107,11 +107,11 @@ class ClipVit(Backbone):
         device: str = "cpu",
     ) -> None:
         if model not in PATCHES or activation not in ACTIVATIONS:
-            raise ValueError(f"there is no CLIP tower '{model}' with '{activation}': b16 or b32, quickgelu or gelu")
+            raise ValueError(f"model must be b16 or b32, activation quickgelu or gelu, not {model} and {activation}")
         if short_side < SIDE:
             raise ValueError(f"short_side must be at least {SIDE} pixels, not {short_side}")
         if crops == "whole":
-            raise ValueError(f"crops must be of {SIDE} pixels: the network takes no whole picture")
+            raise ValueError(f"crops must be of {SIDE} pixels: the network cannot take a whole picture")
         self.view = View(short_side, SIDE, crops, "bicubic")
         self.num_crops = self.view.num_crops
         self.model, self.activation = model, activation
@@ -177,7 +177,7 @@ def load_state(state: State, path: str, model: str, activation: str) -> nn.Modul
 
 
 def openai_name(ours: str) -> str:
-    """Return what OpenAI calls a tensor of timm's."""
+    """Return OpenAI's name of a tensor of timm's."""
     if ours == "head.weight":
         return "visual.proj"
     theirs = ours
@@ -202,7 +202,7 @@ def _ours(name: str, tensor: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def _text_parts(state: State) -> tuple[str, ...]:
-    """Return the names of everything that is not of the image tower."""
+    """Return the names of all tensors outside the image tower."""
     return tuple(name for name in state if not name.startswith("visual."))
 
 
@@ -210,7 +210,7 @@ def _hint(state: State) -> str:
     for name in ("visual.conv1.weight", "visual.trunk.patch_embed.proj.weight", "patch_embed.proj.weight"):
         found = [model for model, side in PATCHES.items() if name in state and state[name].shape[-1] == side]
         if found:
-            return f"its patches are of {PATCHES[found[0]]} pixels: model: {found[0]}"
+            return f"its patches have {PATCHES[found[0]]} pixels: set model: {found[0]}"
     return "expected the tensor names of OpenAI's CLIP, open_clip or timm"
 
 

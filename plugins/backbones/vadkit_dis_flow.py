@@ -2,10 +2,10 @@
 
 Legend: ``s`` snippets, ``f`` frames of a snippet, ``p`` = f - 1 frame pairs.
 
-Flow is computed on grey frames of a small fixed height, so that numbers mean the same for videos of
-any size. What a flow network would learn is computed by hand: how much moves, how fast, which way, where,
-how much that changes from pair to pair (the idea of Hassner et al., Violent Flows, CVPRW 2012), and how
-much neighbours disagree. The camera's own motion, the median flow, is subtracted and reported separately.
+Flow is computed on grey frames of a small fixed size, so that numbers are comparable between videos of
+any size. The descriptor holds what a flow network would learn: how much moves, how fast, in which direction,
+where, how much that changes from pair to pair (after Hassner et al., Violent Flows, CVPRW 2012), and how
+much neighbouring pixels disagree. The camera's own motion, the median flow, is subtracted and reported separately.
 Flow: Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016.
 """
 
@@ -19,7 +19,14 @@ from vadkit import Backbone, hookimpl
 from vadkit.backbones import load_opencv
 
 SHORT_SIDE = 96  # pixels
-SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # per pair, the share that moves faster; in hundredths of the short side
+SPEEDS = (
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+)  # per pair, the share that is faster; in hundredths of the short side
 ROWS, COLUMNS, DIRECTIONS = 3, 4, 8
 PAIR = len(SPEEDS) + 4 + DIRECTIONS + 2 * ROWS * COLUMNS + 3 + 2 + 1  # numbers per frame pair
 
@@ -60,7 +67,7 @@ class DisFlow(Backbone):
         grey = [_grey(frame) for frame in frames]
         if len(grey) == 1:
             grey = grey * 2
-        # DIS ultrafast finds flow at a quarter of the size; every second pixel holds all of it.
+        # DIS ultrafast computes flow at a quarter of the size, so every second pixel holds all of it.
         flow = np.stack([self._estimate(a, b)[::2, ::2] for a, b in zip(grey, grey[1:])])
         x = np.log1p(describe(flow * (100 / SHORT_SIDE)))
         return np.concatenate([x.mean(0), x.std(0), x.max(0)]).astype(np.float32)
@@ -72,7 +79,7 @@ class DisFlow(Backbone):
         return self._flow.calc(first, second, None)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_flow": None}  # OpenCV objects do not go to other processes
+        return {"_flow": None}  # OpenCV objects cannot be pickled
 
 
 def _grey(frame: np.ndarray) -> np.ndarray:
@@ -94,7 +101,7 @@ def describe(flow: np.ndarray) -> np.ndarray:
     turn = ((np.arctan2(dy, dx) / (2 * np.pi)) % 1.0 * DIRECTIONS).astype(int) % DIRECTIONS
     directions = [np.bincount(t.ravel(), s.ravel(), DIRECTIONS) / s.size for t, s in zip(turn, speed)]
     means = np.concatenate([faster, directions, _grid(speed), _grid(change)], -1)
-    # Means over a picture that is mostly still are small: in hundredths they are as large as the rest.
+    # Means over a mostly still picture are small; times 100 they are as large as the other numbers.
     return np.concatenate(
         [
             100 * means,
@@ -124,7 +131,7 @@ def _grid(x: np.ndarray) -> np.ndarray:
 
 
 def _disorder(flow: np.ndarray, speed: np.ndarray) -> np.ndarray:
-    """Return (p, 1): how much moving neighbours (2 places apart) disagree, by speed; 0 if nothing moves."""
+    """Return (p, 1): how much moving pixels (2 apart) disagree, relative to their speed; 0 if nothing moves."""
     across = np.abs(flow[:, :, 2:] - flow[:, :, :-2]).sum((1, 2, 3))
     down = np.abs(flow[:, 2:] - flow[:, :-2]).sum((1, 2, 3))
     still = 0.01 * speed[0].size

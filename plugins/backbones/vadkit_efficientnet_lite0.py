@@ -4,8 +4,8 @@ Legend: ``s`` snippets, ``f`` frames of a snippet, ``k`` frames used of each, 12
 
 The network is timm's ``tf_efficientnet_lite0``; its weights come from the package (Apache-2.0), are
 checked against a pinned SHA-256, read without unpickling code, renamed and loaded strictly. Pixels
-are mapped to [-1, 1], which is what these weights were trained with (ImageNet mean and deviation
-make it clearly worse). Paper: Tan and Le, EfficientNet, ICML 2019; the Lite variants are Google's,
+are mapped to [-1, 1], as in the training of these weights (with ImageNet's mean and deviation, features
+are clearly worse). Paper: Tan and Le, EfficientNet, ICML 2019; the Lite variants are Google's,
 without squeeze-and-excite and with ReLU6.
 """
 
@@ -36,13 +36,13 @@ class EfficientNetLite0(Backbone):
     """Describe the appearance of a snippet by ImageNet features, averaged over a few of its frames.
 
     Args:
-        short_side: pixels of the short side that the network sees; the long side follows, nothing is
+        short_side: pixels of the short side after resizing; the aspect is kept, nothing is
             cropped. ImageNet's 224 is sharper and three times slower.
         frames: how many frames of a snippet to use, evenly spread.
         device: where the network runs.
 
-    Out: (s, 1280), the channels of the last map, averaged over the picture and the frames. A deviation
-    over the frames is left out on purpose: it would bring motion into a description of appearance.
+    Out: (s, 1280), the channels of the last map, averaged over the picture and the frames. There is
+    deliberately no deviation over the frames: it would mix motion into a description of appearance.
     """
 
     name = "efficientnet_lite0"
@@ -92,7 +92,7 @@ class EfficientNetLite0(Backbone):
         """Take uint8 (k, height, width, 3), return uint8 (k, 3, h, w)."""
         height, width = frames.shape[1:3]
         scale = self.short_side / min(height, width)
-        # An extremely long strip would exhaust the memory: at most 4 times the short side is kept.
+        # An extremely long picture would exhaust the memory: the long side is at most 4 times the short side.
         size = [min(round(side * scale), 4 * self.short_side) for side in (height, width)]
         x = rearrange(torch.from_numpy(np.ascontiguousarray(frames)), "k h w c -> k c h w")
         return F.interpolate(x, size, mode="bilinear", antialias=True)

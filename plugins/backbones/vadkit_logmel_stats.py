@@ -2,8 +2,8 @@
 
 Legend: ``s`` snippets, ``n`` samples of a window, ``f`` spectrogram frames, 32 mel bands.
 
-The window and its place are those of VGGish on 16-frame snippets: 15,600 samples (0.975 s) at 16 kHz
-that end where the snippet ends, so that either can replace the other.
+The window is that of VGGish on 16-frame snippets: 15,600 samples (0.975 s) at 16 kHz that end where the
+snippet ends, so that either can replace the other.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ LOW, HIGH, FLOOR = 60.0, 7800.0, 1e-6
 class LogmelStats(Backbone):
     """Describe the sound up to a snippet's end: mean, deviation, maximum and mean rise of 32 log-mel bands.
 
-    Out: (s, 128), scaled so that ordinary sound gives about -3..3. The rise is the mean of what a band gains
-    from frame to frame; it separates bangs from hums.
+    Out: (s, 128), scaled so that ordinary sound gives about -3..3. The rise is the mean increase of a band
+    from frame to frame; it distinguishes bangs from hums.
     """
 
     name = "logmel_stats"

@@ -7,7 +7,7 @@ network has 6 convolutions, 4 max pools and 3 linear layers. Papers that mention
 layers followed by 3 fully connected layers" describe VGG-19, for which no such weights or features
 exist; this is VGGish as released.
 
-Front end, on librosa: 16 kHz mono, periodic Hann window of 400 samples every 160, no centring, 512-point
+Front end, on librosa: 16 kHz mono, periodic Hann window of 400 samples every 160, not centred, 512-point
 FFT, magnitude, 64 bands from 125 to 7500 Hz with triangles that are linear in mel (librosa's own are linear
 in Hz, which is off by 0.01), log(x + 0.01). In float64, because float32 is off by up to 5e-4.
 
@@ -36,7 +36,7 @@ FFT, HOP, FRAME = 512, 160, 400
 FRAMES, BANDS, LOW, HIGH, FLOOR = 96, 64, 125.0, 7500.0, 0.01
 PLAN = (64, "pool", 128, "pool", 256, 256, "pool", 512, 512, "pool")
 DIM = 128
-BATCH = 16  # the linear layers read 288 MB of weights, however many rows they get
+BATCH = 16  # the linear layers read 288 MB of weights for any number of rows
 
 
 class Vggish(Backbone):
@@ -45,8 +45,8 @@ class Vggish(Backbone):
     Args:
         weights: weight file under the names of harritaylor/torchvggish.
         random_weights: run without a file, with random weights. The features then mean nothing.
-        postprocess: ``raw`` embeddings; ``pca``: projected and whitened; ``quantised``: then cut at +-2
-            and brought to whole levels 0 to 255, as AudioSet was released.
+        postprocess: ``raw`` embeddings; ``pca``: projected and whitened; ``quantised``: then clipped at +-2
+            and rounded to levels 0 to 255, as AudioSet was released.
         pca: file with pca_eigen_vectors (128, 128) and pca_means (128) for the last two.
         precision: fp32, bf16 or auto; see ``vadkit.backbones.frozen``.
         device: where the network runs.
@@ -124,7 +124,7 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
 
     if len(samples) < FRAME:
         raise ValueError(f"{len(samples)} samples are fewer than a frame's {FRAME}")
-    # librosa puts its window in the middle of the FFT's frame, VGGish at its beginning.
+    # librosa puts its window in the middle of the FFT frame, VGGish at its beginning.
     margin = (FFT - FRAME) // 2
     y = np.pad(np.asarray(samples, np.float64), margin)
     spectrum = np.abs(stft(y, n_fft=FFT, hop_length=HOP, win_length=FRAME, window="hann", center=False))
@@ -139,7 +139,7 @@ def mel_matrix() -> np.ndarray:
     edges = np.linspace(_mel(LOW), _mel(HIGH), BANDS + 2)
     low, peak, high = edges[:-2], edges[1:-1], edges[2:]
     matrix = np.maximum(0, np.minimum((bins - low) / (peak - low), (high - bins) / (high - peak)))
-    matrix[0] = 0  # the constant part of the sound counts in no band
+    matrix[0] = 0  # the constant part of the sound is in no band
     return matrix
 
 
@@ -202,7 +202,7 @@ class Pca:
 
     @classmethod
     def read(cls, path: str) -> Pca:
-        """Read a file. Raises VadkitError for one without them."""
+        """Read a file. Raises VadkitError if it lacks them."""
         state = read_weights(path)
         state = {name.removeprefix("pproc."): tensor for name, tensor in state.items()}
         state = {n: t.reshape(DIM) if n == "pca_means" and t.numel() == DIM else t for n, t in state.items()}
@@ -216,7 +216,7 @@ class Pca:
 
 
 def quantised(x: np.ndarray) -> np.ndarray:
-    """Bring projected features to whole levels 0 to 255; what exceeds +-2 is cut, halves go to even."""
+    """Round projected features, clipped at +-2, to levels 0 to 255; halves go to even."""
     return np.round((np.clip(x, -2, 2) + 2) * (255 / 4))
 
 

@@ -42,7 +42,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def as_a_new_process_would(source: Path) -> Any:
-    """Import ``source`` anew, run it, and return its outer function."""
+    """Import ``source`` again, run it, and return its outer function."""
     spec = importlib.util.spec_from_file_location("loops", source)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -104,5 +104,5 @@ def test_a_folder_that_cannot_be_written_sends_the_files_elsewhere(tmp_path: Pat
 
 
 def test_without_any_folder_loops_still_compile() -> None:
-    made = jit(eval("lambda x: x + 1"))  # numba finds no file beside which it could keep this one
-    assert made(1) == 2
+    compiled = jit(eval("lambda x: x + 1"))  # numba finds no source file next to which it could cache this
+    assert compiled(1) == 2

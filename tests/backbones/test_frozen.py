@@ -50,7 +50,7 @@ def test_it_loads_when_it_is_first_used_and_once():
     assert LOADED == [None]
 
 
-def test_neighbours_of_one_shape_are_run_together():
+def test_consecutive_inputs_of_one_shape_are_run_together():
     net = frozen(batch=2)
     sizes = [3, 3, 3, 4, 4, 3]
     rows = net.run(torch.full((2, n, n), float(i)) for i, n in enumerate(sizes))

@@ -91,7 +91,7 @@ def slow_median(plane: np.ndarray, side: int) -> np.ndarray:
 
 
 def slow_sample(plane: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Bicubic with a = -0.75; what lies outside counts as 0."""
+    """Bicubic with a = -0.75; pixels outside count as 0."""
     h, w = plane.shape
     out = np.zeros((h, w))
     for y in range(h):
@@ -183,11 +183,11 @@ def test_a_pyramid_ends_before_a_side_of_less_than_16() -> None:
 # -- what must hold --------------------------------------------------------------------------------
 @both
 def test_known_shifts_are_found(path) -> None:
-    told = json.loads((CASES / "tvl1-shift-96x128.json").read_text())["given"]["observed"]["true_flow"]
+    shift = json.loads((CASES / "tvl1-shift-96x128.json").read_text())["given"]["observed"]["true_flow"]
     with np.load(CASES / "tvl1-shift-96x128.npz") as stored:
         flow = path(stored["input/frames"])
-    assert len(told) == 3
-    np.testing.assert_allclose(np.median(flow, axis=(1, 2)), told, atol=0.002)
+    assert len(shift) == 3
+    np.testing.assert_allclose(np.median(flow, axis=(1, 2)), shift, atol=0.002)
 
 
 def accepted(found: np.ndarray, wanted: np.ndarray) -> bool:
@@ -231,7 +231,7 @@ def test_any_size_works(size: tuple[int, int]) -> None:
     np.testing.assert_allclose(*flows, atol=1e-3)
 
 
-def test_threads_and_neighbours_change_no_byte() -> None:
+def test_threads_and_other_pairs_change_no_byte() -> None:
     frames = waves(50, 61, 6)
     alone = optical_flow(frames, threads=1)
     for threads in (2, 3, 16, None):
@@ -247,7 +247,7 @@ def test_a_pair_that_stops_early_waits_for_the_others(monkeypatch: pytest.Monkey
         np.testing.assert_allclose(together[i], PATHS["torch"](frames[i : i + 2], quick)[0], atol=1e-4)
     monkeypatch.setattr(tvl1_torch, "PIXELS", 2 * frames[0].size)  # two pairs, then the third
     np.testing.assert_allclose(PATHS["torch"](frames, quick), together, atol=1e-4)
-    monkeypatch.setattr(tvl1_torch, "ASK_EVERY", 1000)
+    monkeypatch.setattr(tvl1_torch, "CHECK_EVERY", 1000)
     np.testing.assert_allclose(PATHS["torch"](frames, quick), together, atol=1e-4)
 
 
@@ -298,19 +298,19 @@ def test_dis_points_the_same_way() -> None:
 
 # -- what is refused -------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "frames, more, told",
+    "frames, more, message",
     [
         (np.zeros((2, 8, 8), np.float32), {}, "float32"),
         (np.zeros((2, 8, 8, 3), np.uint8), {}, r"\(2, 8, 8, 3\)"),
         ([1, 2], {}, "list"),
-        (np.zeros((2, 0, 8), np.uint8), {}, "a pixel"),
-        (np.zeros((0, 8, 8), np.uint8), {}, "there must be a frame"),
+        (np.zeros((2, 0, 8), np.uint8), {}, "one pixel"),
+        (np.zeros((0, 8, 8), np.uint8), {}, "at least one frame"),
         (np.zeros((2, 8, 8), np.uint8), {"threads": 0}, "threads is 0"),
-        (np.zeros((2, 8, 8), np.uint8), {"method": "farneback"}, "there are tvl1 and dis"),
+        (np.zeros((2, 8, 8), np.uint8), {"method": "farneback"}, "must be tvl1 or dis"),
     ],
 )
-def test_wrong_calls_are_told(frames, more, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_wrong_calls_are_refused(frames, more, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         optical_flow(frames, **more)
 
 

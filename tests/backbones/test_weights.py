@@ -1,4 +1,4 @@
-"""Weight files of every form give the same tensors; what is wrong with one is told; nothing in one is run."""
+"""Weight files of every format give the same tensors; faults are reported; no code in a file is run."""
 
 from __future__ import annotations
 
@@ -160,20 +160,20 @@ def test_a_whole_module_is_refused_with_advice(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "are empty"),
         (b"abc", "only 3 bytes long"),
         (b"<!DOCTYPE html><html><body>sign in</body></html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", "Git LFS pointer"),
-        (bytes(range(256)) * 4, "damaged or of no known form"),
-        (b'\x10\x00\x00\x00\x00\x00\x00\x00{"a": tru' + b"\0" * 30, "damaged or of no known form"),
-        (b"PK\x03\x04" + b"\0" * 100, "damaged or of no known form"),
+        (bytes(range(256)) * 4, "damaged or of no supported format"),
+        (b'\x10\x00\x00\x00\x00\x00\x00\x00{"a": tru' + b"\0" * 30, "damaged or of no supported format"),
+        (b"PK\x03\x04" + b"\0" * 100, "damaged or of no supported format"),
     ],
 )
-def test_files_that_are_no_weights(tmp_path, content, told):
+def test_files_that_are_no_weights(tmp_path, content, message):
     (tmp_path / "w.pt").write_bytes(content)
-    with pytest.raises(VadkitError, match=told):
+    with pytest.raises(VadkitError, match=message):
         read_weights(tmp_path / "w.pt")
 
 
@@ -181,7 +181,7 @@ def test_a_truncated_file(tmp_path):
     buffer = io.BytesIO()
     torch.save(STATE, buffer)
     (tmp_path / "w.pt").write_bytes(buffer.getvalue()[:-200])
-    with pytest.raises(VadkitError, match="damaged or of no known form"):
+    with pytest.raises(VadkitError, match="damaged or of no supported format"):
         read_weights(tmp_path / "w.pt")
 
 
@@ -195,7 +195,7 @@ def test_missing_files_and_folders(tmp_path):
 
 def test_files_without_names(tmp_path):
     torch.save(torch.zeros(3), tmp_path / "w.pt")
-    with pytest.raises(VadkitError, match="no tensors by name"):
+    with pytest.raises(VadkitError, match="no named tensors"):
         read_weights(tmp_path / "w.pt")
 
 
@@ -210,7 +210,7 @@ def test_names_that_do_not_fit_are_told_together():
     ]
 
 
-def test_unused_tensors_may_be_there():
+def test_unused_tensors_are_allowed():
     check_names(STATE, {"a.weight": (2, 3)}, "FILE", "Net", unused=("a.b", "steps"))
     with pytest.raises(VadkitError, match="unknown \\(steps\\)"):
         check_names(STATE, {"a.weight": (2, 3)}, "FILE", "Net", unused=("a.b",))
@@ -218,7 +218,7 @@ def test_unused_tensors_may_be_there():
 
 # -- where weights come from -----------------------------------------------------------------------
 def test_a_backbone_without_weights_refuses_and_says_what_to_do():
-    with pytest.raises(VadkitError, match=r"(?s)'net' has no weights.*random_weights: true.*for ever"):
+    with pytest.raises(VadkitError, match=r"(?s)'net' has no weights.*random_weights: true.*permanently marked"):
         origin("net", None, False)
 
 

@@ -98,12 +98,12 @@ def test_a_batch_depends_on_seed_and_step_alone(dataset: FeatureStore, workers: 
 def test_a_batch_stays_as_it_is_until_the_second_call_after_it(dataset: FeatureStore, next_step: int) -> None:
     with make(dataset, sampler=RandomWindow()) as batches:
         batches.batch(0)
-        first = batches.batch(0)  # another step than the one that was begun
+        first = batches.batch(0)  # another step than the prefetched one
         kept = copy(first)
         second = batches.batch(next_step)
         kept_second = copy(second)
-        assert batches._ahead is not None
-        batches._ahead[1].result()  # what was begun ahead is written by now
+        assert batches._next is not None
+        batches._next[1].result()  # what was prefetched is written by now
         assert same(first, kept) and same(second, kept_second)
 
 
@@ -134,7 +134,7 @@ def test_all_crops_are_one_bag_and_lie_side_by_side(tmp_path: Path) -> None:
     with make(dataset, crops="all", sampler=RandomWindow()) as batches:
         bags, batch = batches.rows(1), batches.batch(1)
     assert batch["crops"] == 3 and batch["rgb"].shape == (24, 4, 16) and batch["labels"].shape == (8,)
-    clip = batch["clip"].view(8, 3, 4, 8)  # one crop stands for all, and all are sampled alike
+    clip = batch["clip"].view(8, 3, 4, 8)  # its one crop is repeated, and all are sampled alike
     assert torch.equal(clip[:, 0], clip[:, 1]) and torch.equal(clip[:, 0], clip[:, 2])
     assert not torch.equal(batch["rgb"].view(8, 3, 4, 16)[:, 0], batch["rgb"].view(8, 3, 4, 16)[:, 1])
     assert bags[0].crops == (0, 1, 2)
@@ -201,12 +201,12 @@ def test_prompts_of_another_number_of_classes(dataset: FeatureStore, tmp_path: P
 def test_a_video_without_a_class_has_no_prompt(store: Path, edit: Edit, tmp_path: Path) -> None:
     edit(lambda videos: videos[2].update(classes=[]))
     np.save(tmp_path / "p.npy", np.zeros((4, 5), np.float32))
-    with pytest.raises(VadkitError, match="'v=ab2_Q-x__#2_label_B6-0-0_train2' is abnormal but of no class"):
+    with pytest.raises(VadkitError, match="'v=ab2_Q-x__#2_label_B6-0-0_train2' is abnormal but has no class"):
         make(FeatureStore(root=str(store)), prompts=tmp_path / "p.npy")
 
 
 # -- what is refused -----------------------------------------------------------------------------
-def told(dataset: Any, **changes: Any) -> str:
+def problems(dataset: Any, **changes: Any) -> str:
     with pytest.raises(VadkitError) as caught:
         with make(dataset, **changes) as batches:
             for step in range(len(batches)):
@@ -223,13 +223,13 @@ def replace(store: Path, stream: str, number: int, change: Callable[[np.ndarray]
 
 
 @pytest.mark.parametrize("workers", [0, 3])
-def test_nan_is_told_with_stream_video_and_row(store: Path, dataset: FeatureStore, workers: int) -> None:
+def test_nan_is_reported_with_stream_video_and_row(store: Path, dataset: FeatureStore, workers: int) -> None:
     def spoil(x: np.ndarray) -> np.ndarray:
         x[3, 2] = np.nan
         return x
 
     name = replace(store, "clip", 1, spoil)
-    message = told(dataset, workers=workers, batch=8)
+    message = problems(dataset, workers=workers, batch=8)
     assert message.startswith(f"stream 'clip' of video '{name}': NaN in snippet row 3")
 
 
@@ -242,26 +242,26 @@ def test_snippet_counts_may_differ_by_two(store: Path, dataset: FeatureStore, nu
 
 def test_snippet_counts_that_differ_by_more_are_told(store: Path, dataset: FeatureStore) -> None:
     name = replace(store, "audio", 0, lambda x: np.concatenate([x, x[:3]]))
-    message = told(dataset)
+    message = problems(dataset)
     assert f"video '{name}': stream 'audio' has 12 snippets, but 'rgb' has 9; up to 2 more or fewer" in message
     name = replace(store, "clip", 2, lambda x: x[:-5])
-    message = told(dataset)
+    message = problems(dataset)
     assert f"video '{name}': stream 'clip' has 35 snippets, but 'rgb' has 40; up to 4" in message
 
 
 def test_crops_that_do_not_match_are_told(store: Path, dataset: FeatureStore) -> None:
     name = replace(store, "rgb", 0, lambda x: np.stack([x] * 5))
     replace(store, "flow", 0, lambda x: np.stack([x] * 2))
-    assert f"video '{name}': stream 'flow' has 2 crops, but 'rgb' has 5" in told(dataset)
+    assert f"video '{name}': stream 'flow' has 2 crops, but 'rgb' has 5" in problems(dataset)
 
 
 def test_bags_of_all_crops_need_the_same_number(store: Path, dataset: FeatureStore) -> None:
     name = replace(store, "rgb", 3, lambda x: np.stack([x] * 5))
-    assert f"video '{name}' has 5 crops, but" in told(dataset, crops="all")
+    assert f"video '{name}' has 5 crops, but" in problems(dataset, crops="all")
 
 
 def test_widths_are_compared_with_the_graphs_and_told_once(dataset: FeatureStore) -> None:
-    message = told(dataset, sizes={**DIMS, "rgb": 2560, "clip": 512})
+    message = problems(dataset, sizes={**DIMS, "rgb": 2560, "clip": 512})
     assert message.count("input 'rgb' of the graph is 2560 wide, but its features are 16 wide") == 1
     assert message.count("input 'clip' of the graph is 512 wide, but its features are 8 wide") == 1
 
@@ -270,25 +270,25 @@ def test_all_unreadable_files_are_told_at_once(store: Path, dataset: FeatureStor
     first, second = (dataset.videos("train")[i].name for i in (0, 9))
     (store / "rgb" / f"{first}.npy").write_bytes(b"")
     (store / "flow" / f"{second}.npy").write_bytes(b"\x80\x04")
-    message = told(dataset)
+    message = problems(dataset)
     assert f"{first}.npy: is empty (0 bytes)" in message and f"{second}.npy: is not a .npy file" in message
 
 
 def test_an_empty_split(dataset: FeatureStore) -> None:
-    assert "the data set has no video in split 'val'" in told(dataset, split="val")
+    assert "the data set has no video in split 'val'" in problems(dataset, split="val")
 
 
 @pytest.mark.parametrize(("label", "word"), [(0, "normal"), (1, "abnormal")])
 def test_paired_batches_need_both_labels(store: Path, edit: Edit, label: int, word: str) -> None:
     edit(lambda videos: [v for v in videos if v["label"] != label])
-    assert f"split 'train' has no {word} video, and paired batches need both kinds" in told(
+    assert f"split 'train' has no {word} video, and paired batches need both kinds" in problems(
         FeatureStore(root=str(store))
     )
 
 
 def test_a_batch_that_cannot_be_shared(dataset: FeatureStore) -> None:
-    assert "a batch of 4 bags cannot be shared by 3 processes" in told(dataset, world_size=3)
-    message = told(dataset, paired=False, batch=5, world_size=5)
+    assert "a batch of 4 bags cannot be shared by 3 processes" in problems(dataset, world_size=3)
+    message = problems(dataset, paired=False, batch=5, world_size=5)
     assert "the last batch of an epoch has 1 of 16 bags, too few for 5 processes" in message
 
 
@@ -299,7 +299,7 @@ def test_a_sampler_that_does_not_keep_its_length(dataset: FeatureStore) -> None:
         def sample(self, streams: Any, rng: Any) -> Any:
             return streams, len(streams["rgb"])
 
-    assert "the sampler made stream 'rgb' of video" in told(dataset, sampler=Whole())
+    assert "the sampler returned stream 'rgb' of video" in problems(dataset, sampler=Whole())
 
 
 def test_lengths_of_the_store_are_what_these_tests_assume() -> None:

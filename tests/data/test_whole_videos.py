@@ -63,7 +63,7 @@ def test_crops_of_different_lengths(dataset: FeatureStore, store: Path, edit: Ca
         next(v for v in videos if v["name"] == LONGER_RGB)["files"] = {"rgb": [f"crop{k}.npy" for k in range(3)]}
 
     edit(per_crop)
-    with pytest.raises(VadkitError, match=r"crop 2 has shape \(9, 16\), but crop 0 \(10, 16\)"):
+    with pytest.raises(VadkitError, match=r"crop 2 has shape \(9, 16\), but crop 0 has \(10, 16\)"):
         next(iterate(FeatureStore(root=str(store)), "test", ["rgb"]))
     np.save(store / "crop2.npy", x * 3)
     streams = next(iterate(FeatureStore(root=str(store)), "test", ["rgb"]))[1]

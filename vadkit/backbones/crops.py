@@ -1,9 +1,9 @@
-"""Resize pictures and cut the crops of the field, in the orders in which published features have them.
+"""Resize pictures and cut the usual crops, in the orders in which published features store them.
 
 Legend: ``f`` frames, ``c`` channels, ``h`` height, ``w`` width.
 
-One resize for everything: bilinear or bicubic, antialiased, on whole grey levels, which is what
-Pillow does to within one level. Plain bilinear without antialiasing moves features far more than that.
+There is one resize: bilinear or bicubic, antialiased, on whole grey levels, equal to Pillow's within one
+level. Plain bilinear without antialiasing changes features far more than that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 Resize = Literal["bilinear", "bicubic"]
 Order = Literal["whole", "centre", "five", "five_ur_dmu", "ten", "ten_ur_dmu"]
 
-LONGEST = 8  # a strip longer than this many short sides is squeezed: it would cost memory without end
+LONGEST = 8  # a picture longer than this many short sides is squeezed: its memory would be unlimited
 _CORNERS = ("top left", "top right", "bottom left", "bottom right", "centre")
 _UR_DMU = ("top left", "top right", "centre", "bottom left", "bottom right")
 _PLACES: dict[str, tuple[str, ...]] = {
@@ -62,8 +62,8 @@ def crop_places(height: int, width: int, size: int, order: str) -> list[Crop]:
 
     Args:
         height, width: of the picture.
-        size: side of the square crops; "whole" takes no notice of it.
-        order: a name of ``Order``; all crops but the first five of a "ten" are of the picture as it is.
+        size: side of the square crops; "whole" ignores it.
+        order: a name of ``Order``; the last five of a "ten" are of the mirrored picture.
 
     Raises ValueError if a crop does not fit.
     """
@@ -98,7 +98,7 @@ def resized_size(height: int, width: int, side: int) -> tuple[int, int]:
 def resize_short_side(frames: np.ndarray, side: int, resize: Resize = "bilinear") -> Tensor:
     """Take uint8 (f, h, w, c), return uint8 (f, c, h', w') whose short side is ``side``, aspect kept.
 
-    Pictures of that size already come back as they are.
+    Pictures that already have that size are returned unchanged.
     """
     x = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
     size = resized_size(x.shape[-2], x.shape[-1], side)
@@ -108,6 +108,6 @@ def resize_short_side(frames: np.ndarray, side: int, resize: Resize = "bilinear"
 
 
 def to_grey(frames: Tensor) -> Tensor:
-    """Take uint8 RGB (f, 3, h, w), return uint8 (f, h, w): BT.601 luma in OpenCV's whole-number form."""
+    """Take uint8 RGB (f, 3, h, w), return uint8 (f, h, w): BT.601 luma in OpenCV's integer form."""
     red, green, blue = frames.to(torch.int32).unbind(1)
     return ((4899 * red + 9617 * green + 1868 * blue + 8192) >> 14).to(torch.uint8)

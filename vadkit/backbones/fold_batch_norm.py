@@ -1,7 +1,7 @@
-"""Fold batch norms into the convolutions ahead of them, from the weight file straight into the network.
+"""Fold batch norms into the convolutions before them, while weights are loaded.
 
-At test a batch norm is a scale and a shift per channel, so that
-``w' = w * g / sqrt(var + eps)`` and ``b' = beta + (b - mean) * g / sqrt(var + eps)``, reckoned in float64.
+In inference a batch norm is a scale and a shift per channel, so that
+``w' = w * g / sqrt(var + eps)`` and ``b' = beta + (b - mean) * g / sqrt(var + eps)``, computed in float64.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def folded(
         state: the file's tensors.
         pairs: one for each convolution of the network.
         network: gives the sizes; may be on the meta device.
-        eps: what is added to the variance. A property of the program that wrote the file.
+        eps: added to the variance; a property of the program that wrote the file.
         path, called, unused, hint: for ``check_names``, which raises VadkitError if the file does not fit.
     """
     pairs = list(pairs)

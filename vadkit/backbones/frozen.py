@@ -1,4 +1,4 @@
-"""A frozen network that is loaded when it is first used, and run in the precision that was asked for.
+"""A frozen network that is loaded on first use and runs in the requested precision.
 
 Legend: ``n`` inputs (crops of snippets, windows of sound), ``dim`` features.
 """
@@ -17,20 +17,20 @@ from vadkit.backbones.weights import check_choice, origin
 from vadkit.problems import fail
 
 Precision = Literal["auto", "fp32", "bf16"]
-Load = Callable[[str | None], nn.Module]  # a weight file (None: random weights) to a frozen float32 network
+Load = Callable[[str | None], nn.Module]  # from a weight file (None: random weights) to a frozen float32 network
 
 
 def has_bf16(device: str) -> bool:
-    """Tell whether bfloat16 is faster than float32 there: instructions for it, not an emulation."""
+    """Return whether the device has instructions for bfloat16, so that it is faster than float32."""
     if torch.device(device).type == "cuda":
         return torch.cuda.is_available() and torch.cuda.get_device_capability(device)[0] >= 8
-    # Private, because the public list of capabilities is younger than the oldest torch that is supported.
+    # Private names, because the oldest supported torch has no public list of capabilities.
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
 def resolve(precision: str, device: str) -> str:
-    """Return fp32 or bf16. Raises ValueError for an unknown word."""
+    """Return fp32 or bf16. Raises ValueError for an unknown precision."""
     if precision not in get_args(Precision):
         raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, not '{precision}'")
     if precision == "auto":
@@ -39,17 +39,17 @@ def resolve(precision: str, device: str) -> str:
 
 
 class Frozen:
-    """A network that nobody trains, with where its weights come from.
+    """A network that is not trained, and the origin of its weights.
 
     Args:
         backbone: its name, for messages.
-        load: makes the network; must be picklable, so that work can be spread over processes.
+        load: builds the network; must be picklable, so that work can be spread over processes.
         weights: weight file, or None.
-        random_weights: run with random weights, the same each time, if there is no file.
-        precision: ``fp32`` is for equal numbers everywhere; ``bf16`` is 3 to 5 times as fast on CPUs
-            and GPUs that have it, at a cosine of 0.9999; ``auto`` takes it where it is fast.
+        random_weights: run without a file, with random weights that are the same each time.
+        precision: ``fp32`` gives equal numbers everywhere; ``bf16`` is 3 to 5 times as fast on CPUs
+            and GPUs that support it, at a cosine of 0.9999; ``auto`` uses it where it is fast.
         device: where it runs.
-        batch: inputs run at once on a CPU; a GPU takes at least 16.
+        batch: inputs in one forward pass on a CPU; on a GPU at least 16.
         layout: memory format of the inputs.
 
     Raises ValueError for an unknown precision, or if weights are both given and random.
@@ -74,12 +74,12 @@ class Frozen:
         self._network: nn.Module | None = None
 
     def recipe(self) -> dict[str, Any]:
-        """Return which weights and which precision. Raises VadkitError if there are no weights."""
-        told = origin(self.backbone, self.weights, self.random_weights)
-        return {**told, "precision": resolve(self.precision, self.device)}
+        """Return the weights and the precision, as parts of a recipe. Raises VadkitError if there are no weights."""
+        weights = origin(self.backbone, self.weights, self.random_weights)
+        return {**weights, "precision": resolve(self.precision, self.device)}
 
     def run(self, inputs: Iterable[Tensor]) -> np.ndarray:
-        """Return float32 (n, dim) of n float32 inputs of any sizes, reading them as they are needed."""
+        """Return float32 (n, dim) of n float32 inputs of any sizes, drawn one batch at a time."""
         with torch.inference_mode(), _exact_convolutions():
             rows = [self._forward(batch) for batch in _batches(inputs, self.batch)]
         return torch.cat(rows).numpy()
@@ -92,7 +92,7 @@ class Frozen:
         return self._network
 
     def _weights(self) -> str | None:
-        self.recipe()  # refuses if there are no weights
+        self.recipe()  # raises if there are no weights
         return None if self.random_weights else self.weights
 
     def _place(self, network: nn.Module) -> nn.Module:
@@ -112,7 +112,7 @@ class Frozen:
         return torch.bfloat16 if resolve(self.precision, self.device) == "bf16" else torch.float32
 
     def _forward(self, batch: Tensor) -> Tensor:
-        network = self.network  # ahead of the input: it tells what is wrong with the device in words
+        network = self.network  # before the input is moved: its error explains what is wrong with the device
         x = batch.to(self.device, dtype=self._dtype).contiguous(memory_format=self.layout)
         result: Tensor = network(x)
         return result.float().cpu()
@@ -122,7 +122,7 @@ class Frozen:
 
 
 def _batches(inputs: Iterable[Tensor], size: int) -> Iterator[Tensor]:
-    """Yield up to ``size`` neighbours of one shape, stacked."""
+    """Yield stacks of up to ``size`` consecutive inputs of one shape."""
     waiting: list[Tensor] = []
     for x in inputs:
         if waiting and (len(waiting) == size or x.shape != waiting[0].shape):
@@ -134,6 +134,6 @@ def _batches(inputs: Iterable[Tensor], size: int) -> Iterator[Tensor]:
 
 
 def _exact_convolutions() -> contextlib.AbstractContextManager[None]:
-    """Keep CUDA from rounding float32 convolutions to 10 bits, which is its default."""
+    """Keep CUDA from computing float32 convolutions in TF32 (10 bits), its default."""
     flags: Any = torch.backends.cudnn.flags
     return flags(enabled=True, allow_tf32=False)  # type: ignore[no-any-return]

@@ -1,9 +1,9 @@
-"""Take the tensors out of a TorchScript archive without running the program inside it.
+"""Read the tensors of a TorchScript archive without running the program in it.
 
-``torch.jit.load`` links and may run code of the file; ``torch.load(weights_only=True)`` refuses such
-files. Both are avoided: the archive is a zip, its ``data.pkl`` a list of pickle instructions. Here
-these are read one by one and only rebuild dictionaries, lists, numbers and tensors. A class or function
-that is named there is kept as a name and never looked up.
+``torch.jit.load`` may run code of the file, and ``torch.load(weights_only=True)`` refuses such files. Neither
+is used: the archive is a zip file and its ``data.pkl`` a list of pickle instructions. They are interpreted
+one by one here, and only rebuild dictionaries, lists, numbers and tensors. A class or function is kept as
+a name and never looked up.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TYPES = {
 
 @dataclass
 class Named:
-    """Something that the file calls by a name: a class, a function, or what was made with it."""
+    """Something that the file refers to by name: a class, a function, or an object built with it."""
 
     name: str
     state: Any = None
@@ -41,7 +41,7 @@ class Named:
 
 @dataclass
 class _Machine:
-    """Follows pickle instructions. ``storage`` turns a persistent id into a flat tensor."""
+    """Interprets pickle instructions. ``storage`` turns a persistent id into a flat tensor."""
 
     storage: Callable[[tuple[Any, ...]], Tensor]
     stack: list[Any] = field(default_factory=list)
@@ -73,7 +73,7 @@ class _Machine:
         elif (method := getattr(self, f"_{name.lower()}", None)) is not None:
             method()
         else:
-            raise ValueError(f"it holds the instruction {name}, which no file of tensors needs")
+            raise ValueError(f"it contains the instruction {name}, which no file of tensors needs")
 
     def _above_mark(self) -> list[Any]:
         start = self.marks.pop()
@@ -139,7 +139,7 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
 
 
 def _view(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    return storage.as_strided(size, stride, offset)  # out of bounds is an error of torch's
+    return storage.as_strided(size, stride, offset)  # torch raises if it is out of bounds
 
 
 def is_torchscript(archive: zipfile.ZipFile) -> bool:
@@ -156,8 +156,8 @@ def read_torchscript(archive: zipfile.ZipFile) -> dict[str, Tensor]:
     if f"{root}/byteorder" in names and archive.read(f"{root}/byteorder") != b"little":
         raise ValueError("its numbers are big-endian")
 
-    def storage(told: tuple[Any, ...]) -> Tensor:
-        _, kind, key, _, count = told
+    def storage(identity: tuple[Any, ...]) -> Tensor:
+        _, kind, key, _, count = identity
         if key not in storages:
             content = bytearray(archive.read(f"{root}/data/{key}"))
             dtype = _TYPES[kind.name.rsplit(".", 1)[-1]]

@@ -1,8 +1,8 @@
-"""Read the weight files that others made, and say what they are; never run what is in them.
+"""Read weight files that others published, without running any code in them.
 
-Read are safetensors, PyTorch's files of tensors (new and old form, ``weights_only=True``), TorchScript
-archives (their tensors only, see ``torchscript``) and .npz. Whatever a user can get wrong about such
-a file is told as a VadkitError.
+Supported are safetensors, PyTorch's files of tensors (new and old format, ``weights_only=True``), TorchScript
+archives (their tensors only, see ``torchscript``) and .npz. Whatever is wrong with a file is raised as a
+VadkitError.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from vadkit.problems import fail
 State = dict[str, Tensor]
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")  # keys under which checkpoints keep the weights
-SHOWN = 3  # names that a message lists
+SHOWN = 3  # names listed in a message
 
 
 # -- where weights come from -----------------------------------------------------------------------
 def origin(backbone: str, weights: str | None, random_weights: bool) -> dict[str, Any]:
-    """Return the part of a recipe that says which weights: a file's SHA-256, or that they are random.
+    """Return the part of a recipe that identifies the weights: a file's SHA-256, or that they are random.
 
-    Raises VadkitError if there are neither, or the file is not there.
+    Raises VadkitError if there are neither, or the file does not exist.
     """
     if random_weights:
         return {"pretrained": False, "weights": RANDOM}
@@ -41,23 +41,23 @@ def origin(backbone: str, weights: str | None, random_weights: bool) -> dict[str
 
 
 def check_choice(weights: str | None, random_weights: bool) -> None:
-    """Raise ValueError for a constructor that got both a file and the wish for random weights."""
+    """Raise ValueError if both a file and random weights are requested."""
     if weights is not None and random_weights:
-        raise ValueError(f"weights ({weights}) and random_weights are both given; which of them?")
+        raise ValueError(f"weights ({weights}) and random_weights are both given; choose one")
 
 
 def _given(backbone: str, weights: str | None) -> str:
     if weights is None:
         fail(
             f"backbone '{backbone}' has no weights",
-            "give it the file as args: {weights: FILE}; or try things out with args: {random_weights: true}, which "
-            "gives features without meaning and marks the store so for ever",
+            "set args: {weights: FILE}; or, to try things out, args: {random_weights: true}: the features then "
+            "mean nothing, and the store is permanently marked",
         )
     return weights
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file in hex; read anew only if its size or time changed. Raises VadkitError."""
+    """Return the SHA-256 of a file in hex; it is read again only if its size or time changed. Raises VadkitError."""
     try:
         about = Path(path).stat()
         return _sha256(str(path), about.st_size, about.st_mtime_ns)
@@ -76,9 +76,9 @@ def _cannot_read(path: str | Path, error: OSError) -> NoReturn:
 
 # -- reading ---------------------------------------------------------------------------------------
 def read_weights(path: str | Path) -> State:
-    """Return the tensors of a weight file by their names in it, without wrappers such as 'module.'.
+    """Return the tensors of a weight file by name, without prefixes such as 'module.'.
 
-    Raises VadkitError if it is missing, of no known form, damaged, or holds code instead of tensors.
+    Raises VadkitError if it is missing, damaged, of no supported format, or holds code instead of tensors.
     """
     path = Path(path)
     try:
@@ -102,16 +102,16 @@ def read_weights(path: str | Path) -> State:
         OSError,
         zipfile.BadZipFile,
     ) as error:
-        fail(f"the weights {path} are damaged or of no known form: {_first_line(error)}", _FORMS)
+        fail(f"the weights {path} are damaged or of no supported format: {_first_line(error)}", _FORMS)
     state = {name: tensor for name, value in _unwrapped(found).items() if (tensor := _as_tensor(value)) is not None}
     if not state:
-        fail(f"the weights {path} hold no tensors by name", _FORMS)
+        fail(f"the weights {path} hold no named tensors", _FORMS)
     return _without_prefix(state, "module.")
 
 
 _FORMS = (
-    "known are .safetensors, .npz, files written by torch.save(model.state_dict(), FILE), and TorchScript archives; "
-    "write other forms anew as one of these"
+    "supported are .safetensors, .npz, files written by torch.save(model.state_dict(), FILE), and TorchScript "
+    "archives; convert other formats to one of these"
 )
 
 
@@ -131,7 +131,7 @@ def _read(path: Path, head: bytes) -> Any:
             if all(name.endswith(".npy") for name in archive.namelist()):
                 with np.load(path, allow_pickle=False) as arrays:
                     return dict(arrays)
-    elif int.from_bytes(head[:8], "little") < 1 << 28 and head[8:9] == b"{":  # length of a JSON head, and the head
+    elif int.from_bytes(head[:8], "little") < 1 << 28 and head[8:9] == b"{":  # length of a JSON header, then the header
         return _read_safetensors(path)
     return _read_pickled(path)
 
@@ -150,18 +150,18 @@ def _read_pickled(path: Path) -> Any:
     try:
         with torch.serialization.safe_globals(_numpy_globals()):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch lets errors of many kinds through
+    except Exception as error:  # noqa: BLE001 - torch raises errors of many kinds
         named = re.search(r"(?:GLOBAL|class) ['\"]?([\w.]+\.[\w.]+)", str(error))
         if named is None:
             raise ValueError(_first_line(error)) from error
         fail(
             f"the weights {path} hold Python objects ({named[1]}), not only tensors; loading them could run any code",
-            "load it where you trust it and write only the tensors: torch.save(model.state_dict(), FILE)",
+            "load it where you trust it, and save only the tensors: torch.save(model.state_dict(), FILE)",
         )
 
 
 def _numpy_globals() -> list[Any]:
-    """Return what numbers written as numpy arrays need; none of it runs code of the file."""
+    """Return the names that numpy arrays in a file need; none of them runs code of the file."""
     rebuild: Any = np.zeros(0).__reduce__()[0]
     scalar: Any = np.float32(0).__reduce__()[0]
     old = [(rebuild, "numpy.core.multiarray._reconstruct"), (scalar, "numpy.core.multiarray.scalar")]
@@ -203,27 +203,27 @@ def check_names(
     unused: Iterable[str] = (),
     hint: str | None = None,
 ) -> None:
-    """Raise VadkitError unless a file has every wanted tensor at its size, and none that is unknown.
+    """Raise VadkitError unless a file has every expected tensor in its size, and no unknown one.
 
     Args:
         wanted: size by name.
-        unused: beginnings or ends of names that a file may have beside them, such as its classifier.
+        unused: prefixes or suffixes of further names that a file may have, such as its classifier.
     """
     sides = (*unused, "num_batches_tracked")
     missing = [name for name in wanted if name not in state]
-    strange = [n for n in state if n not in wanted and not n.startswith(sides) and not n.endswith(sides)]
-    other = [
+    unlisted = [n for n in state if n not in wanted and not n.startswith(sides) and not n.endswith(sides)]
+    resized = [
         f"{name} is {_size(state[name].shape)}, not {_size(size)}"
         for name, size in wanted.items()
         if name in state and tuple(state[name].shape) != tuple(size)
     ]
-    told = [
+    faults = [
         f"{len(names)} {what} ({_listed(names)})"
-        for what, names in (("missing", missing), ("unknown", strange), ("of another size", other))
+        for what, names in (("missing", missing), ("unknown", unlisted), ("of another size", resized))
         if names
     ]
-    if told:
-        fail(f"the weights {path} are not those of {network}: of its {len(wanted)} tensors " + ", ".join(told), hint)
+    if faults:
+        fail(f"the weights {path} are not those of {network}: of its {len(wanted)} tensors " + ", ".join(faults), hint)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -241,7 +241,7 @@ def fill(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def randomise(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Give a network on the meta device random weights, the same each time, at which activations keep their size.
+    """Give a network on the meta device random weights that are the same each time and keep the scale of activations.
 
     Weights of two or more axes are normal with variance 2 / fan-in (He et al., 2015), others are 1 in
     a norm and 0 elsewhere.

@@ -1,7 +1,7 @@
-"""Which bags make the batch of a step: a pure function of (seed, step), so a run can start anywhere.
+"""Which bags are in the batch of a step: a pure function of (seed, step), so a run can start anywhere.
 
-Every class is an endless sequence, reshuffled each time it has been through. Legend: a bag is one
-crop of a video (or all its crops).
+Every label is an endless sequence that is reshuffled after each pass. Legend: a bag is one crop of a
+video, or all its crops.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 
 
 class EndlessShuffle:
-    """An endless sequence of the numbers below ``count``: shuffled, and shuffled anew at each end.
+    """An endless sequence of the numbers below ``count``, reshuffled after each pass.
 
     Args:
         count: how many numbers, at least 1.
-        seed, stream: sequences of the same seed and different streams are independent.
+        seed, stream: sequences with different streams are independent, even if the seed is the same.
     """
 
     def __init__(self, count: int, seed: int, stream: int) -> None:
@@ -32,7 +32,7 @@ class EndlessShuffle:
 
 
 class Paired:
-    """As many bags of one group as of the other in each step, the first group's in front.
+    """As many bags of one group as of the other in each step, those of the first group first.
 
     An epoch ends when the smaller group cannot fill another batch, as in the authors' code.
     """
@@ -72,5 +72,5 @@ class Unpaired:
 
 
 def share(rows: list[int], rank: int, world_size: int) -> list[int]:
-    """Return the rows of one process: the shares of all ranks, one behind the other, are ``rows``."""
+    """Return the rows of one process: the shares of all ranks, concatenated, are ``rows``."""
     return rows[len(rows) * rank // world_size : len(rows) * (rank + 1) // world_size]

@@ -1,4 +1,4 @@
-"""Training batches: a pure function of (seed, step), filled by threads, the next one while a step runs.
+"""Training batches: a pure function of (seed, step), filled by threads; the next one while a step runs.
 
 Legend: b rows = bags x crops, v bags, t snippets, dim the width of a stream. A bag is one crop of a
 video, or all its crops.
@@ -26,8 +26,8 @@ from vadkit.video import Video, VideoDataset, crop_of
 
 Batch = dict[str, Any]
 Place = tuple[int, int, "Bag", int]  # row of the buffer, row of the whole batch, bag, crop
-NO_CHOICE = np.random.default_rng(0)  # for samplers that draw nothing; to make one takes as long as to open a file
-PART = 8  # crops that a thread takes at once
+NO_CHOICE = np.random.default_rng(0)  # for samplers that draw nothing; creating one takes as long as opening a file
+PART = 8  # crops per task of a thread
 BUFFERS = 3  # the batch in use, the one before it, and the one being filled
 
 
@@ -40,31 +40,31 @@ class Bag:
 
 
 class TrainBatches:
-    """Batches for training. ``batch(step)`` depends on nothing but the arguments given here and ``step``.
+    """Batches for training. ``batch(step)`` depends on the arguments and ``step`` only.
 
     A batch holds every stream as float32 (b, t, dim), ``mask`` bool (b, t), ``labels`` float (v,),
-    ``classes`` long (v,), ``prompts`` float (v, 2, dim) where there are any, and the number ``crops``
-    with b = v * crops. Paired batches have their normal bags in front, but only ``labels`` say so.
+    ``classes`` long (v,), ``prompts`` float (v, 2, dim) if there are any, and the number ``crops``
+    with b = v * crops. In paired batches the normal bags come first; rely on ``labels``, not on the order.
     Streams keep their own snippet counts until the sampler has brought them to training length.
 
-    Its tensors are used again two calls later: ``clone`` what has to live longer.
+    Its tensors are reused two calls later: ``clone`` what is needed longer.
 
     Args:
-        dataset: of kind dataset; its split ``split`` is used.
+        dataset: of kind dataset; ``split`` of it is used.
         sampler: of kind sampler; brings each bag to training length.
         streams: names of the graph's inputs; the first counts the snippets.
-        batch: bags of each label in a step; where not ``paired``, bags in a step.
+        batch: bags of each label in a step; if not ``paired``, bags in a step.
         seed: of the order and of the sampler's choices.
-        sizes: width that the graph wants of each input, to be checked.
+        sizes: the graph's width of each input, to be checked.
         crops: "each" crop is a bag, the "first" is the only one, or "all" are one bag.
         paired: as many normal as abnormal bags in a step.
         prompts: file of class vectors, see ``Prompts``; ``several`` is for videos of several classes.
-        workers: threads that read and sample; 0 works in the caller's thread and reads nothing ahead.
-        rank, world_size: this process's share. The normal parts of all ranks, one behind the other,
-            and then their abnormal parts, are the batch of a single process.
-        pin: put batches into pinned memory, for copies to a GPU.
+        workers: threads that read and sample; with 0 the caller's thread does, and nothing is prefetched.
+        rank, world_size: this process's share. The normal parts of all ranks, concatenated, and then
+            their abnormal parts, are the batch of a single process.
+        pin: use pinned memory, for copies to a GPU.
 
-    Raises VadkitError, with everything found, for features that cannot be used or do not fit.
+    Raises VadkitError, with all problems, for features that cannot be used or do not fit.
     """
 
     def __init__(
@@ -102,23 +102,23 @@ class TrainBatches:
         self._buffers: list[dict[str, Tensor]] = [{} for _ in range(BUFFERS)]
         self._turn = 0
         self._fill = ThreadPoolExecutor(workers, "vadkit-fill") if workers > 1 else None
-        self._ahead_of = ThreadPoolExecutor(1, "vadkit-ahead") if workers > 0 else None
-        self._ahead: tuple[int, Future[Batch]] | None = None
+        self._prefetch = ThreadPoolExecutor(1, "vadkit-prefetch") if workers > 0 else None
+        self._next: tuple[int, Future[Batch]] | None = None
 
     def __len__(self) -> int:
         """Steps of an epoch."""
         return self.order.steps
 
     def batch(self, step: int) -> Batch:
-        """Return the batch of a step, and begin to read the one after it."""
-        result = self._begun(step) or self._make(step, self._next_buffer())
-        if self._ahead_of is not None:
-            self._ahead = step + 1, self._ahead_of.submit(self._make, step + 1, self._next_buffer())
+        """Return the batch of a step, and start to fill the one after it."""
+        result = self._prefetched(step) or self._filled(step, self._next_buffer())
+        if self._prefetch is not None:
+            self._next = step + 1, self._prefetch.submit(self._filled, step + 1, self._next_buffer())
         return result
 
     def close(self) -> None:
         """Stop the threads. ``batch`` cannot be called afterwards."""
-        for pool in (self._ahead_of, self._fill):
+        for pool in (self._prefetch, self._fill):
             if pool is not None:
                 pool.shutdown(wait=True, cancel_futures=True)
 
@@ -135,7 +135,7 @@ class TrainBatches:
             return None
         prompts = Prompts(path, self.dataset, several)
         for video in videos:
-            prompts.of(video)  # raises now, rather than in step 500
+            prompts.of(video)  # raises now rather than in step 500
         return prompts
 
     # -- what is in a batch ----------------------------------------------------------------------
@@ -184,29 +184,29 @@ class TrainBatches:
         half = count // 2
         return [r for part in (rows[:half], rows[half:]) for r in share(part, self.rank, self.world_size)]
 
-    # -- how it is made --------------------------------------------------------------------------
-    def _begun(self, step: int) -> Batch | None:
-        """Return the batch that was begun ahead, if it is the one that is wanted."""
-        if self._ahead is None:
+    # -- how it is filled --------------------------------------------------------------------------
+    def _prefetched(self, step: int) -> Batch | None:
+        """Return the prefetched batch if it is that of ``step``."""
+        if self._next is None:
             return None
-        number, future = self._ahead
-        self._ahead = None
+        number, future = self._next
+        self._next = None
         if number == step:
             return future.result()
         if not future.cancel():
-            future.exception()  # waits: its buffer is free only when it has ended
-        self._turn -= 1  # nobody has seen that buffer, so it is the next one
+            future.exception()  # waits, because its buffer is free only afterwards
+        self._turn -= 1  # that buffer was never returned, so it is used next
         return None
 
     def _next_buffer(self) -> dict[str, Tensor]:
         self._turn += 1
         return self._buffers[self._turn % BUFFERS]
 
-    def _make(self, step: int, buffer: dict[str, Tensor]) -> Batch:
+    def _filled(self, step: int, buffer: dict[str, Tensor]) -> Batch:
         bags = self.rows(step)
         own = self._own(len(bags))
-        # A sampler whose `finish` looks at the whole batch (it cuts to the longest bag) must see it
-        # whole on every rank, or the ranks would differ in t.
+        # A sampler whose `finish` depends on the whole batch (it cuts to the longest bag) needs all of it
+        # on every rank, or the ranks would differ in t.
         whole = self.world_size > 1 and type(self.sampler).finish is not Sampler.finish
         kept = range(len(bags)) if whole else own
         streams, lengths = self._sampled(step, [(row, bags[row]) for row in kept], buffer)
@@ -219,14 +219,14 @@ class TrainBatches:
     def _sampled(
         self, step: int, bags: list[tuple[int, Bag]], buffer: dict[str, Tensor]
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the streams (b, t, dim), which lie in ``buffer``, and the lengths (b)."""
+        """Return the streams (b, t, dim), views of ``buffer``, and the lengths (b)."""
         places = [
             (n * self.crops + i, row, bag, crop)
             for n, (row, bag) in enumerate(bags)
             for i, crop in enumerate(bag.crops)
         ]
         lengths = torch.zeros(len(places), dtype=torch.long)
-        lengths[0] = self._first(buffer, step, len(places), places[0])  # its shapes size the buffer
+        lengths[0] = self._first(buffer, step, len(places), places[0])  # its shapes determine the buffer's
         arrays = {name: buffer[name].numpy() for name in self.streams}
 
         def fill(part: list[Place]) -> None:
@@ -235,13 +235,13 @@ class TrainBatches:
 
         if self._fill is None:
             fill(places[1:])
-        else:  # in parts, because handing over a single crop takes as long as reading it
+        else:  # in parts, because submitting a single crop takes as long as reading it
             parts = [places[start : start + PART] for start in range(1, len(places), PART)]
             list(self._fill.map(fill, parts))
         return {name: buffer[name][: len(places)] for name in self.streams}, lengths
 
     def _first(self, buffer: dict[str, Tensor], step: int, rows: int, place: Place) -> int:
-        """Sample the first crop, and make a buffer of ``rows`` crops like it if there is none."""
+        """Sample the first crop, and allocate a buffer of ``rows`` such crops if there is none."""
         sampled, length = self.sampler.sample(*self._drawn(step, place))
         for name, x in sampled.items():
             shape = (rows, *x.shape)
@@ -261,9 +261,9 @@ class TrainBatches:
         for name, x in sampled.items():
             if x.shape != out[name].shape:
                 fail(
-                    f"the sampler made stream '{name}' of video '{bag.video.name}' {tuple(x.shape)}, "
-                    f"but that of another video {tuple(out[name].shape)}",
-                    hint="a sampler brings every video to one length",
+                    f"the sampler returned stream '{name}' of video '{bag.video.name}' as {tuple(x.shape)}, "
+                    f"but that of another video as {tuple(out[name].shape)}",
+                    hint="a sampler must bring every video to one length",
                 )
             out[name][...] = x
         return length
@@ -271,7 +271,7 @@ class TrainBatches:
     def _drawn(self, step: int, place: Place) -> tuple[dict[str, np.ndarray], np.random.Generator]:
         """Return the streams of a crop, and the source of its random choices."""
         _, row, bag, crop = place
-        # The row in the whole batch, so that a rank draws what a single process would.
+        # Seeded by the row in the whole batch, so that a rank draws what a single process would.
         rng = np.random.default_rng([self.seed, 3, step, row]) if self.sampler.draws else NO_CHOICE
         return {stream: self._read(bag.video, stream, crop) for stream in self.streams}, rng
 

@@ -15,8 +15,8 @@ from vadkit.video import VideoDataset
 def open_dataset(data: Mapping[str, Any], plugins: Plugins | None = None) -> VideoDataset:
     """Return the dataset of a ``data`` section (keys use, args, streams).
 
-    A dataset whose constructor takes ``streams`` is given ``data.streams``, which says what feeds
-    each input of the graph. Raises VadkitError for an unknown component or bad arguments, and
+    A dataset whose constructor takes ``streams`` is given ``data.streams``, the dataset's stream for each
+    input of the graph. Raises VadkitError for an unknown component or bad arguments, and
     whatever the dataset finds wrong with its files.
     """
     args = dict(data.get("args") or {})

@@ -1,4 +1,4 @@
-"""Text vectors of the classes, one row per class, for losses that compare snippets with words."""
+"""Text vectors of the classes, one row per class, for losses that compare snippets with text."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Prompts:
 
     Args:
         path: .npy file of floats (classes, dim), in the order of the data set's classes, normal first.
-        dataset: knows the classes.
-        several: what stands for a video of several classes: the "first" one, as PEL4VAD has it on XD-Violence,
-            or their "mean", as on ShanghaiTech.
+        dataset: its classes are used.
+        several: the vector of a video with several classes: that of the "first" one, as in PEL4VAD on
+            XD-Violence, or their "mean", as on ShanghaiTech.
 
     Raises VadkitError for a file that cannot be used or has another number of classes.
     """
@@ -44,7 +44,7 @@ class Prompts:
             return self.rows[[0, 0]]
         if not video.classes:
             fail(
-                f"video '{video.name}' is abnormal but of no class, so it has no prompt",
+                f"video '{video.name}' is abnormal but has no class, so there is no prompt for it",
                 hint="give its classes in the data set, or train without data.prompts",
             )
         named = video.classes if self.several == "mean" else video.classes[:1]

@@ -1,4 +1,4 @@
-"""Look at every feature file's header before anything is computed: all faults at once, no content read."""
+"""Check the header of every feature file before anything is computed, without reading its content."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vadkit.problems import Problem, VadkitError
 from vadkit.store.align import misaligned, uneven_crops
 from vadkit.video import Video, VideoDataset, shape_of
 
-ENOUGH = 200  # problems after which looking further tells nothing new
+ENOUGH = 200  # problems after which checking stops
 
 
 def check_videos(
@@ -21,9 +21,9 @@ def check_videos(
 
     Args:
         dataset: where the features are.
-        videos: which videos to look at.
+        videos: the videos to check.
         streams: names of the graph's inputs; the first one sets the snippet count.
-        sizes: width that the graph wants of each input.
+        sizes: the graph's width of each input.
 
     Raises VadkitError with a problem for each file that cannot be used, each width that is not the
     graph's, and each video whose streams do not belong together.
@@ -69,8 +69,8 @@ def _shapes(
 
 
 def _once(problems: list[Problem]) -> list[Problem]:
-    """A width that does not fit is wrong in every video; tell it for the first."""
-    told: dict[str, Problem] = {}
+    """A width that does not fit is wrong in every video; keep the problem of the first."""
+    kept: dict[str, Problem] = {}
     for problem in problems:
-        told.setdefault(problem.message.partition(" (video '")[0], problem)
-    return list(told.values())
+        kept.setdefault(problem.message.partition(" (video '")[0], problem)
+    return list(kept.values())

@@ -1,6 +1,6 @@
-"""Take a validation split out of the training videos, the same one every time.
+"""Split validation videos off the training videos, the same ones every time.
 
-Weak supervision has no validation set of its own, and choosing weights on the test set flatters.
+The data sets have no validation split, and selecting weights on the test set inflates the figures.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from vadkit.video import Video, VideoDataset, crop_of, shape_of
 def carve(videos: Sequence[Video], fraction: float, seed: int) -> tuple[list[Video], list[Video]]:
     """Return (train, val): of each main class, ``fraction`` of the videos, and at least one of each label.
 
-    Training keeps at least one of each main class. Which videos depends on their names and the seed,
-    not on their order in the list. Raises VadkitError where a label has fewer than two videos.
+    Training keeps at least one of each main class. The choice depends on names and seed, not on the order
+    of the list. Raises VadkitError if a label has fewer than two videos.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be above 0 and below 1, not {fraction}")
@@ -44,7 +44,7 @@ def _lot(video: Video, seed: int) -> bytes:
 def _at_least_one(videos: list[Video], chosen: set[str], label: int, seed: int) -> set[str]:
     if len(videos) < 2:
         fail(
-            f"a validation split cannot be taken out of the training videos: there "
+            f"no validation split can be taken from the training videos: there "
             f"{'is one' if videos else 'is no'} video with label {label}",
             hint="mark videos as 'val' in the data set, or train with select: last",
         )
@@ -54,7 +54,7 @@ def _at_least_one(videos: list[Video], chosen: set[str], label: int, seed: int) 
 
 
 class Carved:
-    """A dataset whose validation split was taken out of its training split."""
+    """A dataset whose validation split was taken from its training split."""
 
     def __init__(self, dataset: VideoDataset, fraction: float, seed: int) -> None:
         self.dataset = dataset
@@ -90,7 +90,7 @@ class Carved:
 
 
 def with_validation(dataset: VideoDataset, fraction: float, seed: int) -> tuple[VideoDataset, str | None]:
-    """Return a dataset with validation videos, and a sentence for the user if they had to be taken from train."""
+    """Return a dataset with validation videos, and a note for the user if they were taken from train."""
     if dataset.videos("val"):
         return dataset, None
     carved = Carved(dataset, fraction, seed)

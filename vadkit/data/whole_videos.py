@@ -1,4 +1,4 @@
-"""Whole videos, one after the other, for scoring.
+"""Whole videos, one by one, for scoring.
 
 Legend: t snippets (of the first stream), dim the width of a stream.
 """
@@ -23,11 +23,11 @@ def iterate(
     streams: Sequence[str],
     sizes: Mapping[str, int] | None = None,
 ) -> Iterator[tuple[Video, dict[str, Tensor]]]:
-    """Give every video of a split with its streams, float32 (crops, t, dim) each.
+    """Yield every video of a split with its streams, float32 (crops, t, dim) each.
 
-    Streams are cut or filled with zeros to the first one's t, and a single crop is repeated where
+    Streams are cut or filled with zeros to the first one's t, and a single crop is repeated if
     another stream has more. Raises VadkitError if the split has no video, and for a video whose
-    files are faulty, hold NaN or infinity, do not belong together, or are not as wide as ``sizes``.
+    files are faulty, hold NaN or infinity, do not match each other, or are not as wide as ``sizes``.
     """
     videos = dataset.videos(split)
     if not videos:
@@ -53,22 +53,22 @@ def load(
 
 
 def _crops(dataset: VideoDataset, video: Video, stream: str) -> list[np.ndarray]:
-    """Return each crop (t, dim); of files of single crops nothing is read yet."""
+    """Return each crop (t, dim); files with one crop each are only mapped."""
     if not hasattr(dataset, "read_crop"):
         return list(dataset.read(video, stream))
     return [crop_of(dataset, video, stream, crop) for crop in range(shape_of(dataset, video, stream)[0])]
 
 
 def _filled(crops: list[np.ndarray], t: int, what: str) -> Tensor:
-    """Return float32 (crops, t, dim), a copy: the map of a read-only file must not become a tensor."""
-    there = min(t, len(crops[0]))
+    """Return float32 (crops, t, dim), a copy, because a tensor must not share memory with a read-only file."""
+    real = min(t, len(crops[0]))
     filled = torch.empty(len(crops), t, crops[0].shape[1])
     for number, (row, crop) in enumerate(zip(filled.numpy(), crops)):
         if crop.shape != crops[0].shape:
             fail(
-                f"{what}: crop {number} has shape {crop.shape}, but crop 0 {crops[0].shape}",
-                hint="is one of them of another video, or made in another way?",
+                f"{what}: crop {number} has shape {crop.shape}, but crop 0 has {crops[0].shape}",
+                hint="does one of them belong to another video, or to another extraction?",
             )
         check_finite(crop, what)
-        row[:there], row[there:] = as_float32(crop[:there]), 0
+        row[:real], row[real:] = as_float32(crop[:real]), 0
     return filled

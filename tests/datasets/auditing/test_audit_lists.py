@@ -118,7 +118,7 @@ def test_14_names_with_a_stray_mp4(tmp_path: Path) -> None:
     found = intervals(tmp_path, xd_rows(lambda name: ".mp4" if name in STRAY else ""))
     assert len(found) == 14 and {f.video for f in found} == STRAY and {f.kind for f in found} == {"list-name"}
     assert "as 14 videos are named: an exact join loses them" in found[0].what
-    assert found[0].todo == "take '.mp4' off the name"
+    assert found[0].todo == "remove '.mp4' from the name"
 
 
 def test_other_intervals_and_missing_lines(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def test_a_store_of_another_data_set(sound: Path, audit: Audit) -> None:
 def test_crops_that_are_the_same_are_a_note(spoiled: Spoiled, capsys: pytest.CaptureFixture[str]) -> None:
     spoiled.copy(spoiled.file("rgb", TEST, 0), spoiled.file("rgb", TEST, 1))
     assert main(["store", "check", str(spoiled.index)]) == 0
-    assert f"note: {TEST}; stream 'rgb': crop 1 is the same as crop 0" in capsys.readouterr().out
+    assert f"note: {TEST}; stream 'rgb': crop 1 is identical to crop 0" in capsys.readouterr().out
 
 
 def test_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

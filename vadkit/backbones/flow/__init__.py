@@ -1,10 +1,9 @@
-"""Optical flow between neighbouring frames: TV-L1, as published flow features use it, and a fast preview.
+"""Optical flow between consecutive frames: TV-L1, as published flow features use it, and a fast preview.
 
-``optical_flow`` is all that others need. ``settings`` holds the parameters of TV-L1, ``tvl1_numba`` runs it on
+``optical_flow`` is the public function. ``settings`` holds the parameters of TV-L1, ``tvl1_numba`` runs it on
 the CPU (its loops: ``tvl1_loops``), ``tvl1_torch`` on any torch device, ``dis`` is the preview.
 
-A backbone that keeps its flow, from grey frames, in an attribute ``optical_flow`` lets ``vadkit.diff`` try other signs
-and axes on it.
+A backbone with an attribute ``optical_flow``, a function of grey frames, lets ``vadkit.diff`` try other signs and axes.
 """
 
 from __future__ import annotations
@@ -36,16 +35,16 @@ def optical_flow(
     Args:
         frames: uint8 grey frames (f, h, w), f at least 1.
         method: ``tvl1``, or ``dis`` for a preview that is a hundred times faster and differs by about half a pixel.
-        device: where torch computes TV-L1; None and "cpu" take compiled loops on the CPU instead, which are
+        device: where torch computes TV-L1; None and "cpu" use compiled loops on the CPU instead, which are
             faster there. ``dis`` is always computed on the CPU.
-        threads: CPU threads, each with a pair of its own; None takes as many as torch may use, so that a
-            process that was told to keep to one core does. The numbers do not depend on it.
+        threads: CPU threads, one pair of frames each; None is as many as torch may use, so that a process
+            that is limited to one core uses one. The numbers do not depend on it.
         settings: parameters of TV-L1, by default OpenCV's.
 
     Returns: float32 (f - 1, h, w, 2) in pixels, x to the right and then y down, such that the second frame at
     (x + flow) is the first frame at x.
 
-    Raises ValueError for anything else, and for a device that cannot be used here.
+    Raises ValueError for other input, and for a device that cannot be used here.
     """
     import torch
 
@@ -68,7 +67,7 @@ def optical_flow(
 
 
 def _on_cpu(device: str | torch.device) -> bool:
-    """Tell whether ``device`` is a CPU. Raises ValueError, with the cause, if it cannot be used here."""
+    """Return whether ``device`` is a CPU. Raises ValueError, with the cause, if it cannot be used here."""
     import torch
 
     try:
@@ -82,11 +81,11 @@ def _on_cpu(device: str | torch.device) -> bool:
 
 def _check(frames: np.ndarray, method: str, threads: int | None) -> None:
     if method not in get_args(Method):
-        raise ValueError(f"the flow method is '{method}'; there are {' and '.join(get_args(Method))}")
+        raise ValueError(f"the flow method must be {' or '.join(get_args(Method))}, not '{method}'")
     if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.ndim != 3:
-        told = f"{frames.dtype} {frames.shape}" if isinstance(frames, np.ndarray) else type(frames).__name__
-        raise ValueError(f"frames are {told}; they must be a uint8 array (frames, height, width)")
+        found = f"{frames.dtype} {frames.shape}" if isinstance(frames, np.ndarray) else type(frames).__name__
+        raise ValueError(f"frames are {found}; they must be a uint8 array (frames, height, width)")
     if frames.size == 0:
-        raise ValueError(f"frames are {frames.shape}; there must be a frame, and a pixel in it")
+        raise ValueError(f"frames are {frames.shape}; there must be at least one frame and one pixel")
     if threads is not None and threads < 1:
         raise ValueError(f"threads is {threads}; it must be at least 1")

@@ -1,7 +1,7 @@
-"""DIS optical flow: a fast preview, about a hundred times cheaper than TV-L1, and another flow.
+"""DIS optical flow: a fast preview, about a hundred times cheaper than TV-L1 and different from it.
 
 Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016; OpenCV's, medium preset. Features
-made with it are not comparable with published ones, which are TV-L1.
+extracted with it are not comparable with published ones, which are TV-L1.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 
 from vadkit.opencv import load_opencv
 
-SMALLEST_SIDE = 16  # pixels; OpenCV refuses less than 12, and reads wild memory in low wide pictures of less than 16
+SMALLEST_SIDE = 16  # pixels; OpenCV refuses less than 12, and reads out of bounds in low wide pictures of less than 16
 
 
 def dis(frames: np.ndarray, threads: int) -> np.ndarray:
-    """Return the flow between neighbours of uint8 ``frames`` (f, h, w): float32 (f - 1, h, w, 2).
+    """Return the flow between consecutive uint8 ``frames`` (f, h, w): float32 (f - 1, h, w, 2).
 
-    Frames with a side of less than 16 pixels are continued to the right and downwards by their border.
+    Frames with a side of less than 16 pixels are padded to the right and downwards by repeating their border.
     """
     height, width = frames.shape[1:]
     missing = [(0, max(0, SMALLEST_SIDE - side)) for side in (height, width)]

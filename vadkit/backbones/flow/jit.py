@@ -1,4 +1,4 @@
-"""How the loops of this package are compiled by numba, and kept for the next process."""
+"""How the loops of this package are compiled by numba and cached on disk."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numba.core import caching
 
 Function = Callable[..., Any]
 
-# Sums may be reordered (else they are not vectorised), but NaN and infinity cannot come up, and no
-# operation is replaced by a coarser one.
+# Sums may be reordered (else they are not vectorised); NaN and infinity do not occur; no operation is
+# replaced by a less accurate one.
 OPTIONS: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
@@ -23,13 +23,13 @@ OPTIONS: dict[str, Any] = {
 numba_cache: Any = caching.FunctionCache  # numba has no types
 
 
-class Kept(numba_cache):  # type: ignore[misc]
-    """numba's cache on disk, made forgiving: a full disk or a broken file costs a compilation, not the run."""
+class ForgivingCache(numba_cache):  # type: ignore[misc]
+    """numba's cache on disk, in which a full disk or a broken file costs a compilation, not the run."""
 
     def load_overload(self, *arguments: Any) -> Any:
         try:
             return super().load_overload(*arguments)
-        except Exception:  # whatever comes up when a file that was cut off is read
+        except Exception:  # a truncated file raises anything
             with contextlib.suppress(OSError):
                 self.flush()
             return None
@@ -40,9 +40,9 @@ class Kept(numba_cache):  # type: ignore[misc]
 
 
 def jit(function: Function) -> Function:
-    """Compile ``function`` on its first call; the result is kept on disk where there is a place for it."""
+    """Compile ``function`` on its first call; the result is cached on disk if a folder can be written."""
     compiled: Any = njit(**OPTIONS)(function)
-    with contextlib.suppress(RuntimeError):  # numba's word for: no folder can be written to, as in some containers
-        compiled._cache = Kept(function)  # what njit(cache=True) does, with numba's own class
-    made: Function = compiled
-    return made
+    with contextlib.suppress(RuntimeError):  # raised if no folder can be written, as in some containers
+        compiled._cache = ForgivingCache(function)  # what njit(cache=True) does, with numba's own class
+    result: Function = compiled
+    return result

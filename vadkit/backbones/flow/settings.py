@@ -19,8 +19,8 @@ class TvL1Settings:
 
     Attributes:
         tau: step of the dual ascent; at most 0.25 for it to converge.
-        weight: lambda of the paper: how much the images count against a smooth flow.
-        theta: how tightly the two halves of the split problem are coupled.
+        weight: lambda of the paper, the weight of the data term against smoothness.
+        theta: coupling of the two halves of the split problem.
         scales: levels of the pyramid, at most.
         warps: how often the second image is resampled per level.
         epsilon: iterations end when the flow of a level changes by less than this, root mean square, pixels.
@@ -59,7 +59,7 @@ class TvL1Settings:
             raise ValueError(f"median is {self.median}; it must be 1 (none), 3 or 5")
 
     def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
-        """Return the height and width of every level, finest first. There is always the picture itself."""
+        """Return the height and width of every level, finest first; the first is the picture itself."""
         sizes = [(height, width)]
         while len(sizes) < self.scales:
             height, width = round(height * self.step), round(width * self.step)
@@ -84,11 +84,11 @@ class Taps:
 
 
 def taps(old: int, new: int, scale: float) -> Taps:
-    """Return how ``new`` points are read from ``old`` ones that lie ``1 / scale`` apart.
+    """Return how ``new`` points are interpolated from ``old`` ones that are ``1 / scale`` apart.
 
-    Points are the centres of pixels; outside the input its last value counts. No filter goes before:
-    shrinking aliases, as it does in OpenCV. ``scale`` is told apart from the sizes since a level is
-    made with the nominal step, not with the ratio of the rounded sizes.
+    Points are the centres of pixels; outside the input its last value is used. There is no filter, so
+    shrinking aliases, as in OpenCV. ``scale`` does not follow from the sizes, because a level is computed
+    with the nominal step, not with the ratio of the rounded sizes.
     """
     place = (np.arange(new) + 0.5) * scale - 0.5
     low = np.clip(np.floor(place).astype(np.int64), 0, old - 1)

@@ -2,8 +2,8 @@
 
 Legend: ``h`` rows, ``w`` columns; planes are float32 (h, w); ``u`` (2, h, w) is the flow, x then y.
 
-Every loop over a row writes one or two arrays and reads few: the compiler then proves in one cheap
-test that they do not overlap, and uses vector instructions. One loop with all arrays stays scalar.
+Every loop over a row writes one or two arrays and reads few: one cheap test then shows that they do not
+overlap, and the compiler uses vector instructions. A single loop over all arrays stays scalar.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from vadkit.backbones.flow.jit import jit
 Four = tuple[float32, float32, float32, float32]
 Five = tuple[float32, float32, float32, float32, float32]
 
-ZERO, ONE = float32(0), float32(1)  # a bare 1 would be a double, and make all it touches one
+ZERO, ONE = float32(0), float32(1)  # a bare 1 would be a double, and so would every result
 BICUBIC = float32(-0.75)  # OpenCV's; the slope of the kernel at distance 1
 TINY = float32(np.finfo(np.float32).eps)  # squared gradients below this count as this
-EDGE = 4  # zeros around the planes that are resampled: whatever lies further out is read there
+EDGE = 4  # zeros around the planes that are resampled: anything further out is read there
 U1, U2, U3 = np.uint64(1), np.uint64(2), np.uint64(3)  # an unsigned index needs no test for "from the end"
 
 
@@ -30,7 +30,7 @@ def inner_loop(
     u: np.ndarray, p: np.ndarray, gradient: np.ndarray, inverse: np.ndarray, rest: np.ndarray,
     bound: float32, theta: float32, ratio: float32, limit: float32, most: int,
 ) -> bool:  # fmt: skip
-    """Iterate in place until the squared change of the flow is at most ``limit``; say whether that came.
+    """Iterate in place until the squared change of the flow is at most ``limit``; return whether it was reached.
 
     Args:
         u: flow (2, h, w).
@@ -67,7 +67,7 @@ def threshold(
     shift: np.ndarray, rest: np.ndarray, gx: np.ndarray, gy: np.ndarray, inverse: np.ndarray,
     ux: np.ndarray, uy: np.ndarray, bound: float32,
 ) -> None:  # fmt: skip
-    """Write how far along the gradient the data term moves each pixel of a row."""
+    """Write the step of the data term along the gradient, for each pixel of a row."""
     for x in range(shift.size):
         residual = rest[x] + gx[x] * ux[x] + gy[x] * uy[x]
         shift[x] = min(max(-residual * inverse[x], -bound), bound)
@@ -130,7 +130,7 @@ def cubic(part: float32) -> Four:
 
 @jit
 def floor(x: float32) -> np.int32:
-    """Return the whole number below; ``math.floor`` would be a call, and slower than all else here."""
+    """Return the whole number below; ``math.floor`` would be a function call, and the slowest part."""
     whole = np.int32(x)
     return whole - np.int32(whole > x)
 
@@ -153,7 +153,7 @@ def warp(
     planes: np.ndarray, first: np.ndarray, u: np.ndarray,
     gradient: np.ndarray, inverse: np.ndarray, rest: np.ndarray,
 ) -> None:  # fmt: skip
-    """Sample the second image and its gradient where the flow points to; write what a warp keeps fixed.
+    """Sample the second image and its gradient at the places the flow points to; write what is constant within a warp.
 
     Args:
         planes: (3, h + 8, w + 8): second image, its x and y gradient, inside ``EDGE`` zeros.
@@ -247,7 +247,7 @@ def median3(r0: np.ndarray, r1: np.ndarray, r2: np.ndarray, out: np.ndarray) -> 
 
 @jit
 def median5(r0: np.ndarray, r1: np.ndarray, r2: np.ndarray, r3: np.ndarray, r4: np.ndarray, out: np.ndarray) -> None:
-    """Write the medians of one row, without a branch, so that eight are found at once.
+    """Write the medians of one row, without a branch, so that eight are computed at once.
 
     Once columns and then ranks are in order, only the rising diagonal, the largest value just below it and
     the smallest just above it can be the median, and of the diagonal only its middle three.

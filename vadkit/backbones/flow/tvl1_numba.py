@@ -18,9 +18,9 @@ from vadkit.backbones.flow.settings import TvL1Settings, taps
 
 
 def tvl1_numba(frames: np.ndarray, settings: TvL1Settings, threads: int) -> np.ndarray:
-    """Return the flow between neighbours of uint8 ``frames`` (f, h, w): float32 (f - 1, h, w, 2).
+    """Return the flow between consecutive uint8 ``frames`` (f, h, w): float32 (f - 1, h, w, 2).
 
-    A pair is worked on by one thread from beginning to end, so the numbers do not depend on ``threads``.
+    Each pair is computed by one thread, so the numbers do not depend on ``threads``.
     """
     flow = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
 
@@ -49,7 +49,7 @@ def _pair(first: np.ndarray, second: np.ndarray, settings: TvL1Settings) -> np.n
 
 
 def _pyramid(image: np.ndarray, sizes: list[tuple[int, int]], step: float) -> list[np.ndarray]:
-    levels = [np.ascontiguousarray(image, np.float32)]  # another layout would compile all loops anew
+    levels = [np.ascontiguousarray(image, np.float32)]  # another layout would compile all loops again
     for size in sizes[1:]:
         levels.append(_resize(levels[-1], size, (1 / step, 1 / step), 1.0))
     return levels

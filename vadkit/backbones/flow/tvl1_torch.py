@@ -1,8 +1,8 @@
 """TV-L1 optical flow in plain torch, many pairs at once: meant for CUDA, runs on any device.
 
 The same algorithm, settings and pyramid as ``tvl1_numba``. Every pair stops at its own iteration: one that
-has stopped is frozen by a mask on the device, and only every few iterations does the host ask whether all
-have, so that the device never waits.
+has stopped is frozen by a mask on the device. The host checks only every few iterations whether all have
+stopped, so that the device rarely waits.
 
 Legend: ``n`` pairs, ``h`` rows, ``w`` columns; ``u`` (n, 2, h, w) flow, x to the right and y down, pixels.
 """
@@ -20,11 +20,11 @@ from torch import Tensor
 from vadkit.backbones.flow.settings import TvL1Settings, taps
 
 PIXELS = 1 << 23  # of all pairs of one batch together; about 400 bytes each
-ASK_EVERY = 5  # iterations between two questions whether all pairs have stopped
-EDGE = 4  # zeros around planes that are resampled: whatever lies further out is read there
+CHECK_EVERY = 5  # iterations between checks whether all pairs have stopped
+EDGE = 4  # zeros around planes that are resampled: anything further out is read there
 BICUBIC = -0.75  # OpenCV's; the slope of the kernel at distance 1
 TINY = float(np.finfo(np.float32).eps)  # squared gradients below this count as this
-# The shortest networks that put three and five values in order: these pairs, exchanged one after the other.
+# The shortest networks that put three and five values in order: these pairs are exchanged in turn.
 SORT = {
     3: [(0, 1), (1, 2), (0, 1)],
     5: [(0, 1), (3, 4), (2, 4), (2, 3), (0, 3), (0, 2), (1, 4), (1, 3), (1, 2)],
@@ -32,7 +32,7 @@ SORT = {
 
 
 def tvl1_torch(frames: np.ndarray, settings: TvL1Settings, device: str | torch.device) -> np.ndarray:
-    """Return the flow between neighbours of uint8 ``frames`` (f, h, w): float32 (f - 1, h, w, 2)."""
+    """Return the flow between consecutive uint8 ``frames`` (f, h, w): float32 (f - 1, h, w, 2)."""
     flow = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
     batch = max(1, PIXELS // frames[0].size)
     for start in range(0, len(flow), batch):
@@ -44,7 +44,7 @@ def tvl1_torch(frames: np.ndarray, settings: TvL1Settings, device: str | torch.d
 
 @torch.no_grad()
 def tvl1_pairs(frames: Tensor, settings: TvL1Settings) -> Tensor:
-    """Return the flow (n, 2, h, w) between neighbours of ``frames`` (n + 1, h, w) on their device, in one batch."""
+    """Return the flow (n, 2, h, w) between consecutive ``frames`` (n + 1, h, w) on their device, in one batch."""
     sizes = settings.sizes(frames.shape[1], frames.shape[2])
     pyramid = [frames.float()[:, None]]
     for size in sizes[1:]:
@@ -119,7 +119,7 @@ class Duals:
 
 @dataclass(frozen=True)
 class Fixed:
-    """What a warp keeps fixed.
+    """What is constant within a warp.
 
     Attributes:
         gradient: of the resampled second image (n, 2, h, w).
@@ -133,14 +133,14 @@ class Fixed:
 
 
 def _warp(planes: Tensor, first: Tensor, u: Tensor) -> Fixed:
-    """Sample ``planes`` (n, 3, h, w), image and gradient, where the flow points to: bicubic, 0 outside.
+    """Sample ``planes`` (n, 3, h, w), image and gradient, at the places the flow points to: bicubic, 0 outside.
 
-    ``grid_sample`` would lose the last digits of the places; then equal frames would seem to move.
+    ``grid_sample`` would round the places, so that equal frames would seem to move.
     """
-    seen = _sample(F.pad(planes, (EDGE,) * 4), *_places(u[:, 0], 1), *_places(u[:, 1], 0))
-    gradient = seen[:, 1:]
+    sampled = _sample(F.pad(planes, (EDGE,) * 4), *_places(u[:, 0], 1), *_places(u[:, 1], 0))
+    gradient = sampled[:, 1:]
     inverse = (gradient * gradient).sum(1, keepdim=True).clamp_(min=TINY).reciprocal_()
-    rest = seen[:, :1] - (gradient * u).sum(1, keepdim=True) - first
+    rest = sampled[:, :1] - (gradient * u).sum(1, keepdim=True) - first
     return Fixed(gradient, inverse, rest)
 
 
@@ -173,7 +173,7 @@ def _sample(planes: Tensor, left: Tensor, across: list[Tensor], top: Tensor, dow
 
 
 def _inner_loop(u: Tensor, duals: Duals, fixed: Fixed, going: Tensor, settings: TvL1Settings) -> tuple[Tensor, Tensor]:
-    """Iterate until the squared change of every pair is below its limit; return flow and who still goes."""
+    """Iterate until the squared change of every pair is below its limit; return the flow and which pairs go on."""
     limit = settings.epsilon**2 * u.shape[2] * u.shape[3]
     bound = settings.weight * settings.theta
     for i in range(settings.inner):
@@ -183,7 +183,7 @@ def _inner_loop(u: Tensor, duals: Duals, fixed: Fixed, going: Tensor, settings: 
         u = torch.where(going, u + step, u)
         duals.ascend(u, settings.tau / settings.theta, going)
         going = going & (step.square_().sum((1, 2, 3), keepdim=True) > limit)
-        if (i + 1) % ASK_EVERY == 0 and not going.any():
+        if (i + 1) % CHECK_EVERY == 0 and not going.any():
             break
     return u, going
 
@@ -191,8 +191,8 @@ def _inner_loop(u: Tensor, duals: Duals, fixed: Fixed, going: Tensor, settings: 
 def _median(u: Tensor, side: int) -> Tensor:
     """Return the median of ``side`` x ``side`` pixels (3 or 5); the border is repeated.
 
-    Without sorting each window: columns are put in order once for all windows that share them, then
-    ranks across columns. Only the rising diagonal and what touches it can then be the median.
+    Windows are not sorted one by one: columns are sorted once for all windows that share them, then
+    ranks across columns. Only the rising diagonal and its neighbours can then be the median.
     """
     h, w = u.shape[2:]
     r = side // 2

@@ -10,7 +10,7 @@ from vadkit.store.check.finding import Finding
 
 
 def check_content(scanned: Sequence[Scanned]) -> list[Finding]:
-    """Return the same features under two names, and crops that are the same."""
+    """Return features that occur under two names, and identical crops."""
     return [*_duplicates(scanned), *_same_crops(scanned)]
 
 
@@ -31,8 +31,8 @@ def _duplicates(scanned: Sequence[Scanned]) -> Iterator[Finding]:
             across = "test" in splits and splits[0] != splits[1]
             yield Finding(
                 "duplicate-split" if across else "duplicate",
-                f"stream '{stream}' is that of {splits[0]} video {first.video.name} ({first.paths[0]})",
-                "one is a copy under another name: get it again; what was trained on cannot be tested on"
+                f"stream '{stream}' is identical to that of {splits[0]} video {first.video.name} ({first.paths[0]})",
+                "one is a copy under another name: get it again; a training video must not be tested on"
                 if across
                 else "one is a copy under another name: get it again",
                 second.video.name,
@@ -47,8 +47,8 @@ def _same_crops(scanned: Sequence[Scanned]) -> Iterator[Finding]:
             copy, first = copies[0]
             yield Finding(
                 "crops-same",
-                f"stream '{one.stream}': crop {copy} is the same as crop {first}",
-                "were the crops really cut?",
+                f"stream '{one.stream}': crop {copy} is identical to crop {first}",
+                "check whether the crops were really cut",
                 one.video.name,
                 str(one.paths[min(copy, len(one.paths) - 1)]),
                 False,

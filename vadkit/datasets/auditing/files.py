@@ -1,4 +1,4 @@
-"""Missing, broken and left-over files, crops, and lengths against each other and against the video.
+"""Unlisted files, crops, and lengths against each other and against the video.
 
 Legend: t snippets.
 """
@@ -16,18 +16,18 @@ from vadkit.store.check.array_scan import Scanned, by_video
 from vadkit.store.check.finding import Finding
 from vadkit.store.index import Store
 
-NEAR = 1  # snippets by which published streams and lengths of one video differ without harm
+NEAR = 1  # published streams and lengths of one video may differ by this many snippets
 
 
 def check_files(store: Store, scanned: Sequence[Scanned], annotations: Annotations | None) -> list[Finding]:
-    """Return what is wrong with the set of files. ``annotations`` name videos that the store may lack."""
+    """Return what is wrong with the set of files. ``annotations`` list videos that the store may lack."""
     names = {video.name for video in store.videos} | ({*annotations.named()} if annotations is not None else set())
     return [*_extra(store, scanned, names), *_crops(scanned)]
 
 
 def _extra(store: Store, scanned: Sequence[Scanned], known: Container[str]) -> Iterator[Finding]:
-    """Unlisted files in the folders of the store's; faults if they are of no video that is ``known``."""
-    own = {path for one in scanned if one.array is None for path in one.paths}  # others: by the manifest
+    """Unlisted files in the store's folders; faults if they are of no ``known`` video."""
+    own = {path for one in scanned if one.array is None for path in one.paths}  # others are checked by the manifest
     suffixes = {path.suffix for path in own}
     for folder in sorted({path.parent for path in own}):
         if folder == store.root:  # packed streams are next to the index
@@ -55,7 +55,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _crops(scanned: Sequence[Scanned]) -> Iterator[Finding]:
-    """Crops of one video that do not belong together, and videos of other crops than most."""
+    """Crops of one video that do not match, and videos with another number of crops than most."""
     counts: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
     for one in scanned:
         if one.lengths:
@@ -68,7 +68,7 @@ def _crops(scanned: Sequence[Scanned]) -> Iterator[Finding]:
             yield Finding(
                 "length-crops",
                 f"stream '{one.stream}': crop {crop} has {other} snippets, crop 0 has {first}",
-                "one of them is of another video, or has another recipe",
+                "one of them belongs to another video, or has another recipe",
                 one.video.name,
                 str(path),
             )
@@ -113,7 +113,7 @@ def check_lengths(store: Store, scanned: Sequence[Scanned], annotations: Annotat
 
 
 def _segmented(store: Store, scanned: Sequence[Scanned]) -> dict[tuple[str, str], int]:
-    """Return (split, stream) whose files all have the same t although the videos cannot be equally long."""
+    """Return (split, stream) with the same t in all files, although the videos are not equally long."""
     lengths: dict[tuple[str, str], set[int]] = defaultdict(set)
     counts: Counter[tuple[str, str]] = Counter()
     for one in scanned:
@@ -139,8 +139,8 @@ def _against_frames(store: Store, streams: Sequence[Scanned], frames: int | None
         elif frames is not None and not frames // 16 - NEAR <= t * store.snippet_frames / 16 <= -(-frames // 16) + NEAR:
             yield Finding(
                 "length-frames",
-                f"stream '{one.stream}' has {t} snippets, but {frames} frames make {frames // store.snippet_frames}",
-                "it is of another video, was cut off, or is of another frame rate or stride",
+                f"stream '{one.stream}' has {t} snippets, but {frames} frames give {frames // store.snippet_frames}",
+                "it belongs to another video, is incomplete, or has another frame rate or stride",
                 one.video.name,
                 str(one.paths[0]),
             )
@@ -153,7 +153,7 @@ def _between(streams: Sequence[Scanned], longer: Counter[tuple[str, str]]) -> It
             yield Finding(
                 "length-streams",
                 f"stream '{one.stream}' has {own} snippets, '{first.stream}' {t}",
-                "one of them is of another video, was cut off, or has another stride",
+                "one of them belongs to another video, is incomplete, or has another stride",
                 one.video.name,
                 str(one.paths[0]),
             )
@@ -170,7 +170,7 @@ def _after_end(store: Store, streams: Sequence[Scanned]) -> Iterator[Finding]:
             yield Finding(
                 "intervals-outside",
                 f"interval {late[0][0]}-{late[0][1]} begins after the {end} frames of features",
-                "its frames count nowhere: were the features cut off, or are they of another frame rate?",
+                "its frames are not counted: the features are incomplete, or of another frame rate",
                 one.video.name,
                 str(one.paths[0]),
             )
@@ -185,7 +185,7 @@ TOTALS: Mapping[str, Mapping[int, str]] = {
 
 
 def _total(store: Store, scanned: Sequence[Scanned]) -> list[Finding]:
-    """Say how many test frames each stream covers, and whose features have as many."""
+    """Report how many test frames each stream covers, and which published features have as many."""
     notes = []
     known = TOTALS.get(store.data_set or "", {})
     for stream in store.dims if known and store.segments is None else ():

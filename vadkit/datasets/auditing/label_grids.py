@@ -1,4 +1,4 @@
-"""How many labels a video has in somebody's label file: 16 per snippet, but whose snippets?"""
+"""How many labels a video has in a published label file: 16 per snippet of some features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vadkit.datasets.annotations import SNIPPET_FRAMES, Annotated
 
 @dataclass(frozen=True)
 class Grid:
-    """Labels by video name. ``what`` says whose they are; ``own`` is True for the features at hand."""
+    """Labels by video name. ``what`` names the features; ``own`` is True for those of the store."""
 
     what: str
     frames: Mapping[str, int]
@@ -18,16 +18,16 @@ class Grid:
 
     @property
     def total(self) -> int:
-        """All labels together."""
+        """The number of labels of all videos."""
         return sum(self.frames.values())
 
 
 def grids(videos: Sequence[Annotated], snippets: Sequence[Mapping[str, int]]) -> list[Grid]:
-    """Return every grid that is known for all videos, those of the features at hand first.
+    """Return every grid that is known for all videos, those of the store's features first.
 
     Args:
         videos: the test videos.
-        snippets: by video, for each stream of the features at hand. Published code cuts streams to the
+        snippets: by video, for each stream of the store's features. Published code cuts streams to the
             shortest, so that is a grid, too.
     """
     found: list[Grid] = []

@@ -1,4 +1,4 @@
-"""All checks of a store, one after the other."""
+"""Run all checks of a store."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from vadkit.store.index import Store
 
 @dataclass(frozen=True)
 class LabelFiles:
-    """Published label files. ``labels`` is a flat vector of frame labels of the test videos, .npy; of ``lists``, that
-    of the test videos gives its order; ``intervals`` is a text file."""
+    """Published label files. ``labels`` is a flat vector of frame labels of the test videos, .npy, in the order
+    of the list of test videos in ``lists``; ``intervals`` is a text file."""
 
     labels: Path | None = None
     lists: Sequence[Path] = ()
@@ -81,7 +81,7 @@ def check(
 
     Args:
         root: a store, or the index of an import.
-        annotation: the published data set that it should be; None is what the store says.
+        annotation: the published data set to check against; None is the one named in the store.
         content: read all numbers and hash the files; otherwise only headers and lengths.
         videos: also check whether the video files are those that the features were extracted from.
         label_files: published label files to check as well.
@@ -99,7 +99,7 @@ def check(
     result = Checked(verified.root, annotation, verified.bytes, verified.findings)
     if store is None:
         if label_files:
-            fail(f"{root}: label files are checked against a store that can be read", "correct the store first")
+            fail(f"{root}: label files can only be checked if the store can be read", "fix the store first")
         return result
     result.data_set = annotation or store.data_set
     annotations = read_annotations(result.data_set) if result.data_set else None
@@ -135,7 +135,7 @@ def _check_label_files(
 
 
 def _own(store: Store) -> list[Annotated]:
-    """Return the store's own videos as annotated ones. Its intervals are read already."""
+    """Return the store's own videos as annotated ones; the rule of intervals is already applied."""
     return [
         Annotated(video.name, video.split, video.label, video.classes, video.num_frames, None, video.spans)
         for video in store.videos
