@@ -44,7 +44,7 @@ def device() -> str:
 
 @pytest.fixture(scope="session")
 def thorough() -> bool:
-    """Tell whether time matters less than what is found."""
+    """Return whether time matters less than what is found."""
     return THOROUGH
 
 

@@ -71,7 +71,7 @@ def parse_ports(ports: Mapping[str, str]) -> dict[str, Port]:
 
 
 def agrees(shape: Sequence[int], pattern: Pattern, counts: Mapping[str, int]) -> bool:
-    """Tell whether a real shape is what the filled ``pattern`` says, given the counts b, t, v."""
+    """Return whether a real shape is what the filled ``pattern`` says, given the counts b, t, v."""
     if len(shape) != len(pattern.tokens):
         return False
     wanted = [t if isinstance(t, int) else counts.get(t) for t in pattern.tokens]

@@ -71,7 +71,7 @@ class Scorer:
         """Return the scores of one video from its features, by the protocol of ``vadkit.evaluate``.
 
         Scores of crops are averaged after the sigmoid. A stream that is a few rows longer or shorter than the first
-        input is cut, or filled with zeros; a single crop stands for all.
+        input is cut, or filled with zeros; a single crop is used for all.
 
         Args:
             streams: by input name, arrays or tensors (t, width) or (crops, t, width) of any float type.

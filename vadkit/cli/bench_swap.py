@@ -75,7 +75,7 @@ def _suite(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # Suite i
             fail(f"--{name} must be at least {2 if name == 'bags' else 1}, got {value}")
     if args.spec:
         if args.config or args.node or args.components:
-            fail("--spec stands alone: leave out CONFIG, --node and --with", "or leave out --spec")
+            fail("--spec takes no others: leave out CONFIG, --node and --with", "or leave out --spec")
         return from_file(args.spec, args.set, args.seeds)
     if not (args.config and args.node and args.components):
         fail(

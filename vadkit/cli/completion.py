@@ -10,7 +10,7 @@ from typing import Any
 
 
 def is_completing() -> bool:
-    """Tell whether the shell asks for completions."""
+    """Return whether the shell asks for completions."""
     return "_ARGCOMPLETE" in os.environ
 
 

@@ -145,7 +145,7 @@ def _origin(component: Entry) -> str:
 
 
 def _print_lost(plugins: list[Entry]) -> None:
-    """Tell which plugins gave nothing, and why: never skip in silence."""
+    """Print which plugins contributed nothing, and why: nothing is skipped in silence."""
     for plugin in plugins:
         origin = f"{plugin['name']} ({plugin['package']} {plugin['version']}".rstrip() + ")"
         if plugin["error"]:

@@ -72,7 +72,7 @@ def _refuse_taken(name: str) -> None:
 
 
 def class_name(name: str) -> str:
-    """Return the class for a component: tiny_conv -> TinyConv, and never a name that is imported beside it."""
+    """Return the class for a component: tiny_conv -> TinyConv, and never a name that is imported next to it."""
     import vadkit
 
     camel = "".join(part.capitalize() for part in name.split("_"))

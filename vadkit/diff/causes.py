@@ -124,7 +124,7 @@ def find_causes(evidence: Evidence, fields: Fields, modality: Modality | None, s
 
 
 def is_explained(evidence: Evidence) -> bool:
-    """Tell whether the facts explain all of the difference."""
+    """Return whether the facts explain all of the difference."""
     return evidence.numbers is None or evidence.numbers.values.exact
 
 
@@ -294,7 +294,7 @@ def _rate(evidence: Evidence, numbers: Numbers) -> Cause | None:
 
 
 def _is_rate(evidence: Evidence) -> bool:
-    """Tell whether the lengths differ by one ratio, and by more than the end of a video can make."""
+    """Return whether the lengths differ by one ratio, and by more than the end of a video can make."""
     ratio, lengths = evidence.shapes.stretch, list(evidence.shapes.lengths.values())
     alike = all(abs(b - ratio * a) <= 1.5 + LIMIT * a for a, b in lengths)
     return abs(ratio - 1) > LIMIT and alike and max(abs(b - a) for a, b in lengths) >= 2

@@ -172,7 +172,7 @@ def compare_stream(pair: StreamPair, a: Side, b: Side, progress: Progress | None
 
 
 def same_bits(x: np.ndarray, y: np.ndarray) -> bool:
-    """Tell whether two arrays are equal in type, shape and every bit; NaN equals itself, 0 does not equal -0."""
+    """Return whether two arrays are equal in type, shape and every bit; NaN equals itself, 0 does not equal -0."""
     if x.dtype != y.dtype or x.shape != y.shape:
         return False
     kind = f"u{x.dtype.itemsize}"

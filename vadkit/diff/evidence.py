@@ -200,7 +200,7 @@ def _all_rows(blocks: Blocks, side: int) -> np.ndarray:
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Tell for each row (..., dim) whether it is the same to float32's rounding."""
+    """Return for each row (..., dim) whether it is the same to float32's rounding."""
     size = np.maximum(np.linalg.norm(b, axis=-1), 1e-12)
     return np.asarray(np.linalg.norm(a - b, axis=-1) <= SAME_ROW * size)
 

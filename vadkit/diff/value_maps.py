@@ -133,5 +133,5 @@ def _each(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def whole_numbers(x: np.ndarray) -> bool:
-    """Tell whether features are levels 0 to 255, as AudioSet's quantised VGGish features are."""
+    """Return whether features are levels 0 to 255, as AudioSet's quantised VGGish features are."""
     return bool(x.min() >= 0 and x.max() <= 255 and x.max() > 1 and np.array_equal(x, np.round(x)))

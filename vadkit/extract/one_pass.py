@@ -204,7 +204,7 @@ class _Extraction:
         return self._result()
 
     def _is_done(self) -> bool:
-        """Tell whether all snippets that are wanted are complete, with their sound."""
+        """Return whether all snippets that are wanted are complete, with their sound."""
         heard = self.media.audio is None or all(w.count >= self.snippets.count for _, w in self.windows)
         return self.snippets.is_full and heard
 

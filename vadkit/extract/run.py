@@ -159,7 +159,7 @@ def _sort_out(
 
 
 def _is_stored(root: Path, name: str, stream: str, line: Line) -> bool:
-    """Tell whether the array exists and is as long as it should be; ``vadkit store check`` looks closer."""
+    """Return whether the array exists and is as long as it should be; ``vadkit store check`` looks closer."""
     array = line.arrays.get(stream)
     try:
         return array is not None and (root / stream / f"{name}.npy").stat().st_size == array.bytes

@@ -54,7 +54,7 @@ def _arguments(component: type) -> dict[str, Argument]:
 
 
 def check_args(component: Any, args: Mapping[str, Any], title: str, path: Sequence[Any], problems: Problems) -> bool:
-    """Note each argument that the constructor does not take or whose value does not fit; tell whether all are good.
+    """Note each argument that the constructor does not take or whose value does not fit; return whether all are good.
 
     ``title`` is what the config calls the component, ``path`` where its ``args`` are.
     """

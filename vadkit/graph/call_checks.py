@@ -24,7 +24,7 @@ def check_call(
     Args:
         patterns: shape of each stream, as (b, t, width), in the order of positional arguments.
         positional, named: what the model was called with.
-        weights: of the model; the first tells its type and device.
+        weights: of the model; the first decides its type and device.
 
     Raises VadkitError for an unknown stream, a wrong width or shape, no rows, and NaN or infinity. What a compiler
     or an exporter traces is passed on as it is.
@@ -69,7 +69,7 @@ def _is_traced() -> bool:
 
 
 def _is_symbolic(value: Any) -> bool:
-    """Tell whether a value holds no numbers: a meta or fake tensor, or what torch.fx traces."""
+    """Return whether a value holds no numbers: a meta or fake tensor, or what torch.fx traces."""
     fake = type(value).__name__ in ("FakeTensor", "FunctionalTensor", "Proxy")
     return fake or (isinstance(value, Tensor) and value.device.type == "meta")
 

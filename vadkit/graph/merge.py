@@ -28,7 +28,7 @@ class Log:
 
 
 def inside_args(path: Path) -> bool:
-    """Tell whether the path leads into the arguments of a component. A node may be called args."""
+    """Return whether the path leads into the arguments of a component. A node may be called args."""
     return "args" in path[2 if path[:1] in (("nodes",), ("losses",), ("inputs",)) else 1 :]
 
 

@@ -292,7 +292,7 @@ def _words(port: Port, wires: list[tuple[str, Value]]) -> list[tuple[str, list[A
 
 
 def _same_counts(port: Pattern, value: Pattern) -> bool:
-    """Tell whether two patterns have the same rank, the same counts, and equal fixed numbers."""
+    """Return whether two patterns have the same rank, the same counts, and equal fixed numbers."""
     if len(port.tokens) != len(value.tokens):
         return False
     for p, v in zip(port.tokens, value.tokens):

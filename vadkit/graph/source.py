@@ -1,6 +1,6 @@
 """A config after reading: plain data, and a separate table of where each value is written.
 
-The table is keyed by path, so that no special classes leak into whoever uses the data, and a
+The table is keyed by path, so that no special classes leak into the code that uses the data, and a
 value inherited from another file still points into that file.
 """
 

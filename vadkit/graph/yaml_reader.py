@@ -301,7 +301,7 @@ def resolve(text: str) -> Scalar:
 
 
 def in_64_bits(number: int) -> bool:
-    """Tell whether a whole number fits 64 bits."""
+    """Return whether a whole number fits 64 bits."""
     return -(2**63) <= number < 2**63
 
 

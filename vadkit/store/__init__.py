@@ -1,4 +1,4 @@
-"""The feature store, a folder on disk: whoever fills it, and whoever reads it.
+"""The feature store, a folder on disk, independent of what fills or reads it.
 
 Dataset plugins build on what is named here; loaded when first used, so that importing is cheap.
 """

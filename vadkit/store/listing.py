@@ -1,6 +1,6 @@
 """videos.json of a store that is being extracted: what is known of the videos whose features are finished.
 
-Names, labels and intervals come from whoever starts an extraction, numbers of frames from the extraction. What
+Names, labels and intervals come from the caller of an extraction, numbers of frames from the extraction. What
 was written into the file by hand stays, unless a later extraction gives another value for it.
 """
 

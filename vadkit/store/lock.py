@@ -1,7 +1,7 @@
 """Who may write to a store: each process locks its share of the videos, by a range of bytes of STORE/.lock.
 
 The ranges represent the videos in a fixed order, so that two shares which have a video in common have
-bytes in common, and the second process is refused. Byte 0 is held while the manifest is written. Whoever holds
+bytes in common, and the second process is refused. Byte 0 is held while the manifest is written. A process that holds
 everything is alone. The system releases the locks of a process that ends, however it ends.
 """
 

@@ -7,7 +7,7 @@ LONGEST = 240  # bytes; a file system takes 255, and suffixes are added
 
 
 def is_plain_name(name: object) -> bool:
-    """Tell whether ``name`` is a file name that cannot leave its folder or hide in it."""
+    """Return whether ``name`` is a file name that cannot leave its folder or hide in it."""
     if not isinstance(name, str) or not name or name.startswith("."):
         return False
     if len(name.encode(errors="surrogatepass")) > LONGEST:

@@ -107,7 +107,7 @@ class _Pack:
         return self.rows * self.dim * self.dtype.itemsize
 
     def is_up_to_date(self) -> bool:
-        """Tell whether it was packed before, completely and from the same files."""
+        """Return whether it was packed before, completely and from the same files."""
         try:
             Packed(self.path, self.dim).check(self.store.recipes[self.stream], self._paths_of())
         except VadkitError:

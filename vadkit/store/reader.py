@@ -127,7 +127,7 @@ class StoredFeatures:
         return max(crops, len(paths)), t, dim
 
     def is_packed(self, stream: str) -> bool:
-        """Tell whether the stream is read from its pack."""
+        """Return whether the stream is read from its pack."""
         return stream in self._packed
 
     def missing(self, video: Video, stream: str) -> list[Path]:
@@ -146,7 +146,7 @@ class StoredFeatures:
         return self._listed[folder]
 
     def is_elsewhere(self, stream: str, videos: Iterable[Video]) -> bool:
-        """Tell whether the stream of these videos is outside of the store's own folder of it."""
+        """Return whether the stream of these videos is outside of the store's own folder of it."""
         return stream in self._packed or any(stream in video.files for video in videos)
 
 

@@ -45,7 +45,7 @@ def takes_flat_arguments(subject: Subject) -> None:
     """its constructor takes at most 8 flat, annotated, keyword-only arguments"""
     parameters = list(inspect.signature(subject.cls.__init__).parameters.values())[1:]
     if len(parameters) > MOST_ARGUMENTS:
-        raise Broken(f"it takes {len(parameters)} arguments; hard-code those that nobody changes")
+        raise Broken(f"it takes {len(parameters)} arguments; hard-code those that need no knob")
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             if subject.cls.__init__ is object.__init__ or subject.cls.__init__ is torch.nn.Module.__init__:
@@ -93,7 +93,7 @@ def declares_ports(subject: Subject) -> None:
 
 
 def _same_form(found: Pattern, wanted: Pattern) -> bool:
-    """Tell whether two patterns differ in nothing but the names of sizes."""
+    """Return whether two patterns differ in nothing but the names of sizes."""
 
     def form(pattern: Pattern) -> list[Any]:
         return ["size" if token in pattern.words else token for token in pattern.tokens]

@@ -76,7 +76,7 @@ def shape_of(module: Any, pattern: Pattern, counts: Mapping[str, int], stream: i
 
 
 def feedable(module: Any, port: Port) -> bool:
-    """Tell whether the module, as built, has a size for every word of a port."""
+    """Return whether the module, as built, has a size for every word of a port."""
     return port.name in BATCH_PORTS or all(size_of(module, word) is not None for word in port.pattern.words)
 
 
@@ -165,7 +165,7 @@ def pick_videos(module: Any, inputs: Inputs, videos: Sequence[int], crops: int =
 
 
 def has_time(module: Any, name: str) -> bool:
-    """Tell whether a port has the shape (b, t, ...)."""
+    """Return whether a port has the shape (b, t, ...)."""
     return parse_ports(module.inputs)[name].pattern.tokens[:2] == ("b", "t")
 
 

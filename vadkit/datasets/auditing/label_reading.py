@@ -74,7 +74,7 @@ def vector(video: Annotated, rule: Intervals, frames: int) -> np.ndarray:
 
 
 def agrees(labels: np.ndarray, video: Annotated, rule: Intervals) -> bool:
-    """Tell whether the labels of one video are those of its intervals. Labels after its last frame do not count:
+    """Return whether the labels of one video are those of its intervals. Labels after its last frame do not count:
     a filled-up last snippet repeats the last label in some files."""
     real = len(labels) if video.frames is None else min(len(labels), video.frames)
     return bool(np.array_equal(labels[:real], vector(video, rule, real)))

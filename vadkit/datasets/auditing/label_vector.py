@@ -110,7 +110,7 @@ def _more(difference: int) -> str:
 
 
 def _is_longer(labels: np.ndarray, reading: Reading, tried: Sequence[Grid]) -> bool:
-    """Tell whether the vector is as long as others' by chance: on the features' own snippets more videos agree."""
+    """Return whether the vector is as long as others' by chance: on the features' own snippets more videos agree."""
     own = [grid for grid in tried if grid.own]
     if reading.grid.own or not own or reading.agree == sum(video.label for video in reading.videos):
         return False

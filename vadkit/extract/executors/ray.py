@@ -45,7 +45,7 @@ def _ray() -> Any:
 
 
 def _connect(workers: int) -> bool:
-    """Connect to the cluster, or start one of this machine; tell whether there was none before."""
+    """Connect to the cluster, or start one of this machine; return whether there was none before."""
     ray = _ray()
     if ray.is_initialized():
         return False
@@ -77,7 +77,7 @@ class _Actor:
         return self.work(item)
 
 
-BEGIN = object()  # stands for an item while an actor loads its networks
+BEGIN = object()  # takes the place of an item while an actor loads its networks
 
 
 class _Pool:

@@ -152,7 +152,7 @@ def _scan_file(stored: StoredFeatures, found: Scanned, path: Path, crop: int | N
 
 
 def _exists(found: Scanned, path: Path) -> bool:
-    """Tell whether there is a file of the length that the manifest says; add a finding if not."""
+    """Return whether there is a file of the length that the manifest says; add a finding if not."""
     array = found.array
     try:
         size = path.stat().st_size
