@@ -66,7 +66,7 @@ def _stray(path: Path, named: Sequence[tuple[int, str, str]]) -> Iterator[Findin
             "list-name",
             f"line {number} names it with a stray '{suffix}', as {len(carrying)} videos are named: an "
             "exact join loses them",
-            f"take '{suffix}' off the name",
+            f"remove '{suffix}' from the name",
             name,
             str(path),
         )
