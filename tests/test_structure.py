@@ -288,3 +288,22 @@ def test_no_star_imports_and_no_catch_all_files() -> None:
     ]
     assert not stars
     assert not {"utils", "helpers", "common", "misc"} & {path.stem for path in [*CORE, *PLUGINS]}
+
+
+def all_imports_of(path: Path) -> Iterator[str]:
+    """Yield the modules of vadkit that a file imports, at any depth, and those for type checkers, too."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield node.module
+
+
+def test_files_do_not_import_in_a_circle() -> None:
+    """Not even for type checkers. Packages are left out: they name what is below them, and load it when it is used."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in CORE if path.stem != "__init__"}
+    links = {name: {found for found in all_imports_of(path) if found in names} for name, path in names.items()}
+    while ends := {name for name, used in links.items() if not used & links.keys()}:
+        links = {name: used for name, used in links.items() if name not in ends}
+    assert not links, {name: used & links.keys() for name, used in links.items()}

@@ -15,8 +15,9 @@ from planted import pictures, planted
 from vadkit.backbones import flow as flows
 from vadkit.diff import trial as trials
 from vadkit.diff.compare import compare
+from vadkit.diff.comparison import Trial
 from vadkit.diff.replay import Footage, Replay, rebuild
-from vadkit.diff.trial import Trial, explain
+from vadkit.diff.trial import explain
 from vadkit.extract.one_pass import extract_video
 from vadkit.extract.snippets import Clock
 from vadkit.kinds import Backbone

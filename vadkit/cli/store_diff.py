@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING
 from vadkit.problems import VadkitError, fail
 
 if TYPE_CHECKING:
-    from vadkit.diff.compare import Comparison, StreamComparison
+    from vadkit.diff.comparison import Comparison, Outcome, StreamComparison, Trial
     from vadkit.diff.evidence import Evidence
     from vadkit.diff.sides import Side
-    from vadkit.diff.trial import Outcome, Trial
 
 NAMES = 5  # videos that are listed by name
 CAUSES = 8

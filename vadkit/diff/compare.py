@@ -7,105 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vadkit.diff.causes import Cause, differing, find_causes, is_explained, modality_of
-from vadkit.diff.evidence import Arrays, Evidence, enough, gather
+from vadkit.diff.causes import Cause, differing, find_causes, modality_of
+from vadkit.diff.comparison import Comparison, StreamComparison
+from vadkit.diff.evidence import Arrays, enough, gather
 from vadkit.diff.sides import Side, StreamPair, open_side, pair_streams
 from vadkit.problems import VadkitError
 
-if TYPE_CHECKING:  # it needs torch
-    from vadkit.diff.trial import Trial
-
 Progress = Callable[[str, int, int], None]  # stream, videos done, videos in all
-
-
-@dataclass
-class StreamComparison:
-    """How one stream differs.
-
-    Attributes:
-        a, b: names of the stream in A and in B.
-        videos: how many both sides have, of which ``equal`` are equal bit for bit; ``differ`` names the others.
-        unreadable: errors of files that cannot be compared.
-        only_a, only_b: videos that the other side lacks.
-        evidence: what the differing videos' numbers say; None if all are equal or unreadable.
-        causes: why, surest first. ``other_fields`` of the recipes differ, too, without effect.
-        recipe_fields: all in which the recipes differ; ``recipes``: whether each side has one.
-        trial: what was tried on a video, if one was given, by the recipe of ``maker``, A or B; ``not_tried`` says why
-            it could not be.
-    """
-
-    a: str
-    b: str
-    videos: int
-    equal: int
-    differ: list[str]
-    unreadable: list[str]
-    only_a: tuple[str, ...]
-    only_b: tuple[str, ...]
-    evidence: Evidence | None
-    causes: list[Cause]
-    recipe_fields: dict[str, tuple[Any, Any]]
-    other_fields: list[str]
-    recipes: tuple[bool, bool]
-    trial: Trial | None = None
-    maker: str = "A"
-    not_tried: str | None = None
-
-    @property
-    def title(self) -> str:
-        return self.a if self.a == self.b else f"{self.a} of A, {self.b} of B"
-
-    @property
-    def is_explained(self) -> bool:
-        """The numbers alone explain all of the difference."""
-        return self.evidence is None or is_explained(self.evidence)
-
-    @property
-    def is_equal(self) -> bool:
-        """Nothing differs at all."""
-        lacking = self.unreadable or self.only_a or self.only_b or self.recipe_fields
-        return self.equal == self.videos and not lacking
-
-
-@dataclass
-class Comparison:
-    """What ``compare`` found. ``alone_a`` and ``alone_b`` are streams that the other side lacks."""
-
-    a: Path
-    b: Path
-    streams: list[StreamComparison]
-    alone_a: list[str] = field(default_factory=list)
-    alone_b: list[str] = field(default_factory=list)
-
-    @property
-    def is_equal(self) -> bool:
-        return all(stream.is_equal for stream in self.streams) and not self.alone_a and not self.alone_b
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        streams = [{**_plain(asdict(stream)), "is_equal": stream.is_equal} for stream in self.streams]
-        return {
-            "a": str(self.a),
-            "b": str(self.b),
-            "is_equal": self.is_equal,
-            "streams": streams,
-            "only_a": self.alone_a,
-            "only_b": self.alone_b,
-        }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def compare(

@@ -8,7 +8,7 @@ Legend: k crops, s snippets, dim the width of the stream.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from vadkit.datasets.importing.file_names import read_name
 from vadkit.diff.causes import Cause
-from vadkit.diff.compare import StreamComparison
+from vadkit.diff.comparison import Outcome, StreamComparison, Trial
 from vadkit.diff.hypotheses import Hypothesis, hypotheses, starts, together, with_argument
 from vadkit.diff.replay import Footage, Replay, rebuild
 from vadkit.diff.sides import Side
@@ -26,64 +26,12 @@ from vadkit.problems import VadkitError, fail, nearest
 
 ROWS = 6  # snippets extracted for each hypothesis ...
 BYTES = 400 << 20  # ... unless their frames are larger than this
-GIVES = 0.99  # of the difference, that a change must explain to be said to give B, where none gives it exactly
 PART = 0.15  # ... to be worth trying with others on top
 EXACT = 1e-5  # a change gives B exactly if it leaves less than this part of the largest number ...
 ELSEWHERE = 1e-3  # ... or, for features extracted on another machine, twice what A's own are off by, if that is less
 
 Recipe = Mapping[str, Any]
 Progress = Callable[[str], None]  # what is being tried
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How well one hypothesis gives B.
-
-    Attributes:
-        field, text: of the hypothesis.
-        explained: share of the difference between B and A that it explains; 1 all of it, below 0 if it leads farther
-            away. None if it could not be tried, or changes nothing.
-        cosine: mean over rows of what it gives and B; None likewise.
-        exact: it gives B to within rounding.
-        note: why it was not tried, or that it changes nothing here.
-        same_as: others that give the same features, so that these cannot be distinguished.
-    """
-
-    field: str
-    text: str
-    explained: float | None = None
-    cosine: float | None = None
-    exact: bool = False
-    note: str = ""
-    same_as: tuple[str, ...] = ()
-
-    @property
-    def gives_b(self) -> bool:
-        return self.exact or (self.explained is not None and self.explained >= GIVES)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What was tried on a video.
-
-    Attributes:
-        video: its name; ``rows`` are those compared, first and one past the last.
-        again: largest difference of A and A extracted again, as a part of A's largest number: whether the file, the
-            recipe and this machine give A at all. ``again_b`` is the same for B.
-        outcomes: best first, then those that could not be tried.
-    """
-
-    video: str
-    rows: tuple[int, int]
-    again: float
-    again_b: float
-    outcomes: list[Outcome]
-
-    @property
-    def giving(self) -> list[Outcome]:
-        """The outcomes that give B: those that do so exactly, or else those that come close."""
-        exact = [outcome for outcome in self.outcomes if outcome.exact]
-        return exact or [outcome for outcome in self.outcomes if outcome.gives_b]
 
 
 # -- into the comparison -----------------------------------------------------------------------------------
