@@ -24,7 +24,7 @@ def test_every_component_has_a_line(capsys: Captured) -> None:
     names = [name for kind in KINDS for name in load_plugins().components.names(kind)]
     assert [line.split()[1] for line in lines[1:]] == names
     tca = next(line for line in lines if line.startswith("temporal") and line.split()[1] == "tca")
-    assert "Add to every snippet" in tca and tca.endswith("code")
+    assert "Add one attention head's" in tca and tca.endswith("code")
 
 
 def test_one_kind(capsys: Captured) -> None:

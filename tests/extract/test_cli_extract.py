@@ -139,7 +139,7 @@ def test_random_weights_are_marked(folder: Path) -> None:
     assert run(folder, str(folder / "in/a.mkv"), *arguments) == 0
     recipe = read_store(folder / "store").recipes["rgb"]
     assert recipe["weights"] == "random" and recipe["pretrained"] is False
-    dataset = load_plugins().components.find("feature_store")(str(folder / "store"))
+    dataset = load_plugins().components.find("feature_store")(root=str(folder / "store"))
     assert any("networks with random weights" in text for text in dataset.warnings)
     assert np.load(folder / "store/rgb/a.npy").shape == (2, 512)
 

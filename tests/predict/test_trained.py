@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_predict_scores_a_video_as_evaluation_does(folder: Path) -> None:
     plugins = load_plugins()
     model = vadkit.load(folder / "run" / "model.safetensors")
-    dataset = plugins.components.find("feature_store")(str(folder / "store"))
+    dataset = plugins.components.find("feature_store")(root=str(folder / "store"))
     measured = evaluate_as_configured(model, dataset, model.spec["eval"], plugins=plugins, device="cpu").scores
     predict([folder / "clip4.mp4", folder / "clip5.mp4"], folder / "run" / "model.safetensors", folder / "out")
     for name in ("clip4", "clip5"):

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Crop",
     "Frozen",
-    "FrozenPictures",
     "Order",
     "Pair",
     "Precision",
