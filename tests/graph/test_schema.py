@@ -169,7 +169,8 @@ def test_defaults_are_not_shared():
 @pytest.mark.parametrize(
     "path, shown",
     [
-        ("train.seed", ("train.seed", "a whole number of 0 or more", "0", "random seed of weights, order of videos and noise")),
+        ("train.seed",
+         ("train.seed", "a whole number of 0 or more", "0", "random seed of weights, order of videos and noise")),
         ("train.optimizer.lr", ("train.optimizer.lr", "a number above 0", "0.0001", "learning rate")),
         ("nodes.context.detach",
          ("nodes.NAME.detach", "true or false", "false", "stop gradients at the outputs of the node")),
