@@ -21,6 +21,7 @@ Captured = pytest.CaptureFixture[str]
         (["tran"], "vadkit: there is no verb 'tran'\n  hint: did you mean 'train'?\n"),
         (["--foo"], "vadkit: there is no verb '--foo'\n  hint: see 'vadkit --help'\n"),
         (["train"], "vadkit: the following arguments are required: CONFIG, --out\n  hint: see 'vadkit train --help'\n"),
+        (["store"], "vadkit: the following arguments are required: VERB\n  hint: see 'vadkit store --help'\n"),
         (["train", "x", "--ouut=y"], "vadkit: train has no option --ouut\n  hint: did you mean --out?\n"),
         (
             ["bench", "swap", "x", "--sets", "a=1"],

@@ -120,7 +120,7 @@ def test_nothing_is_overwritten(here: Path, capsys: Captured) -> None:
     (here / "link").symlink_to("nowhere")
     for out in ("full", "file", "link"):
         assert main(["new-plugin", "fresh", "--out", out]) == 2
-        assert f"'{out}' is already there, and nothing is overwritten" in capsys.readouterr().err
+        assert f"'{out}' already exists, and nothing is overwritten" in capsys.readouterr().err
     assert files_in(here) == {"full/mine.txt", "file"}
 
 

@@ -13,7 +13,7 @@ from vadkit.problems import fail
 if TYPE_CHECKING:  # command lines are parsed before torch is needed
     import torch
 
-HINT = "auto takes a GPU if there is one; cpu, cuda and cuda:N choose"
+HINT = "auto takes a GPU if there is one; cpu, cuda or cuda:N choose one"
 
 
 def choose_device(name: str, index: int | None = None) -> torch.device:

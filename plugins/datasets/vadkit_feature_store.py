@@ -141,8 +141,8 @@ class FeatureStore(Dataset):
     def _warn_of_unlisted(self, stream: str, names: list[str]) -> None:
         if not names:
             return
-        count = "1 unlisted feature file" if len(names) == 1 else f"{len(names)} unlisted feature files"
-        text = f"{self.root / stream}: {count}, not in videos.json; the first is '{names[0]}.npy'"
+        count = "1 feature file is" if len(names) == 1 else f"{len(names)} feature files are"
+        text = f"{self.root / stream}: {count} not listed in videos.json; the first is '{names[0]}.npy'"
         if text not in self.warnings:
             self.warnings.append(text)
 

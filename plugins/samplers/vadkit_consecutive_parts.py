@@ -13,7 +13,7 @@ from vadkit import Sampler, hookimpl
 
 
 class ConsecutiveParts(Sampler):
-    """Take ``parts`` runs of ``run`` consecutive snippets, evenly spread and shifted together at random.
+    """Take short runs of consecutive snippets, evenly spread over a video and shifted together at random.
 
     Run i begins at floor(linspace(0, t - run, parts + 1))[i] + offset, for one offset drawn from 0 to
     (t - run) // (parts + 1) - 1; so the last stretch of a video is never used, and runs of a short video

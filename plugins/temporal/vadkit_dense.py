@@ -17,7 +17,7 @@ from vadkit.layers import Activation, initialise, nonlinearity
 
 
 class Dense(Temporal):
-    """Apply a linear layer, an activation and dropout; a skip may join before the activation or at the end.
+    """Apply a linear layer, an activation and dropout; a skip connection may join before the activation or at the end.
 
     Args:
         in_dim: width of the snippets.

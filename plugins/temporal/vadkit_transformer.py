@@ -17,7 +17,7 @@ from vadkit.layers import initialise, padding_bias, sinusoid
 
 
 class Transformer(Temporal):
-    """Add sine and cosine positions, then apply ``depth`` pre-norm layers of attention and feed-forward.
+    """Add sine and cosine positions, then apply pre-norm layers of attention and feed-forward.
 
     A head is in_dim // heads wide (at least 1), so any width works. No final norm.
 

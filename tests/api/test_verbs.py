@@ -67,7 +67,7 @@ def test_set_is_one_change_or_a_list(change: str | list[str]) -> None:
         (lambda: vadkit.build(GRAPH, without=[None]), "without is"),
         (lambda: vadkit.load(None), "path is None; it must be the path of a file"),
         (lambda: vadkit.train(GRAPH, out="", progress=None), "out is ''; it must be the path of a folder"),
-        (lambda: vadkit.train(GRAPH, out="x", resume=True, overwrite=True), "exclude each other"),
+        (lambda: vadkit.train(GRAPH, out="x", resume=True, overwrite=True), "cannot be combined"),
         (lambda: vadkit.train(GRAPH, out="x", progress="yes"), "progress is 'yes'"),
         (lambda: vadkit.evaluate("x", split="tset"), "no split 'tset'\n  hint: did you mean 'test'"),
         (lambda: vadkit.predict(None, model="x"), "videos is None"),

@@ -204,7 +204,7 @@ def test_names_that_do_not_fit_are_told_together():
     with pytest.raises(VadkitError) as error:
         check_names({**STATE, "bn.num_batches_tracked": torch.tensor(0)}, wanted, "FILE", "Net", hint="what to do")
     assert str(error.value).splitlines() == [
-        "the weights FILE are not those of Net: of its 3 tensors 1 missing (b.weight), 1 unknown (steps), "
+        "the weights FILE are not those of Net (3 tensors): 1 missing (b.weight), 1 unknown (steps), "
         "1 of another size (a.bias is 2, not 3)",
         "  hint: what to do",
     ]

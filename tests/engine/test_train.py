@@ -264,7 +264,7 @@ def test_the_command_prints_the_figures_and_shows_losses_and_rate(arguments, tmp
     ("more", "says"),
     [
         (["--device", "gpu"], "device gpu cannot be used here"),
-        (["--resume", "--overwrite"], "exclude each other"),
+        (["--resume", "--overwrite"], "cannot be combined"),
         (["--set", "train.precision=fp16"], "fp16 needs a CUDA device"),
         (["--set", "train.optimizer.lr=0"], "train.optimizer.lr must be a number above 0"),
         (["--set", "data.args.root=/no/such/folder"], "/no/such/folder"),

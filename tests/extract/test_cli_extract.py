@@ -161,7 +161,7 @@ def test_random_weights_are_marked(folder: Path) -> None:
         (["IN", *TWO, "--fps", "-1"], "fps is -1.0; it must be above 0 and at most 1000"),
         (["IN", *TWO, "--workers", "-1"], "workers is -1; it must be at least 0"),
         (["IN", *TWO, "--executor", "spark"], "there is no executor 'spark'"),
-        (["IN", *TWO, "--labels", "xd_violence"], "xd_violence has labels for none of the 2 videos; the first is 'a'"),
+        (["IN", *TWO, "--labels", "xd_violence"], "xd_violence labels no video of this store; the first is 'a'"),
         (["IN", "--config", "seed_ucf_rgb"], "seed_ucf_rgb: input 'rgb' is a shape (b t 1024), not a backbone"),
         (["--list", "none.csv", *TWO], "none.csv: cannot be read: no such file or directory"),
     ],

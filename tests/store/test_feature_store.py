@@ -88,7 +88,7 @@ def test_an_abnormal_test_video_without_spans_is_reported_and_kept(store: Path, 
 def test_files_without_a_video_are_reported(store: Path, dataset: FeatureStore) -> None:
     np.save(store / "clip" / "stray.npy", np.zeros((3, 8), np.float32))
     dataset.videos("train")
-    assert dataset.warnings == [f"{store}/clip: 1 unlisted feature file, not in videos.json; the first is 'stray.npy'"]
+    assert dataset.warnings == [f"{store}/clip: 1 feature file is not listed in videos.json; the first is 'stray.npy'"]
 
 
 # -- folders and JSON ----------------------------------------------------------------------------

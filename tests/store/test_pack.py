@@ -180,7 +180,7 @@ def test_a_file_of_another_time_and_the_same_content_is_good(store: Path) -> Non
     pack(store)
     os.utime(source(store), ns=(0, 1))
     (warning,) = FeatureStore(root=str(store)).warnings
-    assert "1 files have another time than when they were packed; their content was read and is the same" in warning
+    assert "the time stamps of 1 file changed after packing; the content was read and is the same" in warning
     assert pack(store)[0].is_new and FeatureStore(root=str(store)).warnings == []
 
 
@@ -236,7 +236,7 @@ def spoil(value: float) -> Callable[[Path], None]:
     [
         (spoil(np.nan), "float32", f"stream 'rgb' of video '{NAME}': NaN in snippet row 2"),
         (spoil(1e6), "float16", f"stream 'rgb' of video '{NAME}' holds 1e+06, beyond the largest float16"),
-        (Path.unlink, "float32", "there is no such file, but it holds stream 'rgb'"),
+        (Path.unlink, "float32", "is missing; it should hold stream 'rgb'"),
         (lambda path: path.write_bytes(path.read_bytes()[:500]), "float32", "is truncated"),
         (lambda path: None, "int8", "a store is packed as float32 or float16, not 'int8'"),
     ],

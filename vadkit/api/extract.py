@@ -100,7 +100,7 @@ def extract(
         executor: "local" or "ray".
         workers: processes, each with its networks; 0 works in this one. A script that uses more needs
             ``if __name__ == "__main__":``, because each process imports it.
-        threads: threads in each process; another number changes last digits.
+        threads: threads in each process; another number changes the last digits.
         shard: "I/N", to process shard I of N; the last to finish writes the final index.
         timeout: seconds; a video that exceeds them twice is skipped.
         retry_broken: try videos again that could not be used and have not changed.

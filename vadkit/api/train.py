@@ -73,7 +73,7 @@ def train(
         (0.81, PosixPath('runs/rgb/model.safetensors'))
     """
     if resume and overwrite:
-        fail("resume and overwrite exclude each other", "resume continues a run, overwrite deletes it")
+        fail("resume and overwrite cannot be combined", "resume continues a run, overwrite deletes it")
     folder = as_path(out, "out")
     read, changes, names = as_config(config), as_changes(set), as_names(without, "without")
     with showing(None if isinstance(progress, Listener) or progress is True else progress, "training") as callback:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from vadkit import files
 from vadkit.backbones.recipe import RANDOM
 from vadkit.backbones.torchscript import is_torchscript, read_torchscript
-from vadkit.problems import fail
+from vadkit.problems import fail, plural
 
 State = dict[str, Tensor]
 
@@ -223,7 +223,10 @@ def check_names(
         if names
     ]
     if faults:
-        fail(f"the weights {path} are not those of {network}: of its {len(wanted)} tensors " + ", ".join(faults), hint)
+        fail(
+            f"the weights {path} are not those of {network} ({plural(len(wanted), 'tensor')}): {', '.join(faults)}",
+            hint,
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

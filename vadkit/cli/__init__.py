@@ -54,6 +54,7 @@ class Parser(argparse.ArgumentParser):
         number = re.fullmatch(r"argument (\S+): invalid (int|float) value: '(.*)'", message)
         if number:
             message = f"{number[1]} must be a {'whole ' * (number[2] == 'int')}number, got '{number[3]}'"
+        message = message.removesuffix(", ...")  # the arguments of a verb below this one
         sys.stderr.write(f"vadkit: {message}\n  hint: {hint}\n")
         raise SystemExit(2)
 

@@ -1,6 +1,6 @@
 """Swap components of a node, or compare the rows of a spec file: train, score and time each variant.
 
-Each variant is trained with several seeds and timed next to the others; the result is a table as CSV, Markdown and
+Each variant is trained with several seeds and timed in turn with the others; the result is a table as CSV, Markdown and
 HTML. Rerun the same command to resume: finished runs are skipped.
 """
 
@@ -75,7 +75,7 @@ def _suite(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # Suite i
             fail(f"--{name} must be at least {2 if name == 'bags' else 1}, got {value}")
     if args.spec:
         if args.config or args.node or args.components:
-            fail("--spec takes no others: leave out CONFIG, --node and --with", "or leave out --spec")
+            fail("--spec cannot be combined with CONFIG, --node or --with", "leave out these, or --spec")
         return from_file(args.spec, args.set, args.seeds)
     if not (args.config and args.node and args.components):
         fail(

@@ -1,6 +1,6 @@
 """Render a small data set, train the paper's systems on it and compare them.
 
-A second run in the same folder uses whatever is finished.
+Rerun the same command to resume: what is finished is used again.
 """
 
 from __future__ import annotations
@@ -14,9 +14,15 @@ STEPS = {"render": "rendering clips", "extract": "extracting features", "train":
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("vadkit-demo"), metavar="DIR", help="folder of the study")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each system (default 3)")
-    parser.add_argument("--quick", action="store_true", help="fewer clips and steps: shows that all works")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("vadkit-demo"),
+        metavar="DIR",
+        help="folder of the study (default: vadkit-demo)",
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="training runs of each system (default: 3)")
+    parser.add_argument("--quick", action="store_true", help="fewer clips and steps, to see that everything works")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.seeds <= 100:
         fail(f"--seeds must be from 1 to 100, got {args.seeds}")
     if free_space(args.out) < NEEDED:
-        fail(f"{args.out}: the demo needs {NEEDED >> 20} MiB of free disk space", "give another --out")
+        fail(f"{args.out}: the demo needs {NEEDED >> 20} MiB of free disk space", "choose another --out")
     console = Console(width=None if Console().is_terminal else 160)
     columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:

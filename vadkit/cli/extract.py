@@ -2,7 +2,7 @@
 
 Rerun the same command to resume: finished videos are skipped, changed ones re-extracted. A video that cannot be used
 is listed in DIR/manifest.jsonl with its cause, and does not stop the others. Several machines: run the same command on
-the same store with --shard 1/8, --shard 2/8, ..., by any scheduler.
+the same store with --shard 1/8, --shard 2/8, ..., under any scheduler.
 
 Exit code: 0 if all went well, 1 if some videos could not be used, 2 if none could.
 """
@@ -98,7 +98,7 @@ def _add_means(how: argparse._ArgumentGroup) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="threads in each process; another number changes last digits (default: 1)",
+        help="threads in each process; another number changes the last digits (default: 1)",
     )
     how.add_argument("--shard", metavar="I/N", help="process shard I of N; the last to finish writes the final index")
     how.add_argument("--timeout", type=float, metavar="S", help="skip a video that exceeds S seconds twice")

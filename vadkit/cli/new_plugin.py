@@ -18,7 +18,7 @@ LONGEST = 40
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from vadkit.templates import KINDS
 
-    parser.add_argument("name", metavar="NAME", help="name of the component, in snake_case: what a graph says")
+    parser.add_argument("name", metavar="NAME", help="name of the component, in snake_case, as graphs use it")
     parser.add_argument("--kind", choices=KINDS, default="temporal", help="what it is (default: temporal)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: vadkit-NAME)")
 
@@ -82,7 +82,7 @@ def class_name(name: str) -> str:
 def write_folder(out: Path, files: dict[str, str]) -> None:
     """Write all files or none. Raises VadkitError if there is something at ``out``, or it cannot be written."""
     if (out.exists() or out.is_symlink()) and not (out.is_dir() and not any(out.iterdir())):
-        fail(f"'{out}' is already there, and nothing is overwritten", hint="choose another folder with --out")
+        fail(f"'{out}' already exists, and nothing is overwritten", hint="choose another folder with --out")
     was_there = out.is_dir()
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vadkit.cli.options import add_device
 from vadkit.cli.tables import printable
-from vadkit.problems import fail
+from vadkit.problems import fail, plural
 
 if TYPE_CHECKING:
     from vadkit.api.predict import Prediction
@@ -79,7 +79,7 @@ def _print(found: Prediction) -> None:
         return
     top = int(found.scores.argmax())
     print(
-        f"{printable(str(found.video))}: {len(found.events)} events, highest score {found.scores[top]:.3f} "
+        f"{printable(str(found.video))}: {plural(len(found.events), 'event')}, highest score {found.scores[top]:.3f} "
         f"at {found.times[top].mean():.1f} s -> {printable(str(found.files[-1]))}"
     )
     for text in found.warnings:

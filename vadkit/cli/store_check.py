@@ -1,4 +1,4 @@
-"""Check a store: its files, itself, the annotation of its data set, and published label files.
+"""Check a store against its manifest, the annotation of its data set, and published label files.
 
 Files are compared with the manifest, if there is one: length, shape and SHA-256; recipes and indexes with each other.
 Every store is checked for missing and unlisted files, NaN, constant rows, lengths that do not fit, and the same

@@ -223,8 +223,8 @@ def _evidence(evidence: Evidence) -> Iterator[str]:
         f"largest difference {numbers.largest:.3g}"
     )
     yield (
-        f"same network {numbers.profile:.2f} and same videos {numbers.relations:.2f} of 1; "
-        f"not explained {numbers.values.left:.2%} of what distinguishes rows"
+        f"agreement 0 to 1: network {numbers.profile:.2f}, videos {numbers.relations:.2f}; "
+        f"{numbers.values.left:.2%} of what distinguishes rows is not explained"
     )
 
 

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     for fit in fitting:
         print(f"  fits backbone {_named(fit)}: names and shapes agree, and it runs")
     if not fitting:
-        print("  fits no backbone:")
+        print("  fits no backbone that takes a weight file:")
         for fit in found.fits:
             print(f"    {_named(fit)}: {fit.cause}")
     return 0 if fitting else 1

@@ -52,7 +52,7 @@ def label(entries: Sequence[VideoEntry], labels: Labels) -> tuple[list[VideoEntr
     known = [entry for entry in entries if entry["name"] in labels.videos]
     if not known:
         fail(
-            f"{labels.source} has labels for none of the {len(entries)} videos; the first is '{entries[0]['name']}'",
+            f"{labels.source} labels no video of this store; the first is '{entries[0]['name']}'",
             hint="a video's name is that of its file, without the suffix",
         )
     unlabelled = [entry["name"] for entry in entries if entry["name"] not in labels.videos]

@@ -83,7 +83,7 @@ TEXTS = Type(
     "a mapping of text to text",
     lambda value: isinstance(value, dict) and all(TEXT.accepts(item) for item in value.values()),
 )
-WIRING = Type("a source, a list or a mapping of ports", lambda value: isinstance(value, str | list | dict))
+WIRING = Type("a source, a list of sources, or a mapping of ports", lambda value: isinstance(value, str | list | dict))
 RULES = ("adam", "adamw", "nadam", "sgd")
 SCHEDULES = ("constant", "cosine", "step", "linear")
 ADAM = RULES[:3]

@@ -134,7 +134,8 @@ def _wrong(row: Row, value: Any, path: Path, problems: Problems) -> None:
         at = (*path, i)
         problems.add(f"{dotted(at)} must be {wanted.says}, got {say(entry)}", at, _value_hint(wanted, entry))
     if not wrong:
-        said = f"{dotted(path)} must be {row.type.says}{' or null' if row.null else ''}, got {_got(row, value)}"
+        null = f"{',' * (', ' in row.type.says)} or null" if row.null else ""
+        said = f"{dotted(path)} must be {row.type.says}{null}, got {_got(row, value)}"
         problems.add(said, path, _value_hint(row.type, value))
 
 

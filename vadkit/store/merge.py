@@ -57,7 +57,7 @@ def merge(roots: Sequence[Path | str], out: Path | str, link: bool = False, prog
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        fail(f"{out}: exists already", hint="--out names a folder that is new or empty")
+        fail(f"{out}: already exists", hint="--out names a folder that is new or empty")
     parts = [_read(Path(root)) for root in roots]
     problems = [problem for part in parts[1:] for problem in _conflicts(parts[0], part)]
     owners, doubles = _owners(parts)
@@ -86,7 +86,7 @@ def _read(root: Path) -> _Part:
         fail(f"{root}: its features are packed or in another folder, so it cannot be merged", hint="pack after merging")
     lines, wrong = read_manifest(root)
     if not lines:
-        fail(f"{root / MANIFEST}: is missing or empty; only stores of 'vadkit extract' can be merged")
+        fail(f"{root / MANIFEST}: is missing or empty; only stores that 'vadkit extract' wrote can be merged")
     names = {video.name for video in store.videos}
     done = {name for name, line in lines.items() if line.state == "done"}
     if wrong or names != done:

@@ -193,7 +193,7 @@ def _with_features(store: Store, features: StoredFeatures, stream: str) -> tuple
     """Return the videos. Raises VadkitError for every one without features of the stream."""
     problems = [
         Problem(
-            f"{path}: there is no such file, but it holds stream '{stream}' of video '{video.name}'",
+            f"{path}: is missing; it should hold stream '{stream}' of video '{video.name}'",
             hint=f"put it back, or take the video out of {store.root / 'videos.json'}",
         )
         for video in store.videos

@@ -22,7 +22,7 @@ import numpy as np
 from msgspec import Meta
 
 from vadkit import json_file
-from vadkit.problems import Problem, VadkitError, fail
+from vadkit.problems import Problem, VadkitError, fail, plural
 from vadkit.store.array_file import open_features
 from vadkit.store.fingerprints import Comparison, Fingerprint
 from vadkit.store.store_json import Frames, Width
@@ -101,8 +101,8 @@ class Packed:
         if not comparison.read:
             return []
         return [
-            f"{self.path}: {comparison.read} files have another time than when they were packed; their content was "
-            f"read and is the same. To avoid this, {AGAIN}"
+            f"{self.path}: the time stamps of {plural(comparison.read, 'file')} changed after packing; the content "
+            f"was read and is the same. To avoid reading it, {AGAIN}"
         ]
 
     def _place(self, name: str) -> tuple[int, int, int]:

@@ -185,7 +185,7 @@ def test_a_disk_without_room_is_told_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: os.statvfs_result and argparse.Namespace(free=10**9))
-    with pytest.raises(VadkitError, match=r"48\.\d GB are still missing, but the disk has 1\.0 GB free"):
+    with pytest.raises(VadkitError, match=r"needs 48\.\d GB more, but the disk has 1\.0 GB free"):
         StandIn(tmp_path / "out", Wanted("xd_violence")).write()
     assert not (tmp_path / "out").exists()
 

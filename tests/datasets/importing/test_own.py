@@ -59,7 +59,7 @@ def test_a_share_becomes_the_test_split(root: Path, run: Run, opened: Open) -> N
     told = run("own", "--test-share", "0.2")
     splits = [(v.split, v.label) for v in opened().videos.values()]
     assert splits.count(("test", 0)) == splits.count(("test", 1)) == 2
-    assert told["notes"][-1].startswith("2 abnormal test videos have no intervals")
+    assert told["notes"][-1].startswith("2 abnormal test videos without intervals")
 
 
 @pytest.mark.parametrize(

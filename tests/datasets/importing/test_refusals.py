@@ -118,7 +118,7 @@ def test_a_store_is_not_overwritten(root: Path, out: Path, run: Run, refused: Re
     write(root, "RGB")
     run("xd_violence")
     before = (out / "videos.json").read_bytes()
-    assert "it holds a store already (store.json and videos.json)" in refused("xd_violence")
+    assert "already holds a store (store.json and videos.json)" in refused("xd_violence")
     assert (out / "videos.json").read_bytes() == before
 
 

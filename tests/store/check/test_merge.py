@@ -56,7 +56,7 @@ def test_what_is_not_joined(extract: Extract, whole: Path, store: Path, tmp_path
     other = extract(tmp_path / "other", "fair", fps=25.0)
     with pytest.raises(VadkitError, match="stream 'rgb', fps: None in .*, 25.0 in"):
         merge([whole, other], tmp_path / "out")
-    with pytest.raises(VadkitError, match="exists already"):
+    with pytest.raises(VadkitError, match="already exists"):
         merge([whole, other], store)
     lines = (store / "manifest.jsonl").read_text()
     (store / "manifest.jsonl").write_text(lines.replace('"clip_start": 0.0', '"clip_start": 0.5', 1))
@@ -66,7 +66,7 @@ def test_what_is_not_joined(extract: Extract, whole: Path, store: Path, tmp_path
     with pytest.raises(VadkitError, match="is not finished, or was changed"):
         merge([whole, store], tmp_path / "out")
     (store / "manifest.jsonl").unlink()
-    with pytest.raises(VadkitError, match="only stores of 'vadkit extract'"):
+    with pytest.raises(VadkitError, match="only stores that 'vadkit extract' wrote"):
         merge([whole, store], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -251,7 +251,7 @@ def test_what_is_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(VadkitError, match="there is no such folder"):
         verify(tmp_path / "nowhere")
     assert main(["store", "check", str(tmp_path)]) == 2
-    assert "is no feature store" in capsys.readouterr().err
+    assert "is not a feature store" in capsys.readouterr().err
 
 
 def test_a_pack_is_compared_with_its_files(store: Path) -> None:

@@ -37,7 +37,7 @@ def _extra(store: Store, scanned: Sequence[Scanned], known: Container[str]) -> I
                 continue
             reading = read_name(path.name[: -len(path.suffix)], known)
             if reading is None:
-                what, todo = "is of no video of the data set", "delete it, or correct its name"
+                what, todo = "belongs to no video of the data set", "delete it, or correct its name"
             else:
                 what, todo = f"is of video {reading.name}, but the store does not use it", "import again to use it"
             yield Finding("file-extra", what, todo, reading.name if reading else "", str(path), reading is None)

@@ -235,7 +235,7 @@ class StandIn:
         free = shutil.disk_usage(existing).free
         if needed + SPARE > free:
             fail(
-                f"{self.out}: {needed / 1e9:.1f} GB are still missing, but the disk has {free / 1e9:.1f} GB free",
+                f"{self.out}: needs {needed / 1e9:.1f} GB more, but the disk has {free / 1e9:.1f} GB free",
                 hint="use a smaller --fraction, a smaller --width, or --linked-crops",
             )
 

@@ -30,7 +30,7 @@ def check_out(out: Path, if_exists: IfExists) -> None:
     existing = [name for name in (HEAD, VIDEOS) if (out / name).exists()]
     if existing and if_exists == "refuse":
         fail(
-            f"{out}: it holds a store already ({' and '.join(existing)})",
+            f"{out}: already holds a store ({' and '.join(existing)})",
             hint="--merge adds the streams found now, --replace overwrites it, --out names another folder",
         )
     if if_exists == "replace" and (out / HEAD).exists() and _has_own_features(out):

@@ -23,7 +23,7 @@ from vadkit.datasets.importing.scan import find_files
 from vadkit.datasets.importing.shapes import given_axes
 from vadkit.datasets.importing.streams import given_streams
 from vadkit.datasets.importing.table import read_table
-from vadkit.problems import Problem, VadkitError, fail
+from vadkit.problems import Problem, VadkitError, fail, plural
 from vadkit.store.names import is_plain_name
 from vadkit.video import SPLITS, Video
 
@@ -168,6 +168,7 @@ def _advice(plan: Plan) -> list[str]:
     unknown = [video.name for video in test if video.label and not video.spans]
     if unknown:
         notes.append(
-            f"{len(unknown)} abnormal test videos have no intervals and count only as whole videos: {some(unknown)}"
+            f"{plural(len(unknown), 'abnormal test video')} without intervals, "
+            f"for figures of whole videos only: {some(unknown)}"
         )
     return notes

@@ -158,7 +158,7 @@ def _exists(found: Scanned, path: Path) -> bool:
         size = path.stat().st_size
     except FileNotFoundError:
         found.missing += 1
-        what = f"there is no such file, but it holds stream '{found.stream}'"
+        what = f"is missing; it should hold stream '{found.stream}'"
         found.add("file-missing", what, path, BACK)
         return False
     except OSError as error:

@@ -59,7 +59,7 @@ def read_indexes(root: Path) -> tuple[Indexes, list[Finding]]:
     if not root.is_dir():
         fail(f"{root}: there is no such folder" if not root.exists() else f"{root}: is not a folder")
     if not any((root / name).exists() for name in (HEAD, VIDEOS, MANIFEST)):
-        fail(f"{root}: is no feature store: it has neither {HEAD} nor {VIDEOS} nor {MANIFEST}")
+        fail(f"{root}: is not a feature store: it has neither {HEAD} nor {VIDEOS} nor {MANIFEST}")
     indexes = Indexes(root, has_manifest=(root / MANIFEST).exists())
     findings: list[Finding] = []
     with contextlib.suppress(VadkitError):  # reported below
