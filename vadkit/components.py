@@ -8,7 +8,7 @@ from typing import Any
 from vadkit.graph.arguments import arguments, misfit
 from vadkit.kinds import Component
 from vadkit.plugin_manager import Plugins, load_plugins
-from vadkit.problems import Problem, VadkitError, fail, nearest
+from vadkit.problems import Problem, VadkitError, did_you_mean, fail
 
 
 def find_component(name: str, kind: str, plugins: Plugins | None = None) -> type[Component]:
@@ -35,9 +35,8 @@ def build_component(component: type[Component], args: Mapping[str, Any], where: 
     problems = []
     for key, value in args.items():
         if key not in known:
-            close = nearest(key, known)
             takes = f"{component.name} takes {', '.join(known) or 'no arguments'}"
-            hint = f"did you mean '{close}'?" if close else takes
+            hint = did_you_mean(key, known) or takes
             problems.append(Problem(f"{where}.args.{key}: {component.name} has no such argument", hint=hint))
         elif (wrong := misfit(value, known[key].type)) is not None:
             problems.append(Problem(f"{where}.args.{key} {wrong}"))

@@ -21,7 +21,7 @@ from vadkit.graph.load import load_config
 from vadkit.graph.module import VadModel
 from vadkit.graph.schema import with_defaults
 from vadkit.graph.schema_check import check_keys
-from vadkit.problems import VadkitError, fail, nearest
+from vadkit.problems import VadkitError, did_you_mean, fail
 from vadkit.store.recipes import other_recipes
 from vadkit.video import SPLITS
 
@@ -78,8 +78,7 @@ def evaluate(
         (0.81, (40,))
     """
     if split is not None and split not in SPLITS:
-        close = nearest(str(split), SPLITS)
-        fail(f"there is no split '{split}'", f"did you mean '{close}'?" if close else f"there are {', '.join(SPLITS)}")
+        fail(f"there is no split '{split}'", did_you_mean(str(split), SPLITS) or f"there are {', '.join(SPLITS)}")
     header = _header(model)
     sections = configured(header["spec"], as_changes(set))
     dataset = open_dataset(sections["data"])

@@ -15,7 +15,7 @@ from vadkit.graph.load import load_config
 from vadkit.graph.plan import Plan
 from vadkit.graph.yaml_reader import read_text
 from vadkit.plugin_manager import load_plugins
-from vadkit.problems import Problem, VadkitError, fail, nearest
+from vadkit.problems import Problem, VadkitError, did_you_mean, fail
 
 KEYS = ("about", "config", "set", "seeds", "variants")
 
@@ -118,8 +118,7 @@ def _texts(path: Path, value: Any) -> list[str]:
 def _known(path: Path, data: dict[str, Any], keys: Iterable[str]) -> None:
     for key in data:
         if key not in keys:
-            close = nearest(str(key), keys)
-            fail(f"{path}: unknown key '{key}'", close and f"did you mean '{close}'?")
+            fail(f"{path}: unknown key '{key}'", did_you_mean(str(key), keys))
 
 
 def fingerprint(plan: Plan) -> str:

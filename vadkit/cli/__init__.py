@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from vadkit.cli.completion import complete, is_completing
-from vadkit.problems import VadkitError, fail, nearest, render
+from vadkit.problems import VadkitError, did_you_mean, fail, nearest, render
 
 # verb -> what it does. A verb lives in vadkit/cli/VERB.py (dashes become underscores) and has
 # ``add_arguments(parser)`` and ``run(args) -> int``.
@@ -133,8 +133,7 @@ def _run(arguments: list[str]) -> int:
         return 0
     verb = arguments[0]
     if verb not in VERBS:
-        close = nearest(verb, VERBS)
-        fail(f"vadkit: there is no verb '{verb}'", f"did you mean '{close}'?" if close else "see 'vadkit --help'")
+        fail(f"vadkit: there is no verb '{verb}'", did_you_mean(verb, VERBS) or "see 'vadkit --help'")
     module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
     parser = Parser(prog=f"vadkit {verb}", description=module.__doc__)
     module.add_arguments(parser)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vadkit.cli.options import add_without
 from vadkit.cli.tables import print_table, unmarked
-from vadkit.problems import fail, nearest
+from vadkit.problems import did_you_mean, fail
 
 if TYPE_CHECKING:
     from vadkit.plugin_manager import Plugin, Plugins
@@ -73,8 +73,7 @@ def _components(what: str, without: list[str]) -> dict[str, list[Entry]]:
 
     kinds = [kind for kind in KINDS if what in ("all", kind)]
     if not kinds:
-        close = nearest(what, ["plugins", "configs", *KINDS])
-        hint = f"did you mean '{close}'?" if close else None
+        hint = did_you_mean(what, ["plugins", "configs", *KINDS])
         fail(f"cannot list '{what}'; there are plugins, configs, {', '.join(KINDS)}", hint)
     plugins = load_plugins(without)
     entries = [_component(plugins, kind, name) for kind in kinds for name in plugins.components.names(kind)]

@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Mapping
 
 from vadkit.cli import Parser
-from vadkit.problems import fail, nearest
+from vadkit.problems import did_you_mean, fail
 
 
 def add_subverbs(parser: argparse.ArgumentParser, verbs: Mapping[str, str]) -> None:
@@ -26,10 +26,9 @@ def add_subverbs(parser: argparse.ArgumentParser, verbs: Mapping[str, str]) -> N
 def run_subverb(parent: str, verbs: Mapping[str, str], args: argparse.Namespace) -> int:
     """Run the verb that ``args`` names below the verb ``parent``. Raises VadkitError for another name."""
     if args.verb not in verbs:
-        close = nearest(args.verb, verbs)
         fail(
             f"vadkit {parent}: there is no verb '{args.verb}'",
-            hint=f"did you mean '{close}'?" if close else f"there are {', '.join(verbs)}",
+            hint=did_you_mean(args.verb, verbs) or f"there are {', '.join(verbs)}",
         )
     module = importlib.import_module(f"vadkit.cli.{parent}_{args.verb.replace('-', '_')}")
     parser = Parser(prog=f"vadkit {parent} {args.verb}", description=module.__doc__)

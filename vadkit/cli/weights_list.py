@@ -7,7 +7,7 @@ import dataclasses
 import json
 
 from vadkit.cli.tables import print_table
-from vadkit.problems import fail, nearest
+from vadkit.problems import did_you_mean, fail
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +21,7 @@ def run(args: argparse.Namespace) -> int:
     found = published()
     names = list(dict.fromkeys(name for name, _ in found))
     if args.backbone and args.backbone not in names:
-        close = nearest(args.backbone, names)
-        hint = f"did you mean '{close}'?" if close else f"there are {', '.join(names)}"
+        hint = did_you_mean(args.backbone, names) or f"there are {', '.join(names)}"
         fail(f"no public weight files are known for a backbone '{args.backbone}'", hint)
     found = [(name, file) for name, file in found if args.backbone in (None, name)]
     if args.json:

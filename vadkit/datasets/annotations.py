@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Literal, get_args
 
 from vadkit.datasets.classes import CLASSES, XD_WORDS
-from vadkit.problems import fail, nearest
+from vadkit.problems import did_you_mean, fail
 from vadkit.video import Video
 
 DataSet = Literal["xd_violence", "ucf_crime", "shanghaitech"]
@@ -91,10 +91,9 @@ def read_annotations(data_set: str) -> Annotations:
     """Return the annotation of a data set. Raises VadkitError for an unknown name."""
     known = next((name for name in DATA_SETS if name == data_set), None)
     if known is None:
-        close = nearest(data_set, DATA_SETS)
         fail(
             f"there is no annotation of '{data_set}'",
-            hint=f"did you mean '{close}'?" if close else f"there are {', '.join(DATA_SETS)}",
+            hint=did_you_mean(data_set, DATA_SETS) or f"there are {', '.join(DATA_SETS)}",
         )
     text = (files("vadkit.datasets") / "intervals" / f"{known}.tsv").read_text(encoding="utf-8")
     columns, *rows = (line.split("\t") for line in text.splitlines())

@@ -17,7 +17,7 @@ import numpy as np
 from vadkit.datasets.importing.file_names import read_name
 from vadkit.datasets.importing.scan import Found, find_files
 from vadkit.datasets.importing.streams import WIDTHS, stream_of
-from vadkit.problems import VadkitError, fail, nearest
+from vadkit.problems import VadkitError, did_you_mean, fail
 from vadkit.store.array_file import open_features
 from vadkit.store.index import Store, read_store
 from vadkit.store.names import HEAD
@@ -159,8 +159,7 @@ def _chosen(a: Side, b: Side, text: str) -> tuple[str, str]:
     first, _, second = text.partition(":")
     for name, side, letter in ((first, a, "A"), (second or first, b, "B")):
         if name not in side.streams:
-            close = nearest(name, side.streams)
-            hint = f"did you mean '{close}'?" if close else None
+            hint = did_you_mean(name, side.streams)
             fail(f"--stream {text}: {letter} ({side.path}) has {_listed(side.streams)}", hint)
     return first, second or first
 

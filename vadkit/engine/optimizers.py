@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vadkit.problems import fail, nearest
+from vadkit.problems import did_you_mean, fail, nearest
 
 OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -35,10 +35,9 @@ def find_node(model: nn.Module, name: str, what: str) -> nn.Module:
     """Return the module called ``name``. Raises VadkitError with the nearest name; ``what`` names the key."""
     modules = node_modules(model)
     if name not in modules:
-        close = nearest(name, modules)
         fail(
             f"{what}: there is no node '{name}'",
-            hint=f"did you mean '{close}'?" if close else f"the nodes are {', '.join(modules)}",
+            hint=did_you_mean(name, modules) or f"the nodes are {', '.join(modules)}",
         )
     return modules[name]
 
@@ -107,6 +106,5 @@ def _find(name: str, options: Mapping[str, Any]) -> type[torch.optim.Optimizer]:
     arguments = set(inspect.signature(OPTIMIZERS[name]).parameters) - {"params"}
     for option in options:
         if option not in arguments:
-            close = nearest(option, arguments)
-            fail(f"the optimizer {name} has no argument '{option}'", close and f"did you mean '{close}'?")
+            fail(f"the optimizer {name} has no argument '{option}'", did_you_mean(option, arguments))
     return OPTIMIZERS[name]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vadkit.engine.optimizers import node_modules
-from vadkit.problems import Problem, VadkitError, fail, nearest
+from vadkit.problems import Problem, VadkitError, did_you_mean, fail
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ def warm_start(
     copies: list[tuple[Tensor, Tensor]] = []
     for node in chosen:
         if node not in modules:
-            close = nearest(node, modules)
-            hint = f"did you mean '{close}'?" if close else None
+            hint = did_you_mean(node, modules)
             problems.append(Problem(f"train.warm_start: there is no node '{node}'", hint=hint))
         else:
             problems += _match(node, modules[node], weights, source, copies)

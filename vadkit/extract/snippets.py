@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from vadkit.problems import fail, nearest
+from vadkit.problems import did_you_mean, fail
 
 # What becomes of the last frames of a video of N; a video always gives one snippet at least.
 # repeat       ceil(N / n): the last frame is repeated until a snippet is full
@@ -33,8 +33,7 @@ TAILS: dict[str, Tail] = {
 def find_tail(name: str) -> Tail:
     """Return the tail rule of that name. Raises VadkitError for an unknown one."""
     if name not in TAILS:
-        close = nearest(name, TAILS)
-        hint = f"did you mean '{close}'?" if close else f"there are {', '.join(TAILS)}"
+        hint = did_you_mean(name, TAILS) or f"there are {', '.join(TAILS)}"
         fail(f"there is no tail rule '{name}'", hint)
     return TAILS[name]
 

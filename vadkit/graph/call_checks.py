@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vadkit.problems import fail, nearest
+from vadkit.problems import did_you_mean, fail
 from vadkit.shapes import Pattern
 
 
@@ -59,8 +59,7 @@ def check_names(known: Sequence[str], given: Iterable[str]) -> None:
     """Raise VadkitError for a stream that the model does not take."""
     for name in given:
         if name not in known:
-            close = nearest(str(name), known)
-            hint = f"did you mean '{close}'?" if close else f"it takes {', '.join(known)}"
+            hint = did_you_mean(str(name), known) or f"it takes {', '.join(known)}"
             fail(f"the graph has no input '{name}'", hint)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from vadkit import json_file
 from vadkit.files import replacing
-from vadkit.problems import Problem, VadkitError, fail, nearest
+from vadkit.problems import Problem, VadkitError, did_you_mean, fail
 from vadkit.store.array_file import check_finite
 from vadkit.store.fingerprints import Fingerprint, fingerprint
 from vadkit.store.index import Store, read_store
@@ -181,8 +181,7 @@ def _known(store: Store, streams: Sequence[str]) -> list[str]:
     problems = []
     for name in streams:
         if name not in store.dims:
-            close = nearest(name, store.dims)
-            hint = f"did you mean '{close}'?" if close else f"it has {', '.join(store.dims)}"
+            hint = did_you_mean(name, store.dims) or f"it has {', '.join(store.dims)}"
             problems.append(Problem(f"{store.root}: the store has no stream '{name}'", hint=hint))
     if problems:
         raise VadkitError(problems)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from vadkit import json_file
-from vadkit.problems import Problem, VadkitError, fail, nearest
+from vadkit.problems import Problem, VadkitError, did_you_mean, fail
 from vadkit.store.names import VIDEOS, is_plain_name
 from vadkit.store.store_json import STORE, Frames, Name
 from vadkit.video import SPLITS, Video
@@ -127,8 +127,7 @@ def _read_entry(path: Path, number: int, entry: Any) -> VideoJson:
     problems = []
     for key in entry:
         if key not in KEYS:
-            close = nearest(key, KEYS)
-            hint = f"did you mean '{close}'?" if close else "put your own keys under 'tags'"
+            hint = did_you_mean(key, KEYS) or "put your own keys under 'tags'"
             problems.append(Problem(f"{where}: has an unknown key '{key}'", hint=hint))
     if problems:
         raise VadkitError(problems)
@@ -176,8 +175,7 @@ def _check(path: Path, video: VideoJson, classes: Sequence[str], streams: Sequen
 def _check_classes(where: str, video: VideoJson, classes: Sequence[str]) -> Iterator[Problem]:
     for name in video.classes or ():
         if name not in classes:
-            close = nearest(name, classes)
-            hint = f"did you mean '{close}'?" if close else f"store.json has {', '.join(classes)}"
+            hint = did_you_mean(name, classes) or f"store.json has {', '.join(classes)}"
             yield Problem(f"{where}: is of class '{name}', which is unknown", hint=hint)
     abnormal = [name for name in video.classes or () if name != classes[0]]
     if video.label == 0 and abnormal:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vadkit.datasets.annotations import Annotated, DataSet
-from vadkit.problems import Problem, VadkitError, nearest
+from vadkit.problems import Problem, VadkitError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ def layout_of(data_set: DataSet, streams: Sequence[str] | None = None) -> tuple[
     problems = []
     for name in streams or ():
         if name not in known:
-            close = nearest(name, known)
-            hint = f"did you mean '{close}'?" if close else f"it has {', '.join(known)}"
+            hint = did_you_mean(name, known) or f"it has {', '.join(known)}"
             problems.append(Problem(f"the features of {data_set} have no stream '{name}'", hint=hint))
     if problems:
         raise VadkitError(problems)

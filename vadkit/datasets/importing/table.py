@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from vadkit.files import cannot_read
-from vadkit.problems import Place, Problem, VadkitError, fail, nearest
+from vadkit.problems import Place, Problem, VadkitError, did_you_mean, fail
 from vadkit.store.names import is_plain_name
 from vadkit.video import SPLITS, Video
 
@@ -86,8 +86,7 @@ def _columns(path: Path, head: str, separator: str) -> list[str]:
     place, problems = Place(str(path), 1, 1, head, max(1, len(head))), []
     for name in names:
         if name not in COLUMNS:
-            close = nearest(name, COLUMNS)
-            hint = f"did you mean '{close}'?" if close else f"there are {', '.join(sorted(set(COLUMNS.values())))}"
+            hint = did_you_mean(name, COLUMNS) or f"there are {', '.join(sorted(set(COLUMNS.values())))}"
             problems.append(Problem(f"there is no column '{name}'", place, hint=hint))
     ours = [COLUMNS.get(name, name) for name in names]
     for needed in ("video", "label"):

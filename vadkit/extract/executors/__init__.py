@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, Literal, Protocol, get_args
 
 from vadkit.extract.workers import Lost, Work
-from vadkit.problems import fail, nearest
+from vadkit.problems import did_you_mean, fail
 
 Executor = Literal["local", "ray"]
 
@@ -50,8 +50,7 @@ def find_executor(name: str) -> Run:
     """Return ``run`` of an executor. Raises VadkitError for an unknown one."""
     known = get_args(Executor)
     if name not in known:
-        close = nearest(name, known)
-        hint = f"did you mean '{close}'?" if close else f"there are {', '.join(known)}"
+        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
         fail(f"there is no executor '{name}'", hint)
     run: Run = import_module(f"vadkit.extract.executors.{name}").run
     return run
