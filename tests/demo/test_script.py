@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -84,3 +87,29 @@ def test_a_render_that_fails_leaves_no_file(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         render(first("normal"), tmp_path / "clip.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+RENDER = """
+import hashlib, sys
+from pathlib import Path
+from vadkit.demo.render import render
+from vadkit.demo.script import write_script
+clips = {clip.name: clip for clip in write_script()}
+for name in sys.argv[2:]:
+    for _ in range(4):
+        file = Path(sys.argv[1]) / f"{name}.mp4"
+        render(clips[name], file)
+        print(name, hashlib.sha256(file.read_bytes()).hexdigest())
+"""
+
+
+def test_a_clip_is_the_same_bytes_each_time(tmp_path):
+    """Eight times each, in two processes: x264's macroblock tree, for one, is not deterministic."""
+    names = ["test_fight_01", "test_explosion_00", "train_normal_00"]
+    lines = []
+    for process in ("a", "b"):
+        (tmp_path / process).mkdir()
+        command = [sys.executable, "-c", RENDER, str(tmp_path / process), *names]
+        lines += subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout.splitlines()
+    assert len(lines) == 8 * len(names)
+    assert len(set(lines)) == len(names), "some clip has other bytes than before"
