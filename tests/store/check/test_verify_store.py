@@ -73,7 +73,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "truncated": (lambda s: edit_bytes(s, RGB, lambda d: d.__delitem__(slice(-7, None))), RGB, "is cut off"),
     "one byte more": (lambda s: edit_bytes(s, RGB, lambda d: d.append(0)), RGB, "longer than it was"),
     "emptied": (lambda s: (s / RGB).write_bytes(b""), RGB, "0 bytes"),
-    "removed": (lambda s: (s / RGB).unlink(), RGB, "there is no such file"),
+    "removed": (lambda s: (s / RGB).unlink(), RGB, "is missing; it should hold"),
     "a folder in its place": (lambda s: ((s / RGB).unlink(), (s / RGB).mkdir()), RGB, ""),
     "a number that is none": (lambda s: save(s, put_nan), RGB, "NaN in row 2"),
     "changed by hand": (lambda s: save(s, lambda x: x + 1), RGB, "was changed"),
