@@ -260,7 +260,7 @@ def test_a_pack_is_compared_with_its_files(store: Path) -> None:
     (pack,) = store.glob("rgb-float32-*.npy")
     edit_bytes(store, pack.name, lambda data: flip(data, -3))
     (finding,) = verify(store).findings
-    assert finding.file == str(pack) and "video 'street' is not as in the file" in finding.what
+    assert finding.file == str(pack) and "video 'street' differs from the file" in finding.what
     edit_bytes(store, pack.name, lambda data: data.__delitem__(slice(-20, None)))
     assert {finding.file for finding in verify(store).findings} == {str(pack)}
 
