@@ -94,7 +94,7 @@ def test_levels():
 
 def test_a_file_that_is_no_pca(tmp_path):
     torch.save({"pca_means": torch.zeros(64)}, tmp_path / "pca.pt")
-    with pytest.raises(VadkitError, match="VGGish's PCA: .*missing .pca_eigen_vectors.*pca_means is 64, not 128"):
+    with pytest.raises(VadkitError, match="VGGish's PCA .*missing .pca_eigen_vectors.*pca_means is 64, not 128"):
         Pca.read(str(tmp_path / "pca.pt"))
 
 

@@ -223,7 +223,7 @@ def _evidence(evidence: Evidence) -> Iterator[str]:
         f"largest difference {numbers.largest:.3g}"
     )
     yield (
-        f"agreement 0 to 1: network {numbers.profile:.2f}, videos {numbers.relations:.2f}; "
+        f"agreement (0 to 1): network {numbers.profile:.2f}, videos {numbers.relations:.2f}; "
         f"{numbers.values.left:.2%} of what distinguishes rows is not explained"
     )
 

@@ -79,7 +79,7 @@ class FrameClock:
         short, long = self.steps
         usual = 1 / self.media.fps
         if long > max(1.0, 3 * usual):
-            warn(f"the picture freezes for up to {long:.1f} s; the last one was held")
+            warn(f"the picture freezes for up to {long:.1f} s; the last frame was repeated")
         elif long > 1.5 * short + 2 * STAMP_ERROR:
             warn(f"the frame rate varies ({1 / long:.3g} to {1 / short:.3g} a second); {self.fps:g} a second were used")
         if self.fps > 1.05 * self.media.fps:

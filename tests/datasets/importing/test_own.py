@@ -102,7 +102,7 @@ def test_a_table(root: Path, tmp_path: Path, run: Run, opened: Open) -> None:
     assert videos["lift"].spans == ((38, 50),) and videos["lift"].fps == 25 and len(videos["lift"].files["rgb"]) == 2
     assert videos["hall"].classes == ("fire",) and videos["hall"].label == 1 and videos["hall"].split == "train"
     assert opened().store.classes == ("normal", "fire", "theft")
-    assert told["notes"] == [f"a .npy file is of no video of {tmp_path}/own.csv: stranger.npy"]
+    assert told["notes"] == [f"a .npy file matches no video of {tmp_path}/own.csv: stranger.npy"]
 
 
 def test_closed_intervals_of_a_table(root: Path, tmp_path: Path, run: Run, opened: Open) -> None:

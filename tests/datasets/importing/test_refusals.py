@@ -110,7 +110,7 @@ def test_files_of_no_video_are_told(root: Path, run: Run) -> None:
     save(root / "list" / "gt-xd.npy", np.zeros((16, 1), np.float32))
     notes = run("xd_violence")["notes"]
     assert notes[0].startswith("list/gt-xd.npy looks like a truth file and is not used; to check it against the interv")
-    assert notes[1:] == ["2 .npy files are of no video of xd_violence: RGB/gtx.npy, RGB/mean.npy"]
+    assert notes[1:] == ["2 .npy files match no video of xd_violence: RGB/gtx.npy, RGB/mean.npy"]
 
 
 # -- a store that is there -----------------------------------------------------------------------

@@ -73,7 +73,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "truncated": (lambda s: edit_bytes(s, RGB, lambda d: d.__delitem__(slice(-7, None))), RGB, "is cut off"),
     "one byte more": (lambda s: edit_bytes(s, RGB, lambda d: d.append(0)), RGB, "longer than it was"),
     "emptied": (lambda s: (s / RGB).write_bytes(b""), RGB, "0 bytes"),
-    "removed": (lambda s: (s / RGB).unlink(), RGB, "there is no such file"),
+    "removed": (lambda s: (s / RGB).unlink(), RGB, "is missing; it should hold"),
     "a folder in its place": (lambda s: ((s / RGB).unlink(), (s / RGB).mkdir()), RGB, ""),
     "a number that is none": (lambda s: save(s, put_nan), RGB, "NaN in row 2"),
     "changed by hand": (lambda s: save(s, lambda x: x + 1), RGB, "was changed"),
@@ -260,7 +260,7 @@ def test_a_pack_is_compared_with_its_files(store: Path) -> None:
     (pack,) = store.glob("rgb-float32-*.npy")
     edit_bytes(store, pack.name, lambda data: flip(data, -3))
     (finding,) = verify(store).findings
-    assert finding.file == str(pack) and "video 'street' is not as in the file" in finding.what
+    assert finding.file == str(pack) and "video 'street' differs from the file" in finding.what
     edit_bytes(store, pack.name, lambda data: data.__delitem__(slice(-20, None)))
     assert {finding.file for finding in verify(store).findings} == {str(pack)}
 

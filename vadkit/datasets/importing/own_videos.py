@@ -169,6 +169,6 @@ def _advice(plan: Plan) -> list[str]:
     if unknown:
         notes.append(
             f"{plural(len(unknown), 'abnormal test video')} without intervals, "
-            f"for figures of whole videos only: {some(unknown)}"
+            f"used by video_auc and video_ap only: {some(unknown)}"
         )
     return notes

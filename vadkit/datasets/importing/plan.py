@@ -235,8 +235,8 @@ def unlisted_notes(unlisted: Sequence[Found], data_set: str) -> list[str]:
         f"vadkit store check STORE --labels {file.path}"
         for file in truths
     ]
-    count = "a .npy file is" if len(others) == 1 else f"{len(others)} .npy files are"
-    return [*notes, f"{count} of no video of {data_set}: {some(others)}"] if others else notes
+    count = "a .npy file matches" if len(others) == 1 else f"{len(others)} .npy files match"
+    return [*notes, f"{count} no video of {data_set}: {some(others)}"] if others else notes
 
 
 def axes_entry(axes: Mapping[str, str]) -> str | dict[str, str] | None:

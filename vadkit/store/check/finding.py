@@ -15,7 +15,7 @@ KINDS = {
     "index": "store.json or videos.json that is broken or contradicts itself",
     "manifest": "a manifest that is broken or contradicts the other files",
     "recipe": "a recipe that contradicts itself or another stream's",
-    "pack": "a packed stream that is not as its files",
+    "pack": "a packed stream that differs from its files",
     "source": "a video file that is missing or has changed",
     "video-missing": "a video of the published data set that is not in the store",
     "video-unknown": "a video that is not in the published data set",

@@ -54,5 +54,5 @@ def _compare(packed: Packed, video: Video, stream: str, plain: StoredFeatures | 
         yield from from_problems("pack", packed.path, error.problems if not known else [], AGAIN, name)
         return
     if found.shape != true.shape or not np.array_equal(found, true.astype(found.dtype)):
-        what = f"video '{name}' is not as in the file it was packed from"
+        what = f"video '{name}' differs from the file it was packed from"
         yield Finding("pack", what, AGAIN, name, str(packed.path))
