@@ -80,7 +80,7 @@ def test_a_full_config_is_good():
          "train.warm_start needs 'file': path of the model file (.safetensors)", None),
         ({"train": {"warm_start": {"file": "a", "nodes": ["zzz"]}}},
          "unknown node 'zzz' in train.warm_start.nodes", "known here: context, score"),
-        ({"train": {"ema": 1}}, "train.ema must be a number above 0, below 1 or null, got 1", None),
+        ({"train": {"ema": 1}}, "train.ema must be a number above 0, below 1, or null, got 1", None),
         ({"data": {"streams": {"rbg": "x", "rgb": "y"}}},
          "unknown input 'rbg' in data.streams", "did you mean 'rgb'?"),
         ({"data": {"streams": {"rgb": 3}}},

@@ -73,7 +73,7 @@ def test_the_other_names_give_the_same_network(form):
 
 
 def test_a_file_of_the_other_patch_size_is_told_and_not_stretched():
-    with pytest.raises(VadkitError, match=r"(?s)not those of CLIP ViT-B16: .*2 of another size.*model: b32"):
+    with pytest.raises(VadkitError, match=r"(?s)not those of CLIP ViT-B16 .*: 2 of another size.*model: b32"):
         load_state(openai_file(32), "FILE", "b16", "quickgelu")
 
 

@@ -105,7 +105,7 @@ def test_the_network(non_local, size):
 
 
 def test_a_file_with_or_without_non_local_blocks_is_told():
-    with pytest.raises(VadkitError, match=r"(?s)without non-local blocks: .*60 unknown .*set non_local: true"):
+    with pytest.raises(VadkitError, match=r"(?s)without non-local blocks .*: 60 unknown .*set non_local: true"):
         folded_state({n: t for n, t in file_of(True).items() if not n.endswith("tracked")}, empty(False), "FILE")
     with pytest.raises(VadkitError, match=r"(?s)with non-local blocks: .*missing.*set non_local: false"):
         folded_state(file_of(False), empty(True), "FILE")
