@@ -107,7 +107,7 @@ def test_the_network(non_local, size):
 def test_a_file_with_or_without_non_local_blocks_is_told():
     with pytest.raises(VadkitError, match=r"(?s)without non-local blocks .*: 60 unknown .*set non_local: true"):
         folded_state({n: t for n, t in file_of(True).items() if not n.endswith("tracked")}, empty(False), "FILE")
-    with pytest.raises(VadkitError, match=r"(?s)with non-local blocks: .*missing.*set non_local: false"):
+    with pytest.raises(VadkitError, match=r"(?s)with non-local blocks .*missing.*set non_local: false"):
         folded_state(file_of(False), empty(True), "FILE")
     with pytest.raises(VadkitError, match="expected the tensor names of Tushar-N"):
         folded_state({"Conv3d_1a_7x7.conv3d.weight": torch.zeros(1)}, empty(False), "FILE")
