@@ -146,6 +146,8 @@ def test_a_system(capsys: Captured) -> None:
         ("lr", "did you mean 'train.optimizer.lr'?"),
         ("train.precison", "did you mean 'train.precision'?"),
         ("zzzzzz", "see 'vadkit list', 'vadkit list configs', 'vadkit info train'"),
+        ("/zzzzzz", "see 'vadkit list', 'vadkit list configs', 'vadkit info train'"),
+        ("*", "see 'vadkit list', 'vadkit list configs', 'vadkit info train'"),
     ],
 )
 def test_an_unknown_name(name: str, hint: str, capsys: Captured) -> None:

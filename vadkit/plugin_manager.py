@@ -156,6 +156,11 @@ def _load_all(without: tuple[str, ...], extra: str) -> Plugins:
     return Plugins(plugins, components, folders)
 
 
+def configs_in(folders: Iterable[Path]) -> list[Path]:
+    """Return the files of all configs, at any depth, folder by folder and in order of their paths."""
+    return [path for folder in folders for path in sorted(folder.rglob("*.y*ml"))]
+
+
 def own_configs() -> Path:
     """Return the folder of the configs that come with vadkit."""
     packaged = Path(__file__).parent / "registry_configs"

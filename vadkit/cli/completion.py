@@ -34,10 +34,9 @@ def complete(
 
 def config_names(prefix: str = "", **_: Any) -> list[str]:
     """Return the names of the configs that come with vadkit, and YAML files that begin with ``prefix``."""
-    from vadkit.plugin_manager import own_configs
+    from vadkit.plugin_manager import configs_in, own_configs
 
-    folder = own_configs()
-    names = [path.stem for path in sorted(folder.rglob("*.yaml")) if "data" not in path.relative_to(folder).parts]
+    names = [path.stem for path in configs_in([own_configs()])]
     here = Path(prefix).parent
     found = [str(path) for path in sorted(here.glob("*.y*ml"))] if here.is_dir() else []
     return [name for name in [*names, *found] if name.startswith(prefix)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vadkit.cli.tables import print_table
+from vadkit.plugin_manager import configs_in
 from vadkit.problems import plural
 
 if TYPE_CHECKING:
@@ -16,18 +17,16 @@ def find_config(plugins: Plugins, name: str) -> Path | None:
     """Return the file of a config, by its path or its name."""
     if name.endswith((".yaml", ".yml")) and Path(name).is_file():
         return Path(name)
-    found = [path for folder in plugins.config_folders for path in sorted(folder.rglob(f"{name}.y*ml"))]
-    return found[0] if found else None
+    return next((file for file in configs_in(plugins.config_folders) if file.stem == name), None)
 
 
-def find_system(plugins: Plugins, name: str) -> list[Path]:
-    """Return the configs of a system: the files in ``graphs/NAME``."""
-    return [path for folder in plugins.config_folders for path in sorted(folder.glob(f"graphs/{name}/*.y*ml"))]
-
-
-def system_names(plugins: Plugins) -> list[str]:
-    """Return the systems whose graphs are known."""
-    return sorted({path.parent.name for folder in plugins.config_folders for path in folder.glob("graphs/*/*.y*ml")})
+def systems(plugins: Plugins) -> dict[str, list[Path]]:
+    """Return the configs of each system: the files in ``graphs/SYSTEM``."""
+    found: dict[str, list[Path]] = {}
+    for file in configs_in(plugins.config_folders):
+        if file.parent.parent.name == "graphs":
+            found.setdefault(file.parent.name, []).append(file)
+    return found
 
 
 def config_facts(plugins: Plugins, file: Path) -> dict[str, Any]:

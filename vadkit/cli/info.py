@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from vadkit.cli.completion import names_to_look_up
 from vadkit.cli.options import add_without
-from vadkit.problems import VadkitError, fail, nearest
+from vadkit.problems import fail, nearest
 
 if TYPE_CHECKING:
     from vadkit.plugin_manager import Plugins
@@ -52,32 +52,23 @@ def _look_up(name: str, without: list[str]) -> tuple[Any, Callable[[Any], None]]
     file = config.find_config(plugins, name)
     if file is not None:
         return config.config_facts(plugins, file), config.print_config
-    files = config.find_system(plugins, name)
-    if files:
-        return config.system_facts(files), config.print_system
+    systems = config.systems(plugins)
+    if name in systems:
+        return config.system_facts(systems[name]), config.print_system
     _unknown(plugins, name)
 
 
 def _unknown(plugins: Plugins, name: str) -> NoReturn:
     from vadkit.cli.completion import config_names
-    from vadkit.cli.describe_config import system_names
+    from vadkit.cli.describe_config import systems
+    from vadkit.graph.schema import moved_key
 
     hint = plugins.components.suggest(name)
-    close = None if hint else nearest(name, [*config_names(), *system_names(plugins), *SECTIONS])
+    close = None if hint else nearest(name, [*config_names(), *systems(plugins), *SECTIONS])
     if hint is None and close is None:
-        close = _key_named(name)
+        close = moved_key(name)
     fail(
         f"unknown component, system, config or key '{name}'",
         hint or (f"did you mean '{close}'?" if close else LISTS),
         notes=plugins.lost,
     )
-
-
-def _key_named(name: str) -> str | None:
-    """Return the full key of which ``name`` is the end: train.optimizer.lr for lr."""
-    from vadkit.graph.schema import moved_key
-
-    try:
-        return moved_key(name)
-    except VadkitError:
-        return None

@@ -97,12 +97,10 @@ def _component(plugins: Plugins, kind: str, name: str) -> Entry:
 
 
 def _configs(without: list[str]) -> list[Entry]:
-    from vadkit.plugin_manager import load_plugins
+    from vadkit.plugin_manager import configs_in, load_plugins
 
-    found = []
-    for folder in load_plugins(without).config_folders:
-        found += [{"name": p.stem, "about": about(p), "file": str(p)} for p in sorted(folder.rglob("*.y*ml"))]
-    return found
+    files = configs_in(load_plugins(without).config_folders)
+    return [{"name": file.stem, "about": about(file), "file": str(file)} for file in files]
 
 
 def about(path: Path) -> str:

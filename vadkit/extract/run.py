@@ -94,13 +94,13 @@ def extract_store(
     check_names(videos, list(backbones))
     # What will be needed in the end, and backbones without weights, are reported before anything is written.
     read_listing(job.out)
-    job.new_streams()
+    streams = job.new_streams()
     resources, share = resources or Resources(), share or Share()
     run = find_executor(resources.executor)
     with _locked(job.out, share) as lock:
         result = StoreResult()
         with lock.alone_with_manifest():
-            result.notes += start_store(job.out, job.clock.snippet_frames, job.new_streams(), classes)
+            result.notes += start_store(job.out, job.clock.snippet_frames, streams, classes)
             lines, wrong = read_manifest(job.out)
         result.notes += wrong
         if not lock.works:
