@@ -3,12 +3,17 @@
 Without a GPU they are skipped, and counted. VADKIT_TEST_DEVICE=cpu runs them on the CPU instead, which shows that
 the tests themselves are right; another value, such as cuda:1, chooses the GPU.
 
-And how many random cases are tried: few by default, many with VADKIT_THOROUGH=1.
+How many random cases are tried: few by default, many with VADKIT_THOROUGH=1.
+
+And the mark ``guards("D7")``: a test that keeps a defect of tests/guards.md from coming back. The summary counts the
+tests that passed for each.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -52,3 +57,22 @@ def thorough() -> bool:
 def cases(thorough: bool) -> Callable[[int], int]:
     """Return how many random cases to try, given what is usual: ten times as many if thorough."""
     return lambda usual: usual * 10 if thorough else usual
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark in item.iter_markers("guards"):
+            item.user_properties += [("guards", number) for number in mark.args]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    passed = terminalreporter.stats.get("passed", ())
+    counts = Counter(number for report in passed for key, number in report.user_properties if key == "guards")
+    if counts:
+        shown = (f"{number} {counts[number]}" for number in sorted(counts, key=_natural))
+        terminalreporter.write_line("tests that guard: " + ", ".join(shown))
+
+
+def _natural(number: str) -> list[tuple[bool, int, str]]:
+    """Return a key that sorts D2 before D10, and 5.2 before 5.10."""
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", number)]
