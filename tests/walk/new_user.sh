@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# A new user's first hour, by nothing but what README and --help say:
+#
+#   bash tests/walk/new_user.sh CHECKOUT_OR_WHEEL [FOLDER]
+#
+# installs vadkit into a new virtual environment, scores her own videos, imports features with a messy table, trains with
+# train.select=val, compares two components and exports the model. PIP_ARGS are further arguments of `pip install`, and
+# SITE is a folder of packages that the environment may use. Stops at the first command that fails.
+set -euo pipefail
+source=$(realpath "$1")
+own_data=$(realpath "$(dirname "$0")")/own_data.py
+cd "${2:-$(mktemp -d)}"
+
+step() { echo; echo "== $*"; }
+vadkit() { echo "\$ vadkit $*"; command vadkit "$@"; }
+
+step "install"
+"${PYTHON:-python3}" -m venv env
+# shellcheck disable=SC2086
+[ -z "${SITE:-}" ] || printf '%s\n' $SITE > "$(env/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/site.pth"
+export PATH="$PWD/env/bin:$PATH"
+# shellcheck disable=SC2086
+env/bin/python -m pip install --quiet --disable-pip-version-check ${PIP_ARGS:-} "$source"
+vadkit --version
+python "$own_data" .
+
+step "her own videos, from files to scores"
+cat > labels.csv <<'TABLE'
+video;label;split;intervals;fps
+street 0;Normal;train;;
+"street 1.mp4";0;train;;
+street 2;FALSE;train;;
+
+street 3;no;test;;
+Überfall 0;fight;train;;
+Überfall 1; Fight;train;;
+Überfall 2.mp4;1;train;;
+Überfall 3;yes;test;1-3s;25
+TABLE
+vadkit extract videos --config demo_three_stream --labels labels.csv --out store
+vadkit store check store
+vadkit train demo_three_stream --data store --batch 2 --set train.steps=6 --out runs/mine
+vadkit eval --model runs/mine/model.safetensors --data store --out eval
+vadkit predict "videos/trouble/Überfall 4.mp4" "videos/quiet/street 4.mp4" --model runs/mine/model.safetensors --out pages
+
+step "features of her own, with a messy table"
+{
+    printf '\xef\xbb\xbfLabel,Video,Split\r\n'
+    for number in 0 2 4 6 8 10; do printf 'normal,cam_%02d,train\r\n' "$number"; done
+    for number in 1 3 5 7 9 11; do printf 'Abnormal , "cam_%02d.npy",train\r\n' "$number"; done
+    printf ',,\r\n'
+    for number in 12 14; do printf '0.0,cam_%02d,test\r\n' "$number"; done
+    for number in 13 15; do printf 'TRUE,cam_%02d,test\r\n' "$number"; done
+} > table.csv
+vadkit store import own --root features --table table.csv --out imported
+vadkit store info imported
+vadkit train ur_dmu_xd --data imported --batch 2 --epochs 2 --set train.select=val --set inputs.rgb='b t 1024' \
+    --set data.streams.rgb=i3d --out runs/imported
+vadkit eval --model runs/imported/model.safetensors --data imported
+
+step "compare and export"
+vadkit bench swap demo_rgb --data store --node context --with tca,identity --batch 2 --set train.steps=3 --seeds 2 \
+    --rounds 1 --snippets 20 --out swap
+python - <<'PYTHON'
+import torch
+import vadkit
+
+model = vadkit.load("runs/imported/model.safetensors").model.eval()
+program = torch.export.export(model.inference, (torch.rand(1, 40, 1024),))
+torch.export.save(program, "model.pt2")
+PYTHON
+
+step "what she has now"
+ls runs/mine runs/imported eval pages swap model.pt2
