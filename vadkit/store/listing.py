@@ -18,7 +18,7 @@ from vadkit.store.manifest import Line
 from vadkit.store.names import VIDEOS, is_plain_name
 from vadkit.store.videos_json import load_videos
 
-UNKNOWN: dict[str, Any] = {"split": "test", "label": 0, "classes": [], "spans": [], "tags": {}}
+UNKNOWN: dict[str, Any] = {"split": "test", "label": None, "classes": [], "spans": [], "tags": {}}
 
 
 class VideoEntry(TypedDict):
@@ -31,7 +31,7 @@ class VideoEntry(TypedDict):
     name: str
     file: str
     split: NotRequired[str]
-    label: NotRequired[int]
+    label: NotRequired[int | None]
     classes: NotRequired[list[str]]
     spans: NotRequired[list[list[int]]]
     num_frames: NotRequired[int]

@@ -72,7 +72,9 @@ def plan_own(
     stream_of_file = {file.path: stream for stream, file in given}
     notes: list[str] = []
     if table is not None:
-        videos = read_table(table, closed=intervals == "closed")
+        listed = read_table(table, closed=intervals == "closed")
+        videos = listed.videos
+        notes += listed.notes
         identified = identify(files, root, {video.name for video in videos}, stream_of_file)
         features = identified.features
         notes += unlisted_notes(identified.unlisted, str(table))
