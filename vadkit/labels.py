@@ -48,6 +48,9 @@ NOT_ABNORMAL = re.compile(
     r"(?:not?|non|without(?: an?)?) ?(?:violen(?:ce|t)|fights?|fighting|anomal(?:y|ies|ous)|abnormal(?:ity|ities)?|"
     r"events?|crimes?|incidents?|accidents?)|(?:anomaly|violence|incident|event) free"
 )
+FOLDERS = _words(
+    "normal normals abnormal abnormals anomaly anomalies anomalous nonabnormal unknown unlabelled unlabeled"
+)
 # One of these in a cell that is otherwise not understood: it may mean normal, so it is not taken for a class.
 DOUBTFUL = _words(
     "none not no non without free normal normals abnormal anomaly anomalous background negative positive false true "
@@ -114,13 +117,13 @@ def read_classes(text: str, place: Place | None = None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def folder_label(name: str) -> int | None:
-    """Return the label that the name of a folder says, as Normal_Videos and NonViolence do; None if it says none."""
+def folder_label(name: str) -> Label | None:
+    """Return the label that the name of a folder says, as Normal_Videos and NonViolence do; None if it says nothing.
+
+    Short words, such as "no" or "1", are labels in a cell, but not as a folder.
+    """
     plain = _plain(name)
-    if plain in ("normal", "normals", "abnormal", "abnormals", "anomaly", "anomalies", "anomalous"):
-        return int(not plain.startswith("normal"))
-    known = _phrase(plain)
-    return None if known is None else known.label
+    return _word(plain) if plain in FOLDERS else _phrase(plain)
 
 
 def split_classes(text: str) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from vadkit.problems import plural
+
 SPLITS = ("train", "val", "test")
 # Suffixes of video files that extraction takes.
 VIDEO_SUFFIXES = frozenset(
@@ -72,6 +74,17 @@ class VideoDataset(Protocol):
 def with_label(videos: Sequence[Video]) -> list[Video]:
     """Return the videos whose label is known."""
     return [video for video in videos if video.label is not None]
+
+
+def unlabelled_note(videos: Sequence[Video], split: str) -> list[str]:
+    """Return a sentence about the videos of a split whose label is unknown, if there are any."""
+    names = [video.name for video in videos if video.label is None]
+    if not names:
+        return []
+    return [
+        f"{len(names)} of {plural(len(videos), 'video')} of split '{split}' {'has' if len(names) == 1 else 'have'} an "
+        f"unknown label (the first is '{names[0]}'): never trained on and counted in no figure"
+    ]
 
 
 def same_name(name: str) -> str:

@@ -235,7 +235,7 @@ class _Reader:
 def _parts(text: str) -> list[str]:
     """Return the intervals of a cell. A comma is between two, or in a number: 4,5-7s has one ``-``, so it is one."""
     text = re.sub(r"\s*[-\u2010-\u2013\u2212]\s*", "-", text.strip())
-    parts = []
+    parts: list[str] = []
     for part in re.split(r"[\s;]+", text):
         parts += [part] if INTERVAL.fullmatch(part) else part.split(",")
     return [part for part in parts if part not in ("", "-")]
