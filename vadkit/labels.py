@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from vadkit.problems import Place, fail
@@ -74,13 +74,14 @@ def label_word(label: int | None) -> str:
     return "unknown" if label is None else ("normal", "abnormal")[label]
 
 
-def read_label(text: str, place: Place | None = None) -> Label:
+def read_label(text: str, place: Place | None = None, normal: Collection[str] = ()) -> Label:
     """Return what a cell means: a word, a number, or one or more classes with ``;``, ``,`` or ``|`` between them.
 
-    Raises VadkitError with ``place`` for a cell of more than one meaning, or of none.
+    ``normal`` are more words for it, as a data set has them, in lower case. Raises VadkitError with ``place`` for a
+    cell of more than one meaning, or of none.
     """
     plain = _plain(text)
-    known = _word(plain)
+    known = Label(0) if plain in normal else _word(plain)
     if known is not None:
         return known
     number = _number(_unquoted(text))
