@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
+from vadkit.problems import plural
+
 SPLITS = ("train", "val", "test")
+# Suffixes of video files that extraction takes.
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".asf", ".avi", ".dav", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
+    | {".ogv", ".ts", ".vob", ".webm", ".wmv"}
+)
 
 
 @dataclass(frozen=True)
 class Video:
     """One video. ``spans`` are abnormal intervals [start, end) in frames and may overlap.
 
-    ``label`` is 1 for a video with an anomaly, the only supervision in training. ``classes``
-    are the names of its abnormal classes, main one first. ``num_frames`` and ``fps`` are None if unknown.
+    ``label`` is 1 for a video with an anomaly, 0 for one without, the only supervision in training, and None if it
+    is unknown: such a video can be scored, but is not trained on and counts in no figure. ``classes`` are the names
+    of its abnormal classes, main one first. ``num_frames`` and ``fps`` are None if unknown.
     ``files`` are its feature files by stream, one per crop or one for all, if they are not in the store.
     ``segments`` is not None if the features are of that many equal parts of the video instead of 16
     frames each.
@@ -24,7 +33,7 @@ class Video:
 
     name: str
     split: str
-    label: int
+    label: int | None
     classes: tuple[str, ...] = ()
     num_frames: int | None = None
     fps: float | None = None
@@ -60,6 +69,33 @@ class VideoDataset(Protocol):
     def class_index(self, video: Video) -> int:
         """Return the index of the video's main class in ``classes``: 0 normal, -1 unknown."""
         ...
+
+
+def with_label(videos: Sequence[Video]) -> list[Video]:
+    """Return the videos whose label is known."""
+    return [video for video in videos if video.label is not None]
+
+
+def unlabelled_note(videos: Sequence[Video], split: str) -> list[str]:
+    """Return a sentence about the videos of a split whose label is unknown, if there are any."""
+    names = [video.name for video in videos if video.label is None]
+    if not names:
+        return []
+    return [
+        f"{len(names)} of {plural(len(videos), 'video')} of split '{split}' {'has' if len(names) == 1 else 'have'} an "
+        f"unknown label (the first is '{names[0]}'): never trained on and counted in no figure"
+    ]
+
+
+def same_name(name: str) -> str:
+    """Return a name as names are compared: a letter with an accent is the same, composed or not."""
+    return unicodedata.normalize("NFC", name)
+
+
+def without_suffix(name: str) -> str:
+    """Return a name without the suffix of a video file."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and dot + suffix.lower() in VIDEO_SUFFIXES else name
 
 
 def shape_of(dataset: VideoDataset, video: Video, stream: str) -> tuple[int, int, int]:

@@ -55,7 +55,8 @@ class FeatureStore(Dataset):
         """Return the videos of a split, in the order of videos.json; each has all its files."""
         if split not in self._checked:
             videos = [video for video in self.store.videos if video.split == split]
-            self._refuse_missing(videos)
+            if videos:  # an index of files elsewhere has no folder of its own
+                self._refuse_missing(videos)
             self._checked[split] = videos
         return list(self._checked[split])
 
@@ -76,7 +77,7 @@ class FeatureStore(Dataset):
         return self.stored.paths(video, self.streams.get(stream, stream))[0]
 
     def class_index(self, video: Video) -> int:
-        """Return the index of the main class: 0 normal, -1 if the class of an abnormal video is unknown."""
+        """Return the index of the main class: 0 normal, -1 if the label, or an abnormal video's class, is unknown."""
         if video.label == 0:
             return 0
         return self.classes.index(video.classes[0]) if video.classes else -1

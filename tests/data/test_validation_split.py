@@ -60,9 +60,9 @@ def test_training_keeps_one_of_every_class(fraction: float) -> None:
 
 
 def test_too_few_videos() -> None:
-    with pytest.raises(VadkitError, match="there is one video with label 1"):
+    with pytest.raises(VadkitError, match="there is one abnormal video"):
         carve([Video("a", "train", 1), Video("b", "train", 0), Video("c", "train", 0)], 0.2, 0)
-    with pytest.raises(VadkitError, match="there is no video with label 0"):
+    with pytest.raises(VadkitError, match="there is no normal video"):
         carve([Video("a", "train", 1), Video("b", "train", 1)], 0.2, 0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_a_folder_becomes_a_store(folder: Path, capsys: pytest.CaptureFixture[st
     assert run(folder, str(folder / "in"), *TWO) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"{folder}/store: 2 videos extracted, 0 skipped, 0 broken"
-    assert "to train, label the videos" in said[1]
+    assert "2 videos of unknown label; to train" in said[1]
     assert {video.name for video in read_store(folder / "store").videos} == {"a", "b"}
     assert run(folder, str(folder / "in"), *TWO) == 0
     assert capsys.readouterr().out == f"{folder}/store: 0 videos extracted, 2 skipped, 0 broken\n"
@@ -128,7 +129,7 @@ def test_labels_of_a_published_data_set(tmp_path: Path, capsys: pytest.CaptureFi
     assert videos["Abuse028_x264"].label == 1 and videos["Normal_Videos_003_x264"].label == 0
     error = capsys.readouterr().err
     assert "note: there is no sound: 2 videos (Abuse028_x264, Normal_Videos_003_x264)" in error
-    assert "1 video (holiday) without a label in ucf_crime: left out" in error
+    assert "1 video (holiday) without a label in ucf_crime: left out of the index" in error
     # The real one has 1412 frames, and 60 are written here.
     assert videos["Abuse028_x264"].spans == ()
     assert "'Abuse028_x264': 0 of 1 intervals begin before its last frame (60)" in error
@@ -193,3 +194,56 @@ def test_options_of_a_stream() -> None:
     assert split_commas("a,'b,c',[d,{e,f}]") == ["a", "'b,c'", "[d,{e,f}]"]
     with pytest.raises(VadkitError, match="'crops' is not an argument"):
         streams_of_options(["rgb=i3d_rgb,crops"])
+
+
+# -- labels ----------------------------------------------------------------------------------------
+def index(folder: Path) -> dict[str, Any]:
+    return {entry["name"]: entry for entry in json.loads((folder / "store/videos.json").read_text())}
+
+
+@pytest.mark.guards("2.1")
+def test_videos_without_labels_are_unknown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, str(folder / "in"), *TWO) == 0
+    assert {name: entry["label"] for name, entry in index(folder).items()} == {"a": None, "b": None}
+    assert "2 videos of unknown label; to train or measure on them, label them with --labels" in capsys.readouterr().out
+    assert main(["store", "info", str(folder / "store")]) == 0
+    assert "2 videos (test 2 unknown)" in capsys.readouterr().out
+
+
+@pytest.mark.guards("2.2")
+def test_a_video_that_is_left_out_leaves_the_index(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stayed as a test video of the run without labels."""
+    assert run(folder, str(folder / "in"), *TWO) == 0
+    (folder / "labels.csv").write_text("video,label\na,normal\n")
+    assert run(folder, str(folder / "in"), *TWO, "--labels", str(folder / "labels.csv")) == 0
+    assert {name: entry["label"] for name, entry in index(folder).items()} == {"a": 0}
+    error = capsys.readouterr().err
+    assert "1 video (b) without a label in" in error and "left out of the index" in error
+    assert "video 'b' was unknown in videos.json and is no longer listed; its features stay" in error
+    assert (folder / "store/rgb/b.npy").exists()
+    (folder / "labels.csv").write_text("video,label\na,normal\nb,fight\n")
+    assert run(folder, str(folder / "in"), *TWO, "--labels", str(folder / "labels.csv")) == 0
+    assert {name: entry["label"] for name, entry in index(folder).items()} == {"a": 0, "b": 1}
+
+
+@pytest.mark.guards("2.3")
+def test_labels_mean_the_same_in_tables_and_lists(folder: Path) -> None:
+    """FALSE was a class, so its video was abnormal."""
+    (folder / "labels.csv").write_text("video,label\na,FALSE\nb,?\n")
+    assert run(folder, str(folder / "in"), *TWO, "--labels", str(folder / "labels.csv")) == 0
+    assert {name: entry["label"] for name, entry in index(folder).items()} == {"a": 0, "b": None}
+    (folder / "in/list.csv").write_text("file,label\na.mkv,Normal_Videos\ndeep/b.mkv,1.0\n")
+    assert run(folder, "--list", str(folder / "in/list.csv"), *TWO) == 0
+    assert {name: entry["label"] for name, entry in index(folder).items()} == {"a": 0, "b": 1}
+
+
+@pytest.mark.guards("2.3")
+def test_a_label_that_may_mean_either_is_refused_with_its_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "labels.csv").write_text("video,label\na,none\nb,2\n")
+    assert run(folder, str(folder / "in"), *TWO, "--labels", str(folder / "labels.csv")) == 2
+    error = capsys.readouterr().err
+    assert "labels.csv:2:1: label 'none' is not clear" in error and "labels.csv:3:1: label '2' is neither" in error
+    assert "write normal, abnormal or a class" in error
+    assert not (folder / "store").exists()

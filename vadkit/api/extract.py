@@ -21,7 +21,7 @@ from vadkit.kinds import Backbone
 from vadkit.plugin_manager import load_plugins
 from vadkit.predict.inputs import find_videos
 from vadkit.problems import fail
-from vadkit.store.listing import VideoEntry
+from vadkit.store.listing import VideoEntry, read_listing
 from vadkit.store.shards import parse_share
 
 CROPS = {"1": "centre", "center": "centre", "5": "five", "10": "ten"}
@@ -39,7 +39,8 @@ class Extraction:
         warnings: what the user should know of each video.
         notes: of the store.
         labels: the data set or file that labels the videos; None if they have no labels.
-        unlabelled: videos left out because the labels do not name them.
+        unlabelled: videos that the labels do not name; they are not in videos.json.
+        unknown: videos of the store whose label is unknown; they are not trained on and count in no figure.
     """
 
     store: Path
@@ -50,6 +51,7 @@ class Extraction:
     notes: list[str]
     labels: str | None
     unlabelled: list[str]
+    unknown: list[str]
 
 
 def extract(
@@ -144,6 +146,7 @@ def extract(
             folder,
             clock=Clock(fps, snippet_frames, find_tail(tail)),
             classes=known.classes if known else (),
+            left_out=unlabelled,
             resources=Resources(executor, workers, threads, timeout),  # type: ignore[arg-type]
             share=parse_share(shard) if shard else None,
             retry_broken=retry_broken,
@@ -155,9 +158,10 @@ def extract(
         result.skipped,
         result.failed,
         result.warnings,
-        result.notes,
+        [*result.notes, *(known.notes if known else ())],
         known.source if known else None,
         unlabelled,
+        [entry["name"] for entry in read_listing(folder) if entry["label"] is None],
     )
 
 

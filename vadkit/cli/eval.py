@@ -63,7 +63,11 @@ def _print(result: Evaluation) -> None:
 
     figures, protocol = result.figures, result.protocol
     counts = f"{plural(figures['videos'], 'video')} ({figures['abnormal_videos']} abnormal), {figures['frames']} frames"
-    print(f"{protocol['data_set']}, split {protocol['split']}: {counts}, {figures['positives']} of them positive\n")
+    unlabelled = f"; {figures['unlabelled_videos']} more of unknown label" if figures["unlabelled_videos"] else ""
+    print(
+        f"{protocol['data_set']}, split {protocol['split']}: {counts}, {figures['positives']} of them positive"
+        f"{unlabelled}\n"
+    )
     rows = [(key, _number(figures[key]), _meaning(key, figures)) for key in SHOWN]
     print_table(("figure", "value", "what it is"), rows, right=("value",))
     if figures["per_class"]:

@@ -144,7 +144,7 @@ class _Lines:
 def _print(result: Extraction) -> None:
     for note in result.notes:
         _say(f"note: {note}")
-    _list(f"{{}} without a label in {result.labels}: left out", result.unlabelled)
+    _list(f"{{}} without a label in {result.labels}: left out of the index", result.unlabelled)
     for name, cause in list(result.failed.items())[:SHOWN]:
         _say(f"broken: {name}: {cause}")
     _list("{} broken in all", list(result.failed) if len(result.failed) > SHOWN else [])
@@ -153,8 +153,9 @@ def _print(result: Extraction) -> None:
         _say("hint: a broken video is retried only if its file changes, or with --retry-broken")
     before = f"{len(result.skipped)} skipped, {len(result.failed)} broken"
     print(printable(f"{result.store}: {_videos(len(result.extracted))} extracted, {before}"))
-    if result.labels is None and result.extracted:
-        print(printable(f"  to train, label the videos with --labels, or in {result.store / 'videos.json'}"))
+    if result.unknown:
+        where = f"label them with --labels, or in {result.store / 'videos.json'}"
+        print(printable(f"  {_videos(len(result.unknown))} of unknown label; to train or measure on them, {where}"))
 
 
 def _print_warnings(result: Extraction) -> None:

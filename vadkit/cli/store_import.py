@@ -137,7 +137,8 @@ def _rows(plan: Plan) -> list[dict[str, Any]]:
             crops = sorted({max(shape[0], len(v.files[stream])) for v, shape in zip(videos, shapes)})
             rows.append({
                 "split": split, "stream": stream, "videos": len(videos), "of": known,
-                "abnormal": sum(video.label for video in videos), "crops": crops,
+                "abnormal": sum(video.label == 1 for video in videos),
+                "unknown": sum(video.label is None for video in videos), "crops": crops,
                 "files": sum(len(video.files[stream]) for video in videos),
                 "snippets": sum(shape[1] for shape in shapes),
                 "shortest": min((shape[1] for shape in shapes), default=0),

@@ -19,10 +19,11 @@ from torch import Tensor
 from vadkit.data.batch_order import Paired, Unpaired, share
 from vadkit.data.prompts import Prompts
 from vadkit.data.shape_checks import check_videos
+from vadkit.data.whole_videos import no_video
 from vadkit.kinds import Sampler
 from vadkit.problems import fail
 from vadkit.store.array_file import as_float32, check_finite
-from vadkit.video import Video, VideoDataset, crop_of
+from vadkit.video import Video, VideoDataset, crop_of, with_label
 
 Batch = dict[str, Any]
 Place = tuple[int, int, "Bag", int]  # row of the buffer, row of the whole batch, bag, crop
@@ -64,7 +65,8 @@ class TrainBatches:
             their abnormal parts, are the batch of a single process.
         pin: use pinned memory, for copies to a GPU.
 
-    Raises VadkitError, with all problems, for features that cannot be used or do not fit.
+    Videos of unknown label are in no batch. Raises VadkitError, with all problems, for features that cannot be used
+    or do not fit.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class TrainBatches:
     ) -> None:
         self.dataset, self.sampler, self.streams = dataset, sampler, list(streams)
         self.seed, self.rank, self.world_size, self.pin = seed, rank, world_size, pin
-        videos = dataset.videos(split)
+        videos = with_label(dataset.videos(split))
         self._refuse_labels(videos, split, paired)
         counts = check_videos(dataset, videos, self.streams, sizes)
         bags = [bag for video in videos for bag in _bags(video, counts[video.name], crops)]
@@ -141,7 +143,7 @@ class TrainBatches:
     # -- what is in a batch ----------------------------------------------------------------------
     def _refuse_labels(self, videos: list[Video], split: str, paired: bool) -> None:
         if not videos:
-            fail(f"the data set has no video in split '{split}'")
+            fail(*no_video(self.dataset, split))
         for label, word in enumerate(("normal", "abnormal")):
             if paired and not any(video.label == label for video in videos):
                 fail(
@@ -287,7 +289,7 @@ class TrainBatches:
         t = streams[self.streams[0]].shape[1]
         about: Batch = {
             "mask": torch.arange(t) < lengths[:, None],
-            "labels": torch.tensor([float(bag.video.label) for bag in bags]),
+            "labels": torch.tensor([float(bag.video.label == 1) for bag in bags]),
             "classes": torch.tensor([self.dataset.class_index(bag.video) for bag in bags]),
             "crops": self.crops,
         }

@@ -39,7 +39,7 @@ class Prompts:
         self.rows = torch.from_numpy(np.array(rows[0], dtype=np.float32))
 
     def of(self, video: Video) -> Tensor:
-        """Return (2, dim). Raises VadkitError for an abnormal video of unknown class."""
+        """Return (2, dim), of a video of known label. Raises VadkitError for an abnormal one of unknown class."""
         if video.label == 0:
             return self.rows[[0, 0]]
         if not video.classes:

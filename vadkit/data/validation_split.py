@@ -12,20 +12,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from vadkit.labels import label_word
 from vadkit.problems import fail
-from vadkit.video import Video, VideoDataset, crop_of, shape_of
+from vadkit.video import Video, VideoDataset, crop_of, shape_of, with_label
 
 
 def carve(videos: Sequence[Video], fraction: float, seed: int) -> tuple[list[Video], list[Video]]:
     """Return (train, val): of each main class, ``fraction`` of the videos, and at least one of each label.
 
-    Training keeps at least one of each main class. The choice depends on names and seed, not on the order
-    of the list. Raises VadkitError if a label has fewer than two videos.
+    Training keeps at least one of each main class, and the videos of unknown label. The choice depends on names and
+    seed, not on the order of the list. Raises VadkitError if a label has fewer than two videos.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be above 0 and below 1, not {fraction}")
     groups = defaultdict(list)
-    for video in sorted(videos, key=lambda video: _lot(video, seed)):
+    for video in sorted(with_label(videos), key=lambda video: _lot(video, seed)):
         groups[video.label, video.classes[:1]].append(video)
     chosen: set[str] = set()
     for group in groups.values():
@@ -45,7 +46,7 @@ def _at_least_one(videos: list[Video], chosen: set[str], label: int, seed: int) 
     if len(videos) < 2:
         fail(
             f"no validation split can be taken from the training videos: there "
-            f"{'is one' if videos else 'is no'} video with label {label}",
+            f"{'is one' if videos else 'is no'} {label_word(label)} video",
             hint="mark videos as 'val' in the data set, or train with select: last",
         )
     if any(video.name in chosen for video in videos):
@@ -63,7 +64,7 @@ class Carved:
         train, val = carve(dataset.videos("train"), fraction, seed)
         self._splits = {"train": train, "val": val}
         self.note = (
-            f"the data set has no validation videos: {len(val)} of its {len(train) + len(val)} training "
+            f"the data set has no validation videos: {len(val)} of its {len(with_label(train)) + len(val)} training "
             f"videos serve as such (fraction {fraction}, seed {seed}, by class)"
         )
         self.warnings = [*getattr(dataset, "warnings", []), self.note]
@@ -91,7 +92,7 @@ class Carved:
 
 def with_validation(dataset: VideoDataset, fraction: float, seed: int) -> tuple[VideoDataset, str | None]:
     """Return a dataset with validation videos, and a note for the user if they were taken from train."""
-    if dataset.videos("val"):
+    if with_label(dataset.videos("val")):
         return dataset, None
     carved = Carved(dataset, fraction, seed)
     return carved, carved.note

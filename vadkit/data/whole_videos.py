@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from vadkit.data.shape_checks import check_shapes
-from vadkit.problems import VadkitError, fail
+from vadkit.problems import VadkitError, fail, plural
 from vadkit.store.array_file import as_float32, check_finite
-from vadkit.video import Video, VideoDataset, crop_of, shape_of
+from vadkit.video import SPLITS, Video, VideoDataset, crop_of, shape_of
 
 
 def iterate(
@@ -31,9 +31,32 @@ def iterate(
     """
     videos = dataset.videos(split)
     if not videos:
-        fail(f"the data set has no video in split '{split}'")
+        fail(*no_video(dataset, split))
     for video in videos:
         yield video, load(dataset, video, streams, sizes)
+
+
+def no_video(dataset: VideoDataset, split: str) -> tuple[str, str]:
+    """Return what to say of a split without a video to train or measure on, and what to do about it."""
+    counts = {name: _count(dataset, name) for name in SPLITS}
+    if counts[split]:
+        what = f"none of the {plural(counts[split], 'video')} of split '{split}' has a known label"
+        return what, "label them in videos.json, or with --labels"
+    others = ", ".join(f"{plural(count, 'video')} in '{name}'" for name, count in counts.items() if count)
+    hint = {
+        "train": "mark videos as 'train' in the data set",
+        "val": "mark videos as 'val' in the data set; train.select=val takes its share from the training videos",
+        "test": "mark videos as 'test' in the data set (vadkit store import own --test-share 0.2), or choose another "
+        "split: --split, eval.split",
+    }
+    return f"the data set has no video in split '{split}' (there are {others or 'none at all'})", hint[split]
+
+
+def _count(dataset: VideoDataset, split: str) -> int:
+    try:
+        return len(dataset.videos(split))
+    except VadkitError:  # features of another split are missing: not what is to be reported
+        return 0
 
 
 def load(

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from vadkit.video import VideoDataset
+from vadkit.video import VideoDataset, with_label
 
 
 class FingerprintJson(msgspec.Struct):
@@ -23,6 +23,6 @@ def fingerprint(dataset: VideoDataset, split: str) -> dict[str, Any]:
 
     Order counts, for batches are drawn by position. The features themselves are not read.
     """
-    videos = dataset.videos(split)
+    videos = with_label(dataset.videos(split))
     listed = [[v.name, v.label, list(v.classes), v.num_frames] for v in videos]
     return {"videos": len(videos), "sha256": hashlib.sha256(json.dumps(listed).encode()).hexdigest()}

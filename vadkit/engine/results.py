@@ -18,7 +18,7 @@ from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.graph.model_file import save
 from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import Plugins
-from vadkit.video import VideoDataset
+from vadkit.video import VideoDataset, with_label
 
 RESULT = "result.json"
 
@@ -90,7 +90,7 @@ def finish(
 
     def once() -> tuple[dict[str, Any], list[str]]:
         section = model.spec["eval"]
-        if not dataset.videos(section["split"]):
+        if not with_label(dataset.videos(section["split"])):
             figures, protocol, warnings = {}, None, ["there were no videos to measure on"]
         else:
             # Not strict: the training is over, and must not be lost for an operation of the evaluation.

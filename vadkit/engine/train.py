@@ -17,6 +17,7 @@ from vadkit.data.batches import TrainBatches
 from vadkit.data.from_config import build_sampler, open_dataset
 from vadkit.data.shape_checks import check_videos
 from vadkit.data.validation_split import with_validation
+from vadkit.data.whole_videos import no_video
 from vadkit.devices import current
 from vadkit.engine import checkpoints, distributed, random_state
 from vadkit.engine.checkpoints import Checkpoint, Damaged
@@ -41,7 +42,7 @@ from vadkit.graph.stored_config import check_config
 from vadkit.graph.yaml_reader import write_text
 from vadkit.plugin_manager import Plugins, load_plugins
 from vadkit.problems import VadkitError, fail
-from vadkit.video import VideoDataset
+from vadkit.video import VideoDataset, unlabelled_note, with_label
 
 
 def train(
@@ -148,7 +149,7 @@ class _Run:
                 batches,
                 self.spec["train"],
                 self.device,
-                evaluate=self._evaluate if self.dataset.videos(self.split) else None,
+                evaluate=self._evaluate if with_label(self.dataset.videos(self.split)) else None,
                 metric=self.metric,
                 split=self.split,
                 folder=self.out / "checkpoints",
@@ -185,12 +186,16 @@ class _Run:
 
     def _check_splits(self) -> None:
         """Look at the videos to measure on now, rather than when hours of training are over."""
+        for split in dict.fromkeys(("train", self.split, self.final_split)):
+            for note in unlabelled_note(self.dataset.videos(split), split):
+                self.progress.note(note)
         for split in dict.fromkeys((self.split, self.final_split)):
             videos = self.dataset.videos(split)
-            if not videos and self.select != "last" and split == self.split:
-                fail(f"train.select is {self.select}, but the data set has no video in split '{split}'")
-            if not videos:
-                self.progress.note(f"the data set has no video in split '{split}': no figures will be computed")
+            if not with_label(videos):
+                what, hint = no_video(self.dataset, split)
+                if self.select != "last" and split == self.split:
+                    fail(f"train.select is {self.select}, but {what}", hint)
+                self.progress.note(f"{what}: no figures will be computed")
             check_videos(self.dataset, videos, list(self.model.input_sizes), self.model.input_sizes)
 
     def _about(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vadkit import __version__
 from vadkit.components import build_component, find_component
-from vadkit.data.whole_videos import load
+from vadkit.data.whole_videos import load, no_video
 from vadkit.devices import float32
 from vadkit.evaluate.evaluation import Evaluation, Scored
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
@@ -23,7 +23,7 @@ from vadkit.evaluate.truth import Tail, snippet_truth
 from vadkit.kinds import Postprocess
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import fail, plural
-from vadkit.video import Video, VideoDataset
+from vadkit.video import Video, VideoDataset, unlabelled_note, with_label
 
 OnProgress = Callable[[int, int, str], None]  # videos done, videos in all, the name of the last one
 # Attention needs t * t numbers per crop and head; so many crops are scored at once that this is not exceeded.
@@ -81,14 +81,15 @@ def evaluate(
         book: computes the figures; None is a ``ScoreBook``.
         on_progress: called after every video.
 
-    Abnormal videos without intervals count in video figures only. Raises VadkitError for an
+    Abnormal videos without intervals count in video figures only, those of unknown label in none: they are only
+    scored, and ``unlabelled_videos`` of the figures counts them. Raises VadkitError for an
     empty split, features that cannot be used or do not fit the model, and scores that are not finite.
     """
     sizes: Mapping[str, int] = getattr(model, "input_sizes", {})
     names = list(streams if streams is not None else sizes)
     videos = dataset.videos(split)
     if not videos:
-        fail(f"the data set has no video in split '{split}'")
+        fail(*no_video(dataset, split))
     where = torch.device(device) if device is not None else _device_of(model)
     book = ScoreBook() if book is None else book
     details = []
@@ -97,13 +98,16 @@ def evaluate(
             features = load(dataset, video, names, sizes)
             scores = _score(model, list(features.values()), where, crops)
             scored = _with_truth(video, _post(scores, post, video), dataset.snippet_frames, tail)
-            book.add(video.name, scored.scores, scored.positives, scored.frames, video.label, video.classes)
+            if video.label is not None:
+                book.add(video.name, scored.scores, scored.positives, scored.frames, video.label, video.classes)
             details.append(scored)
             if on_progress:
                 on_progress(number + 1, len(videos), video.name)
     protocol = _protocol(model, dataset, split, names, post, where, crops, threshold, tail)
     scores_by_name = {scored.video.name: scored.scores for scored in details}
-    return Evaluation(book.figures(threshold), scores_by_name, protocol, details, _warnings(dataset, details))
+    figures = {**book.figures(threshold), "unlabelled_videos": len(videos) - len(with_label(videos))}
+    warnings = _warnings(dataset, details) + unlabelled_note(videos, split)
+    return Evaluation(figures, scores_by_name, protocol, details, warnings)
 
 
 def evaluate_as_configured(
@@ -190,7 +194,7 @@ def _with_truth(video: Video, scores: np.ndarray, snippet_frames: int, tail: Tai
 
 def _warnings(dataset: VideoDataset, details: Sequence[Scored]) -> list[str]:
     warnings = list(getattr(dataset, "warnings", []))
-    unknown = [scored.video.name for scored in details if scored.positives is None]
+    unknown = [scored.video.name for scored in details if scored.positives is None and scored.video.label == 1]
     if unknown:
         lack = "is abnormal but has" if len(unknown) == 1 else "are abnormal but have"
         warnings.append(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vadkit.datasets.annotations import DATA_SETS, FPS, read_annotations
-from vadkit.datasets.importing.table import read_table
-from vadkit.files import cannot_read
-from vadkit.problems import fail
+from vadkit.datasets.delimited import Line, cells_of, head_of, read_lines, separator_of
+from vadkit.datasets.importing.table import COLUMNS, Table, base_name, read_table
+from vadkit.problems import Problem, VadkitError, did_you_mean, fail
 from vadkit.store.listing import VideoEntry
-from vadkit.video import Video
-
-PATH, NAME, LABEL = "file", "name", "label"  # columns of a list
+from vadkit.video import VIDEO_SUFFIXES, Video, same_name
 
 
 @dataclass(frozen=True)
@@ -24,6 +22,12 @@ class Labels:
     videos: Mapping[str, Video]
     classes: tuple[str, ...]
     source: str
+    notes: tuple[str, ...] = ()
+
+    def of(self, entry: VideoEntry) -> Video | None:
+        """Return the video that an entry's name means, or the name of its file; None if there is none."""
+        names = entry["name"], base_name(entry["file"])
+        return next((self.videos[name] for name in map(same_name, names) if name in self.videos), None)
 
 
 def read_labels(what: str) -> Labels:
@@ -36,27 +40,26 @@ def read_labels(what: str) -> Labels:
     if not path.suffix and not path.exists():
         hint = f"there are {', '.join(DATA_SETS)}, or a CSV file"
         fail(f"--labels {what}: no such data set or file", hint)
-    return _of(read_table(path), what)
+    table = read_table(path)
+    return Labels(table.by_name(), _classes(table.videos), what, tuple(table.notes))
 
 
-def _of(videos: Sequence[Video], source: str) -> Labels:
-    classes = ("normal", *sorted({name for video in videos for name in video.classes}))
-    return Labels({video.name: video for video in videos}, classes, source)
+def _classes(videos: Iterable[Video]) -> tuple[str, ...]:
+    return "normal", *sorted({name for video in videos for name in video.classes})
 
 
 def label(entries: Sequence[VideoEntry], labels: Labels) -> tuple[list[VideoEntry], list[str]]:
-    """Return the videos that have labels, with them, and the names of those that have none.
+    """Return the videos that the labels name, with their labels, and the names of the others.
 
-    Raises VadkitError if none has.
+    A label may be unknown. Raises VadkitError if no video is named.
     """
-    known = [entry for entry in entries if entry["name"] in labels.videos]
+    known = [(entry, video) for entry in entries if (video := labels.of(entry)) is not None]
     if not known:
-        fail(
-            f"{labels.source} labels no video of this store; the first is '{entries[0]['name']}'",
-            hint="a video's name is that of its file, without the suffix",
-        )
-    unlabelled = [entry["name"] for entry in entries if entry["name"] not in labels.videos]
-    return [_labelled(entry, labels.videos[entry["name"]]) for entry in known], unlabelled
+        name = entries[0]["name"]
+        hint = did_you_mean(name, labels.videos) or "a video's name is that of its file, without the suffix"
+        fail(f"{labels.source} labels no video of this store; the first is '{name}'", hint=hint)
+    unlabelled = [entry["name"] for entry in entries if labels.of(entry) is None]
+    return [_labelled(entry, video) for entry, video in known], unlabelled
 
 
 def _labelled(entry: VideoEntry, video: Video) -> VideoEntry:
@@ -70,37 +73,55 @@ def _labelled(entry: VideoEntry, video: Video) -> VideoEntry:
     return labelled if video.fps is None else {**labelled, "fps": video.fps}
 
 
+# -- lists -----------------------------------------------------------------------------------------
 def read_list(path: Path) -> tuple[list[VideoEntry], Labels | None]:
     """Return the videos of a list, and their labels if it has a column for them.
 
     A list has one path per line; or a first line with the column ``file`` and optionally ``name`` and the columns
     of a table of labels. Paths are relative to the folder of the list. Raises VadkitError.
     """
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except OSError as error:
-        cannot_read(path, error)
-    except UnicodeDecodeError as error:
-        fail(f"{path}: is not UTF-8 text (byte {error.start})")
+    columns = [COLUMNS.get(name) for name in head_of(path)]
+    if "file" in columns:
+        return _of_table(path, read_table(path, needs=("file",)))
+    if columns and None not in columns:
+        fail(f"{path}: the first line has no column 'file', for the paths of the videos")
+    lines = read_lines(path)
     if not lines:
         fail(f"{path}: lists no video")
-    separator = max(",;\t", key=lines[0].count)
-    columns = [name.strip().strip('"').lower() for name in lines[0].split(separator)]
-    if PATH not in columns:
-        if NAME in columns or LABEL in columns:
-            fail(f"{path}: the first line has no column '{PATH}', for the paths of the videos")
-        return [_entry(path, line.strip(), "") for line in lines], None
-    rows = [dict(zip(columns, row)) for row in csv.reader(lines[1:], delimiter=separator)]
-    entries = [_entry(path, row.get(PATH, "").strip(), row.get(NAME, "").strip()) for row in rows]
-    if not entries:
-        fail(f"{path}: lists no video")
-    if LABEL not in columns:
+    entries, problems = [], []
+    for line in lines:
+        try:
+            entries.append(_entry(path, _path_of(line, path.parent), ""))
+        except VadkitError as error:
+            problems += error.problems
+    if problems:
+        raise VadkitError(problems)
+    return entries, None
+
+
+def _of_table(path: Path, table: Table) -> tuple[list[VideoEntry], Labels | None]:
+    problems = [Problem("the line has no file", row.place) for row in table.rows if not row.file]
+    if problems:
+        raise VadkitError(problems)
+    entries = [_entry(path, row.file, row.video.name) for row in table.rows]
+    if "label" not in table.columns and "classes" not in table.columns:
         return entries, None
-    videos = read_table(path)
-    return entries, _of([replace(video, name=entry["name"]) for video, entry in zip(videos, entries)], str(path))
+    videos = table.videos
+    return entries, Labels({video.name: video for video in videos}, _classes(videos), str(path), tuple(table.notes))
+
+
+def _path_of(line: Line, folder: Path) -> str:
+    """Return the path of a line without columns. It may hold commas itself, so cells are refused only after it."""
+    if os.path.lexists(folder / line.text):
+        return line.text
+    cells = cells_of(line, separator_of(line.text))
+    if len(cells) < 2 or Path(line.text.strip('"')).suffix.lower() in VIDEO_SUFFIXES:
+        return cells[0] if len(cells) == 1 else line.text.strip('"')
+    if not cells[0] or any(cells[1:]):
+        hint = "begin the list with a line that names the columns, such as file,label"
+        fail("the line holds more than a path", hint, line.place)
+    return cells[0]
 
 
 def _entry(listed: Path, file: str, name: str) -> VideoEntry:
-    if not file:
-        fail(f"{listed}: a line has no file")
     return {"name": name or Path(file).stem, "file": str(listed.parent / file)}

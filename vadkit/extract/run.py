@@ -23,7 +23,7 @@ resumes where it stopped. How videos are spread over processes changes no byte o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -67,6 +67,7 @@ def extract_store(
     *,
     clock: Clock | None = None,
     classes: Sequence[str] = (),
+    left_out: Collection[str] = (),
     resources: Resources | None = None,
     share: Share | None = None,
     retry_broken: bool = False,
@@ -80,6 +81,7 @@ def extract_store(
         backbones: backbone by stream name.
         clock: how videos are cut into snippets; by default 16 frames each, at the video's own rate.
         classes: names of the classes, normal first; those of the store, or normal alone, if there are none.
+        left_out: names that are no longer to be in videos.json, such as those of videos without a label.
         resources: processes, and where they are.
         share: the shard of the videos to extract; other runs do the rest, into the same store.
         retry_broken: retry videos that were found broken and have not changed since.
@@ -123,7 +125,7 @@ def extract_store(
                 if progress:
                     progress(line.name, done, len(mine))
         finally:
-            result.notes += _settle(job.out, videos, lock)
+            result.notes += _settle(job.out, videos, left_out, lock)
     if mine and len(result.failed) == len(mine):
         raise VadkitError([Problem(text) for text in result.failed.values()])
     return result
@@ -201,14 +203,14 @@ def _note(line: Line, result: StoreResult) -> None:
         result.warnings[line.name] = line.warnings
 
 
-def _settle(root: Path, videos: Sequence[VideoEntry], lock: StoreLock) -> list[str]:
+def _settle(root: Path, videos: Sequence[VideoEntry], left_out: Collection[str], lock: StoreLock) -> list[str]:
     """Put the store in order, unless other runs still write to it: the last one will. Return what is to be reported."""
     lock.give_back()
     if not lock.take_all():
         return []
     lines, _ = read_manifest(root)
     put_in_order(root, lines.values())
-    notes = write_listing(root, videos, lines)
+    notes = write_listing(root, videos, lines, left_out)
     for left in root.glob("*/.vadkit-*"):  # left by a process that was killed
         left.unlink(missing_ok=True)
     for left in root.glob(".vadkit-*"):

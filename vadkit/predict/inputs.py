@@ -7,30 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vadkit.problems import Problem, VadkitError
+from vadkit.video import VIDEO_SUFFIXES
 
-SUFFIXES = frozenset(
-    {
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".dav",
-        ".flv",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".ogv",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-    }
-)
 PREVIEW = ".preview.mp4"  # suffix of a transcoded copy next to a page
 LONGEST = 180  # bytes of a name; with suffixes it must not exceed 255 on most file systems
 
@@ -61,7 +39,7 @@ def find_videos(paths: Sequence[str | Path], out: Path) -> list[Path]:
 def _in_folder(folder: Path, out: Path) -> Iterable[Path]:
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.lower() not in SUFFIXES or path.name.endswith(PREVIEW):
+        if hidden or path.suffix.lower() not in VIDEO_SUFFIXES or path.name.endswith(PREVIEW):
             continue
         # With --out inside the folder, copies of an earlier run must not count as videos.
         inside_out = out in path.resolve().parents and out != folder.resolve()
@@ -70,7 +48,7 @@ def _in_folder(folder: Path, out: Path) -> Iterable[Path]:
 
 
 def _suffixes() -> str:
-    return " ".join(sorted(SUFFIXES))
+    return " ".join(sorted(VIDEO_SUFFIXES))
 
 
 def distinct_names(videos: Sequence[Path]) -> list[str]:

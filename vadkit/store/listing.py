@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from vadkit import json_file
+from vadkit.labels import label_word
 from vadkit.problems import Problem, VadkitError
 from vadkit.store.manifest import Line
 from vadkit.store.names import VIDEOS, is_plain_name
 from vadkit.store.videos_json import load_videos
 
-UNKNOWN: dict[str, Any] = {"split": "test", "label": 0, "classes": [], "spans": [], "tags": {}}
+UNKNOWN: dict[str, Any] = {"split": "test", "label": None, "classes": [], "spans": [], "tags": {}}
 
 
 class VideoEntry(TypedDict):
@@ -31,7 +32,7 @@ class VideoEntry(TypedDict):
     name: str
     file: str
     split: NotRequired[str]
-    label: NotRequired[int]
+    label: NotRequired[int | None]
     classes: NotRequired[list[str]]
     spans: NotRequired[list[list[int]]]
     num_frames: NotRequired[int]
@@ -67,8 +68,10 @@ def read_listing(root: Path) -> list[dict[str, Any]]:
     return load_videos(root) if (root / VIDEOS).exists() else []
 
 
-def write_listing(root: Path, videos: Sequence[VideoEntry], lines: Mapping[str, Line]) -> list[str]:
-    """Write videos.json: the given videos first, then those of earlier runs; none that is broken.
+def write_listing(
+    root: Path, videos: Sequence[VideoEntry], lines: Mapping[str, Line], left_out: Collection[str] = ()
+) -> list[str]:
+    """Write videos.json: the given videos first, then those of earlier runs; none that is broken or ``left_out``.
 
     Leaves the file alone if nothing changes. Return what the user should know. Raises VadkitError if it cannot be
     read or written.
@@ -81,8 +84,17 @@ def write_listing(root: Path, videos: Sequence[VideoEntry], lines: Mapping[str, 
         line, old = lines.get(video["name"]), before.pop(video["name"], {})
         if line is not None and line.state == "done":
             entries.append(_entry(root, video, line, old, notes))
-    entries += [entry for name, entry in before.items() if name not in lines or lines[name].state == "done"]
-    if entries != existing and entries:
+    entries += [
+        entry
+        for name, entry in before.items()
+        if name not in left_out and (name not in lines or lines[name].state == "done")
+    ]
+    notes += [
+        f"video '{name}' was {label_word(before[name]['label'])} in {VIDEOS} and is no longer listed; its features stay"
+        for name in left_out
+        if name in before and before[name].get("label") in (0, 1, None)
+    ]
+    if entries != existing and (entries or existing):
         json_file.write(root / VIDEOS, entries)
     return notes
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from vadkit.backbones.recipe import RANDOM
+from vadkit.labels import label_word
 from vadkit.problems import VadkitError
 from vadkit.store.index import Store, read_store
 from vadkit.store.manifest import Line, read_manifest
@@ -77,7 +78,7 @@ def summarise(root: Path | str) -> Summary:
     stored = originals(store)
     splits: dict[str, Counter[str]] = {}
     for video in store.videos:
-        splits.setdefault(video.split, Counter())["abnormal" if video.label else "normal"] += 1
+        splits.setdefault(video.split, Counter())[label_word(video.label)] += 1
     return Summary(
         store.root,
         store.data_set,

@@ -14,13 +14,14 @@ import msgspec
 from msgspec import Meta
 
 from vadkit import json_file
+from vadkit.labels import label_word, read_label
 from vadkit.problems import Problem, VadkitError, did_you_mean, fail
 from vadkit.store.names import VIDEOS, is_plain_name
 from vadkit.store.store_json import STORE, Frames, Name
 from vadkit.video import SPLITS, Video
 
 HINTS = {
-    "label": "a label is 0 (normal) or 1 (something abnormal in it)",
+    "label": "a label is 0 (normal), 1 (something abnormal in it) or null (unknown)",
     "spans": "spans are a list of [start, end) in whole frames",
     "classes": "classes are a list of names",
     "file": "the path of the video file, or absent",
@@ -34,7 +35,7 @@ class VideoJson(msgspec.Struct):
 
     name: str
     split: str
-    label: Annotated[int, Meta(ge=0, le=1)]
+    label: Annotated[int, Meta(ge=0, le=1)] | None
     classes: list[str] | None = None
     num_frames: Frames | None = None
     fps: Annotated[float, Meta(gt=0, lt=1e6)] | None = None
@@ -131,7 +132,23 @@ def _read_entry(path: Path, number: int, entry: Any) -> VideoJson:
             problems.append(Problem(f"{where}: has an unknown key '{key}'", hint=hint))
     if problems:
         raise VadkitError(problems)
-    return json_file.typed(entry, VideoJson, where, hint=HINTS)
+    return json_file.typed({**entry, **_label(entry, where)}, VideoJson, where, hint=HINTS)
+
+
+def _label(entry: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the label of an entry as a number or null, where it is written in another way."""
+    value = entry.get("label")
+    if isinstance(value, bool):
+        return {"label": int(value)}
+    if not isinstance(value, str):
+        return {}
+    try:
+        label = read_label(value)
+    except VadkitError as error:
+        fail(f"{where}: {error.problems[0].message}", hint=HINTS["label"])
+    if label.classes:
+        fail(f"{where}: label '{value}' is a class", hint="set label 1, and write the class into 'classes'")
+    return {"label": label.label}
 
 
 def _used_classes(videos: Sequence[VideoJson]) -> tuple[str, ...]:
@@ -168,8 +185,9 @@ def _check(path: Path, video: VideoJson, classes: Sequence[str], streams: Sequen
     yield from _check_classes(where, video, classes)
     for span in video.spans or ():
         yield from _check_span(where, span, video.num_frames)
-    if video.label == 0 and video.spans:
-        yield Problem(f"{where}: is normal (label 0) but has abnormal spans", hint="set label 1, or remove the spans")
+    if video.label != 1 and video.spans:
+        what = f"is {label_word(video.label)} (label {json_file.shown(video.label)})"
+        yield Problem(f"{where}: {what} but has abnormal spans", hint="set label 1, or remove the spans")
 
 
 def _check_classes(where: str, video: VideoJson, classes: Sequence[str]) -> Iterator[Problem]:
@@ -178,8 +196,9 @@ def _check_classes(where: str, video: VideoJson, classes: Sequence[str]) -> Iter
             hint = did_you_mean(name, classes) or f"store.json has {', '.join(classes)}"
             yield Problem(f"{where}: is of class '{name}', which is unknown", hint=hint)
     abnormal = [name for name in video.classes or () if name != classes[0]]
-    if video.label == 0 and abnormal:
-        yield Problem(f"{where}: is normal (label 0) but of class '{abnormal[0]}'")
+    if video.label != 1 and abnormal:
+        what = f"is {label_word(video.label)} (label {json_file.shown(video.label)})"
+        yield Problem(f"{where}: {what} but of class '{abnormal[0]}'", hint="set label 1, or remove the class")
     if video.label == 1 and len(abnormal) < len(video.classes or ()):
         yield Problem(f"{where}: is abnormal (label 1) but of class '{classes[0]}'")
 

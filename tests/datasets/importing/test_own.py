@@ -116,7 +116,7 @@ def test_closed_intervals_of_a_table(root: Path, tmp_path: Path, run: Run, opene
 def test_other_separators_and_a_byte_order_mark(tmp_path: Path, between: str) -> None:
     path = tmp_path / "own.csv"
     path.write_text("\ufeff" + TABLE.replace(",", between), encoding="utf-8")
-    assert [video.name for video in read_table(path)] == ["shop_door", "car_park", "lift", "hall"]
+    assert [video.name for video in read_table(path).videos] == ["shop_door", "car_park", "lift", "hall"]
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,7 @@ def test_other_separators_and_a_byte_order_mark(tmp_path: Path, between: str) ->
         ("video,lable\na,1", "own.csv:1:1: there is no column 'lable'"),
         ("video,label", "lists no video"),
         ("video,label\n,1", "own.csv:2:1: the line has no video name"),
-        ("video,label\na,", "the line has no label"),
-        ("video,label\na,2", "label 2 is neither 0 (normal) nor 1 (abnormal)"),
+        ("video,label\na,2", "label '2' is neither 0 (normal) nor 1 (abnormal)"),
         ("video,label\na,0\na,1", "own.csv:3:1: video 'a' is in line 2 already"),
         ("video,label,split\na,0,tset", "split 'tset' is none of train, val, test"),
         ("video,label,intervals\na,0,1-2", "video 'a' is normal, but has intervals"),
@@ -150,7 +149,7 @@ def test_tables_that_cannot_be_read(tmp_path: Path, lines: str, message: str) ->
 
 def test_all_faults_of_a_table_at_once(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
-    path.write_text("video,label,fps\na,2,25\nb,,25\nc,1,x\n")
+    path.write_text("video,label,fps\na,2,25\nb,none,25\nc,1,x\n")
     with pytest.raises(VadkitError) as error:
         read_table(path)
     assert [problem.place.line for problem in error.value.problems if problem.place] == [2, 3, 4]

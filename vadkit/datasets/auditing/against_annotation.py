@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from vadkit.datasets.annotations import Annotated, Annotations, interval_rule
+from vadkit.labels import label_word
+from vadkit.problems import plural
 from vadkit.store.check.finding import Finding
 from vadkit.store.index import Store
-from vadkit.video import Video
+from vadkit.video import Video, unlabelled_note
 
 SPLITS = ("train", "test")
 SHARE = 0.05  # an abnormal share further from the published one is reported
@@ -19,7 +21,9 @@ IMPORT = "import the data set again (vadkit store import ... --replace)"
 def check_counts(store: Store, annotations: Annotations | None) -> list[Finding]:
     """Return what is wrong with the list of videos. ``annotations`` is None for your own data."""
     if annotations is None and not any(video.label for video in store.videos):
-        what = "no video is labelled abnormal: if labels are known, extract or import with them"
+        unknown = sum(video.label is None for video in store.videos)
+        more = f" ({plural(unknown, 'video')} of unknown label)" if unknown else ""
+        what = f"no video is labelled abnormal{more}: if labels are known, extract or import with them"
         return [Finding("balance", what, fault=False)]
     found = [*_balance(store.videos)]
     if annotations is not None:
@@ -57,7 +61,7 @@ def _one(video: Video, known: Annotated, rule: str) -> Iterator[Finding]:
     # Training may set some of its own videos aside.
     split = "train" if video.split == "val" else video.split
     for kind, own, annotated in (
-        ("label", video.label, known.label),
+        ("label", label_word(video.label), label_word(known.label)),
         ("split", split, known.split),
         ("classes", set(video.classes), set(known.classes)),
         ("intervals", sorted(video.spans), sorted(expected.spans)),
@@ -96,7 +100,7 @@ def _share(split: str, there: Mapping[str, Video], known: Sequence[Annotated]) -
     own = [video for video in there.values() if video.split == split or (split, video.split) == ("train", "val")]
     if not own:
         return
-    share, published = (sum(v.label for v in videos) / len(videos) for videos in (own, known))
+    share, published = (sum(v.label == 1 for v in videos) / len(videos) for videos in (own, known))
     if abs(share - published) > SHARE:
         yield Finding(
             "balance",
@@ -108,6 +112,8 @@ def _share(split: str, there: Mapping[str, Video], known: Sequence[Annotated]) -
 def _balance(videos: Sequence[Video]) -> Iterator[Finding]:
     for split in SPLITS:
         own = [video for video in videos if video.split == split]
+        for what in unlabelled_note(own, split):
+            yield Finding("balance", what, "label them in videos.json if the labels are known", fault=False)
         for label, name in ((0, "normal"), (1, "abnormal")):
             count = sum(video.label == label for video in own)
             if own and count == 0:

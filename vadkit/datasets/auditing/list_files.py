@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vadkit.datasets.annotations import Annotated, Intervals, Spans
+from vadkit.datasets.delimited import read_lines
 from vadkit.datasets.importing.file_names import read_name
 from vadkit.datasets.importing.list_files import read_list_file
-from vadkit.files import cannot_read
-from vadkit.problems import Place, Problem, VadkitError, fail
+from vadkit.problems import Problem, VadkitError, fail
 from vadkit.store.check.finding import Finding
+from vadkit.video import without_suffix
 
-MEDIA = re.compile(r"\.(mp4|avi|mkv)$", re.IGNORECASE)
+FRAME = re.compile(r"-?\d{1,12}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def check_intervals(path: Path, known: Mapping[str, Annotated], rule: Intervals)
     found, lines = [], _read_intervals(path)
     there, stray = set(), []
     for number, name, spans in lines:
-        bare = MEDIA.sub("", name)
+        bare = without_suffix(name)
         video = known.get(name) or known.get(bare)
         if video is None:
             what = f"line {number} names '{name}', which is no video of the data set"
@@ -162,24 +163,16 @@ def check_intervals(path: Path, known: Mapping[str, Annotated], rule: Intervals)
 
 
 def _read_intervals(path: Path) -> list[tuple[int, str, Spans]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        cannot_read(path, error)
-    except UnicodeDecodeError as error:
-        fail(f"{path}: is not UTF-8 text (byte {error.start})")
     found, problems = [], []
-    for number, line in enumerate(lines, 1):
-        parts = line.split()
-        if not parts:
-            continue
-        numbers = parts[2:] if len(parts) > 1 and not re.fullmatch(r"-?\d+", parts[1]) else parts[1:]
-        if not numbers or len(numbers) % 2 or not all(re.fullmatch(r"-?\d+", number) for number in numbers):
-            place = Place(str(path), number, 1, line, len(line))
-            problems.append(Problem("the line is not NAME [CLASS] START END [START END ...]", place))
+    for line in read_lines(path):
+        parts = line.text.split()
+        numbers = parts[2:] if len(parts) > 1 and not FRAME.fullmatch(parts[1]) else parts[1:]
+        if not numbers or len(numbers) % 2 or not all(map(FRAME.fullmatch, numbers)):
+            hint = "START and END are frames, of at most 12 digits"
+            problems.append(Problem("the line is not NAME [CLASS] START END [START END ...]", line.place, hint))
             continue
         pairs = zip(map(int, numbers[::2]), map(int, numbers[1::2]))
-        found.append((number, parts[0], tuple(pair for pair in pairs if pair != (-1, -1))))
+        found.append((line.place.line, parts[0], tuple(pair for pair in pairs if pair != (-1, -1))))
     if problems:
         raise VadkitError(problems)
     if not found:

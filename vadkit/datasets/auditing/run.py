@@ -139,6 +139,7 @@ def _own(store: Store) -> list[Annotated]:
     return [
         Annotated(video.name, video.split, video.label, video.classes, video.num_frames, None, video.spans)
         for video in store.videos
+        if video.label is not None
     ]
 
 

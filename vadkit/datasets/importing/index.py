@@ -95,7 +95,7 @@ def _entry(video: Video) -> dict[str, Any]:
         "tags": dict(video.tags),
         "files": {stream: files[0] if len(files) == 1 else [*files] for stream, files in video.files.items()},
     }
-    return {key: value for key, value in entry.items() if value not in (None, [], {})}
+    return {key: value for key, value in entry.items() if key == "label" or value not in (None, [], {})}
 
 
 def _has_own_features(out: Path) -> bool:

@@ -17,19 +17,21 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vadkit.datasets.delimited import Line, cells_of, read_lines, separator_of
 from vadkit.datasets.importing.features import Feature
 from vadkit.datasets.importing.file_names import read_name
 from vadkit.datasets.importing.streams import stream_of
-from vadkit.files import cannot_read
+from vadkit.labels import read_label
 from vadkit.problems import Place, Problem, VadkitError, fail
 
 LINE = re.compile(r"\s*(?P<path>.*?\.(?:npy|txt))\s*(?:[\s,;]\s*(?P<label>\S.*?))?\s*$")
-NORMAL = ("0", "0.0", "a", "normal")
+PATHS = ("path", "file", "filename", "feature", "features", "name", "video")
+CLASSES = ("label", "labels", "class", "classes")
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A line: the file it names, and the label it gives, if any (1 abnormal)."""
+    """A line: the file it names, and the label it gives; None if it gives none, or unknown."""
 
     path: str
     label: int | None
@@ -59,22 +61,17 @@ class Chosen:
 def read_list_file(path: Path) -> list[Listed]:
     """Return the lines of a list file.
 
-    Raises VadkitError for a missing file or one that is not text, and with every line that names no file.
+    Raises VadkitError for a missing file or one that is not text, and with every line that names no file or has a
+    label that cannot be read.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        cannot_read(path, error)
-    except UnicodeDecodeError as error:
-        fail(f"{path}: is not UTF-8 text (byte {error.start})", hint="--list takes text files, one feature file a line")
+    lines = read_lines(path)
+    columns, separator = _head(lines[0]) if lines else (None, ",")
     found, problems = [], []
-    for number, line in enumerate(lines, 1):
-        place = Place(str(path), number, 1, line, len(line))
-        match = LINE.match(line)
-        if match:
-            found.append(Listed(match["path"], _label(match["label"]), place))
-        elif line.strip() and not (number == 1 and "," in line):  # the first line may name the columns
-            problems.append(Problem("the line names no .npy or .txt file", place))
+    for line in lines[1:] if columns else lines:
+        try:
+            found.append(_listed(line, columns, separator))
+        except VadkitError as error:
+            problems += error.problems
     if problems:
         raise VadkitError(problems)
     if not found:
@@ -82,8 +79,29 @@ def read_list_file(path: Path) -> list[Listed]:
     return found
 
 
-def _label(text: str | None) -> int | None:
-    return None if text is None else int(text.lower() not in NORMAL)
+def _head(line: Line) -> tuple[list[str] | None, str]:
+    """Return the columns that the first line of a list names, None if it names a file, and what is between cells."""
+    separator = separator_of(line.text)
+    if LINE.match(line.text.strip('"')) or separator not in line.text:
+        return None, separator
+    names = [cell.lower() for cell in cells_of(line, separator)]
+    return ["path" if name in PATHS else "label" if name in CLASSES else name for name in names], separator
+
+
+def _listed(line: Line, columns: list[str] | None, separator: str) -> Listed:
+    """Return what a line names. Raises VadkitError with its place."""
+    text, label = line.text, None
+    if columns and "path" in columns and (columns[0] != "path" or '"' in text):
+        cells = dict(zip(columns, cells_of(line, separator)))
+        text, label = cells.get("path", ""), cells.get("label")
+    elif '"' in text:
+        text, label, *_ = *cells_of(line, separator_of(text)), None
+    match = LINE.match(text)
+    if match is None or not text:
+        fail("the line names no .npy or .txt file", place=line.place)
+    label = match["label"] if label is None else label
+    # "A" is what the names of XD-Violence call normal.
+    return Listed(match["path"], None if label is None else read_label(label, line.place, ("a",)).label, line.place)
 
 
 def choose(features: Iterable[Feature], lists: Iterable[Path], known: Container[str]) -> Chosen:

@@ -23,11 +23,12 @@ from vadkit.datasets.importing.scan import find_files
 from vadkit.datasets.importing.shapes import given_axes
 from vadkit.datasets.importing.streams import given_streams
 from vadkit.datasets.importing.table import read_table
+from vadkit.labels import folder_label
 from vadkit.problems import Problem, VadkitError, fail, plural
 from vadkit.store.names import is_plain_name
-from vadkit.video import SPLITS, Video
+from vadkit.video import SPLITS, Video, unlabelled_note
 
-LABELS = {"normal": 0, "abnormal": 1, "anomaly": 1, "anomalous": 1, "anomalies": 1}
+ORDER: tuple[int | None, ...] = (1, 0, None)
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -72,7 +73,9 @@ def plan_own(
     stream_of_file = {file.path: stream for stream, file in given}
     notes: list[str] = []
     if table is not None:
-        videos = read_table(table, closed=intervals == "closed")
+        listed = read_table(table, closed=intervals == "closed")
+        videos = listed.videos
+        notes += listed.notes
         identified = identify(files, root, {video.name for video in videos}, stream_of_file)
         features = identified.features
         notes += unlisted_notes(identified.unlisted, str(table))
@@ -120,11 +123,11 @@ def _whole_names(features: list[Feature]) -> list[Feature]:
 
 def _by_folders(features: Sequence[Feature]) -> list[Video]:
     """Return the videos with labels and splits from the folders above their files, in order of label and name."""
-    found: dict[str, tuple[str, int, Feature]] = {}
+    found: dict[str, tuple[str, int | None, Feature]] = {}
     problems = []
     for feature in features:
         folders = [part.lower() for part in feature.file.below.parts[:-1]]
-        labels = {LABELS[folder] for folder in folders if folder in LABELS}
+        labels = {label.label for folder in folders if (label := folder_label(folder)) is not None}
         splits = {SPLIT_NAMES[folder] for folder in folders if folder in SPLIT_NAMES} or {"train"}
         if len(labels) != 1 or len(splits) != 1:
             cause = "no folder above it is called normal or abnormal" if not labels else "folders above it contradict"
@@ -145,7 +148,7 @@ def _by_folders(features: Sequence[Feature]) -> list[Video]:
     if problems:
         raise VadkitError(problems)
     videos = [Video(name, split, label) for name, (split, label, _) in found.items()]
-    return sorted(videos, key=lambda video: (video.split, -video.label, video.name))
+    return sorted(videos, key=lambda video: (video.split, ORDER.index(video.label), video.name))
 
 
 def _with_test(videos: Sequence[Video], share: float) -> list[Video]:
@@ -158,7 +161,7 @@ def _with_test(videos: Sequence[Video], share: float) -> list[Video]:
 
 
 def _advice(plan: Plan) -> list[str]:
-    notes = []
+    notes = [note for split in SPLITS for note in unlabelled_note([v for v in plan.videos if v.split == split], split)]
     for label, word in ((0, "normal"), (1, "abnormal")):
         if not any(video.label == label and video.split == "train" for video in plan.videos):
             notes.append(f"no training video is {word}: weak supervision needs both")
