@@ -15,7 +15,8 @@ from vadkit.bench.machine import machine
 from vadkit.bench.suite import Suite, Variant, folder_name
 from vadkit.bench.timing import Load, Timing, measure, peak_memory
 from vadkit.devices import current
-from vadkit.engine.results import RESULT, FiguresJson, ResultJson
+from vadkit.engine.results import FiguresJson, ResultJson
+from vadkit.engine.run_folder import RESULT
 from vadkit.engine.train import train
 from vadkit.graph.cost import costs, parameters
 from vadkit.graph.module import model_of
