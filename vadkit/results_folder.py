@@ -7,6 +7,7 @@ last line of a name counts. A file that is not in the record, or has changed sin
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import stat
@@ -77,6 +78,26 @@ def record(paths: Iterable[Path], state: str | None = None) -> None:
         _append(folder / RECORD, text.encode("ascii"))
 
 
+def own(paths: Iterable[Path], report: Callable[[str], None]) -> None:
+    """Claim files that vadkit reads again, such as caches: damaged ones may be replaced; what is no file is renamed."""
+    paths = list(paths)
+    for path in paths:
+        if path.parent.is_dir() and os.path.lexists(path) and not _is_file(path):
+            set_aside(path, report)
+    claim(path for path in paths if not is_recorded(path))
+    record(paths, WRITING)
+
+
+def set_aside(path: Path, report: Callable[[str], None]) -> None:
+    """Give what is at ``path`` a free name next to it, and report that. Raises VadkitError."""
+    number = next(n for n in itertools.count(1) if not os.path.lexists(f"{path}.{n}"))
+    try:
+        path.rename(f"{path}.{number}")
+    except OSError as error:
+        fail(f"{path} was not written by vadkit, and cannot be renamed: {why(error)}", hint=MOVE)
+    report(f"{path} is not as vadkit wrote it; it is now {path.name}.{number}")
+
+
 def is_recorded(path: Path) -> bool:
     """Return whether a file is, or was before it changed, one that vadkit wrote, as its folder's record says."""
     return _is_file(path) and _read(path.parent).get(path.name, ABSENT) != ABSENT
@@ -91,6 +112,8 @@ def _reason(path: Path, known: dict[str, str], read: dict[object, Path], ours: T
     state = known.get(path.name)
     if _is_ours(path, state) or (state is None and _is_file(path) and ours is not None and ours(path)):
         return None
+    if state not in (None, ABSENT) and path.suffix == ".json" and _is_file(path) and not _holds_mapping(path):
+        return None  # a damaged result is written again
     if state in (None, ABSENT):
         return "exists and was not written by vadkit"
     return "has been changed since vadkit wrote it"
@@ -116,6 +139,13 @@ def _state(path: Path, expected: str = "") -> str:
         return size if expected and expected.partition(" ")[0] != size else f"{size} {sha256(path)}"
     except FileNotFoundError:
         return ABSENT
+
+
+def _holds_mapping(path: Path) -> bool:
+    try:
+        return path.stat().st_size <= LIMIT and isinstance(json.loads(path.read_bytes()), dict)
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 def _identity(path: Path) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import shutil
@@ -18,7 +17,7 @@ from vadkit.files import make_folder, why
 from vadkit.graph.model_file import read_header
 from vadkit.graph.schema import with_defaults
 from vadkit.problems import Note, VadkitError, fail
-from vadkit.results_folder import MOVE, claim, is_recorded
+from vadkit.results_folder import MOVE, claim, is_recorded, set_aside
 
 CONFIG, LOG, MODEL, RESULT = "config.yaml", "log.jsonl", "model.safetensors", "result.json"
 FILES = (CONFIG, LOG, MODEL, RESULT)
@@ -87,7 +86,7 @@ def prepare(
     if resume and checkpoints.found(out / CHECKPOINTS):
         for name in FILES:
             if name in names and not _may_be_rewritten(out / name):
-                _rename(out / name, report)
+                set_aside(out / name, report)
         return
     claim([out / name for name in FILES if name in names], inputs, ours=_is_of_a_run)
     _refuse_unlisted([out / name for name in FOLDERS if name in names])
@@ -138,16 +137,6 @@ def _refuse_unlisted(folders: Iterable[Path]) -> None:
         for name in sorted(inside):
             if not re.fullmatch(FOLDERS[folder.name], name):
                 fail(f"{folder / name} exists and was not written by vadkit", hint=MOVE)
-
-
-def _rename(path: Path, report: Callable[[str], None]) -> None:
-    """Give a file, or what is in its place, a free name next to it."""
-    number = next(n for n in itertools.count(1) if not os.path.lexists(f"{path}.{n}"))
-    try:
-        path.rename(f"{path}.{number}")
-    except OSError as error:
-        fail(f"{path} was not written by this run, and cannot be renamed: {why(error)}", hint=MOVE)
-    report(f"{path} is not as the run wrote it; it is now {path.name}.{number}")
 
 
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: str) -> None:
