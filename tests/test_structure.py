@@ -23,7 +23,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 LAYERS = (
     ("problems", "shapes", "hookspecs", "layers", "templates", "lazy"),
     ("files", "devices", "video", "labels", "opencv"),
-    ("kinds", "json_file"),
+    ("kinds", "json_file", "results_folder"),
     ("registry", "backbones"),
     ("plugin_manager", "store"),
     ("graph",),

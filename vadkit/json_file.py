@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,7 +54,10 @@ def load(path: Path, hint: str | None = None) -> Any:
     infinity and a key that is written twice are refused.
     """
     try:
-        if (size := path.stat().st_size) > LIMIT:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            fail(f"{path}: is not a file", hint=hint)  # reading from a pipe might never end
+        if (size := status.st_size) > LIMIT:
             fail(f"{path}: is too large: {size} bytes, the limit is {LIMIT}", hint=hint)
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -82,6 +82,12 @@ class VadkitError(Exception):
         self.problems = sorted(problems, key=_order)
         super().__init__(render(self.problems))
 
+    @property
+    def first(self) -> str:
+        """The first problem in one line: where and what."""
+        problem = self.problems[0]
+        return f"{problem.place}: {problem.message}" if problem.place else problem.message
+
     def __reduce__(self) -> tuple[type[VadkitError], tuple[list[Problem]]]:
         return type(self), (self.problems,)  # keeps the problems when raised in another process
 

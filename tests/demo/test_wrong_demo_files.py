@@ -45,12 +45,13 @@ def test_damaged_files(tmp_path: Path, content: bytes) -> None:
     assert not study._is_scored(tmp_path / "scores.json", CLIPS, notes.append)
     assert len(notes) == 1 and notes[0].startswith(str(tmp_path)) and "\n" not in notes[0]
     (tmp_path / "demo.json").write_bytes(content)
-    with pytest.raises(VadkitError, match="demo.json"):
-        study._claim(tmp_path, study.DemoJson(True, ["a"]))
+    with pytest.raises(VadkitError, match="holds a study of other clips"):
+        study._claim(tmp_path, study.DemoJson(True, ["a"]), [], notes.append)
+    assert len(notes) == 2 and "demo.json" in notes[1]
 
 
 def test_the_command_names_the_damaged_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "demo.json").write_text('{"quick": true, "clips": 7}')
     assert main(["demo", "--quick", "--out", str(tmp_path)]) == 2
-    printed = capsys.readouterr().err
+    printed = "".join(capsys.readouterr())
     assert f"{tmp_path}/demo.json: clips must be a list, got 7" in printed and "choose another --out" in printed

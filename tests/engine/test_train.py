@@ -24,6 +24,7 @@ from vadkit.engine.tensor_tree import same
 from vadkit.engine.train import train
 from vadkit.graph.model_file import read_header, read_weights
 from vadkit.problems import VadkitError
+from vadkit.results_folder import RECORD
 
 
 class Kept(Progress):
@@ -45,7 +46,7 @@ def test_a_run_leaves_a_model_its_figures_its_log_and_its_config(graph, tmp_path
     kept = Kept()
     result = train(graph, ["train.steps=60"], tmp_path / "run", device="cpu", progress=kept)
     names = {name.partition("/")[0] for name in files(tmp_path / "run")}
-    assert names == {".lock", "checkpoints", "config.yaml", "log.jsonl", "model.safetensors", "result.json"}
+    assert names == {".lock", RECORD, "checkpoints", "config.yaml", "log.jsonl", "model.safetensors", "result.json"}
     header = read_header(result.model_path)
     written = json.loads((tmp_path / "run" / "result.json").read_text())
     assert header["extra"] == written and written["figures"] == result.figures

@@ -111,3 +111,17 @@ def test_what_is_refused(capsys: Any, model_file: Path, arguments: list[str], me
 def test_a_model_file_that_does_not_exist(capsys: Any, tmp_path: Path) -> None:
     code, _, err = run(capsys, "--model", tmp_path / "no.safetensors")
     assert code == 2 and "no.safetensors" in err
+
+
+@pytest.mark.guards("D5", "4")
+@pytest.mark.parametrize("name", ["results.json", "scores.csv"])
+def test_files_of_the_users_are_not_replaced(capsys: Any, model_file: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    assert run(capsys, "--model", model_file, "--out", out)[0] == 0
+    assert run(capsys, "--model", model_file, "--out", out)[0] == 0  # its own are
+    (out / name).write_text('{"mine": 1}')
+    other = [path.read_bytes() for path in out.iterdir() if path.name != name]
+    code, printed, err = run(capsys, "--model", model_file, "--out", out)
+    assert code == 2 and printed == "" and f"{out / name} has been changed since vadkit wrote it" in err
+    assert (out / name).read_text() == '{"mine": 1}'
+    assert [path.read_bytes() for path in out.iterdir() if path.name != name] == other

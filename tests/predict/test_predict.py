@@ -20,6 +20,7 @@ from models import write_model
 from vadkit.cli import main
 from vadkit.predict import predict, predict_videos
 from vadkit.problems import Problem, VadkitError
+from vadkit.results_folder import RECORD
 
 UNUSUAL = "50% of #1 <script>alert(1)> \u00e9"
 
@@ -80,7 +81,7 @@ def test_good_videos_are_done_broken_ones_are_listed_and_the_exit_code_says_so(r
         assert cause in run.errors
         assert f"{name}.mp4" in run.page("index")
     assert "Traceback" not in run.errors + run.printed
-    assert [p.name for p in run.out.iterdir() if p.name.startswith(".")] == []
+    assert [p.name for p in run.out.iterdir() if p.name.startswith(".")] == [RECORD]
 
 
 def test_the_alarm_is_found_where_it_is(run: Run) -> None:
@@ -238,8 +239,27 @@ def test_an_unrelated_json_file_is_not_replaced(tmp_path: Path, model: Path) -> 
     clip = make_clip(tmp_path / "a.mp4", sound=None, seconds=1)
     (tmp_path / "a.json").write_text('{"labels": [1]}')
     outcome = predict([clip], model, tmp_path)[0]
-    assert "was not written by vadkit predict" in str(outcome.error)
+    assert "was not written by vadkit" in str(outcome.error)
     assert (tmp_path / "a.json").read_text() == '{"labels": [1]}'
+
+
+@pytest.mark.guards("D5", "4")
+@pytest.mark.parametrize("name", ["a.csv", "a.html", "a.preview.mp4"])
+def test_the_users_files_next_to_a_video_are_not_replaced(tmp_path: Path, model: Path, name: str) -> None:
+    clip = make_clip(tmp_path / "a.mp4", sound=None, seconds=1)
+    (tmp_path / name).write_text("mine")
+    outcome = predict([clip], model, tmp_path)[0]
+    assert f"{tmp_path / name} exists and was not written by vadkit" in str(outcome.error)
+    assert (tmp_path / name).read_text() == "mine" and not (tmp_path / "a.json").exists()
+
+
+@pytest.mark.guards("D5", "4")
+def test_a_page_of_the_users_is_refused_before_anything_is_scored(tmp_path: Path, model: Path) -> None:
+    clip = make_clip(tmp_path / "a.mp4", sound=None, seconds=1)
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(VadkitError, match="index.html exists and was not written by vadkit"):
+        predict([clip], model, tmp_path)
+    assert (tmp_path / "index.html").read_text() == "mine" and not (tmp_path / "a.json").exists()
 
 
 def test_old_results_stay_if_new_ones_cannot_be_completed(
@@ -247,7 +267,7 @@ def test_old_results_stay_if_new_ones_cannot_be_completed(
 ) -> None:
     clip = make_clip(tmp_path / "a.avi", sound=None, seconds=1, video="mpeg4")
     predict([clip], model, tmp_path / "out")
-    before = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    before = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir() if p.name != RECORD}
 
     def fails(*_: object) -> str:
         raise OSError(28, "No space left on device")
@@ -255,7 +275,7 @@ def test_old_results_stay_if_new_ones_cannot_be_completed(
     monkeypatch.setattr(predict_videos, "video_page", fails)
     outcome = predict([clip], model, tmp_path / "out", threshold=0.9)[0]
     assert "No space left" in str(outcome.error)
-    after = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    after = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir() if p.name != RECORD}
     assert "No space left" in after.pop("index.html").decode()
     before.pop("index.html")
     assert after == before

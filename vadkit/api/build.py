@@ -14,7 +14,8 @@ from vadkit.graph.compiler import compile_config
 from vadkit.graph.load import load_config
 from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import load_plugins
-from vadkit.problems import fail
+from vadkit.problems import VadkitError, fail
+from vadkit.results_folder import claim
 
 SEEDS = 2**32 - 1
 
@@ -55,6 +56,8 @@ def build(
         fail(f"{path}: a model file ends in .safetensors")
     plugins = load_plugins(as_names(without, "without"))
     source = load_config(as_config(config), as_changes(set), plugins.config_folders)
+    if path is not None:
+        claim([path], source.files, ours=_is_untrained)
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
@@ -62,3 +65,11 @@ def build(
     if path is not None:
         model_file.save(model, path, {"seed": seed, "trained": False})
     return model
+
+
+def _is_untrained(path: Path) -> bool:
+    """Return whether a file is a model with fresh weights: one that was trained is not replaced by such."""
+    try:
+        return model_file.read_header(path)["extra"].get("trained") is False
+    except VadkitError:
+        return False

@@ -13,6 +13,7 @@ from vadkit.api.arguments import Changes, as_changes, as_device, as_path
 from vadkit.api.progress import Progress, showing
 from vadkit.data.from_config import open_dataset
 from vadkit.devices import choose_device
+from vadkit.evaluate.evaluation import FILES
 from vadkit.evaluate.evaluation import Evaluation as Result
 from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.files import make_folder
@@ -22,6 +23,7 @@ from vadkit.graph.module import VadModel
 from vadkit.graph.schema import with_defaults
 from vadkit.graph.schema_check import check_keys
 from vadkit.problems import VadkitError, did_you_mean, fail
+from vadkit.results_folder import claim
 from vadkit.store.recipes import other_recipes
 from vadkit.video import SPLITS
 
@@ -89,6 +91,8 @@ def evaluate(
         system = model_file.load(as_path(model, "model"), where)
     if out is not None:
         make_folder(as_path(out, "out"))  # now, rather than after all is scored
+        read = () if isinstance(model, VadModel) else (as_path(model, "model"),)
+        claim([as_path(out, "out") / name for name in FILES], read)
     with showing(progress, "scoring") as callback:
         found = evaluate_as_configured(
             system, dataset, sections["eval"], split=split, device=where, on_progress=callback

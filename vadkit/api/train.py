@@ -49,7 +49,7 @@ def train(
         out: folder of the run: model.safetensors, result.json, log.jsonl, config.yaml, checkpoints/.
         set: changes such as "train.optimizer.lr=1e-4", one or a list, applied last.
         resume: continue the run in ``out`` bit for bit; start it if there is none yet.
-        overwrite: delete the run in ``out`` and start again.
+        overwrite: replace the run in ``out``, which is deleted once the new one has a checkpoint or a model.
         device: "cpu", "cuda", "cuda:1", ...; None is a GPU if there is one.
         seed: replaces ``train.seed``.
         without: plugins to leave out.
@@ -73,7 +73,7 @@ def train(
         (0.81, PosixPath('runs/rgb/model.safetensors'))
     """
     if resume and overwrite:
-        fail("resume and overwrite cannot be combined", "resume continues a run, overwrite deletes it")
+        fail("resume and overwrite cannot be combined", "resume continues a run, overwrite replaces it")
     folder = as_path(out, "out")
     read, changes, names = as_config(config), as_changes(set), as_names(without, "without")
     with showing(None if isinstance(progress, Listener) or progress is True else progress, "training") as callback:

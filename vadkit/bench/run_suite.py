@@ -15,15 +15,18 @@ from vadkit.bench.machine import machine
 from vadkit.bench.suite import Suite, Variant, folder_name
 from vadkit.bench.timing import Load, Timing, measure, peak_memory
 from vadkit.devices import current
-from vadkit.engine.results import RESULT, FiguresJson, ResultJson
+from vadkit.engine.results import FiguresJson, ResultJson
+from vadkit.engine.run_folder import RESULT
 from vadkit.engine.train import train
 from vadkit.graph.cost import costs, parameters
 from vadkit.graph.module import model_of
 from vadkit.graph.plan import Plan
 from vadkit.problems import VadkitError
+from vadkit.results_folder import claim, own
 
 Progress = Callable[[str, bool], None]  # what is running, and whether it has just ended
 Report = Callable[[str], None]
+TABLES = ("table.csv", "table.md", "index.html")
 AGAIN = "delete the folder and rerun the same command"
 
 
@@ -44,6 +47,8 @@ def run_suite(
     computed again.
     """
     plans = suite.check()
+    claim([out / name for name in TABLES], suite.inputs)
+    own([out / "results.json", out / "timings.json"], report)
     target = torch.device(device)
     for seed in suite.seeds:  # the outer loop: with three seeds, every variant has a figure after a third of the time
         for variant in suite.variants:
@@ -81,7 +86,7 @@ def _is_finished(folder: Path, report: Report) -> bool:
     try:
         read_figures(folder)
     except VadkitError as error:
-        report(f"{_first(error)}; the run is finished again from its last checkpoint")
+        report(f"{error.first}; the run is finished again from its last checkpoint")
         return False
     return True
 
@@ -121,7 +126,7 @@ def _known_timings(path: Path, report: Report) -> TimingsJson | None:
     try:
         return json_file.read(path, TimingsJson)
     except VadkitError as error:
-        report(f"{_first(error)}; the variants are timed again")
+        report(f"{error.first}; the variants are timed again")
         return None
 
 
@@ -136,11 +141,6 @@ def _measured(plans: Mapping[str, Plan], device: torch.device, load: Load, progr
             progress(f"memory of {name}", False)
             measured[name] = replace(measured[name], memory_mib=peak_memory(plan.spec, load))
     return measured
-
-
-def _first(error: VadkitError) -> str:
-    problem = error.problems[0]
-    return f"{problem.place}: {problem.message}" if problem.place else problem.message
 
 
 def _row(variant: Variant, plan: Plan, suite: Suite, out: Path, timing: Timing) -> dict[str, Any]:

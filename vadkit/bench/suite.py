@@ -36,11 +36,12 @@ class Variant:
 
 @dataclass(frozen=True)
 class Suite:
-    """The variants, the seeds each is trained with, and a sentence about the comparison."""
+    """The variants, the seeds each is trained with, a sentence about the comparison, and the file that describes it."""
 
     about: str
     variants: tuple[Variant, ...]
     seeds: tuple[int, ...]
+    inputs: tuple[Path, ...] = ()
 
     def check(self) -> dict[str, Plan]:
         """Return every variant's checked graph by name. Raises VadkitError with the problems of all variants."""
@@ -76,7 +77,7 @@ def from_file(path: Path, sets: Sequence[str], seeds: int | None) -> Suite:
     count = data.get("seeds", 3) if seeds is None else seeds
     if not isinstance(count, int) or not 1 <= count <= 100:
         fail(f"{path}: seeds must be a whole number from 1 to 100, got {count!r}")
-    return Suite(str(data.get("about", path.stem)), tuple(found), tuple(range(count)))
+    return Suite(str(data.get("about", path.stem)), tuple(found), tuple(range(count)), (path,))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,12 +7,15 @@ from typing import Any
 
 from vadkit.bench.comparison_page import comparison_page
 from vadkit.bench.comparison_table import as_csv, as_markdown
+from vadkit.bench.run_suite import TABLES
 from vadkit.files import write_text_atomic
+from vadkit.results_folder import writing
 
 
 def write_comparison(results: dict[str, Any], out: Path) -> list[Path]:
     """Write table.csv, table.md and index.html to ``out`` and return their paths."""
-    texts = {"table.csv": as_csv(results), "table.md": as_markdown(results), "index.html": comparison_page(results)}
-    for name, text in texts.items():
-        write_text_atomic(out / name, text)
+    texts = dict(zip(TABLES, (as_csv(results), as_markdown(results), comparison_page(results)), strict=True))
+    with writing(*(out / name for name in texts)):
+        for name, text in texts.items():
+            write_text_atomic(out / name, text)
     return [out / name for name in texts]

@@ -10,6 +10,8 @@ from typing import Any
 
 from vadkit.cli.options import add_config, add_set, add_without
 
+MARK = "<!-- drawn by vadkit build -->"  # the last line of a diagram: such a file may be replaced
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
@@ -38,11 +40,13 @@ def run(args: argparse.Namespace) -> int:
 
     if not 1 <= args.snippets <= 10**6:
         fail(f"--snippets must be from 1 to {10**6}, got {args.snippets}")
+    if args.diagram:
+        _check_diagram(args.diagram, args.config)
     model = build(args.config, set=args.set, seed=args.seed, out=args.out, without=args.without)
     if args.diagram:
         from vadkit.graph.diagram import diagram
 
-        write_atomically(args.diagram, diagram(model).encode())
+        write_atomically(args.diagram, f"{diagram(model).rstrip()}\n{MARK}\n".encode())
     if args.resolved:
         from vadkit.graph.yaml_reader import write_text
 
@@ -54,6 +58,16 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(summary, args)
     return 0
+
+
+def _check_diagram(path: Path, config: str) -> None:
+    """Refuse a diagram of another format, or in place of a file that is not a diagram of vadkit."""
+    from vadkit.problems import fail
+    from vadkit.results_folder import claim
+
+    if path.suffix.lower() != ".svg":
+        fail(f"--diagram {path}: a diagram is an SVG", f"give it a name that ends in .svg, such as {path.stem}.svg")
+    claim([path], [config], ours=lambda file: file.read_bytes().rstrip().endswith(MARK.encode()))
 
 
 def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:

@@ -32,10 +32,11 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.opencv import load_opencv
 
     load_opencv()  # the demo draws with it: without, the modules of the next lines cannot be imported
-    from vadkit.demo.study import free_space, run_study
+    from vadkit.demo.study import PAGE, free_space, run_study
     from vadkit.demo.study_page import study_page
     from vadkit.files import write_text_atomic
     from vadkit.problems import fail
+    from vadkit.results_folder import writing
 
     if not 1 <= args.seeds <= 100:
         fail(f"--seeds must be from 1 to 100, got {args.seeds}")
@@ -53,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
             console.print(text, markup=False, highlight=False, soft_wrap=True)
 
         study = run_study(args.out, args.seeds, args.quick, progress, report)
-    write_text_atomic(args.out / "index.html", study_page(study, args.out))
+    with writing(args.out / PAGE):
+        write_text_atomic(args.out / PAGE, study_page(study, args.out))
     _print(console, study)
     console.print(f"wrote {args.out / 'index.html'}", highlight=False)
     return 0

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_set(parser, "train.optimizer.lr=1e-4", short=("--data", "--batch", "--epochs", "--lr"))
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="resume the run in DIR, or start it if there is none")
-    parser.add_argument("--overwrite", action="store_true", help="delete the run in DIR and start again")
+    parser.add_argument("--overwrite", action="store_true", help="replace the run in DIR once the new one has begun")
     add_device(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the run (default: train.seed of the graph)")
     add_without(parser)

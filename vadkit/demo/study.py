@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,9 +37,10 @@ from vadkit.graph.load import load_config
 from vadkit.kinds import Backbone
 from vadkit.plugin_manager import load_plugins
 from vadkit.problems import VadkitError, fail
+from vadkit.results_folder import WRITING, claim, is_recorded, own, record
 
 WORKERS = 2
-SCORES = "scores.json"
+SCORES, NOTE, STUDY, PAGE = "scores.json", "demo.json", "study.json", "index.html"
 AGAIN = "delete the file and rerun the same command"
 OTHER_FOLDER = "choose another --out, or delete the folder"
 Progress = Callable[[str, int, int], None]  # step, units done, units in total
@@ -98,7 +101,7 @@ def run_study(
     """
     clips = write_script(train=(12, 3), test=(6, 2)) if quick else write_script()
     backbones = _backbones(SYSTEMS[-1].config)  # first, so that a missing plugin is reported before the long work
-    _claim(out, DemoJson(quick, [clip.name for clip in clips]))
+    _claim(out, DemoJson(quick, [clip.name for clip in clips]), clips, report)
     _render_all(clips, out / "videos", progress)
     _extract_all(clips, backbones, out, progress)
     tested = [clip for clip in clips if clip.split == "test"]
@@ -109,19 +112,44 @@ def run_study(
         "systems": [_system(system, tested, seeds, out) for system in SYSTEMS],
         "clips": [_describe(clip) for clip in tested],
     }
-    json_file.write(out / "study.json", study, indent=None)
+    json_file.write(out / STUDY, study, indent=None)
     return study
 
 
-def _claim(out: Path, what: DemoJson) -> None:
-    """Record the clips of OUT; refuse a folder of other clips."""
-    note = out / "demo.json"
-    if note.is_file():
-        if json_file.read(note, DemoJson, "the note of a demo", OTHER_FOLDER) != what:
+def _claim(out: Path, what: DemoJson, clips: Sequence[Clip], report: Callable[[str], None]) -> None:
+    """Record the clips of OUT; refuse a folder of other clips, or of something else."""
+    note = out / NOTE
+    if os.path.lexists(note):
+        known = _known(note, report)
+        ours = not note.is_file() or is_recorded(note)
+        if known is None and not (ours and _has_these(clips, out / "videos")) or known not in (None, what):
             fail(f"{out} holds a study of other clips", OTHER_FOLDER)
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif os.path.lexists(out) and (not out.is_dir() or any(out.iterdir())):
         fail(f"{out} exists and holds something else", "choose another --out")
+    record([note] if note.is_file() else (), WRITING)
+    own([note, out / STUDY], report)
+    claim([out / PAGE])
     json_file.write(note, what, indent=None)
+
+
+def _known(note: Path, report: Callable[[str], None]) -> DemoJson | None:
+    """Return which clips a folder holds, or None if its note is damaged."""
+    try:
+        return json_file.read(note, DemoJson, "the note of a demo", OTHER_FOLDER)
+    except VadkitError as error:
+        report(f"{error.first}; it is written again if the clips are those of this study")
+        return None
+
+
+def _has_these(clips: Sequence[Clip], folder: Path) -> bool:
+    """Return whether the clips in a folder are some of these; the last one is rendered to compare its bytes."""
+    there = [clip for clip in clips if (folder / f"{clip.name}.mp4").is_file()]
+    if not there or {file.stem for file in folder.glob("*.mp4")} != {clip.name for clip in there}:
+        return not list(folder.glob("*"))
+    with tempfile.TemporaryDirectory() as again:
+        file = Path(again) / f"{there[-1].name}.mp4"
+        render(there[-1], file)
+        return file.read_bytes() == (folder / file.name).read_bytes()
 
 
 def _render_all(clips: Sequence[Clip], folder: Path, progress: Progress) -> None:
@@ -222,9 +250,17 @@ class _Trainer:
             sets.append(f"train.warm_start.file={json.dumps(str(base))}")
         if self.quick:
             sets.append("train.steps=12")
-        if not (folder / "result.json").is_file():
+        if not _is_trained(folder):
             train(system.config, sets, out=folder, resume=True, seed=seed)
         _score(folder, self.out)
+
+
+def _is_trained(folder: Path) -> bool:
+    """Return whether a training has ended and left a sound model; a damaged one is taken from its last checkpoint."""
+    try:
+        return (folder / "result.json").is_file() and bool(model_file.read_header(folder / "model.safetensors"))
+    except VadkitError:
+        return False
 
 
 def _score(folder: Path, out: Path) -> None:
@@ -234,6 +270,7 @@ def _score(folder: Path, out: Path) -> None:
     with torch.inference_mode():
         result = evaluate_as_configured(model, dataset, model.spec["eval"], plugins=plugins)
     scores = {name: np.round(values, 5).tolist() for name, values in result.scores.items()}
+    own([folder / SCORES], lambda text: None)  # it has been reported
     json_file.write(folder / SCORES, {"figures": result.figures, "scores": scores}, indent=None)
 
 
@@ -252,12 +289,12 @@ def read_scores(path: Path, tested: Sequence[Clip]) -> dict[str, Any]:
 
 
 def _is_scored(path: Path, tested: Sequence[Clip], report: Callable[[str], None]) -> bool:
-    if not path.is_file():
+    if not os.path.lexists(path):
         return False
     try:
         read_scores(path, tested)
     except VadkitError as error:
-        report(f"{error.problems[0].place or ''} {error.problems[0].message}; the clips are scored again".lstrip())
+        report(f"{error.first}; the clips are scored again")
         return False
     return True
 

@@ -141,6 +141,9 @@ def read(folder: Path, types: Sequence[Any] = ()) -> Checkpoint:
 
 def _whole(folder: Path) -> dict[str, bytes]:
     """Return the content of the files. Raises Damaged if it is not as the sums say."""
+    for file in ("SHA256SUMS", "tensors.safetensors", "state.json"):
+        if (folder / file).exists() and not (folder / file).is_file():
+            raise Damaged(f"{folder / file} is not a file")  # reading from a pipe might never end
     lines = (folder / "SHA256SUMS").read_text().splitlines()
     sums = {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
     data = {file: (folder / file).read_bytes() for file in ("tensors.safetensors", "state.json")}

@@ -10,6 +10,7 @@ import msgspec
 
 from vadkit import json_file
 from vadkit.engine import distributed, numerics
+from vadkit.engine.run_folder import MODEL, RESULT
 from vadkit.engine.run_log import plain
 from vadkit.engine.run_record import Step
 from vadkit.engine.selection import label
@@ -18,9 +19,8 @@ from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.graph.model_file import save
 from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import Plugins
+from vadkit.results_folder import recording
 from vadkit.video import VideoDataset, with_label
-
-RESULT = "result.json"
 
 
 class FiguresJson(msgspec.Struct):
@@ -101,14 +101,15 @@ def finish(
             record = session.evaluation(outcome.chosen, section["split"], figures)
             session.log.write({**record, "final": True})
         summary = _summary(session, outcome, figures, protocol, warnings) | _features(dataset, model)
-        save(model, out / "model.safetensors", summary)
-        json_file.write(out / RESULT, summary, indent=2)
+        with recording(out / MODEL, out / RESULT):  # ``prepare`` has looked at them
+            save(model, out / MODEL, summary)
+            json_file.write(out / RESULT, summary, indent=2)
         return figures, warnings
 
     figures, warnings = distributed.first(once)
     return TrainResult(
         model,
-        out / "model.safetensors",
+        out / MODEL,
         figures,
         outcome.history,
         outcome.steps,

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vadkit import json_file
+from vadkit.engine import checkpoints
+from vadkit.engine.run_log import read_log
 from vadkit.files import make_folder, why
+from vadkit.graph.model_file import read_header
 from vadkit.graph.schema import with_defaults
-from vadkit.problems import Note, fail
+from vadkit.problems import Note, VadkitError, fail
+from vadkit.results_folder import MOVE, claim, is_recorded, set_aside
 
-FILES = ("config.yaml", "log.jsonl", "model.safetensors", "result.json")
-FOLDERS = ("checkpoints", "tensorboard")
+CONFIG, LOG, MODEL, RESULT = "config.yaml", "log.jsonl", "model.safetensors", "result.json"
+FILES = (CONFIG, LOG, MODEL, RESULT)
+CHECKPOINTS, TENSORBOARD = "checkpoints", "tensorboard"
+FOLDERS = {
+    CHECKPOINTS: r"\.?step-\d+(\.partial|\.old)?",
+    TENSORBOARD: r"events\.out\.tfevents\..*",
+}  # and their contents
+HEADING = "# The resolved config of a run, written by vadkit train.\n"
 # A run may be resumed with these changed: they decide how long it runs and what is reported, not what a
 # step computes. Whether the data are the same is checked by their content, not by their path.
 FREE = (
@@ -35,7 +47,7 @@ def claimed(out: Path) -> Iterator[None]:
 
     A folder that is new goes again if nothing has been written to it but the lock.
     """
-    is_new = not out.exists()
+    is_new = not os.path.lexists(out)
     make_folder(out)
     try:
         stream = (out / ".lock").open("w")
@@ -57,21 +69,74 @@ def claimed(out: Path) -> Iterator[None]:
                 shutil.rmtree(out, ignore_errors=True)
 
 
-def prepare(out: Path, resume: bool, overwrite: bool) -> None:
-    """Refuse a folder that holds a run, unless it is to be resumed or replaced."""
-    held = [name for name in (*FILES, *FOLDERS) if (out / name).exists()]
-    if not held or resume:
+def held(out: Path) -> list[str]:
+    """Return which files and folders of a run exist in ``out``."""
+    return [name for name in (*FILES, *FOLDERS) if os.path.lexists(out / name)]
+
+
+def prepare(
+    out: Path, resume: bool, overwrite: bool, inputs: Sequence[Path | str], report: Callable[[str], None]
+) -> None:
+    """Refuse a folder that holds a run, unless it is to be resumed or replaced, or files that vadkit did not write.
+
+    A config of the folder that is one of the ``inputs`` is never written to, so it may be there. A run that can be
+    resumed is not stopped by its other files: those that are not as they were written get another name.
+    """
+    names = [name for name in held(out) if name != CONFIG or own_config(out, inputs) is None]
+    if resume and checkpoints.found(out / CHECKPOINTS):
+        for name in FILES:
+            if name in names and not _may_be_rewritten(out / name):
+                set_aside(out / name, report)
         return
-    if not overwrite:
+    claim([out / name for name in FILES if name in names], inputs, ours=_is_of_a_run)
+    _refuse_unlisted([out / name for name in FOLDERS if name in names])
+    if names and not resume and not overwrite:
         fail(
-            f"{out} already holds a run ({', '.join(held)})",
-            hint="--resume continues it, --overwrite deletes it, or choose another --out",
+            f"{out} already holds a run ({', '.join(names)})",
+            hint="--resume continues it, --overwrite replaces it, or choose another --out",
         )
+
+
+def own_config(out: Path, inputs: Iterable[Path | str]) -> Path | None:
+    """Return the config.yaml of ``out`` if it is one of the ``inputs``."""
+    path = out / CONFIG
+    return path if any(os.path.exists(file) and path.exists() and path.samefile(file) for file in inputs) else None
+
+
+def _may_be_rewritten(path: Path) -> bool:
+    """Return whether a resumed run may replace a file. A log or result of the run may be damaged."""
+    if path.name in (LOG, RESULT) and is_recorded(path):
+        return True
     try:
-        for name in held:
-            shutil.rmtree(out / name) if name in FOLDERS else (out / name).unlink()
-    except OSError as error:
-        fail(f"cannot delete the old run in {out}: {error.strerror}")
+        claim([path], ours=_is_of_a_run)
+    except VadkitError:
+        return False
+    return True
+
+
+def _is_of_a_run(path: Path) -> bool:
+    """Return whether a file that is not in the folder's record, such as that of a copied run, is of a run."""
+    try:
+        if path.name == MODEL:
+            return bool(read_header(path))
+        if path.name == LOG:
+            return bool(read_log(path))
+        if path.name == RESULT:
+            plain = json_file.load(path)
+            return isinstance(plain, dict) and plain.keys() >= {"chosen_step", "selected_by", "protocol"}
+        with path.open("rb") as file:
+            return file.read(len(HEADING)) == HEADING.encode()
+    except (VadkitError, OSError):
+        return False
+
+
+def _refuse_unlisted(folders: Iterable[Path]) -> None:
+    """Refuse folders that hold what no run writes: ``--overwrite`` would delete it."""
+    for folder in folders:
+        inside = os.listdir(folder) if folder.is_dir() else [""]
+        for name in sorted(inside):
+            if not re.fullmatch(FOLDERS[folder.name], name):
+                fail(f"{folder / name} exists and was not written by vadkit", hint=MOVE)
 
 
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: str) -> None:

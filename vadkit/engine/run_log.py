@@ -90,6 +90,8 @@ def read_log(path: Path, report: Callable[[str], None] = lambda text: None) -> l
     A damaged line is left out, and ``report`` is called about it; of the last one, which a kill may have cut off,
     it is not. Raises VadkitError for a file that cannot be read.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        fail(f"{path}: is not a file")  # reading from a pipe might never end
     try:
         *lines, rest = path.read_bytes().split(b"\n")
     except FileNotFoundError:

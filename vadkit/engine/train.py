@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ from vadkit.data.shape_checks import check_videos
 from vadkit.data.validation_split import with_validation
 from vadkit.data.whole_videos import no_video
 from vadkit.devices import current
-from vadkit.engine import checkpoints, distributed, random_state
+from vadkit.engine import checkpoints, distributed, old_run, precision, random_state
 from vadkit.engine.checkpoints import Checkpoint, Damaged
 from vadkit.engine.fingerprint import FingerprintJson, fingerprint
 from vadkit.engine.progress import Progress
 from vadkit.engine.results import TrainResult, finish, interrupted
-from vadkit.engine.run_folder import claimed, prepare, refuse_changes
+from vadkit.engine.run_folder import CONFIG, HEADING, LOG, claimed, own_config, prepare, refuse_changes
 from vadkit.engine.run_log import JsonLines, Log, TensorBoard
 from vadkit.engine.run_state import SavedRun
 from vadkit.engine.selection import watched_split
@@ -38,10 +38,12 @@ from vadkit.graph.load import load_config
 from vadkit.graph.model_file import read_weights
 from vadkit.graph.module import VadModel
 from vadkit.graph.schema import BY_KEY
+from vadkit.graph.source import Source
 from vadkit.graph.stored_config import check_config
 from vadkit.graph.yaml_reader import write_text
 from vadkit.plugin_manager import Plugins, load_plugins
 from vadkit.problems import VadkitError, fail
+from vadkit.results_folder import WRITING, record, recording
 from vadkit.video import VideoDataset, unlabelled_note, with_label
 
 
@@ -64,7 +66,7 @@ def train(
         sets: changes such as "train.optimizer.lr=1e-4", applied last.
         out: the folder: model.safetensors, result.json, log.jsonl, config.yaml, checkpoints/.
         resume: continue the run in ``out``; begin it if there is none yet.
-        overwrite: delete the run in ``out`` and begin again.
+        overwrite: replace the run in ``out``, which is deleted once the new one has a checkpoint or a model.
         device: auto, cpu, cuda or cuda:N.
         seed: instead of ``train.seed``.
         progress: receives steps, records and notes.
@@ -79,16 +81,22 @@ def train(
     with current(where), random_state.isolated():
         distributed.join(where)
         plugins = load_plugins(without)
-        model = _build(config, sets, plugins)
-        resume = resume or distributed.restarted()
+        source = load_config(config, sets, plugins.config_folders)
+        model = _build(source, plugins)
         shown = progress if progress and distributed.rank() == 0 else Progress()
-        with _held(Path(out), resume, overwrite):
-            return _Run(model, plugins, Path(out), where, shown).train(resume, checkpoint_seconds)
+        with _held(Path(out), resume, overwrite, _inputs(model, source), shown.note) as (resume, own_config):
+            run = _Run(model, plugins, Path(out), where, shown)
+            return run.train(resume, overwrite, own_config, checkpoint_seconds)
 
 
-def _build(config: str | Path | dict[str, Any], sets: Sequence[str], plugins: Plugins) -> VadModel:
+def _inputs(model: VadModel, source: Source) -> list[Path | str]:
+    """Return the files that a run reads: none of them may be replaced."""
+    warm, prompts = model.spec["train"]["warm_start"], model.spec["data"]["prompts"]
+    return [*source.files, *([warm["file"]] if warm else []), *([prompts] if isinstance(prompts, str) else [])]
+
+
+def _build(source: Source, plugins: Plugins) -> VadModel:
     """Return the model, its weights drawn from ``train.seed``."""
-    source = load_config(config, sets, plugins.config_folders)
     section = source.data.get("train")
     seed: Any = section.get("seed") if isinstance(section, dict) else None
     if not BY_KEY["train.seed"].type.accepts(seed):  # absent, or wrong: then the compiler reports it
@@ -98,12 +106,25 @@ def _build(config: str | Path | dict[str, Any], sets: Sequence[str], plugins: Pl
 
 
 @contextmanager
-def _held(out: Path, resume: bool, overwrite: bool) -> Iterator[None]:
-    """Hold the folder; process 0 does it for all."""
+def _held(
+    out: Path, resume: bool, overwrite: bool, inputs: list[Path | str], report: Callable[[str], None]
+) -> Iterator[tuple[bool, Path | None]]:
+    """Hold the folder; process 0 does it for all. Give whether to resume, and the config of the folder if it is read.
+
+    What torchrun has restarted is resumed, unless it had not yet begun to replace the run in the folder.
+    """
+
+    def first() -> tuple[bool, Path | None]:
+        stack.enter_context(claimed(out))
+        again = distributed.restarted() and (not overwrite or old_run.has_begun(out))
+        old_run.settle(out, report)
+        prepare(out, resume or again, overwrite, inputs, report)
+        if again and overwrite:
+            old_run.mark(out)  # so that a second restart is resumed, too
+        return resume or again, own_config(out, inputs)
+
     with ExitStack() as stack:
-        distributed.first(lambda: stack.enter_context(claimed(out)))
-        distributed.first(lambda: prepare(out, resume, overwrite))
-        yield
+        yield distributed.first(first)
 
 
 class SavedAbout(msgspec.Struct):
@@ -138,12 +159,17 @@ class _Run:
         self._check_splits()
         self.about = self._about()
 
-    def train(self, resume: bool, seconds: float) -> TrainResult:
+    def train(self, resume: bool, overwrite: bool, own_config: Path | None, seconds: float) -> TrainResult:
+        precision.check(self.spec["train"]["precision"], self.device)
         checkpoint = self._checkpoint() if resume else None
         if checkpoint is None:
             self._warm_start()
-        distributed.first(self._write_config)
-        with self._batches() as batches, self._log(checkpoint) as log:
+        with ExitStack() as stack:
+            batches = stack.enter_context(self._batches())
+            if overwrite:  # nothing before this line has changed the folder
+                stack.enter_context(old_run.replaced(self.out, own_config, self.progress.note, begun=resume))
+            distributed.first(lambda: self._write_config(own_config))
+            log = stack.enter_context(self._log(checkpoint))
             session = Session(
                 self.model,
                 batches,
@@ -213,8 +239,13 @@ class _Run:
             loaded = warm_start(self.model, read_weights(warm["file"]), warm["nodes"], warm["file"])
             self.progress.note(f"warm start: took {loaded} from {warm['file']}")
 
-    def _write_config(self) -> None:
-        write_atomically(self.out / "config.yaml", write_text(self.spec).encode())
+    def _write_config(self, own: Path | None) -> None:
+        if own is not None:
+            self.progress.note(f"{own} is the input of this run and stays as it is; the model has the resolved config")
+            return
+        path = self.out / CONFIG
+        with recording(path):  # ``prepare`` has looked at it
+            write_atomically(path, (HEADING + write_text(self.spec)).encode())
 
     def _checkpoint(self) -> Checkpoint | None:
         """Return the newest whole checkpoint. Refuses one of another config or other training videos."""
@@ -273,7 +304,8 @@ class _Run:
 
     def _open_logs(self, log: Log, keep: int | None) -> None:
         if "jsonl" in self.spec["train"]["log"]:
-            lines = JsonLines(self.out / "log.jsonl", keep, self.progress.note)
+            record([self.out / LOG], WRITING)  # which it always is
+            lines = JsonLines(self.out / LOG, keep, self.progress.note)
             log.writers.append(lines)
             log.history += lines.kept
         if "tensorboard" in self.spec["train"]["log"]:

@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 
 from vadkit.files import write_text_atomic
+from vadkit.results_folder import writing
 from vadkit.video import Video
+
+FILES = ("results.json", "scores.csv")
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,10 @@ class Evaluation:
 
         Each file is replaced as a whole or not at all. Raises VadkitError if it cannot be written.
         """
-        json_path, csv_path = Path(folder) / "results.json", Path(folder) / "scores.csv"
-        write_text_atomic(csv_path, self._csv())
-        write_text_atomic(json_path, json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n")
+        json_path, csv_path = (Path(folder) / name for name in FILES)
+        with writing(csv_path, json_path):
+            write_text_atomic(csv_path, self._csv())
+            write_text_atomic(json_path, json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n")
         return [json_path, csv_path]
 
     def _csv(self) -> str:

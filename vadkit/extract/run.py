@@ -35,11 +35,13 @@ from vadkit.extract.one_video import Extractor, Job, Task, Within, broken
 from vadkit.extract.snippets import Clock
 from vadkit.kinds import Backbone
 from vadkit.problems import Problem, VadkitError
+from vadkit.results_folder import claim
 from vadkit.store.listing import VideoEntry, check_names, read_listing, write_listing
 from vadkit.store.lock import StoreLock
 from vadkit.store.manifest import Line, append_line, put_in_order, read_manifest, source_of
+from vadkit.store.names import HEAD, MANIFEST, VIDEOS
 from vadkit.store.shards import Share
-from vadkit.store.store_json import start_store
+from vadkit.store.store_json import read_head, start_store
 
 __all__ = ["Clock", "Progress", "Resources", "StoreResult", "VideoEntry", "extract_store"]
 
@@ -102,6 +104,7 @@ def extract_store(
     with _locked(job.out, share) as lock:
         result = StoreResult()
         with lock.alone_with_manifest():
+            _claim(job, videos)
             result.notes += start_store(job.out, job.clock.snippet_frames, streams, classes)
             lines, wrong = read_manifest(job.out)
         result.notes += wrong
@@ -129,6 +132,14 @@ def extract_store(
     if mine and len(result.failed) == len(mine):
         raise VadkitError([Problem(text) for text in result.failed.values()])
     return result
+
+
+def _claim(job: Job, videos: Sequence[VideoEntry]) -> None:
+    """Refuse to replace files in a folder that is no store yet, or of streams that are not in the store yet."""
+    known = read_head(job.out).streams if (job.out / HEAD).exists() else None
+    new = [stream for stream in job.backbones if known is None or stream not in known]
+    claim([job.out / stream / f"{video['name']}.npy" for stream in new for video in videos])
+    claim([job.out / VIDEOS, job.out / MANIFEST] if known is None else ())
 
 
 @contextlib.contextmanager

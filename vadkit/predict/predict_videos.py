@@ -10,9 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import msgspec
-
-from vadkit import json_file
 from vadkit.files import make_folder, replacing, write_text_atomic
 from vadkit.predict.index_page import index_page
 from vadkit.predict.inputs import PREVIEW, distinct_names, find_videos
@@ -21,19 +18,14 @@ from vadkit.predict.scored_video import ScoredVideo, as_csv, as_json, score_vide
 from vadkit.predict.system import System, load_system
 from vadkit.predict.video_page import video_page
 from vadkit.predict.video_summary import Outcome, summarize
-from vadkit.problems import VadkitError, fail
+from vadkit.problems import VadkitError
 from vadkit.report import file_url
+from vadkit.results_folder import claim, writing
 
 LARGE = 64 << 20  # bytes; with a larger video inside, a page opens slowly, and a warning says so
 
 Progress = Callable[[int, int, Path, float, float | None], None]
 """Called with the video's number, the number of videos, its path, seconds done, seconds in total."""
-
-
-class EarlierJson(msgspec.Struct):
-    """By what a NAME.json of an earlier run is recognised."""
-
-    vadkit_predict: int
 
 
 def predict(
@@ -71,6 +63,7 @@ def predict(
     system = load_system(Path(model), device, threshold, weights)
     if out is not None:
         make_folder(out)
+        claim([out / "index.html"], [*found, system.path])
     outcomes = []
     for number, (video, name) in enumerate(zip(found, distinct_names(found))):
         outcome = _one(system, video, name, out, embed, _of_video(progress, number, len(found), video), keep)
@@ -78,7 +71,8 @@ def predict(
         if report:
             report(outcome)
     if out is not None:
-        write_text_atomic(out / "index.html", index_page(outcomes, system.path.name, system.threshold))
+        with writing(out / "index.html"):
+            write_text_atomic(out / "index.html", index_page(outcomes, system.path.name, system.threshold))
     return outcomes
 
 
@@ -102,7 +96,7 @@ def _one(
 ) -> Outcome:
     try:
         if out is not None:
-            _refuse_unrelated_file(out / f"{name}.json")
+            claim(results_of(name, out), [video, system.path])
         scored = score_video(system, video, name, progress)
         if out is not None:
             write_files(scored, out, embed)
@@ -117,19 +111,14 @@ def _one(
         return Outcome(video, error=f"{video}: {cause}")
 
 
-def _refuse_unrelated_file(path: Path) -> None:
-    """Refuse to replace a JSON file that is not an earlier result, such as labels next to the video."""
-    if not path.exists():
-        return
-    try:
-        json_file.read(path, EarlierJson)
-    except VadkitError:
-        fail(f"{path} exists and was not written by vadkit predict", "choose another folder with --out")
+def results_of(name: str, out: Path) -> list[Path]:
+    """Return the files that may be written for a video."""
+    return [out / f"{name}{suffix}" for suffix in (".json", ".csv", ".html", PREVIEW)]
 
 
 def write_files(scored: ScoredVideo, out: Path, embed: bool) -> None:
     """Write the three files of one video, and a copy of it where browsers need one: all or none."""
-    with ExitStack() as stack:
+    with writing(*results_of(scored.name, out)), ExitStack() as stack:
         source = _source(scored, out, embed, stack)
         for suffix, text in (
             ("json", as_json(scored)),

@@ -13,9 +13,11 @@ from typing import Any, Literal
 from vadkit import json_file
 from vadkit.datasets.importing.plan import Plan, axes_entry, some
 from vadkit.problems import Problem, VadkitError, fail
+from vadkit.results_folder import claim
 from vadkit.store.index import Store, read_store
 from vadkit.store.names import HEAD, VIDEOS
 from vadkit.store.store_json import VERSION, load_head, read_head, write_head
+from vadkit.store.videos_json import load_videos
 from vadkit.video import Video
 
 SNIPPET_FRAMES = 16
@@ -33,6 +35,7 @@ def check_out(out: Path, if_exists: IfExists) -> None:
             f"{out}: already holds a store ({' and '.join(existing)})",
             hint="--merge adds the streams found now, --replace overwrites it, --out names another folder",
         )
+    claim([out / VIDEOS] if not (out / HEAD).exists() else (), ours=_is_listing)
     if if_exists == "replace" and (out / HEAD).exists() and _has_own_features(out):
         fail(
             f"{out}: the store holds features of its own, which an index must not replace",
@@ -96,6 +99,13 @@ def _entry(video: Video) -> dict[str, Any]:
         "files": {stream: files[0] if len(files) == 1 else [*files] for stream, files in video.files.items()},
     }
     return {key: value for key, value in entry.items() if key == "label" or value not in (None, [], {})}
+
+
+def _is_listing(path: Path) -> bool:
+    try:
+        return bool(load_videos(path.parent))
+    except VadkitError:
+        return False
 
 
 def _has_own_features(out: Path) -> bool:
