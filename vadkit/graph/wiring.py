@@ -137,7 +137,7 @@ class Wiring:
             return
         name, _, port = source.partition(".")
         known = [*self.inputs, *self.nodes]
-        if (port and source in self.nodes) or not self.inputs:  # a name with a dot, or no inputs: noted elsewhere
+        if (port and source in known) or not self.inputs:  # a name with a dot, or no inputs: noted elsewhere
             self.broken.add(id(item))
             self.lost = True
         elif name not in known:
