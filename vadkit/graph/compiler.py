@@ -16,11 +16,11 @@ from vadkit.graph.names import instead, why_not
 from vadkit.graph.plan import Plan
 from vadkit.graph.planning import Planner
 from vadkit.graph.schema import BY_KEY, NAMED, TOP_KEYS, accepted, children
-from vadkit.graph.schema_check import check_keys, dotted
+from vadkit.graph.schema_check import check_keys, dotted, too_many
 from vadkit.graph.sizes import Sizes
 from vadkit.graph.source import Source, as_meant
 from vadkit.graph.wiring import Wiring, Written, main_port, ports_of
-from vadkit.graph.wording import say
+from vadkit.graph.wording import say, shorten
 from vadkit.kinds import BATCH_PORTS, NODE_KINDS
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import Problems, nearest, unknown
@@ -46,6 +46,8 @@ class _Compiler:
         self.source = source.as_meant(TOP_KEYS)
         self.data, self.plugins = self.source.data, plugins
         self.problems = Problems(self.source.place)
+        if too_many(source, self.problems):
+            self.problems.stop()
         self.problems.found += check_keys(source)
         self.sizes = Sizes(self.problems)
 
@@ -162,7 +164,7 @@ class _Compiler:
     def _good_name(self, name: Any, path: tuple[Any, ...], what: str) -> bool:
         wrong = why_not(name, what)
         if wrong:
-            self.problems.add(wrong, path, f"for example {instead(name, what, self._all_names())}", key=True)
+            self.problems.add(wrong, path, lambda: f"for example {instead(name, what, self._all_names())}", key=True)
         elif what == "node" and name in self._input_names():
             self.problems.add(f"'{name}' is both an input and a node", path, key=True)
         else:
@@ -179,8 +181,11 @@ class _Compiler:
         at = (*path, "use")
         found = self.plugins.components.find(name)
         if found is None:
-            hint = self.plugins.components.suggest(name, kinds) or f"'vadkit list {kinds[0]}' shows the known ones"
-            self.problems.add(f"unknown component '{name}'", at, hint, self.plugins.lost)
+
+            def hint() -> str:
+                return self.plugins.components.suggest(name, kinds) or f"'vadkit list {kinds[0]}' shows the known ones"
+
+            self.problems.add(f"unknown component '{shorten(name)}'", at, hint, self.plugins.lost)
         elif found.kind not in kinds:
             self.problems.add(f"'{name}' is of kind {found.kind}; {dotted(path)} takes {_either(kinds)}", at)
         elif wrong := next(filter(None, (why_not(port, "port") for port in _ports(found))), None):
