@@ -7,13 +7,14 @@ Code that checks input collects ``Problem`` objects and raises them together as 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 SHOWN = 20  # more problems than this are counted, not listed
 WIDTH = 110  # characters of a source line that are shown
 LISTED = 20  # a hint lists what is known up to this many names
+Later = Callable[[], "str | None"]
 
 
 @dataclass(frozen=True, order=True)
@@ -46,12 +47,23 @@ class Note:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, worded for somebody who did not write the code."""
+    """One thing that is wrong, worded for somebody who did not write the code.
+
+    ``later`` returns the hint. It is asked only for problems that are shown: to look for a near name takes long if
+    thousands are wrong.
+    """
 
     message: str
     place: Place | None = None
     hint: str | None = None
     notes: tuple[Note, ...] = ()
+    later: Later | None = field(default=None, compare=False, repr=False)
+
+    def settled(self, shown: bool = True) -> Problem:
+        """Return the problem with its hint; without one if it is not ``shown``."""
+        if self.later is None:
+            return self
+        return replace(self, hint=self.later() if shown else None, later=None)
 
     def render(self) -> str:
         """Return the message with its place, the source line, a caret, the hint and the notes."""
@@ -79,7 +91,7 @@ class VadkitError(Exception):
     """Bad input. Carries every problem found; the command line shows them and exits with 2."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = sorted(problems, key=_order)
+        self.problems = [p.settled(i < SHOWN) for i, p in enumerate(sorted(problems, key=_order))]
         super().__init__(render(self.problems))
 
     @property
@@ -113,12 +125,14 @@ class Problems:
         self,
         message: str,
         path: Sequence[Any],
-        hint: str | None = None,
+        hint: str | Later | None = None,
         notes: Sequence[Note] = (),
         key: bool = False,
     ) -> None:
         """Note a problem with the value at ``path``, or with its ``key``."""
-        self.found.append(Problem(message, self.locate(path, key), hint, tuple(notes)))
+        later = None if hint is None or isinstance(hint, str) else hint
+        written = hint if isinstance(hint, str) else None
+        self.found.append(Problem(message, self.locate(path, key), written, tuple(notes), later))
 
     def stop(self) -> None:
         """Raise VadkitError if there are any problems."""
@@ -152,12 +166,14 @@ def unknown(
 
     Where no known word is near, the hint is ``otherwise``, or the known words if they are few.
     """
-    known = list(known)
-    if otherwise is None and 0 < len(known) <= LISTED:
-        otherwise = f"known here: {', '.join(known)}"
-    return Problem(
-        f"unknown {what} '{word}' {where}".rstrip(), place, did_you_mean(word, known) or otherwise, tuple(notes)
-    )
+    known = known if isinstance(known, Collection) else list(known)
+    short = word if len(word) <= WIDTH else f"{word[: WIDTH - 3]}..."
+
+    def hint() -> str | None:
+        few = otherwise is None and 0 < len(known) <= LISTED
+        return did_you_mean(word, known) or (f"known here: {', '.join(known)}" if few else otherwise)
+
+    return Problem(f"unknown {what} '{short}' {where}".rstrip(), place, None, tuple(notes), hint)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -176,7 +176,7 @@ def test_line_ends_and_a_byte_order_mark(tmp_path):
         (b"inputs\n", "a config is a mapping of keys to values, and this is the text 'inputs'"),
         (b"a: 1\nb: \xff\n", "the file is not UTF-8 text: byte 0xff"),
         ("a: 1".encode("utf-16"), "the file is not UTF-8 text: byte 0xff"),
-        (b"a: " + b"x" * BYTES, "the file has 262,147 bytes; a config has at most 262,144"),
+        (b"a: " + b"x" * BYTES, "the file has 65,539 bytes; a config has at most 65,536"),
     ],
 )  # fmt: skip
 def test_files_that_are_no_config(tmp_path, content, message):

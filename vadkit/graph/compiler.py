@@ -12,21 +12,19 @@ from typing import Any
 from vadkit.graph.arguments import LARGEST, check_args
 from vadkit.graph.dry_run import dry_run
 from vadkit.graph.module import VadModel, model_of
+from vadkit.graph.names import instead, why_not
 from vadkit.graph.plan import Plan
 from vadkit.graph.planning import Planner
-from vadkit.graph.schema import BY_KEY, TOP_KEYS, accepted, children
-from vadkit.graph.schema_check import check_keys, dotted
+from vadkit.graph.schema import BY_KEY, NAMED, TOP_KEYS, accepted, children
+from vadkit.graph.schema_check import check_keys, dotted, too_many
 from vadkit.graph.sizes import Sizes
 from vadkit.graph.source import Source, as_meant
 from vadkit.graph.wiring import Wiring, Written, main_port, ports_of
-from vadkit.graph.wording import say
+from vadkit.graph.wording import say, shorten
 from vadkit.kinds import BATCH_PORTS, NODE_KINDS
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import Problems, nearest, unknown
-from vadkit.shapes import COUNTS, Pattern, Port, parse_pattern, parse_ports
-
-# Names that a child module may not have: what every module or VadModel already has.
-RESERVED = frozenset(dir(VadModel)) | {"input_sizes", "lookahead", "losses", "output_range", "plan", "spec"}
+from vadkit.shapes import Pattern, Port, parse_pattern, parse_ports
 
 
 def compile_config(source: Source, plugins: Plugins) -> VadModel:
@@ -48,6 +46,8 @@ class _Compiler:
         self.source = source.as_meant(TOP_KEYS)
         self.data, self.plugins = self.source.data, plugins
         self.problems = Problems(self.source.place)
+        if too_many(source, self.problems):
+            self.problems.stop()
         self.problems.found += check_keys(source)
         self.sizes = Sizes(self.problems)
 
@@ -162,21 +162,17 @@ class _Compiler:
         return list(inputs) if isinstance(inputs, dict) else []
 
     def _good_name(self, name: Any, path: tuple[Any, ...], what: str) -> bool:
-        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
-            self.problems.add(
-                f"{what} name '{name}' must consist of letters, digits and _ and not start with a digit or _",
-                path,
-                key=True,
-            )
-        elif what != "loss" and (name in RESERVED or name in BATCH_PORTS or name in COUNTS):
-            self.problems.add(
-                f"{what} cannot be called '{name}': the name is reserved", path, f"for example {name}_{what}", key=True
-            )
+        wrong = why_not(name, what)
+        if wrong:
+            self.problems.add(wrong, path, lambda: f"for example {instead(name, what, self._all_names())}", key=True)
         elif what == "node" and name in self._input_names():
             self.problems.add(f"'{name}' is both an input and a node", path, key=True)
         else:
             return True
         return False
+
+    def _all_names(self) -> set[str]:
+        return {name for section in NAMED if isinstance(entries := self.data.get(section), dict) for name in entries}
 
     def _component(self, name: Any, kinds: tuple[str, ...], path: tuple[Any, ...]) -> Any:
         """Return the class called ``name`` if it is of one of the kinds; else note why not."""
@@ -185,10 +181,15 @@ class _Compiler:
         at = (*path, "use")
         found = self.plugins.components.find(name)
         if found is None:
-            hint = self.plugins.components.suggest(name, kinds) or f"'vadkit list {kinds[0]}' shows the known ones"
-            self.problems.add(f"unknown component '{name}'", at, hint, self.plugins.lost)
+
+            def hint() -> str:
+                return self.plugins.components.suggest(name, kinds) or f"'vadkit list {kinds[0]}' shows the known ones"
+
+            self.problems.add(f"unknown component '{shorten(name)}'", at, hint, self.plugins.lost)
         elif found.kind not in kinds:
             self.problems.add(f"'{name}' is of kind {found.kind}; {dotted(path)} takes {_either(kinds)}", at)
+        elif wrong := next(filter(None, (why_not(port, "port") for port in _ports(found))), None):
+            self.problems.add(f"plugin component '{name}' has a port that cannot be wired: {wrong}", at)
         else:
             return found
         return None
@@ -225,6 +226,8 @@ class _Compiler:
                 self.problems.add(f"output must be the name of a node, got {say(output)}", ("output",))
             return None
         name, _, port = output.partition(".")
+        if port and output in nodes:  # a name with a dot, noted already
+            return None
         if name not in nodes:
             if nodes:  # else they are the problem
                 place = self.problems.locate(("output",), False)
@@ -253,6 +256,11 @@ def _roots(output: str | None, wiring: Wiring) -> list[str]:
     if output is None:  # without an output nothing can be called unused
         return [*wiring.nodes, *wiring.inputs]
     return [output.partition(".")[0]]
+
+
+def _ports(component: Any) -> list[str]:
+    """Return the names of the ports of a component; none for a kind that has no ports."""
+    return [*parse_ports(getattr(component, "inputs", {})), *parse_ports(getattr(component, "outputs", {}))]
 
 
 def _either(kinds: tuple[str, ...]) -> str:

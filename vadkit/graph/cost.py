@@ -6,7 +6,6 @@ as two. Only matrix products, convolutions and attention are counted, as everywh
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from torch import fx
 from torch.utils.flop_counter import FlopCounterMode
 
-from vadkit.graph.module import VadModel
+from vadkit.graph.module import VadModel, without_weights
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class _Counter(fx.Interpreter):
 
 
 def _count(model: VadModel, snippets: int) -> dict[str, int] | None:
-    meta = copy.deepcopy(model).to("meta").eval()
+    meta = without_weights(model.plan).eval()
     outputs = {f"{s.name}.{next(iter(s.outputs))}" for s in meta.plan.steps}
     streams = [
         torch.zeros([1, snippets, *(t for t in pattern.tokens[2:] if isinstance(t, int))], device="meta")

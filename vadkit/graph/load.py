@@ -16,8 +16,8 @@ from vadkit.graph.yaml_reader import Reading, Tree, read_text
 from vadkit.problems import Note, Place, Problem, VadkitError, did_you_mean
 
 SUFFIXES = (".yaml", ".yml")
-BYTES = 256 * 1024  # far above any config; a larger file is a mistake and would take long to parse
-CHAIN = 50  # files that extend one another
+BYTES = 64 * 1024  # more than ten times the largest config; a larger file is a mistake and takes long to parse
+CHAIN = 50  # files that extend one another, or that one file extends
 
 
 def load_config(config: str | Path | dict[str, Any], sets: Sequence[str] = (), folders: Sequence[Path] = ()) -> Source:
@@ -120,6 +120,10 @@ class _Loader:
         if extends is None or extends.value is None:
             return []
         entries = extends.value if isinstance(extends.value, list) else [extends]
+        if len(entries) > CHAIN:
+            said = f"extends names {len(entries):,} files; it can name at most {CHAIN}"
+            self.problems.append(Problem(said, extends.place))
+            return []
         for entry in entries:
             if not isinstance(entry.value, str):
                 said = f"extends must be the name of a config or a list of names, got {say(entry.plain())}"

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 import torch
@@ -20,12 +20,16 @@ from safetensors.torch import save as pack
 from torch import Tensor
 
 from vadkit import __version__, json_file
-from vadkit.files import write_atomically
-from vadkit.graph.module import VadModel
+from vadkit.files import cannot_read, write_atomically
+from vadkit.graph.module import VadModel, model_of
+from vadkit.graph.plan import Plan
+from vadkit.graph.weights import Weight
+from vadkit.memory import free_memory, gigabytes
 from vadkit.problems import VadkitError, fail
 
 FORMAT = 1
 AGAIN = "copy or train it again"
+LONGEST = 16 << 20  # bytes of a header: far above any graph and its thousands of tensors
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -103,34 +107,44 @@ def _in_order(data: bytes) -> bytes:
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
-    """Return the model of a file, in eval mode. Raises VadkitError for anything but a sound model file."""
-    from vadkit.graph.compiler import compile_config
+    """Return the model of a file, in eval mode. Raises VadkitError for anything but a sound model file.
+
+    Names and shapes of the weights are compared with the graph before any module is built, so that a small file
+    cannot ask for much memory.
+    """
+    header, state = _read(Path(path))
+    plan = _plan(path, header["spec"])
+    misfit = plan.weights.misfit({name: Weight(tuple(x.shape), x.dtype) for name, x in state.items()})
+    if misfit:
+        fail(
+            f"{path}: the weights do not fit the graph inside: {misfit}",
+            "a plugin has changed since the model was trained; install its old version",
+        )
+    try:
+        model = model_of(plan)
+        model.load_state_dict(state)
+    except VadkitError as error:
+        fail(f"{path}: {error.problems[0].message}")
+    except RuntimeError as error:
+        fail(f"{path}: the weights do not fit the graph inside: {str(error).splitlines()[-1].strip()}")
+    model.spec = model.plan.spec = header["spec"]
+    return model.eval().to(device)
+
+
+def _plan(path: str | Path, spec: dict[str, Any]) -> Plan:
+    from vadkit.graph.compiler import compile_plan
     from vadkit.graph.load import load_config
     from vadkit.plugin_manager import load_plugins
 
-    header, state = _read(Path(path))
-    spec: dict[str, Any] = header["spec"]
     graph: dict[str, Any] = {key: spec[key] for key in ("inputs", "nodes", "losses", "output") if key in spec}
     try:  # its data set may come from a plugin that is not installed here
-        model = compile_config(load_config(graph), load_plugins())
+        return compile_plan(load_config(graph), load_plugins())
     except VadkitError as error:
         fail(
             f"{path}: the graph inside cannot be built here: {error.problems[0].message}",
             error.problems[0].hint or "install the plugins it was trained with",
             notes=error.problems[0].notes,
         )
-    missing = sorted(set(model.state_dict()) ^ set(state))
-    if missing:
-        fail(
-            f"{path}: the weights do not fit the graph inside (first: {missing[0]})",
-            "a plugin has changed since the model was trained; install its old version",
-        )
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        fail(f"{path}: the weights do not fit the graph inside: {str(error).splitlines()[-1].strip()}")
-    model.spec = model.plan.spec = spec
-    return model.eval().to(device)
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
@@ -147,21 +161,54 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    if not path.exists():
-        fail(f"there is no model file {path}")
-    if path.is_dir():
-        fail(f"{path} is a folder, not a model file", "give the .safetensors file inside")
+    _check_sizes(path)
     try:
         with safe_open(path, framework="pt") as file:
             meta = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        _not_a_model(path, error)
+        _not_a_model(path, str(error))
     if "vadkit" not in meta:
         fail(f"{path} holds weights but no vadkit graph", "vadkit reads files that vadkit train wrote")
     if meta.get("sha256") != _digest(meta["vadkit"], state):
         fail(f"{path} is damaged: its contents do not match its SHA-256", AGAIN)
     return _checked(meta["vadkit"], f"{path}: the header"), state
+
+
+def _check_sizes(path: Path) -> None:
+    """Refuse what is no file, is larger than the free memory, or names a tensor twice, before safetensors reads it."""
+    if not path.exists():
+        fail(f"there is no model file {path}")
+    if path.is_dir():
+        fail(f"{path} is a folder, not a model file", "give the .safetensors file inside")
+    if not path.is_file():
+        fail(f"{path} is not a regular file", "give a .safetensors file")
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            head = file.read(length) if length <= LONGEST else b""
+    except OSError as error:
+        cannot_read(path, error)
+    if size < 8 or len(head) != length:
+        said = f"its header has {length} bytes, the limit is {LONGEST}" if length > LONGEST else "it is cut off"
+        _not_a_model(path, said)
+    free = free_memory()
+    if free is not None and size > free:
+        fail(f"{path} has {gigabytes(size)}, and {gigabytes(free)} of memory are free")
+    try:
+        json.loads(head, object_pairs_hook=_once)
+    except RecursionError:
+        _not_a_model(path, "its header is nested too deeply")
+    except ValueError as error:
+        _not_a_model(path, f"its header is no JSON: {error}")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("it holds a name twice")
+    return found
 
 
 def _checked(text: str, where: str) -> dict[str, Any]:
@@ -176,11 +223,11 @@ def _checked(text: str, where: str) -> dict[str, Any]:
     return header
 
 
-def _not_a_model(path: Path, error: Exception) -> None:
+def _not_a_model(path: Path, cause: str) -> NoReturn:
     try:
         head = path.open("rb").read(4)
-    except OSError as cause:
-        fail(f"cannot read {path}: {cause.strerror}")
+    except OSError as error:
+        cannot_read(path, error)
     if head[:2] == b"PK" or head[:1] == b"\x80":
         fail(
             f"{path} is a pickled checkpoint; vadkit loads no pickle, because loading one runs its code",
@@ -188,7 +235,7 @@ def _not_a_model(path: Path, error: Exception) -> None:
         )
     if path.suffix.lower() in (".yaml", ".yml", ".json"):
         fail(f"{path} is not a model file", "vadkit train writes a .safetensors file for a config")
-    fail(f"{path} is not a sound .safetensors file: {error}", f"it may be cut off; {AGAIN}")
+    fail(f"{path} is not a sound .safetensors file: {cause}", f"it may be cut off; {AGAIN}")
 
 
 def _digest(text: str, state: Mapping[str, Tensor]) -> str:

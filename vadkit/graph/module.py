@@ -152,7 +152,21 @@ class VadModel(nn.Module):
 
 
 def model_of(plan: Plan) -> VadModel:
-    """Return the module of a plan, its weights drawn from torch's global generator."""
+    """Return the module of a plan, its weights drawn from torch's global generator.
+
+    Raises VadkitError if the weights take more memory than is free.
+    """
+    plan.weights.need_memory()
+    return _module(plan)
+
+
+def without_weights(plan: Plan) -> VadModel:
+    """Return the module of a plan on the meta device, where it takes no memory and computes shapes alone."""
+    with torch.device("meta"):
+        return _module(plan)
+
+
+def _module(plan: Plan) -> VadModel:
     nodes = {step.name: step.component(**step.args) for step in plan.steps if step.module == step.name}
     losses = {step.name: step.component(**step.args) for step in plan.losses}
     return VadModel(plan, nodes, losses)

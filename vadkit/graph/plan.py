@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from vadkit.graph.weights import Weights
 from vadkit.shapes import Pattern
 
 
@@ -77,6 +78,7 @@ class Plan:
     output_range: str
     lookahead: int | str
     spec: dict[str, Any] = field(default_factory=dict)
+    weights: Weights = field(default_factory=Weights)
 
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)

@@ -9,7 +9,7 @@ from typing import Any
 
 from vadkit.graph.arguments import arguments
 from vadkit.graph.plan import LossStep, Plan, Ref, Step, Wires
-from vadkit.graph.schema import with_defaults
+from vadkit.graph.schema import NAMED, with_defaults
 from vadkit.graph.sizes import Sizes
 from vadkit.graph.source import Source
 from vadkit.graph.wiring import Written, ports_of
@@ -44,8 +44,16 @@ class Planner:
         plan = Plan(known, steps, loss_steps, final, "probability" if score_range == "logit" else score_range, 0)
         self._train_only(plan)
         plan.lookahead = self._lookahead(plan)
+        for item in [*(item for item in order if owners.get(item.share, item) is item), *losses]:
+            self._weights(plan, item)
         plan.spec = self._spec(plan)
         return plan
+
+    def _weights(self, plan: Plan, item: Written) -> None:
+        prefix = item.name if item.section == "nodes" else f"losses.{item.name}"
+        title = f"{NAMED[item.section]} '{item.name}' ({item.component.name})"  # type: ignore[union-attr]
+        module = self.sizes.modules[f"{item.section}.{item.name}"]
+        plan.weights.add(prefix, title, module, self.problems.locate(item.path, True))
 
     def _same_share(self, item: Written, owner: Written) -> None:
         if owner is item:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from vadkit.graph.schema import (
@@ -24,11 +25,14 @@ from vadkit.graph.wording import say, shorten
 from vadkit.problems import Note, Problem, Problems, did_you_mean, unknown
 
 Path = tuple[str | int, ...]
+MOST_ENTRIES = 500  # inputs, nodes or losses; the largest graph that comes with vadkit has 20
 
 
 def check_keys(source: Source) -> list[Problem]:
     """Return what is wrong with the keys and values of a config, as far as no component has a say in it."""
     problems = Problems(source.place)
+    if too_many(source, problems):
+        return problems.found
     _unknown_keys(source, source.data, (), TOP_KEYS, problems)
     source = source.as_meant(TOP_KEYS)
     problems.locate = source.place
@@ -42,6 +46,19 @@ def check_keys(source: Source) -> list[Problem]:
             _check_mapping(source, source.data[section], (section,), problems)
     _check_together(source.data, problems)
     return problems.found
+
+
+def too_many(source: Source, problems: Problems) -> bool:
+    """Note each section that has more entries than any graph; to check them all would take long."""
+    found = [
+        (section, len(entries))
+        for section in NAMED
+        if isinstance(entries := source.data.get(section), dict) and len(entries) > MOST_ENTRIES
+    ]
+    for section, count in found:
+        said = f"the graph has {count:,} {section}; it can have at most {MOST_ENTRIES}"
+        problems.add(said, (section,), "join several graphs, or repeat layers inside of a component", key=True)
+    return bool(found)
 
 
 def dotted(path: Path) -> str:
@@ -58,12 +75,14 @@ def _unknown_keys(
     source: Source, mapping: Mapping[str, Any], path: Path, known: Iterable[str], problems: Problems
 ) -> None:
     known = list(known)
+
+    def hint(key: str) -> str | None:
+        moved = moved_key(key) if path[:1] not in [(name,) for name in NAMED] else None
+        return f"did you mean '{moved}'?" if moved else unknown(key, known, "key").settled().hint
+
     for key in mapping:
         if key not in known:
-            moved = moved_key(key) if path[:1] not in [(name,) for name in NAMED] else None
-            problem = unknown(dotted((*path, key)), known, "key", place=source.place((*path, key), key=True))
-            hint = f"did you mean '{moved}'?" if moved else did_you_mean(key, known) or problem.hint
-            problems.found.append(Problem(problem.message, problem.place, hint))
+            problems.add(f"unknown key '{dotted((*path, key))}'", (*path, key), partial(hint, key), key=True)
 
 
 def _check_entries(source: Source, section: str, problems: Problems) -> None:

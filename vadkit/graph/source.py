@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vadkit.problems import Place, nearest
+from vadkit.problems import LISTED, Place, nearest
 
 Key = tuple[str | int, ...]
 
@@ -56,11 +56,16 @@ class Source:
 
 
 def as_meant(mapping: dict[str, Any], known: Iterable[str]) -> dict[str, Any]:
-    """Return a mapping in which each unknown key has the name that it was probably meant to be."""
+    """Return a mapping in which each unknown key has the name that it was probably meant to be.
+
+    Of many unknown keys, only the first few are looked at.
+    """
     known = list(known)
+    misspelt = [key for key in mapping if key not in known]
+    near = {key: nearest(key, known) for key in misspelt[:LISTED]}
     meant: dict[str, Any] = {}
     for key, value in mapping.items():
-        close = key if key in known else nearest(key, known)
+        close = near.get(key, key)
         taken = close is None or (close != key and close in mapping) or close in meant
         meant[key if taken or close is None else close] = value
     return meant

@@ -8,9 +8,9 @@ from typing import Any
 
 from vadkit.graph.schema import NAMED
 from vadkit.graph.source import Source
-from vadkit.graph.wording import say
+from vadkit.graph.wording import say, shorten
 from vadkit.kinds import BATCH_PORTS, ModuleComponent
-from vadkit.problems import Note, Problems, nearest, unknown
+from vadkit.problems import LISTED, Note, Problems, nearest, unknown
 from vadkit.shapes import Port, parse_ports
 
 Path = tuple[Any, ...]
@@ -137,11 +137,11 @@ class Wiring:
             return
         name, _, port = source.partition(".")
         known = [*self.inputs, *self.nodes]
-        if (port and source in self.nodes) or not self.inputs:  # a name with a dot, or no inputs: noted elsewhere
+        if (port and source in known) or not self.inputs:  # a name with a dot, or no inputs: noted elsewhere
             self.broken.add(id(item))
             self.lost = True
         elif name not in known:
-            close = nearest(name, known)
+            close = nearest(name, known) if len(self.meant) < LISTED else None  # each look takes a while
             self.meant[(id(item), source)] = close or ""
             self.lost |= close is None
             self._unknown(item, name, known, "input or node", "", path)
@@ -221,8 +221,8 @@ class Wiring:
         for section, names in (("nodes", list(self.nodes)), ("inputs", self.inputs)):
             for name in names:
                 if name not in used and name not in indirect:
-                    message = f"{NAMED[section]} '{name}' feeds neither the output nor a loss"
-                    hint = f"wire it, or remove it (in a file that extends another: {name}: null)"
+                    message = f"{NAMED[section]} '{shorten(name)}' feeds neither the output nor a loss"
+                    hint = f"wire it, or remove it (in a file that extends another: {shorten(name)}: null)"
                     self.problems.add(message, (section, name), hint, key=True)
 
 

@@ -1,0 +1,47 @@
+"""How much memory is free: of the machine, of its container, and of what the process may address."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+GROUP = Path("/sys/fs/cgroup")  # as a container sees its own group
+
+
+def free_memory() -> int | None:
+    """Return the bytes that this process can still take without swapping, or None where that cannot be found out."""
+    return min(_limits(), default=None)
+
+
+def gigabytes(count: int) -> str:
+    """Return a number of bytes as people say it."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
+
+
+def _limits() -> Iterator[int]:
+    with contextlib.suppress(OSError, TypeError):
+        yield int(re.search(r"MemAvailable: *(\d+) kB", Path("/proc/meminfo").read_text())[1]) * 1024  # type: ignore[index]
+    with contextlib.suppress(OSError, ValueError):
+        used = int((GROUP / "memory.current").read_text()) - _cached()
+        yield max(0, int((GROUP / "memory.max").read_text()) - used)  # "max" is no number: no limit
+    with contextlib.suppress(OSError, ValueError):
+        used = int((GROUP / "memory/memory.usage_in_bytes").read_text())
+        yield max(0, int((GROUP / "memory/memory.limit_in_bytes").read_text()) - used)
+    if resource is not None and (limit := resource.getrlimit(resource.RLIMIT_AS)[0]) != resource.RLIM_INFINITY:
+        with contextlib.suppress(OSError, ValueError):
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            yield max(0, limit - pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _cached() -> int:
+    """Return the bytes of files that a container's group holds and gives up when memory is needed."""
+    found = re.search(r"^inactive_file (\d+)", (GROUP / "memory.stat").read_text(), re.M)
+    return int(found[1]) if found else 0
