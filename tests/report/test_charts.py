@@ -57,6 +57,31 @@ def test_spans_and_levels_are_at_their_values() -> None:
     assert "threshold" in chart
 
 
+@pytest.mark.guards("3")
+def test_marks_are_lines_down_that_are_named_on_the_side_with_space() -> None:
+    chart = line_chart(
+        [Line("F1", [0, 1], [0.2, 0.8])],
+        x_label="threshold",
+        y_label="F1",
+        marks=[(0.25, "threshold"), (0.75, "best F1")],
+        height=200,
+    )
+    lines = [e for e in tree(chart).findall(".//g[@class='level']/line")]
+    assert [(e.get("x1"), e.get("x2"), e.get("y2")) for e in lines] == [
+        ("25.00%", "25.00%", "200"),
+        ("75.00%", "75.00%", "200"),
+    ]
+    names = [e for e in tree(chart).findall(".//g[@class='level']/text")]
+    assert [(e.text, e.get("text-anchor")) for e in names] == [("threshold", "start"), ("best F1", "end")]
+    assert names[0].get("y") != names[1].get("y")  # so that close marks can be read
+
+
+def test_a_band_is_drawn_around_a_curve() -> None:
+    chart = line_chart([Line("a", [0, 1], [0.5, 0.5], spread=[0.5, 0.25])], x_label="x", y_label="y", y_bounds=(0, 1))
+    band = next(e for e in tree(chart).iter("path") if e.get("fill-opacity"))
+    assert points(band.get("d", "").rstrip("Z")) == [(0, 0), (10000, 250), (10000, 750), (0, 1000)]
+
+
 def test_axes_are_named_and_several_curves_have_a_key_with_dashes() -> None:
     chart = line_chart(
         [Line(n, [0, 1], [0, 1]) for n in ("RGB", "flow")], x_label="epoch", y_label="AP", title="Training"
