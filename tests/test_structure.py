@@ -22,14 +22,14 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # The house, from the ground up. A part imports what is below it, never what is next to it or above.
 LAYERS = (
     ("problems", "shapes", "hookspecs", "layers", "templates", "lazy"),
-    ("files", "devices", "video", "opencv"),
+    ("files", "devices", "video", "opencv", "report"),
     ("kinds", "json_file"),
     ("registry", "backbones"),
     ("plugin_manager", "store"),
     ("graph",),
     ("components", "testing"),
     ("data",),
-    ("datasets", "evaluate", "report"),
+    ("datasets", "evaluate"),
     ("extract", "engine"),
     ("diff", "predict"),
     ("bench", "demo"),

@@ -50,7 +50,8 @@ def test_tables_name_figures_and_protocol(capsys: Any, model_file: Path) -> None
     code, out, _ = run(capsys, "--model", model_file)
     assert code == 0
     lines = out.splitlines()
-    assert lines[0] == "feature_store, split test: 8 videos (4 abnormal), 2464 frames, 409 of them positive"
+    counts = "8 videos (4 abnormal), 155 snippets, 2464 frames, 409 of them positive"
+    assert lines[0] == f"feature_store, split test: {counts}"
     assert any(line.startswith("ap ") and "average precision over all frames" in line for line in lines)
     assert any(line.startswith("ap_trapezoid ") for line in lines)
     assert any(line.startswith("explosion ") for line in lines)

@@ -108,10 +108,26 @@ def test_bars_have_their_lengths_and_error_bars() -> None:
     )
     widths = [r.get("width") for r in tree(chart).iter("rect")]
     assert widths == ["50.00%", "100.00%"]
-    assert texts(chart, "value") == ["0.50 \u00b1 0.10", "1", "no value", "no value"]
+    assert texts(chart, "value") == ["0.500 \u00b1 0.100", "1.000", "no value", "no value"]
     whisker = tree(chart).find(".//line[@class='whisker']")
     assert whisker is not None and (whisker.get("x1"), whisker.get("x2")) == ("40.00%", "60.00%")
     assert [c.get("cx") for c in tree(chart).iter("circle")] == ["40.00%", "60.00%"]
+
+
+@pytest.mark.guards("3")
+def test_values_of_a_chart_have_equal_decimals() -> None:
+    bars = [Bar("a", 0.5, 0.1), Bar("b", 0.51234, 0.00012), Bar("c", 1)]
+    assert texts(bar_chart(bars, x_label="AP"), "value") == ["0.500 \u00b1 0.100", "0.512 \u00b1 0.000", "1.000"]
+    assert texts(bar_chart(bars, x_label="AP", decimals=1), "value") == ["0.5 \u00b1 0.1", "0.5 \u00b1 0.0", "1.0"]
+
+
+@pytest.mark.guards("3")
+def test_long_names_differ_if_their_ends_do_and_are_whole_in_the_tooltip() -> None:
+    long = [f"transformer with a very long description and {n} heads" for n in (4, 8)]
+    chart = bar_chart([Bar(name, 0.5) for name in long], x_label="AP")
+    shown = texts(chart, "name")
+    assert len(set(shown)) == 2 and all(len(name) <= 30 for name in shown)
+    assert [e.text for e in tree(chart).iter("title")] == [f"{name}: 0.500" for name in long]
 
 
 def test_bars_below_zero_grow_to_the_left() -> None:

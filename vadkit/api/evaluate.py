@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os import PathLike
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from vadkit.data.from_config import open_dataset
 from vadkit.devices import choose_device
 from vadkit.evaluate.evaluation import Evaluation as Result
 from vadkit.evaluate.score import evaluate_as_configured
-from vadkit.files import make_folder
+from vadkit.files import make_folder, write_text_atomic
 from vadkit.graph import model_file
 from vadkit.graph.load import load_config
 from vadkit.graph.module import VadModel
@@ -32,14 +33,25 @@ Model = str | PathLike[str] | VadModel
 class Evaluation(Result):
     """Figures by name, scores (t,) by video name, and every choice that was made.
 
-    ``note`` is the sentence that the model's file carries about its figures, if any.
+    ``note`` is the sentence that the model's file carries about its figures, if any; ``notice`` one that must not be
+    missed, such as that the features were made up. ``model`` is the model's name.
     """
 
     note: str | None = None
+    notice: str | None = None
+    model: str = "a loaded model"
 
     def as_json(self) -> dict[str, Any]:
         """Return all but the single scores as plain data."""
-        return {**super().as_json(), "note": self.note}
+        return {**super().as_json(), "note": self.note, "notice": self.notice}
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write results.json, scores.csv and index.html; return their paths. Raises VadkitError."""
+        from vadkit.evaluate.evaluation_page import evaluation_page  # slow to import: it loads the templates
+
+        page = Path(folder) / "index.html"
+        write_text_atomic(page, evaluation_page(self, self.model, self.note, self.notice))
+        return [*super().save(folder), page]
 
 
 def evaluate(
@@ -59,14 +71,14 @@ def evaluate(
         model: a .safetensors file, or a model that ``vadkit.load`` or ``vadkit.train`` returned.
         set: changes to ``data`` and ``eval``, such as "data.args.root=STORE", one or a list.
         split: "train", "val" or "test"; None is the model's own.
-        out: folder for results.json and scores.csv, if wanted.
+        out: folder for results.json, scores.csv and a page of curves and of the worst videos, if wanted.
         device: "cpu", "cuda", "cuda:1", ...; None is a GPU if there is one, and for a loaded model where it is.
         progress: True for a bar, or a function (videos done, videos in all, name of the last).
 
     Returns:
         ``Evaluation``: ``figures`` by name ("ap", "auc", ..., "per_class"; None where one is not defined, and
         ``figures["undefined"]`` says why), ``scores`` float32 (t,) by video name, ``protocol``, ``details`` (scores
-        with their ground truth), ``warnings`` and ``note``.
+        with their ground truth), ``warnings``, ``note`` and ``notice``.
 
     Raises:
         VadkitError: for a file that is no sound model, a change to anything but ``data`` and ``eval``, and
@@ -96,7 +108,16 @@ def evaluate(
     extra = header.get("extra") or {}
     changed = other_recipes(extra.get("recipes") or {}, getattr(dataset, "recipes", {}))
     warnings = [*found.warnings, *changed]
-    result = Evaluation(found.figures, found.scores, found.protocol, found.details, warnings, extra.get("note"))
+    result = Evaluation(
+        found.figures,
+        found.scores,
+        found.protocol,
+        found.details,
+        warnings,
+        extra.get("note"),
+        extra.get("notice"),
+        Evaluation.model if isinstance(model, VadModel) else Path(fspath(model)).name,
+    )
     if out is not None:
         result.save(as_path(out, "out"))
     return result

@@ -44,11 +44,9 @@ def tick_texts(values: Sequence[float], step: float) -> tuple[str, ...]:
     return tuple(f"{v / unit + 0.0:.{decimals}f}{prefix if v else ''}" for v in values)
 
 
-def short(value: float, step: float | None = None) -> str:
-    """Return a number to three digits, or with the decimals that ``step`` needs."""
+def short(value: float) -> str:
+    """Return a number to three digits."""
     size = abs(value)
-    if step is not None:
-        return tick_texts([value], step)[0]
     if size >= 1e15 or 0 < size < 1e-4:
         return f"{value:.2g}"
     unit, prefix = _unit(size)

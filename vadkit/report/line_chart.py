@@ -178,7 +178,6 @@ def _level(value: float, text: str, y: Axis, height: float) -> str:
 def _mark(place: float, text: str, row: int, height: float) -> str:
     """Return a dashed line down, named next to it on the side with more space; each further name is lower."""
     x, (shift, anchor) = percent(place), (4, "start") if place < 0.5 else (-4, "end")
-    shown = (
-        f'<text class="level-name" x="{x}" dx="{shift}" y="{12 + 15 * row}" text-anchor="{anchor}">{escape(text)}</text>'
-    )
+    y, name = 12 + 15 * row, escape(text)
+    shown = f'<text class="level-name" x="{x}" dx="{shift}" y="{y}" text-anchor="{anchor}">{name}</text>'
     return f'<g class="level"><line x1="{x}" x2="{x}" y1="0" y2="{height:g}"/>{shown}</g>'

@@ -12,8 +12,8 @@ COLUMNS = 1000  # about the pixels across the widest chart
 def thinned(x: Sequence[float], y: Sequence[float], columns: int = COLUMNS) -> tuple[np.ndarray, np.ndarray]:
     """Return the points that decide how a curve looks: in each column its first, lowest, highest and last one.
 
-    A curve of few points, or whose ``x`` (n,) falls anywhere, is returned as it is. Of a gap (``y`` (n,) not finite) one
-    point is kept.
+    A curve of few points, or whose ``x`` (n,) falls anywhere, is returned as it is. Of a gap (``y`` (n,) not finite),
+    one point in each column is kept.
     """
     across, height = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if len(across) <= 4 * columns or not (np.diff(across) >= 0).all():
