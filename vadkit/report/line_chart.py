@@ -80,7 +80,7 @@ def line_chart(
         height=height,
         description=description or f"{title or y_label}: {', '.join(names)} over {x_label}",
         title=title,
-        key=plot.legend(names),
+        key=plot.legend(names, {i for i, line in enumerate(lines) if len(line.y) == 1}),
         left=plot.left_space(y) if left is None else left,
         data=f'{data} data-x0="{x.low:g}" data-x1="{x.high!r}" data-y0="{y.low!r}" data-y1="{y.high!r}"',
     )
