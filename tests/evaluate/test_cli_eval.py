@@ -121,6 +121,19 @@ def test_a_notice_of_the_model_is_printed_first_and_is_on_the_page(
     assert json.loads((tmp_path / "out" / "results.json").read_text())["notice"] == notice
 
 
+@pytest.mark.guards("2.5", "3")
+def test_random_weights_are_a_notice_and_no_second_note(
+    capsys: Any, model_file: Path, store: Path, tmp_path: Path
+) -> None:
+    head = json.loads((store / "store.json").read_text())
+    head["streams"]["rgb"]["recipe"]["weights"] = "random"
+    (store / "store.json").write_text(json.dumps(head))
+    code, text, _ = run(capsys, "--model", model_file, "--out", tmp_path / "out")
+    said = "the features of input 'rgb' are of networks with random weights"
+    assert code == 0 and text.startswith(f"notice: {said}") and text.count(said) == 1
+    assert "no figure means anything" in (tmp_path / "out" / "index.html").read_text()
+
+
 @pytest.mark.guards("3")
 def test_data_is_short_for_its_key_and_the_split_is_the_models_own(capsys: Any, store: Path, tmp_path: Path) -> None:
     other = write_tiny_store(tmp_path / "other store", val=3, seed=5)

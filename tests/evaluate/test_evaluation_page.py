@@ -37,7 +37,8 @@ def test_it_says_what_was_measured_on_what(details: list[Scored], as_evaluation:
     figures, page = result.figures, text_of(evaluation_page(result, "model.safetensors", note="selected on test"))
     measured = (
         f"feature_store, split test: 30 videos (15 abnormal), {figures['snippets']} snippets, "
-        f"{figures['frames']} frames, {figures['positives']} of them positive, left out: 2 videos (no intervals)"
+        f"{figures['frames']} frames, {figures['positives']} of them positive; "
+        "2 of the videos without intervals, in figures of whole videos only"
     )
     assert page.count(measured) >= 4  # the subtitle and every table
     assert f"Precision and recall, AP {figures['ap']:.4f}" in page and f"ROC, AUC {figures['auc']:.4f}" in page
@@ -52,7 +53,7 @@ def test_videos_of_unknown_label_are_counted_as_such(details: list[Scored], as_e
     unknown = replace(details[0], video=replace(details[0].video, label=None), positives=None)
     result = replace(result, details=[unknown, *details[1:]])
     page = text_of(evaluation_page(result, "model"))
-    assert "left out: 1 video (unknown label)" in page and "no intervals)" not in page
+    assert "; 1 more of unknown label, in no figure" in page and "without intervals, in" not in page
 
 
 def test_the_worst_videos_come_first_and_their_number_is_bounded(details: list[Scored], as_evaluation: Make) -> None:

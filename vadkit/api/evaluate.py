@@ -23,7 +23,7 @@ from vadkit.graph.module import VadModel
 from vadkit.graph.schema import with_defaults
 from vadkit.graph.schema_check import check_keys
 from vadkit.problems import VadkitError, did_you_mean, fail
-from vadkit.store.recipes import other_recipes
+from vadkit.store.recipes import other_recipes, random_weights_warning
 from vadkit.video import SPLITS
 
 Model = str | PathLike[str] | VadModel
@@ -115,7 +115,7 @@ def evaluate(
         found.details,
         warnings,
         extra.get("note"),
-        extra.get("notice"),
+        _notice(extra, getattr(dataset, "notice", None), getattr(dataset, "recipes", {})),
         Evaluation.model if isinstance(model, VadModel) else Path(fspath(model)).name,
     )
     if out is not None:
@@ -125,6 +125,12 @@ def evaluate(
 
 def _header(model: Model) -> dict[str, Any]:
     return {"spec": model.spec} if isinstance(model, VadModel) else model_file.read_header(as_path(model, "model"))
+
+
+def _notice(extra: Mapping[str, Any], of_data: str | None, recipes: Mapping[str, Any]) -> str | None:
+    """Return why the figures mean little: what the model was trained on, what it is tested on, random weights."""
+    random = random_weights_warning({**(extra.get("recipes") or {}), **recipes}, "input")
+    return "; ".join(dict.fromkeys(filter(None, (extra.get("notice"), of_data, *random)))) or None
 
 
 def configured(spec: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:

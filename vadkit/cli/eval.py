@@ -70,4 +70,5 @@ def _print(result: Evaluation) -> None:
     post = "; ".join(f"{p['use']} {p['args']}" for p in protocol["post"]) or "none"
     print(f"  post: {post}\n  threshold: {protocol['threshold']}\n  weights selected by: {protocol['select']}")
     for text in filter(None, [*result.warnings, result.note]):
-        print(f"note: {text}")
+        if text not in (result.notice or ""):
+            print(f"note: {text}")

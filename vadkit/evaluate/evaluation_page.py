@@ -39,7 +39,7 @@ def evaluation_page(result: Evaluation, model: str, note: str | None = None, not
         title=f"Evaluation of {model}",
         subtitle=f"{measured}.",
         notice=notice,
-        notes=[text for text in (*result.warnings, note) if text and text != notice],
+        notes=[text for text in (*result.warnings, note) if text and text not in (notice or "")],
         caption=caption,
         figures=[_figure(key, figures) for key in SHOWN],
         no_curves=None if curves else _why(figures),

@@ -30,17 +30,17 @@ def measured_on(result: Evaluation) -> str:
     """Return what the figures were measured on: data set, split, videos, snippets, frames, and what is left out."""
     figures, protocol = result.figures, result.protocol
     unknown = sum(scored.video.label is None for scored in result.details)
-    left_out = {
-        "unknown label": unknown,
-        "no intervals": sum(scored.positives is None for scored in result.details) - unknown,
-    }
-    parts = [
-        f"{plural(figures['videos'], 'video')} ({figures['abnormal_videos']} abnormal)",
-        plural(figures["snippets"], "snippet"),
-        f"{plural(figures['frames'], 'frame')}, {figures['positives']} of them positive",
-        *(f"left out: {plural(count, 'video')} ({why})" for why, count in left_out.items() if count > 0),
+    bare = sum(scored.positives is None for scored in result.details if scored.video.label is not None)
+    counts = (
+        f"{plural(figures['videos'], 'video')} ({figures['abnormal_videos']} abnormal), "
+        f"{plural(figures['snippets'], 'snippet')}, {plural(figures['frames'], 'frame')}, "
+        f"{figures['positives']} of them positive"
+    )
+    left_out = [
+        *([f"{unknown} more of unknown label, in no figure"] if unknown else []),
+        *([f"{bare} of the videos without intervals, in figures of whole videos only"] if bare else []),
     ]
-    return f"{protocol['data_set']}, split {protocol['split']}: {', '.join(parts)}"
+    return "; ".join([f"{protocol['data_set']}, split {protocol['split']}: {counts}", *left_out])
 
 
 def number(value: float | None) -> str:
