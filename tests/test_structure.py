@@ -22,14 +22,14 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # The house, from the ground up. A part imports what is below it, never what is next to it or above.
 LAYERS = (
     ("problems", "shapes", "hookspecs", "layers", "templates", "lazy"),
-    ("files", "devices", "labels", "memory", "opencv", "video"),
+    ("files", "devices", "labels", "memory", "opencv", "report", "video"),
     ("kinds", "json_file", "results_folder"),
     ("registry", "backbones"),
     ("plugin_manager", "store"),
     ("graph",),
     ("components", "testing"),
     ("data",),
-    ("datasets", "evaluate", "report"),
+    ("datasets", "evaluate"),
     ("extract", "engine"),
     ("diff", "predict"),
     ("bench", "demo"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,8 @@ def test_tables_name_figures_and_protocol(capsys: Any, model_file: Path) -> None
     code, out, _ = run(capsys, "--model", model_file)
     assert code == 0
     lines = out.splitlines()
-    assert lines[0] == "feature_store, split test: 8 videos (4 abnormal), 2464 frames, 409 of them positive"
+    counts = "8 videos (4 abnormal), 155 snippets, 2464 frames, 409 of them positive"
+    assert lines[0] == f"feature_store, split test: {counts}"
     assert any(line.startswith("ap ") and "average precision over all frames" in line for line in lines)
     assert any(line.startswith("ap_trapezoid ") for line in lines)
     assert any(line.startswith("explosion ") for line in lines)
@@ -85,6 +88,64 @@ def test_features_of_another_recipe_are_reported(capsys: Any, model_file: Path, 
         "note: the features of input 'clip' have another recipe than those the model was trained on "
         "(backbone: 'ViT-B/16' then, 'made up clip' now, weights: '0a1b' then, None now): the scores say little"
     )
+
+
+@pytest.mark.guards("3")
+def test_json_is_alone_on_stdout_and_equals_the_file(model_file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "vadkit", "eval", "--model", str(model_file), "--json", "--out", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True)
+    assert json.loads(done.stdout) == json.loads((tmp_path / "out" / "results.json").read_text())
+    wrote = [f"wrote {Path('out', name)}" for name in ("results.json", "scores.csv", "index.html")]
+    assert done.stderr.splitlines() == wrote
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.html", "results.json", "scores.csv"]
+
+
+@pytest.mark.guards("3")
+def test_the_page_has_the_figures_and_the_name_of_the_model(capsys: Any, model_file: Path, tmp_path: Path) -> None:
+    code, text, _ = run(capsys, "--model", model_file, "--json", "--out", tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert code == 0 and f"AP {json.loads(text)['figures']['ap']:.4f}" in page
+    assert "Evaluation of model.safetensors" in page and "figures of test_best flatter" in page
+    assert "threshold 0.40" in page and "kappa" in page
+
+
+@pytest.mark.guards("2.5", "3")
+def test_a_notice_of_the_model_is_printed_first_and_is_on_the_page(
+    capsys: Any, model_file: Path, tmp_path: Path
+) -> None:
+    notice = "made-up features: figures mean nothing"
+    marked = save(vadkit.load(model_file), tmp_path / "marked.safetensors", {"notice": notice})
+    code, text, _ = run(capsys, "--model", marked, "--out", tmp_path / "out")
+    assert code == 0 and text.splitlines()[0] == f"notice: {notice}"
+    assert (tmp_path / "out" / "index.html").read_text().count(notice) >= 3
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["notice"] == notice
+
+
+@pytest.mark.guards("2.5", "3")
+def test_random_weights_are_a_notice_and_no_second_note(
+    capsys: Any, model_file: Path, store: Path, tmp_path: Path
+) -> None:
+    head = json.loads((store / "store.json").read_text())
+    head["streams"]["rgb"]["recipe"]["weights"] = "random"
+    (store / "store.json").write_text(json.dumps(head))
+    code, text, _ = run(capsys, "--model", model_file, "--out", tmp_path / "out")
+    said = "the features of input 'rgb' are of networks with random weights"
+    assert code == 0 and text.startswith(f"notice: {said}") and text.count(said) == 1
+    assert "no figure means anything" in (tmp_path / "out" / "index.html").read_text()
+
+
+@pytest.mark.guards("3")
+def test_data_is_short_for_its_key_and_the_split_is_the_models_own(capsys: Any, store: Path, tmp_path: Path) -> None:
+    other = write_tiny_store(tmp_path / "other store", val=3, seed=5)
+    trained_for_val = vadkit.build({**GRAPH, "eval": {"split": "val"}, "data": {"args": {"root": str(store)}}})
+    model = save(trained_for_val, tmp_path / "val.safetensors", {})
+    short, long = (
+        run(capsys, "--model", model, "--json", "--device", "cpu", *arguments)
+        for arguments in (["--data", other], ["--set", f'data.args.root="{other}"'])
+    )
+    assert short == long and short[0] == 0
+    protocol = json.loads(short[1])["protocol"]
+    assert (protocol["split"], protocol["root"], protocol["device"]) == ("val", str(other), "cpu")
 
 
 @pytest.mark.parametrize(

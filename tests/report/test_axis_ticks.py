@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadkit.report.axis_ticks import clock, linear_axis, log_axis, moment, short, time_axis, time_label
+from vadkit.report.axis_ticks import clock, linear_axis, moment, short, time_axis, time_label
 
 NUMBERS = st.floats(-1e12, 1e12).filter(lambda v: v == 0 or abs(v) > 1e-9)
 
@@ -21,14 +21,6 @@ def test_a_linear_axis_holds_its_values_and_no_two_ticks_read_alike(a: float, b:
     assert len(set(texts)) == len(texts) >= 2
     assert len(texts) <= 8
     assert all(axis.low - slack <= place <= axis.high + slack for place in places)
-
-
-@given(st.lists(st.floats(1e-6, 1e12), min_size=1, max_size=5))
-def test_a_log_axis_holds_its_values(values: list[float]) -> None:
-    axis = log_axis(values)
-    assert all(0 <= axis.place(v) <= 1 for v in values)
-    texts = [text for _, text in axis.ticks]
-    assert 1 <= len(set(texts)) == len(texts) <= 7
 
 
 @given(st.floats(1e-3, 1e6))

@@ -57,6 +57,31 @@ def test_spans_and_levels_are_at_their_values() -> None:
     assert "threshold" in chart
 
 
+@pytest.mark.guards("3")
+def test_marks_are_lines_down_that_are_named_on_the_side_with_space() -> None:
+    chart = line_chart(
+        [Line("F1", [0, 1], [0.2, 0.8])],
+        x_label="threshold",
+        y_label="F1",
+        marks=[(0.25, "threshold"), (0.75, "best F1")],
+        height=200,
+    )
+    lines = [e for e in tree(chart).findall(".//g[@class='level']/line")]
+    assert [(e.get("x1"), e.get("x2"), e.get("y2")) for e in lines] == [
+        ("25.00%", "25.00%", "200"),
+        ("75.00%", "75.00%", "200"),
+    ]
+    names = [e for e in tree(chart).findall(".//g[@class='level']/text")]
+    assert [(e.text, e.get("text-anchor")) for e in names] == [("threshold", "start"), ("best F1", "end")]
+    assert names[0].get("y") != names[1].get("y")  # so that close marks can be read
+
+
+def test_a_band_is_drawn_around_a_curve() -> None:
+    chart = line_chart([Line("a", [0, 1], [0.5, 0.5], spread=[0.5, 0.25])], x_label="x", y_label="y", y_bounds=(0, 1))
+    band = next(e for e in tree(chart).iter("path") if e.get("fill-opacity"))
+    assert points(band.get("d", "").rstrip("Z")) == [(0, 0), (10000, 250), (10000, 750), (0, 1000)]
+
+
 def test_axes_are_named_and_several_curves_have_a_key_with_dashes() -> None:
     chart = line_chart(
         [Line(n, [0, 1], [0, 1]) for n in ("RGB", "flow")], x_label="epoch", y_label="AP", title="Training"
@@ -83,10 +108,26 @@ def test_bars_have_their_lengths_and_error_bars() -> None:
     )
     widths = [r.get("width") for r in tree(chart).iter("rect")]
     assert widths == ["50.00%", "100.00%"]
-    assert texts(chart, "value") == ["0.50 \u00b1 0.10", "1", "no value", "no value"]
+    assert texts(chart, "value") == ["0.500 \u00b1 0.100", "1.000", "no value", "no value"]
     whisker = tree(chart).find(".//line[@class='whisker']")
     assert whisker is not None and (whisker.get("x1"), whisker.get("x2")) == ("40.00%", "60.00%")
     assert [c.get("cx") for c in tree(chart).iter("circle")] == ["40.00%", "60.00%"]
+
+
+@pytest.mark.guards("3")
+def test_values_of_a_chart_have_equal_decimals() -> None:
+    bars = [Bar("a", 0.5, 0.1), Bar("b", 0.51234, 0.00012), Bar("c", 1)]
+    assert texts(bar_chart(bars, x_label="AP"), "value") == ["0.500 \u00b1 0.100", "0.512 \u00b1 0.000", "1.000"]
+    assert texts(bar_chart(bars, x_label="AP", decimals=1), "value") == ["0.5 \u00b1 0.1", "0.5 \u00b1 0.0", "1.0"]
+
+
+@pytest.mark.guards("3")
+def test_long_names_differ_if_their_ends_do_and_are_whole_in_the_tooltip() -> None:
+    long = [f"transformer with a very long description and {n} heads" for n in (4, 8)]
+    chart = bar_chart([Bar(name, 0.5) for name in long], x_label="AP")
+    shown = texts(chart, "name")
+    assert len(set(shown)) == 2 and all(len(name) <= 30 for name in shown)
+    assert [e.text for e in tree(chart).iter("title")] == [f"{name}: 0.500" for name in long]
 
 
 def test_bars_below_zero_grow_to_the_left() -> None:

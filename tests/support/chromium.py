@@ -124,6 +124,11 @@ class Chromium:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
         self._send("Emulation.setEmulatedMedia", features=[scheme])
 
+    def paper(self) -> None:
+        """Lay pages out as on paper, for a reader whose screen is dark."""
+        dark = {"name": "prefers-color-scheme", "value": "dark"}
+        self._send("Emulation.setEmulatedMedia", media="print", features=[dark])
+
     def scripts(self, on: bool) -> None:
         """Allow scripts or not, from the next page on."""
         self._send("Emulation.setScriptExecutionDisabled", value=not on)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os import PathLike
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,32 +17,45 @@ from vadkit.devices import choose_device
 from vadkit.evaluate.evaluation import FILES
 from vadkit.evaluate.evaluation import Evaluation as Result
 from vadkit.evaluate.score import evaluate_as_configured
-from vadkit.files import make_folder
+from vadkit.files import make_folder, write_text_atomic
 from vadkit.graph import model_file
 from vadkit.graph.load import load_config
 from vadkit.graph.module import VadModel
 from vadkit.graph.schema import with_defaults
 from vadkit.graph.schema_check import check_keys
 from vadkit.problems import VadkitError, did_you_mean, fail
-from vadkit.results_folder import claim
-from vadkit.store.recipes import other_recipes
+from vadkit.results_folder import claim, writing
+from vadkit.store.recipes import other_recipes, random_weights_warning
 from vadkit.video import SPLITS
 
 Model = str | PathLike[str] | VadModel
+PAGE = "index.html"
 
 
 @dataclass(frozen=True)
 class Evaluation(Result):
     """Figures by name, scores (t,) by video name, and every choice that was made.
 
-    ``note`` is the sentence that the model's file carries about its figures, if any.
+    ``note`` is the sentence that the model's file carries about its figures, if any; ``notice`` one that must not be
+    missed, such as that the features were made up. ``model`` is the model's name.
     """
 
     note: str | None = None
+    notice: str | None = None
+    model: str = "a loaded model"
 
     def as_json(self) -> dict[str, Any]:
         """Return all but the single scores as plain data."""
-        return {**super().as_json(), "note": self.note}
+        return {**super().as_json(), "note": self.note, "notice": self.notice}
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write results.json, scores.csv and index.html; return their paths. Raises VadkitError."""
+        from vadkit.evaluate.evaluation_page import evaluation_page  # slow to import: it loads the templates
+
+        page = Path(folder) / PAGE
+        with writing(page):
+            write_text_atomic(page, evaluation_page(self, self.model, self.note, self.notice))
+        return [*super().save(folder), page]
 
 
 def evaluate(
@@ -61,14 +75,14 @@ def evaluate(
         model: a .safetensors file, or a model that ``vadkit.load`` or ``vadkit.train`` returned.
         set: changes to ``data`` and ``eval``, such as "data.args.root=STORE", one or a list.
         split: "train", "val" or "test"; None is the model's own.
-        out: folder for results.json and scores.csv, if wanted.
+        out: folder for results.json, scores.csv and a page of curves and of the worst videos, if wanted.
         device: "cpu", "cuda", "cuda:1", ...; None is a GPU if there is one, and for a loaded model where it is.
         progress: True for a bar, or a function (videos done, videos in all, name of the last).
 
     Returns:
         ``Evaluation``: ``figures`` by name ("ap", "auc", ..., "per_class"; None where one is not defined, and
         ``figures["undefined"]`` says why), ``scores`` float32 (t,) by video name, ``protocol``, ``details`` (scores
-        with their ground truth), ``warnings`` and ``note``.
+        with their ground truth), ``warnings``, ``note`` and ``notice``.
 
     Raises:
         VadkitError: for a file that is no sound model, a change to anything but ``data`` and ``eval``, and
@@ -92,7 +106,7 @@ def evaluate(
     if out is not None:
         make_folder(as_path(out, "out"))  # now, rather than after all is scored
         read = () if isinstance(model, VadModel) else (as_path(model, "model"),)
-        claim([as_path(out, "out") / name for name in FILES], read)
+        claim([as_path(out, "out") / name for name in (*FILES, PAGE)], read)
     with showing(progress, "scoring") as callback:
         found = evaluate_as_configured(
             system, dataset, sections["eval"], split=split, device=where, on_progress=callback
@@ -100,7 +114,16 @@ def evaluate(
     extra = header.get("extra") or {}
     changed = other_recipes(extra.get("recipes") or {}, getattr(dataset, "recipes", {}))
     warnings = [*found.warnings, *changed]
-    result = Evaluation(found.figures, found.scores, found.protocol, found.details, warnings, extra.get("note"))
+    result = Evaluation(
+        found.figures,
+        found.scores,
+        found.protocol,
+        found.details,
+        warnings,
+        extra.get("note"),
+        _notice(extra, getattr(dataset, "notice", None), getattr(dataset, "recipes", {})),
+        Evaluation.model if isinstance(model, VadModel) else Path(fspath(model)).name,
+    )
     if out is not None:
         result.save(as_path(out, "out"))
     return result
@@ -108,6 +131,12 @@ def evaluate(
 
 def _header(model: Model) -> dict[str, Any]:
     return {"spec": model.spec} if isinstance(model, VadModel) else model_file.read_header(as_path(model, "model"))
+
+
+def _notice(extra: Mapping[str, Any], of_data: str | None, recipes: Mapping[str, Any]) -> str | None:
+    """Return why the figures mean little: what the model was trained on, what it is tested on, random weights."""
+    random = random_weights_warning({**(extra.get("recipes") or {}), **recipes}, "input")
+    return "; ".join(dict.fromkeys(filter(None, (extra.get("notice"), of_data, *random)))) or None
 
 
 def configured(spec: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 The data set, its split and the smoothing of scores are those the model was trained with, unless
 --set changes them, for example: --set data.args.root=DIR --set eval.threshold=0.3
+
+--out writes results.json (all figures and choices), scores.csv (the score of every snippet) and
+index.html (curves, thresholds, and the videos that cost most). --json prints results.json alone.
 """
 
 from __future__ import annotations
@@ -10,27 +13,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vadkit.cli.options import add_device, add_set
-from vadkit.problems import plural
 
 if TYPE_CHECKING:
     from vadkit.api.evaluate import Evaluation
-
-# The figures of the table, in order; results.json has all.
-SHOWN = (
-    "ap",
-    "ap_trapezoid",
-    "auc",
-    "ap_abnormal",
-    "auc_abnormal",
-    "gain_ap",
-    "gain_auc",
-    "far",
-    "video_ap",
-    "video_auc",
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", choices=("train", "val", "test"), help="videos to score (default: the model's eval.split)"
     )
-    parser.add_argument("--out", metavar="DIR", help="folder for results.json and scores.csv")
+    parser.add_argument("--out", metavar="DIR", help="folder for results.json, scores.csv and index.html")
     parser.add_argument("--json", action="store_true", help="print everything as JSON instead of tables")
     add_device(parser)
 
@@ -54,26 +42,25 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(result)
     if args.out:
-        sys.stderr.write("".join(f"wrote {Path(args.out, name)}\n" for name in ("results.json", "scores.csv")))
+        names = ("results.json", "scores.csv", "index.html")
+        sys.stderr.write("".join(f"wrote {Path(args.out, name)}\n" for name in names))
     return 0
 
 
 def _print(result: Evaluation) -> None:
     from vadkit.cli.tables import print_table
+    from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number
 
     figures, protocol = result.figures, result.protocol
-    counts = f"{plural(figures['videos'], 'video')} ({figures['abnormal_videos']} abnormal), {figures['frames']} frames"
-    unlabelled = f"; {figures['unlabelled_videos']} more of unknown label" if figures["unlabelled_videos"] else ""
-    print(
-        f"{protocol['data_set']}, split {protocol['split']}: {counts}, {figures['positives']} of them positive"
-        f"{unlabelled}\n"
-    )
-    rows = [(key, _number(figures[key]), _meaning(key, figures)) for key in SHOWN]
+    if result.notice:
+        print(f"notice: {result.notice}")
+    print(f"{measured_on(result)}\n")
+    rows = [(key, number(figures[key]), meaning(key, figures)) for key in SHOWN]
     print_table(("figure", "value", "what it is"), rows, right=("value",))
     if figures["per_class"]:
         print()
         classes = [
-            (name, _number(c["auc"]), _number(c["ap"]), str(c["positives"])) for name, c in figures["per_class"].items()
+            (name, number(c["auc"]), number(c["ap"]), str(c["positives"])) for name, c in figures["per_class"].items()
         ]
         columns = ("class (with all normal videos)", "auc", "ap", "positive frames")
         print_table(columns, classes, right=columns[1:])
@@ -83,15 +70,5 @@ def _print(result: Evaluation) -> None:
     post = "; ".join(f"{p['use']} {p['args']}" for p in protocol["post"]) or "none"
     print(f"  post: {post}\n  threshold: {protocol['threshold']}\n  weights selected by: {protocol['select']}")
     for text in filter(None, [*result.warnings, result.note]):
-        print(f"note: {text}")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _meaning(key: str, figures: dict[str, Any]) -> str:
-    from vadkit.evaluate.scorebook import MEANINGS
-
-    reason = figures["undefined"].get(key)
-    return f"not defined: {reason}" if reason else MEANINGS[key]
+        if text not in (result.notice or ""):
+            print(f"note: {text}")

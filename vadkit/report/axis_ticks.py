@@ -12,17 +12,14 @@ PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 @dataclass(frozen=True)
 class Axis:
-    """A range with its ticks as (value, text). ``log`` axes are divided in decades."""
+    """A range with its ticks as (value, text)."""
 
     low: float
     high: float
     ticks: tuple[tuple[float, str], ...]
-    log: bool = False
 
     def place(self, value: float) -> float:
         """Return the place of ``value``: 0 at the low end, 1 at the high end."""
-        if self.log:
-            return math.log(max(value, 1e-300) / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
 
@@ -47,11 +44,9 @@ def tick_texts(values: Sequence[float], step: float) -> tuple[str, ...]:
     return tuple(f"{v / unit + 0.0:.{decimals}f}{prefix if v else ''}" for v in values)
 
 
-def short(value: float, step: float | None = None) -> str:
-    """Return a number to three digits, or with the decimals that ``step`` needs."""
+def short(value: float) -> str:
+    """Return a number to three digits."""
     size = abs(value)
-    if step is not None:
-        return tick_texts([value], step)[0]
     if size >= 1e15 or 0 < size < 1e-4:
         return f"{value:.2g}"
     unit, prefix = _unit(size)
@@ -86,19 +81,6 @@ def linear_axis(
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     places = [i * step for i in range(first, last + 1)]
     return Axis(low, high, tuple(zip(places, tick_texts(places, step))))
-
-
-def log_axis(values: Sequence[float]) -> Axis:
-    """Return a logarithmic axis around the positive ``values``."""
-    known = [v for v in _finite(values) if v > 0] or [1.0, 10.0]
-    low, high = min(known) / 1.25, max(known) * 1.25
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for parts in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
-        ticks = [p * 10.0**d for d in decades for p in parts if low <= p * 10.0**d <= high]
-        if len(ticks) >= 3:
-            break
-    ticks = ticks[:: math.ceil(len(ticks) / 7)] or [known[0]]
-    return Axis(low, high, tuple((t, short(t)) for t in ticks), log=True)
 
 
 def clock(seconds: float) -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from vadkit.report.axis_ticks import Axis, linear_axis, short
+from vadkit.report.axis_ticks import Axis, linear_axis
 from vadkit.report.plot import colour, figure, percent, x_axis
 
 BAR, TEXT, GAP, GROUP = 10, 16, 8, 24  # pixels
-LONGEST = 34  # letters; longer names are cut and whole in the tooltip
+LONGEST = 30  # letters; longer names lose their middle, since variants often differ at the end
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def bar_chart(
     x_label: str,
     title: str = "",
     x_bounds: tuple[float, float] | None = None,
+    decimals: int = 3,
     description: str = "",
 ) -> Markup:
     """Return a chart of ``bars``, in their order, as markup.
@@ -51,6 +52,7 @@ def bar_chart(
     Args:
         x_label: what the bars measure, with the unit, and what the error bars are.
         x_bounds: ends of the axis; by default from 0 to a tick beyond the longest bar.
+        decimals: of all values, so that they can be compared.
     """
     values = [v for bar in bars for v in _reach(bar)]
     axis = linear_axis(values, x_bounds, zero=True)
@@ -60,10 +62,10 @@ def bar_chart(
             group = bar.group
             parts.append(f'<text class="group" x="0" y="{y + 16:g}">{escape(group)}</text>')
             y += GROUP
-        parts.append(_bar(bar, axis, y))
+        parts.append(_bar(bar, axis, y, decimals))
         y += TEXT + BAR + GAP
     content = x_axis(axis, y, x_label) + "".join(parts)
-    read_out = ", ".join(f"{bar.group} {bar.name} {_value_text(bar)}".strip() for bar in bars)
+    read_out = ", ".join(f"{bar.group} {bar.name} {_value_text(bar, decimals)}".strip() for bar in bars)
     return figure(content, height=y, description=description or f"{title or x_label}: {read_out}", title=title, left=14)
 
 
@@ -74,25 +76,32 @@ def _reach(bar: Bar) -> list[float]:
     return [bar.value - spread, bar.value + spread, *bar.points]
 
 
-def _value_text(bar: Bar) -> str:
+def _value_text(bar: Bar, decimals: int) -> str:
     if bar.text is not None:
         return bar.text
     if bar.value is None or not math.isfinite(bar.value):
         return "no value"
+    value = f"{bar.value:.{decimals}f}"
     if bar.spread is None or not math.isfinite(bar.spread):
-        return short(bar.value)
-    # Two digits of the spread decide the decimals of both.
-    step = 10.0 ** (math.floor(math.log10(bar.spread)) - 1) if bar.spread > 0 else None
-    return f"{short(bar.value, step)} \u00b1 {short(bar.spread, step)}"
+        return value
+    return f"{value} \u00b1 {bar.spread:.{decimals}f}"
 
 
-def _bar(bar: Bar, axis: Axis, y: float) -> str:
-    name = bar.name if len(bar.name) <= LONGEST else bar.name[: LONGEST - 1] + "\u2026"
+def shortened(name: str) -> str:
+    """Return a name that fits next to its value on a phone."""
+    if len(name) <= LONGEST:
+        return name
+    half = LONGEST // 2
+    return f"{name[: half - 1]}\u2026{name[-half:]}"
+
+
+def _bar(bar: Bar, axis: Axis, y: float, decimals: int) -> str:
+    value = _value_text(bar, decimals)
     top, middle = y + TEXT + 2, y + TEXT + 2 + BAR / 2
     parts = [
-        f"<g><title>{escape(f'{bar.group} {bar.name}: {_value_text(bar)}'.strip())}</title>"
-        f'<text class="name" x="0" y="{y + 13:g}">{escape(name)}</text>'
-        f'<text class="value" x="100%" y="{y + 13:g}" text-anchor="end">{escape(_value_text(bar))}</text>'
+        f"<g><title>{escape(f'{bar.group} {bar.name}: {value}'.strip())}</title>"
+        f'<text class="name" x="0" y="{y + 13:g}">{escape(shortened(bar.name))}</text>'
+        f'<text class="value" x="100%" y="{y + 13:g}" text-anchor="end">{escape(value)}</text>'
     ]
     if bar.value is not None and math.isfinite(bar.value):
         start, end = sorted((_inside(axis.place(0.0)), _inside(axis.place(bar.value))))

@@ -21,7 +21,10 @@ from vadkit.report.file_url import file_url
 
 
 def render(template: str, **values: Any) -> str:
-    """Return the page that a template gives for ``values``. Every page needs a ``title`` and a ``subtitle``."""
+    """Return the page that a template gives for ``values``. Every page needs a ``title`` and a ``subtitle``.
+
+    A ``notice`` is a sentence that readers must not miss, such as that the figures mean nothing: it is shown first.
+    """
     return _environment().get_template(template).render(values)
 
 

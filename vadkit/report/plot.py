@@ -6,7 +6,7 @@ percentages, places down are pixels, and curves live in an inner svg that is str
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from markupsafe import Markup, escape
 
@@ -34,16 +34,21 @@ def stroke(index: int) -> str:
     return f'stroke="{colour(index)}"' + (f' stroke-dasharray="{dash}"' if dash else "")
 
 
-def legend(names: Sequence[str]) -> str:
-    """Return the key of several series; nothing for a single one."""
+def legend(names: Sequence[str], points: Container[int] = ()) -> str:
+    """Return the key of several series, of which some are single ``points``; nothing for a single series."""
     if len(names) < 2:
         return ""
     items = (
-        f'<li><svg width="26" height="8" aria-hidden="true"><line x1="0" x2="26" y1="4" y2="4" '
-        f'stroke-width="3" {stroke(i)}/></svg>{escape(name)}</li>'
+        f'<li><svg width="26" height="9" aria-hidden="true">{_sample(i, i in points)}</svg>{escape(name)}</li>'
         for i, name in enumerate(names)
     )
     return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def _sample(index: int, point: bool) -> str:
+    if point:
+        return f'<circle cx="13" cy="4.5" r="4.5" fill="{colour(index)}"/>'
+    return f'<line x1="0" x2="26" y1="4" y2="4" stroke-width="3" {stroke(index)}/>'
 
 
 def x_axis(axis: Axis, height: float, label: str, lines: bool = True) -> str:

@@ -1,0 +1,54 @@
+"""The figures of an evaluation as texts, for the terminal and the page."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from vadkit.evaluate.evaluation import Evaluation
+from vadkit.evaluate.scorebook import MEANINGS
+from vadkit.problems import plural
+
+# The figures of the table, in order; results.json has all.
+SHOWN = (
+    "ap",
+    "ap_trapezoid",
+    "auc",
+    "ap_abnormal",
+    "auc_abnormal",
+    "label_auc",
+    "label_ap",
+    "gain_auc",
+    "gain_ap",
+    "far",
+    "video_ap",
+    "video_auc",
+)
+
+
+def measured_on(result: Evaluation) -> str:
+    """Return what the figures were measured on: data set, split, videos, snippets, frames, and what is left out."""
+    figures, protocol = result.figures, result.protocol
+    unknown = sum(scored.video.label is None for scored in result.details)
+    bare = sum(scored.positives is None for scored in result.details if scored.video.label is not None)
+    counts = (
+        f"{plural(figures['videos'], 'video')} ({figures['abnormal_videos']} abnormal), "
+        f"{plural(figures['snippets'], 'snippet')}, {plural(figures['frames'], 'frame')}, "
+        f"{figures['positives']} of them positive"
+    )
+    left_out = [
+        *([f"{unknown} more of unknown label, in no figure"] if unknown else []),
+        *([f"{bare} of the videos without intervals, in figures of whole videos only"] if bare else []),
+    ]
+    return "; ".join([f"{protocol['data_set']}, split {protocol['split']}: {counts}", *left_out])
+
+
+def number(value: float | None) -> str:
+    """Return a figure as all tables of an evaluation show it."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
+
+
+def meaning(key: str, figures: dict[str, Any]) -> str:
+    """Return what a figure is, or why it is not defined."""
+    reason = figures["undefined"].get(key)
+    return f"not defined: {reason}" if reason else MEANINGS[key]
