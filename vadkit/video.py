@@ -9,6 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 SPLITS = ("train", "val", "test")
+# Suffixes of video files that extraction takes.
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".asf", ".avi", ".dav", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
+    | {".ogv", ".ts", ".vob", ".webm", ".wmv"}
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class VideoDataset(Protocol):
     optional and used if they are cheaper than ``read``:
     ``shape(video, stream) -> (crops, t, dim)`` and ``read_crop(video, stream, crop) -> (t, dim)``.
     ``warnings`` are sentences for the user about data that can be used but should be checked. A
-    dataset that knows how its features were extracted has ``recipes``, by input.
+    dataset that knows how its features were extracted has ``recipes``, by input; one whose figures say little about
+    real videos has a ``notice``, a sentence that the model's file and every page repeat.
     """
 
     snippet_frames: int
