@@ -51,7 +51,8 @@ class VideoDataset(Protocol):
     optional and used if they are cheaper than ``read``:
     ``shape(video, stream) -> (crops, t, dim)`` and ``read_crop(video, stream, crop) -> (t, dim)``.
     ``warnings`` are sentences for the user about data that can be used but should be checked. A
-    dataset that knows how its features were extracted has ``recipes``, by input.
+    dataset that knows how its features were extracted has ``recipes``, by input; one whose figures say little about
+    real videos has a ``notice``, a sentence that the model's file and every page repeat.
     """
 
     snippet_frames: int

@@ -49,6 +49,8 @@ class FeatureStore(Dataset):
         self._checked: dict[str, list[Video]] = {}
         self._refuse_unknown_streams()
         self.recipes = {name: self.store.recipes[stream] for name, stream in self.streams.items()}
+        self.notice = self.store.notice
+        self.warnings += [self.notice] if self.notice else []
         self.warnings += random_weights_warning(self.recipes, "input")
 
     def videos(self, split: str) -> list[Video]:

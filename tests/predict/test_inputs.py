@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vadkit.predict.inputs import LONGEST, distinct_names, find_videos
+from vadkit.predict.inputs import find_videos
+from vadkit.predict.result_names import LONGEST, result_names
 from vadkit.problems import VadkitError
 
 
@@ -46,7 +47,7 @@ def test_all_missing_paths_are_reported_at_once(tmp_path: Path) -> None:
 
 def test_names_are_distinct_even_where_case_does_not_count() -> None:
     paths = ["a/x.mp4", "b/x.avi", "c/X.mp4", "x-2.mp4", "index.mp4", "y.mp4"]
-    assert distinct_names([Path(p) for p in paths]) == ["x", "x-2", "X-3", "x-2-2", "index-2", "y"]
+    assert result_names([Path(p) for p in paths]) == ["x", "x-2", "X-3", "x-2-2", "index-2", "y"]
 
 
 @pytest.mark.parametrize(
@@ -60,9 +61,9 @@ def test_names_are_distinct_even_where_case_does_not_count() -> None:
     ],
 )
 def test_names_are_valid_in_any_file_system(file: str, name: str) -> None:
-    assert distinct_names([Path(file)]) == [name]
+    assert result_names([Path(file)]) == [name]
 
 
 def test_long_names_leave_room_for_what_is_added() -> None:
-    first, second = distinct_names([Path("\u00e9" * 120 + ".mp4"), Path("\u00e9" * 120 + ".avi")])
+    first, second = result_names([Path("\u00e9" * 120 + ".mp4"), Path("\u00e9" * 120 + ".avi")])
     assert len(first.encode()) <= LONGEST and first != second

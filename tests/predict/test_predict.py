@@ -18,7 +18,7 @@ from clips import alarm, make_clip
 from models import write_model
 
 from vadkit.cli import main
-from vadkit.predict import predict, predict_videos
+from vadkit.predict import predict, result_files
 from vadkit.problems import Problem, VadkitError
 from vadkit.results_folder import RECORD
 
@@ -74,8 +74,8 @@ def test_good_videos_are_done_broken_ones_are_listed_and_the_exit_code_says_so(r
     unusual = next(name for name in pages if name.startswith("50%"))
     good = {"plain", "plain-2", "old", "nosound", "silent", "one", "vfr", "cut", unusual}
     assert pages == good | {"index"}
-    for suffix in ("json", "csv"):
-        assert {p.stem for p in run.out.glob(f"*.{suffix}")} == good
+    assert {p.stem for p in run.out.glob("*.csv")} == good
+    assert {p.stem for p in run.out.glob("*.json")} == good | {"summary"}
     for name, cause in [("empty", "empty"), ("noindex", "cut short"), ("text", "cannot be read as a video")]:
         assert f"{name}.mp4" in run.errors
         assert cause in run.errors
@@ -194,7 +194,7 @@ def test_figures_are_on_the_page_without_any_script(run: Run) -> None:
     text = re.sub(r"(?s)<script>.*?</script>", "", run.page("plain"))
     assert text.count('class="curve"') == 3  # score, rgb, audio
     assert text.count('class="wave"') == 1
-    assert "replaced by its own mean" in text
+    assert "own mean over the video" in text
 
 
 def test_a_second_run_writes_the_same(run: Run, tmp_path: Path) -> None:
@@ -272,12 +272,13 @@ def test_old_results_stay_if_new_ones_cannot_be_completed(
     def fails(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(predict_videos, "video_page", fails)
+    monkeypatch.setattr(result_files, "video_page", fails)
     outcome = predict([clip], model, tmp_path / "out", threshold=0.9)[0]
     assert "No space left" in str(outcome.error)
     after = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir() if p.name != RECORD}
-    assert "No space left" in after.pop("index.html").decode()
-    before.pop("index.html")
+    for name in ("index.html", "summary.json"):
+        assert "No space left" in after.pop(name).decode()
+        before.pop(name)
     assert after == before
 
 
@@ -288,7 +289,7 @@ def test_a_copy_that_cannot_be_made_costs_only_the_picture(
         target.write_bytes(b"half")
         raise VadkitError([Problem("no encoder")])
 
-    monkeypatch.setattr(predict_videos, "transcode", fails)
+    monkeypatch.setattr(result_files, "transcode", fails)
     clip = make_clip(tmp_path / "a.avi", sound=None, seconds=1, video="mpeg4")
     assert predict([clip], model, tmp_path / "out")[0].error is None
     assert "The page shows no video. no encoder" in (tmp_path / "out" / "a.html").read_text()

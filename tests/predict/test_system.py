@@ -28,13 +28,13 @@ def test_scores_are_the_models(both: System) -> None:
     assert both.score(streams) == pytest.approx(sigmoid(np.array([-5.4, 5.0])), abs=1e-5)
 
 
-def test_a_contribution_is_the_score_minus_that_with_the_streams_mean(both: System) -> None:
+def test_a_contribution_is_the_logit_minus_that_with_the_streams_mean(both: System) -> None:
     streams = {"rgb": np.array([GREY, RED], np.float32), "audio": np.array([[1.3], [1.3]], np.float32)}
-    scores = both.score(streams)
-    moved = both.contributions(streams, scores)
+    lifts = both.lifts(streams, both.scored(streams))
     mean = np.full(2, 8 * 0.4 - 3.0)  # red minus green is 0 and 0.8
-    assert moved["rgb"] == pytest.approx(scores - sigmoid(mean), abs=1e-5)
-    assert moved["audio"] == pytest.approx([0, 0], abs=1e-7)
+    assert lifts.contributions["rgb"] == pytest.approx([-3.2, 3.2], abs=1e-5)
+    assert lifts.without["rgb"] == pytest.approx(sigmoid(mean), abs=1e-5)
+    assert lifts.contributions["audio"] == pytest.approx([0, 0], abs=1e-6)
 
 
 def test_scores_are_post_processed_as_the_model_states(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -132,7 +133,8 @@ def extract(
     else:
         named = _named(streams or ())
     backbones = build_backbones(named, plugins, common)
-    entries, known = find_entries(videos, video_list, folder)
+    notes: list[str] = []
+    entries, known = find_entries(videos, video_list, folder, notes)
     known = known if labels is None else read_labels(fspath(labels))
     unlabelled: list[str] = []
     if known is not None:
@@ -158,7 +160,7 @@ def extract(
         result.skipped,
         result.failed,
         result.warnings,
-        [*result.notes, *(known.notes if known else ())],
+        [*notes, *result.notes, *(known.notes if known else ())],
         known.source if known else None,
         unlabelled,
         [entry["name"] for entry in read_listing(folder) if entry["label"] is None],
@@ -230,12 +232,19 @@ def _named(streams: Streams) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def find_entries(
-    videos: str | PathLike[str] | Iterable[str | PathLike[str]], video_list: str | PathLike[str] | None, out: Path
+    videos: str | PathLike[str] | Iterable[str | PathLike[str]],
+    video_list: str | PathLike[str] | None,
+    out: Path,
+    notes: list[str],
 ) -> tuple[list[VideoEntry], Labels | None]:
-    """Return the videos that are meant, and their labels if a list gives them."""
+    """Return the videos that are meant, and their labels if a list gives them; ``notes`` gets what was left out.
+
+    Accents in names are composed, as in tables: some systems store file names with decomposed ones.
+    """
     paths = as_paths(videos, "videos")
     if bool(paths) == (video_list is not None):
         fail("name videos or folders, or give a list of them", "the list is a file: video_list, or --list FILE")
     if video_list is not None:
         return read_list(Path(video_list))
-    return [{"name": path.stem, "file": str(path)} for path in find_videos(paths, out)], None
+    found = find_videos(paths, out, notes)
+    return [{"name": unicodedata.normalize("NFC", path.stem), "file": str(path)} for path in found], None

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from vadkit.api.arguments import as_device, as_path, as_paths
 from vadkit.api.progress import Progress, showing
+from vadkit.predict.all_results import as_report
 from vadkit.predict.events import Event
 from vadkit.predict.predict_videos import predict as run_prediction
-from vadkit.predict.scored_video import ScoredVideo
+from vadkit.predict.result_files import SUFFIXES
+from vadkit.predict.video_summary import SKIPPED, Outcome
+from vadkit.problems import fail
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,16 @@ class Prediction:
         video: its path; None for frames in memory.
         scores: float64 (t,), rounded to 1e-6.
         times: float64 (t, 2), seconds at which each snippet starts and ends.
-        events: stretches whose scores reach ``threshold``: ``start``, ``end``, ``peak``, ``peak_time`` in seconds.
+        events: stretches whose scores reach ``threshold``: ``start``, ``end``, ``peak``, ``peak_time`` in seconds,
+            ``without`` (by stream, the highest score left without it) and ``lift`` (what lifts it, in words).
         threshold: score from which a snippet belongs to an event.
-        contributions: (t,) by stream: how much it moves each score. Empty for frames in memory.
-        warnings: what the user should know.
+        contributions: (t,) by stream: how much the logit, the value before the last sigmoid, drops if the stream is
+            replaced by its mean over the video. Empty for frames in memory.
+        notice: why the scores mean little, if the model says so: what it was trained on, random weights.
+        warnings: what the user should know, with the notice.
         error: why the video could not be scored, or None.
         files: what was written: JSON, CSV and page.
+        skipped: whether the results are of an earlier call and still hold.
     """
 
     video: Path | None
@@ -42,6 +50,8 @@ class Prediction:
     warnings: tuple[str, ...] = ()
     error: str | None = None
     files: tuple[Path, ...] = ()
+    notice: str | None = None
+    skipped: bool = False
 
 
 def predict(
@@ -51,18 +61,26 @@ def predict(
     out: str | PathLike[str] | None = None,
     threshold: float | None = None,
     embed: bool = False,
+    overwrite: bool = False,
+    workers: int = 0,
     weights: Mapping[str, str | PathLike[str]] | None = None,
     device: str | torch.device | None = None,
     progress: Progress = None,
 ) -> list[Prediction]:
     """Score videos with a trained model.
 
+    Call it again to resume: videos with finished results in ``out`` are skipped, changed ones are scored again.
+
     Args:
-        videos: a file or folder, or several; folders are searched for videos.
+        videos: a file or folder, or several; folders are searched for videos, and links are followed.
         model: a .safetensors file whose inputs name their backbones.
-        out: folder for NAME.json, NAME.csv and a page NAME.html per video, and index.html; None writes nothing.
+        out: folder for NAME.json, NAME.csv and a page NAME.html per video, summary.json and index.html over all
+            videos of this and earlier calls; None writes nothing.
         threshold: score from which a snippet belongs to an event; None is the model's own.
         embed: put the videos into the pages.
+        overwrite: score finished videos again.
+        workers: processes, each with its own model; 0 works in this one. A script that uses more needs
+            ``if __name__ == "__main__":``, because each process imports it.
         weights: weight files of backbones by input name, if they are not where they were in training.
         device: "cpu", "cuda", "cuda:1", ...; None is a GPU if there is one.
         progress: True for a bar, or a function (videos done, videos in all, name); a video counts in fractions.
@@ -71,18 +89,54 @@ def predict(
         A ``Prediction`` per video, in order. One that cannot be used has its cause in ``error`` and no scores.
 
     Raises:
-        VadkitError: if nothing can begin: no such video, no sound model, a folder that cannot be written.
+        VadkitError: if nothing can begin: no video at all, no sound model, a folder that cannot be written.
 
     Example:
         >>> (found,) = vadkit.predict("clip.mp4", model="MODEL.safetensors")
-        >>> found.scores.shape, found.times.shape, found.events
-        ((12,), (12, 2), (Event(start=2.0, end=4.0, peak=0.98, peak_time=2.25),))
+        >>> found.scores.shape, found.times.shape, len(found.events)
+        ((12,), (12, 2), 1)
+        >>> found.events[0].start, found.events[0].end, found.events[0].lift
+        (2.0, 4.0, 'audio lifts it over the threshold; without it 0.310')
     """
+    return predict_with_notes(
+        videos,
+        model=model,
+        out=out,
+        threshold=threshold,
+        embed=embed,
+        overwrite=overwrite,
+        workers=workers,
+        weights=weights,
+        device=device,
+        progress=progress,
+    )[0]
+
+
+def predict_with_notes(
+    videos: str | PathLike[str] | Iterable[str | PathLike[str]],
+    *,
+    model: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    threshold: float | None = None,
+    embed: bool = False,
+    overwrite: bool = False,
+    workers: int = 0,
+    weights: Mapping[str, str | PathLike[str]] | None = None,
+    device: str | torch.device | None = None,
+    progress: Progress = None,
+    report: Callable[[Prediction], None] | None = None,
+) -> tuple[list[Prediction], list[str], dict[str, Any]]:
+    """Do the same; call ``report`` with each video as it is finished; return also the notes and all as plain data."""
+    if workers < 0:
+        fail(f"workers is {workers}; it must be at least 0")
     folder = None if out is None else as_path(out, "out")
+    notes: list[str] = []
     kept: dict[Path, Prediction] = {}
 
-    def keep(scored: ScoredVideo) -> None:
-        kept[scored.video] = _prediction(scored, folder)
+    def finished(outcome: Outcome) -> None:
+        kept[outcome.video] = _prediction(outcome, folder)
+        if report:
+            report(kept[outcome.video])
 
     with showing(progress, "videos") as callback:
 
@@ -95,28 +149,34 @@ def predict(
             folder,
             threshold=threshold,
             embed=embed,
+            overwrite=overwrite,
+            workers=workers,
             device=as_device(device),
             weights={name: fspath(file) for name, file in (weights or {}).items()},
             progress=watch,
-            keep=keep,
+            report=finished,
+            note=notes.append,
         )
-    return [
-        kept[outcome.video] if outcome.error is None else Prediction(outcome.video, error=outcome.error)
-        for outcome in outcomes
-    ]
+    return [kept[outcome.video] for outcome in outcomes], notes, as_report(outcomes, folder or Path(), notes)
 
 
-def _prediction(result: ScoredVideo, folder: Path | None) -> Prediction:
-    edges = np.array(result.edges)
-    written = () if folder is None else tuple(folder / f"{result.name}.{suffix}" for suffix in ("json", "csv", "html"))
+def _prediction(outcome: Outcome, folder: Path | None) -> Prediction:
+    data, entry = outcome.data, outcome.entry
+    if data is None:
+        return Prediction(outcome.video, error=outcome.error)
+    rows = data["scores"]
+    written = () if folder is None else tuple(folder / f"{entry.name}{suffix}" for suffix in reversed(SUFFIXES))
+    streams = rows[0]["contributions"]
     return Prediction(
-        result.video,
-        np.array(result.scores),
-        np.stack([edges[:-1], edges[1:]], axis=1),
-        tuple(result.events),
-        result.system.threshold,
-        {name: np.array(values) for name, values in result.contributions.items()},
-        tuple(result.warnings),
+        outcome.video,
+        np.array([row["score"] for row in rows], np.float64),
+        np.array([[row["start"], row["end"]] for row in rows], np.float64),
+        entry.events,
+        data["threshold"],
+        {name: np.array([row["contributions"][name] for row in rows], np.float64) for name in streams},
+        entry.warnings,
         None,
         written,
+        entry.notice,
+        entry.status == SKIPPED,
     )

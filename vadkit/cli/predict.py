@@ -1,11 +1,15 @@
 """Score videos with a trained model: for each a JSON file, a CSV file and a page that opens without a
-server, and an index page over all.
+server; over all, summary.json and an index page that grows with each call.
+
+Rerun the same command to resume: finished videos are skipped, changed ones are scored again. A path or video that
+cannot be used does not stop the others.
 
 Exit code: 0 if all went well, 1 if some videos could not be used, 2 if none could."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="lowest score of an event (default: eval.threshold of the model)",
     )
     parser.add_argument("--embed", action="store_true", help="put the videos into the pages")
+    parser.add_argument("--overwrite", action="store_true", help="score finished videos again")
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="processes, each with its own model (default: 0, this one)"
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print the outcome of every video as JSON, nothing else")
+    output.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument(
         "--weights",
         action="append",
@@ -54,33 +65,56 @@ def _weights(text: str) -> tuple[str, str]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from vadkit.api.predict import predict
+    from vadkit.api.predict import predict_with_notes
 
-    predictions = predict(
+    shown = Shown(silent=args.quiet or args.json)
+    predictions, notes, report = predict_with_notes(
         args.videos,
         model=args.model,
         out=args.out,
         threshold=args.threshold,
         embed=args.embed,
+        overwrite=args.overwrite,
+        workers=args.workers,
         weights=dict(_weights(text) for text in args.weights),
         device=args.device,
-        progress=True,
+        progress=not args.quiet,
+        report=shown.video,
     )
-    for prediction in predictions:
-        _print(prediction)
-    print(f"all videos: {printable(str(Path(args.out) / 'index.html'))}")
+    if args.json:
+        print(json.dumps(report, indent=1, allow_nan=False))
+    shown.end(predictions, notes, args.out)
     failed = [prediction for prediction in predictions if prediction.error is not None]
     return 0 if not failed else 2 if len(failed) == len(predictions) else 1
 
 
-def _print(found: Prediction) -> None:
-    if found.error is not None:
-        sys.stderr.write(f"{printable(found.error)}\n")
-        return
-    top = int(found.scores.argmax())
-    print(
-        f"{printable(str(found.video))}: {plural(len(found.events), 'event')}, highest score {found.scores[top]:.3f} "
-        f"at {found.times[top].mean():.1f} s -> {printable(str(found.files[-1]))}"
-    )
-    for text in found.warnings:
-        print(f"  note: {printable(text)}")
+class Shown:
+    """Prints a line per video as it is finished, and at the end the notes, equal ones once."""
+
+    def __init__(self, silent: bool) -> None:
+        self.silent = silent
+
+    def video(self, found: Prediction) -> None:
+        if found.error is not None:
+            sys.stderr.write(f"{printable(found.error)}\n")
+        elif not self.silent:
+            top = int(found.scores.argmax())
+            print(
+                f"{printable(str(found.video))}: {plural(len(found.events), 'event')}, "
+                f"highest score {found.scores[top]:.3f} at {found.times[top].mean():.1f} s"
+                f"{', finished before' if found.skipped else ''} -> {printable(str(found.files[-1]))}"
+            )
+
+    def end(self, predictions: list[Prediction], notes: list[str], out: str) -> None:
+        if self.silent:
+            return
+        about: dict[str, list[Prediction]] = {}
+        for prediction in predictions:
+            for text in prediction.warnings:
+                about.setdefault(text, []).append(prediction)
+        for text in notes:
+            print(f"note: {printable(text)}")
+        for text, those in about.items():
+            whose = Path(those[0].video or "").name if len(those) == 1 else plural(len(those), "video")
+            print(f"note ({printable(whose)}): {printable(text)}")
+        print(f"all videos: {printable(str(Path(out) / 'index.html'))}")

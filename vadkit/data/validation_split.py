@@ -61,6 +61,7 @@ class Carved:
         self.dataset = dataset
         self.snippet_frames, self.classes = dataset.snippet_frames, dataset.classes
         self.recipes = getattr(dataset, "recipes", {})
+        self.notice = getattr(dataset, "notice", None)
         train, val = carve(dataset.videos("train"), fraction, seed)
         self._splits = {"train": train, "val": val}
         self.note = (

@@ -38,10 +38,12 @@ from vadkit.kinds import Backbone
 from vadkit.plugin_manager import load_plugins
 from vadkit.problems import VadkitError, fail
 from vadkit.results_folder import WRITING, claim, is_recorded, own, record
+from vadkit.store.store_json import load_head, write_head
 
 WORKERS = 2
 SCORES, NOTE, STUDY, PAGE = "scores.json", "demo.json", "study.json", "index.html"
 AGAIN = "delete the file and rerun the same command"
+NOTICE = "the features are of clips that 'vadkit demo' rendered: on real videos, scores and events mean little"
 OTHER_FOLDER = "choose another --out, or delete the folder"
 Progress = Callable[[str, int, int], None]  # step, units done, units in total
 
@@ -186,6 +188,14 @@ def _extract_all(clips: Sequence[Clip], backbones: dict[str, Backbone], out: Pat
     if result.failed:
         name, cause = next(iter(result.failed.items()))
         fail(f"{name}: {cause}", "delete the video and rerun the same command")
+    _mark(out / "features")
+
+
+def _mark(store: Path) -> None:
+    """Write into the store what its features are of: every model that is trained on them repeats it."""
+    head = load_head(store)
+    if head.get("notice") != NOTICE:
+        write_head(store, {**head, "notice": NOTICE})
 
 
 def _entry(clip: Clip, out: Path) -> VideoEntry:

@@ -121,10 +121,12 @@ def finish(
 
 
 def _features(dataset: VideoDataset, model: VadModel) -> dict[str, Any]:
-    """Return how the features were extracted, by input, where the data set knows: predict does the same."""
+    """Return how the features were extracted, by input, where the data set knows, and its notice: for predict."""
     known = getattr(dataset, "recipes", {})
     recipes = {name: known[name] for name in model.input_sizes if known.get(name)}
-    return {"snippet_frames": dataset.snippet_frames, "recipes": recipes}
+    notice = getattr(dataset, "notice", None)
+    found = {"snippet_frames": dataset.snippet_frames, "recipes": recipes}
+    return {**found, "notice": notice} if notice else found
 
 
 def _summary(

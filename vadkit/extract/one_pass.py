@@ -43,6 +43,7 @@ class Extracted:
         warnings: what is unusual about the file, in plain words.
         envelope: loudest sample of every 1 / envelope_rate second, for drawing; empty without sound.
         has_sound: False if there is no sound track or it is silent.
+        native_frames: pictures of the file that were decoded.
     """
 
     streams: dict[str, np.ndarray]
@@ -56,6 +57,7 @@ class Extracted:
     envelope: np.ndarray
     envelope_rate: int
     has_sound: bool
+    native_frames: int
 
 
 def recipe(name: str, backbone: Backbone, clock: Clock) -> dict[str, Any]:
@@ -171,6 +173,7 @@ class _Extraction:
         self.media, self.fps, self.n, self.snippets = media, fps, snippets.n, snippets
         self.frames = FrameClock(media, fps)
         self.line, self.envelope = SoundLine(), Envelope()
+        self.pictures = 0
         self.feeds: dict[str, _Feed] = {}
         self.stream_feed: dict[str, _Feed] = {}
         for name, backbone in backbones.items():
@@ -188,6 +191,7 @@ class _Extraction:
     def run(self, progress: Progress | None) -> Extracted:
         for event in self.media.events():
             if isinstance(event, Picture):
+                self.pictures += 1
                 for frame in self.frames.feed(event):
                     self._frame(frame)
                 if progress:
@@ -244,6 +248,7 @@ class _Extraction:
             np.asarray(self.envelope.peaks, np.float32),
             ENVELOPE_RATE,
             self._has_sound,
+            self.pictures,
         )
 
     @property

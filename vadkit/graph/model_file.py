@@ -47,6 +47,7 @@ class ExtraJson(msgspec.Struct):
     """What a model file states about its training, as far as it is known."""
 
     note: str | None = None
+    notice: str | None = None
     figures: dict[str, Any] | None = None
     select: str | None = None
     protocol: dict[str, Any] | None = None

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vadkit.predict.lifts import lift_sentence
 
 
 @dataclass(frozen=True)
 class Event:
-    """One stretch, in seconds. ``peak`` is its highest score, ``peak_time`` the middle of that snippet."""
+    """One stretch, in seconds.
+
+    Attributes:
+        peak, peak_time: its highest score, and the middle of that snippet.
+        without: by stream, the highest score that is left of it if the stream is replaced by its mean over the video.
+        lift: which stream lifts it over the threshold, in words.
+    """
 
     start: float
     end: float
     peak: float
     peak_time: float
+    without: Mapping[str, float] = field(default_factory=dict)
+    lift: str = ""
 
 
-def find_events(scores: Sequence[float], edges: Sequence[float], threshold: float) -> list[Event]:
+def find_events(
+    scores: Sequence[float],
+    edges: Sequence[float],
+    threshold: float,
+    without: Mapping[str, Sequence[float]] | None = None,
+) -> list[Event]:
     """Return the stretches of neighbouring snippets whose score is at or above ``threshold``.
 
     Args:
         scores: one for each of t snippets.
         edges: starts of the snippets and the end of the last, in seconds: t + 1 values.
+        without: the scores without each stream, by its name.
 
     ``player.js`` does the same when the threshold is moved.
     """
@@ -33,6 +49,8 @@ def find_events(scores: Sequence[float], edges: Sequence[float], threshold: floa
         elif not above and first is not None:
             top = max(range(first, i), key=scores.__getitem__)
             middle = round((edges[top] + edges[top + 1]) / 2, 3)
-            events.append(Event(edges[first], edges[i], scores[top], middle))
+            left = {name: max(values[first:i]) for name, values in (without or {}).items()}
+            lift = lift_sentence(left, threshold)
+            events.append(Event(edges[first], edges[i], scores[top], middle, left, lift))
             first = None
     return events

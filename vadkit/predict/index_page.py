@@ -1,26 +1,45 @@
-"""The page over all videos of a run: what was found in each, and which could not be scored and why."""
+"""The page over all videos of a folder: what was found in each, and which could not be scored and why."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from vadkit.predict.video_summary import Outcome
+from vadkit.predict.inputs import same_text
+from vadkit.predict.video_summary import Entry
 from vadkit.problems import plural
 from vadkit.report import render, spark_chart
 
 
-def index_page(outcomes: Sequence[Outcome], model: str, threshold: float) -> str:
-    """Return the page as HTML. It links to the pages of the videos, which are in the same folder."""
-    scored = [o.summary for o in outcomes if o.summary is not None]
-    failed = [o for o in outcomes if o.error is not None]
-    values = [v for summary in scored for v in summary.curve] + [threshold, 0.0, 1.0]
-    count = f"{len(scored)} of {plural(len(outcomes), 'video')}" if failed else plural(len(scored), "video")
+def index_page(entries: Sequence[Entry]) -> str:
+    """Return the page as HTML, the videos in the given order. It links to their pages, in the same folder."""
+    scored = [entry for entry in entries if entry.name is not None]
+    failed = [entry for entry in entries if entry.name is None]
+    values = [v for entry in scored for v in (*entry.curve, entry.threshold)] + [0.0, 1.0]
+    titles = Counter(same_text(entry.title) for entry in entries)
     return render(
         "videos.html",
-        model=model,
-        subtitle=f"{count} scored; events are stretches with a score of {threshold:g} or more.",
+        title=f"Videos scored by {', '.join(_models(scored)) or 'vadkit'}",
+        subtitle=_subtitle(scored, failed),
+        notice=" ".join(dict.fromkeys(entry.notice for entry in scored if entry.notice)),
         scored=scored,
         failed=failed,
-        spark=partial(spark_chart, bounds=(min(values), max(values)), level=threshold),
+        several=len({(entry.model_sha256, entry.threshold) for entry in scored}) > 1,
+        shared={entry.path for entry in entries if titles[same_text(entry.title)] > 1},
+        spark=partial(spark_chart, bounds=(min(values), max(values))),
     )
+
+
+def _models(scored: Sequence[Entry]) -> list[str]:
+    return list(dict.fromkeys(entry.model for entry in scored))
+
+
+def _subtitle(scored: Sequence[Entry], failed: Sequence[Entry]) -> str:
+    count = f"{len(scored)} of {plural(len(scored) + len(failed), 'video')}" if failed else plural(len(scored), "video")
+    thresholds = sorted({entry.threshold for entry in scored})
+    if len({entry.model_sha256 for entry in scored}) > 1:
+        return f"{count} scored, by several models: scores of different models cannot be compared."
+    if len(thresholds) != 1:
+        return f"{count} scored, highest score first."
+    return f"{count} scored, highest score first; events are stretches with a score of {thresholds[0]:g} or more."

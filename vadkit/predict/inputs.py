@@ -1,76 +1,201 @@
-"""Find the videos in files and folders, and choose the name of each video's results."""
+"""Find the videos in files and folders, and say what is left out."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vadkit.problems import Problem, VadkitError
 from vadkit.video import VIDEO_SUFFIXES
 
 PREVIEW = ".preview.mp4"  # suffix of a transcoded copy next to a page
-LONGEST = 180  # bytes of a name; with suffixes it must not exceed 255 on most file systems
+EXAMPLES = 3  # named in a note; the others are counted
+# What is left out of a folder: one of it, several, and whether their names are said.
+LEFT_OUT = {
+    "hidden": ("hidden entry", "hidden entries", False),
+    "other": ("file without a video's suffix", "files without a video's suffix", False),
+    "broken": ("broken link", "broken links", True),
+    "above": ("link back to a folder above it", "links back to folders above them", True),
+    "again": ("link to a folder that is searched anyway", "links to folders that are searched anyway", True),
+    "refused": ("folder that cannot be read", "folders that cannot be read", True),
+    "special": ("entry that is neither file nor folder", "entries that are neither files nor folders", True),
+}
 
 
-def find_videos(paths: Sequence[str | Path], out: Path) -> list[Path]:
+@dataclass
+class Found:
+    """What the given paths lead to.
+
+    Attributes:
+        entries: in order, a video with None, or a path that leads to no video with what is wrong.
+        notes: what was left out, a sentence per folder.
+    """
+
+    entries: list[tuple[Path, Problem | None]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def videos(self) -> list[Path]:
+        return [path for path, problem in self.entries if problem is None]
+
+    @property
+    def problems(self) -> list[Problem]:
+        return [problem for _, problem in self.entries if problem is not None]
+
+
+def find_videos(paths: Sequence[str | Path], out: Path, notes: list[str] | None = None) -> list[Path]:
+    """Return the videos of files and folders, as ``search`` finds them; ``notes`` gets its notes.
+
+    Raises VadkitError for every path that does not exist and every folder without a video.
+    """
+    found = search(paths, out)
+    if found.problems:
+        raise VadkitError(found.problems)
+    if notes is not None:
+        notes += found.notes
+    return found.videos
+
+
+def search(paths: Sequence[str | Path], out: Path) -> Found:
     """Return the videos of files and folders (searched recursively), each once, in order.
 
-    In folders only files with a video's suffix count, and nothing inside ``out``. Raises VadkitError
-    for every path that does not exist and every folder without a video.
+    In folders only files with a video's suffix count, and nothing inside ``out``. Links are followed, to files and to
+    folders; but each folder is searched once, and no link back to a folder above it is followed. Two links to one file
+    are two videos if their names differ.
     """
-    found: dict[Path, Path] = {}
-    problems = []
+    found, known = Found(), _Known()
     for path in map(Path, paths):
-        if path.is_dir():
-            inside = list(_in_folder(path, out.resolve()))
-            if not inside:
-                problems.append(Problem(f"the folder {path} holds no video", hint=f"known: {_suffixes()}"))
-            found |= {p.resolve(): p for p in inside if p.resolve() not in found}
-        elif path.exists():
-            found.setdefault(path.resolve(), path)
-        else:
-            problems.append(Problem(f"there is no video {path}"))
-    if problems:
-        raise VadkitError(problems)
-    return list(found.values())
-
-
-def _in_folder(folder: Path, out: Path) -> Iterable[Path]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.lower() not in VIDEO_SUFFIXES or path.name.endswith(PREVIEW):
+        if not path.is_dir():
+            problem = _problem(path)
+            if problem or known.add(path):
+                found.entries.append((path, problem))
             continue
-        # With --out inside the folder, copies of an earlier run must not count as videos.
-        inside_out = out in path.resolve().parents and out != folder.resolve()
-        if path.is_file() and not inside_out:
-            yield path
+        folder = _Folder(path, out.resolve())
+        inside = sorted(folder)
+        found.entries += [(video, None) for video in inside if known.add(video)]
+        if not inside:
+            hint = f"{folder.note()}; known: {_suffixes()}" if folder.note() else f"known: {_suffixes()}"
+            found.entries.append((path, Problem(f"the folder {path} holds no video", hint=hint)))
+        elif folder.note():
+            found.notes.append(f"{path}: {folder.note()}")
+    return found if not known.twice else Found(found.entries, [*found.notes, known.note()])
+
+
+def _problem(path: Path) -> Problem | None:
+    if path.is_file():
+        return None
+    if path.is_symlink():
+        return Problem(f"{path} is a broken link to {os.readlink(path)}")
+    return Problem(f"{path} is not a file" if path.exists() else f"there is no video {path}")
 
 
 def _suffixes() -> str:
     return " ".join(sorted(VIDEO_SUFFIXES))
 
 
-def distinct_names(videos: Sequence[Path]) -> list[str]:
-    """Return for each video the stem of its results: its own, or with -2, -3 if that is taken.
-
-    Names that differ only in case count as equal, as on some file systems.
-    """
-    taken = {"index"}  # index.html is the page over all videos
-    names = []
-    for video in videos:
-        stem = _safe(video.stem)
-        name, number = stem, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{stem}-{number}"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
+def identity(path: Path) -> Path:
+    """Return the absolute path of a video. A link is not followed: its name is the video's."""
+    return path.parent.resolve() / path.name
 
 
-def _safe(stem: str) -> str:
-    """Return a stem without characters that some file systems refuse, and not too long."""
-    text = stem.encode("utf-8", "replace").decode()  # unpaired surrogates of names that are not UTF-8
-    text = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", text).strip().rstrip(".")
-    return text.encode()[:LONGEST].decode(errors="ignore") or "video"
+def same_text(name: str) -> str:
+    """Return a name as file systems compare names: in no case, and with accents composed."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+class _Known:
+    """The videos found so far, and those that are one of them again."""
+
+    def __init__(self) -> None:
+        self.paths: set[Path] = set()
+        self.contents: dict[tuple[Path, str], Path] = {}
+        self.twice: list[tuple[Path, Path]] = []
+
+    def add(self, path: Path) -> bool:
+        """Return whether the video is new: neither named twice, nor a link to another one of the same name."""
+        where = identity(path)
+        if where in self.paths:
+            return False
+        self.paths.add(where)
+        first = self.contents.setdefault((path.resolve(), same_text(path.stem)), path)
+        if first is not path:
+            self.twice.append((path, first))
+        return first is path
+
+    def note(self) -> str:
+        path, first = self.twice[0]
+        count = len(self.twice)
+        links = "1 link to a video" if count == 1 else f"{count} links to videos"
+        return f"left out {links} of the same name: {path} is {first}" + (" ..." if count > 1 else "")
+
+
+class _Folder:
+    """The videos below one folder; iterate it once, then ask what was left out."""
+
+    def __init__(self, path: Path, out: Path) -> None:
+        self.path, self.out = path, out
+        self.searched: set[tuple[int, int]] = set()
+        self.left_out: dict[str, list[str]] = {}
+
+    def __iter__(self) -> Iterator[Path]:
+        folders, links = [self.path], list[Path]()
+        while folders or links:  # real folders first, so that a video is listed by its own path
+            here = folders.pop() if folders else links.pop(0)
+            for entry in self._entries(here):
+                if entry.name.startswith("."):
+                    self._skip("hidden", entry.path)
+                elif entry.is_dir():
+                    (links if entry.is_symlink() else folders).append(Path(entry.path))
+                elif self._is_video(entry):
+                    yield Path(entry.path)
+
+    def _entries(self, folder: Path) -> Iterable[os.DirEntry[str]]:
+        real = folder.resolve()
+        if folder.is_symlink() and folder != self.path and folder.parent.resolve().is_relative_to(real):
+            self._skip("above", str(folder))
+            return []
+        if real == self.out and folder != self.path:  # copies of an earlier run must not count as videos
+            return []
+        try:
+            about = folder.stat()
+            if (about.st_dev, about.st_ino) in self.searched:
+                self._skip("again", str(folder))
+                return []
+            self.searched.add((about.st_dev, about.st_ino))
+            with os.scandir(folder) as entries:
+                return list(entries)
+        except OSError:
+            self._skip("refused", str(folder))
+            return []
+
+    def _is_video(self, entry: os.DirEntry[str]) -> bool:
+        if not entry.is_file():
+            broken = entry.is_symlink() and not os.path.exists(entry.path)
+            self._skip("broken" if broken else "special", entry.path)
+        elif entry.name.endswith(PREVIEW):
+            pass
+        elif Path(entry.name).suffix.lower() not in VIDEO_SUFFIXES:
+            self._skip("other", entry.path)
+        else:
+            return not self._is_result(entry)
+        return False
+
+    def _is_result(self, entry: os.DirEntry[str]) -> bool:
+        return entry.is_symlink() and self.out != self.path.resolve() and self.out in Path(entry.path).resolve().parents
+
+    def _skip(self, what: str, path: str) -> None:
+        self.left_out.setdefault(what, []).append(os.path.relpath(path, self.path))
+
+    def note(self) -> str:
+        """Return what was left out, as a part of a sentence; empty if nothing was."""
+        return "left out " + ", ".join(map(self._counted, sorted(self.left_out))) if self.left_out else ""
+
+    def _counted(self, what: str) -> str:
+        names = sorted(self.left_out[what])
+        one, several, named = LEFT_OUT[what]
+        text = f"{len(names)} {one if len(names) == 1 else several}"
+        more = ", ..." if len(names) > EXAMPLES else ""
+        return f"{text} ({', '.join(names[:EXAMPLES])}{more})" if named else text

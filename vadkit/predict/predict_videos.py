@@ -1,31 +1,54 @@
-"""Score many videos; one that fails does not stop the others."""
+"""Score many videos; one that fails does not stop the others, and one that is finished is skipped."""
 
 from __future__ import annotations
 
-import base64
 import os
-import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from vadkit.files import make_folder, replacing, write_text_atomic
-from vadkit.predict.index_page import index_page
-from vadkit.predict.inputs import PREVIEW, distinct_names, find_videos
-from vadkit.predict.playable import transcode, unplayable
-from vadkit.predict.scored_video import ScoredVideo, as_csv, as_json, score_video
+from vadkit.extract.workers import spread
+from vadkit.files import make_folder
+from vadkit.predict.all_results import AllResults
+from vadkit.predict.inputs import search
+from vadkit.predict.result_files import finished, results_of, write_files
+from vadkit.predict.result_names import result_names, shared_names
+from vadkit.predict.scored_video import as_data, score_video
 from vadkit.predict.system import System, load_system
-from vadkit.predict.video_page import video_page
-from vadkit.predict.video_summary import Outcome, summarize
+from vadkit.predict.video_summary import Outcome, failed, succeeded
 from vadkit.problems import VadkitError
-from vadkit.report import file_url
-from vadkit.results_folder import claim, writing
-
-LARGE = 64 << 20  # bytes; with a larger video inside, a page opens slowly, and a warning says so
+from vadkit.results_folder import claim
 
 Progress = Callable[[int, int, Path, float, float | None], None]
-"""Called with the video's number, the number of videos, its path, seconds done, seconds in total."""
+"""Called with the videos done, the number of videos, a video's path, seconds done of it, seconds in total."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What scoring a video needs, in this process or another one."""
+
+    model: Path
+    out: Path | None
+    device: str
+    threshold: float | None
+    weights: Mapping[str, str]
+    embed: bool
+    overwrite: bool
+
+    def load(self) -> System:
+        return load_system(self.model, self.device, self.threshold, self.weights)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video: its place among all, its path, and the name of its results."""
+
+    number: int
+    video: Path
+    name: str
 
 
 def predict(
@@ -35,13 +58,15 @@ def predict(
     *,
     threshold: float | None = None,
     embed: bool = False,
+    overwrite: bool = False,
+    workers: int = 0,
     device: str = "auto",
     weights: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     report: Callable[[Outcome], None] | None = None,
-    keep: Callable[[ScoredVideo], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> list[Outcome]:
-    """Score videos and write NAME.json, NAME.csv and NAME.html for each, and index.html over all.
+    """Score videos and write NAME.json, NAME.csv and NAME.html for each; summary.json and index.html over all.
 
     Args:
         videos: files, and folders to search for videos.
@@ -50,118 +75,104 @@ def predict(
             complete. None writes nothing.
         threshold: a snippet that scores at least this belongs to an event; None takes the model's own.
         embed: store the videos inside the pages instead of linking to them.
+        overwrite: score videos again whose results are finished.
+        workers: processes, each with its own model; 0 works in this one.
         device: "auto", "cpu", "cuda", ...
         weights: weight files of backbones by input name, if they have moved since training.
-        report: called with each outcome.
-        keep: called with each result, before its outcome: what it takes is not held here.
+        report: called with each outcome, as soon as it is known.
+        note: called with what should be known of the paths.
 
-    Raises VadkitError if nothing can be scored: no such video, a broken model file, a folder that cannot
-    be written. A problem of a single video is in its outcome.
+    Returns the outcomes in the order of the videos. Raises VadkitError if nothing can be scored: no video at all, a
+    broken model file, a folder that cannot be written. A problem of a single video or path is in its outcome.
     """
     out = None if out is None else Path(out)
-    found = find_videos(videos, out or Path(os.devnull))
-    system = load_system(Path(model), device, threshold, weights)
+    found = search(videos, out or Path(os.devnull))
+    if not found.videos:
+        raise VadkitError(found.problems)
+    settings = Settings(Path(model), out, device, threshold, dict(weights or {}), embed, overwrite)
+    system = settings.load()
     if out is not None:
         make_folder(out)
-        claim([out / "index.html"], [*found, system.path])
-    outcomes = []
-    for number, (video, name) in enumerate(zip(found, distinct_names(found))):
-        outcome = _one(system, video, name, out, embed, _of_video(progress, number, len(found), video), keep)
-        outcomes.append(outcome)
-        if report:
-            report(outcome)
-    if out is not None:
-        with writing(out / "index.html"):
-            write_text_atomic(out / "index.html", index_page(outcomes, system.path.name, system.threshold))
-    return outcomes
+    results = None if out is None else AllResults(out, [*found.videos, system.path])
+    names = result_names(found.videos, results.names if results else None)
+    for text in (*found.notes, *shared_names(found.videos, names)):
+        if note:
+            note(text)
+    given = dict(zip(found.videos, names))
+    jobs = [Job(i, path, given[path]) for i, (path, problem) in enumerate(found.entries) if problem is None]
+    outcomes = {i: failed(path, p.render()) for i, (path, p) in enumerate(found.entries) if p is not None}
+    early = list(outcomes.values())
+    try:
+        for outcome in early:
+            _take(outcome, results, report)
+        for number, outcome in _outcomes(system, settings, jobs, workers, progress):
+            outcomes[number] = replace(outcome, data=None)  # small enough to keep for thousands
+            _take(outcome, results, report)
+    finally:
+        if results is not None:
+            results.write()
+    return [outcomes[number] for number in sorted(outcomes)]
 
 
-def _of_video(
-    progress: Progress | None, number: int, count: int, video: Path
-) -> Callable[[float, float | None], None] | None:
-    if progress is None:
-        return None
-    progress(number, count, video, 0.0, None)
-    return lambda done, total: progress(number, count, video, done, total)
+def _take(outcome: Outcome, results: AllResults | None, report: Callable[[Outcome], None] | None) -> None:
+    if results is not None:
+        results.add(outcome)
+    if report:
+        report(outcome)
+
+
+def _outcomes(
+    system: System, settings: Settings, jobs: Sequence[Job], workers: int, progress: Progress | None
+) -> Iterator[tuple[int, Outcome]]:
+    """Yield the place and the outcome of each video, as they are finished."""
+    if workers < 1 or len(jobs) < 2:
+        for done, job in enumerate(jobs):
+            watch = progress and partial(_within, progress, done, len(jobs), job.video)
+            yield job.number, _one(system, settings, job, watch)
+        return
+    for done, (number, outcome) in enumerate(spread(partial(_Worker, settings), jobs, workers, _lost)):
+        if progress:
+            progress(done + 1, len(jobs), outcome.video, 0.0, None)
+        yield number, outcome
+
+
+def _within(progress: Progress, done: int, count: int, video: Path, seconds: float, total: float | None) -> None:
+    progress(done, count, video, seconds, total)
+
+
+class _Worker:
+    """Scores videos in a process of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.system = settings, settings.load()
+
+    def __call__(self, job: Job) -> tuple[int, Outcome]:
+        return job.number, _one(self.system, self.settings, job, None)
+
+
+def _lost(job: Job, how: str) -> tuple[int, Outcome]:
+    return job.number, failed(job.video, f"{job.video}: the process that scored it {how}; is there too little memory?")
 
 
 def _one(
-    system: System,
-    video: Path,
-    name: str,
-    out: Path | None,
-    embed: bool,
-    progress: Callable[[float, float | None], None] | None,
-    keep: Callable[[ScoredVideo], None] | None,
+    system: System, settings: Settings, job: Job, progress: Callable[[float, float | None], None] | None
 ) -> Outcome:
+    video, name, out = job.video, job.name, settings.out
     try:
+        if progress:
+            progress(0.0, None)
         if out is not None:
+            old = None if settings.overwrite else finished(out, name, video, system, settings.embed)
+            if old is not None:
+                return succeeded(video, name, old, skipped=True)
             claim(results_of(name, out), [video, system.path])
         scored = score_video(system, video, name, progress)
-        if out is not None:
-            write_files(scored, out, embed)
-        if keep:
-            keep(scored)
-        return Outcome(video, summarize(scored))
+        scored.settings = {"embed": settings.embed}
+        data: Any = as_data(scored) if out is None else write_files(scored, out, settings.embed)
+        return succeeded(video, name, data)
     except VadkitError as error:
-        return Outcome(video, error="\n".join(problem.render() for problem in error.problems))
+        return failed(video, "\n".join(problem.render() for problem in error.problems))
     except Exception as error:  # noqa: BLE001 - a decoder or backbone may raise anything; the other videos are still scored
         where = traceback.extract_tb(error.__traceback__)[-1]
         cause = f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
-        return Outcome(video, error=f"{video}: {cause}")
-
-
-def results_of(name: str, out: Path) -> list[Path]:
-    """Return the files that may be written for a video."""
-    return [out / f"{name}{suffix}" for suffix in (".json", ".csv", ".html", PREVIEW)]
-
-
-def write_files(scored: ScoredVideo, out: Path, embed: bool) -> None:
-    """Write the three files of one video, and a copy of it where browsers need one: all or none."""
-    with writing(*results_of(scored.name, out)), ExitStack() as stack:
-        source = _source(scored, out, embed, stack)
-        for suffix, text in (
-            ("json", as_json(scored)),
-            ("csv", as_csv(scored)),
-            ("html", video_page(scored, source)),
-        ):
-            temporary = stack.enter_context(replacing(out / f"{scored.name}.{suffix}"))
-            temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
-
-
-def _source(scored: ScoredVideo, out: Path, embed: bool, stack: ExitStack) -> str | None:
-    """Return what the page plays: the video by relative path, a copy next to the page, or the video itself."""
-    reason = unplayable(scored.video, scored.packing)
-    if not embed and reason is None:
-        return _relative(scored.video, out)
-    try:
-        if embed:
-            return _embedded(scored, reason is not None)
-        with ExitStack() as alone:  # so that a failed copy is deleted and not moved into place
-            transcode(scored.video, alone.enter_context(replacing(out / (scored.name + PREVIEW))))
-            stack.push(alone.pop_all())
-    except VadkitError as error:
-        scored.warnings.append(f"The page shows no video. {error.problems[0].message}")
-        return None
-    scored.warnings.append(f"The page plays a copy (H.264 and AAC), because {reason}.")
-    return file_url(scored.name + PREVIEW)
-
-
-def _relative(video: Path, out: Path) -> str:
-    try:
-        return file_url(os.path.relpath(video.resolve(), out.resolve()))
-    except ValueError:  # another drive
-        return video.resolve().as_uri()
-
-
-def _embedded(scored: ScoredVideo, copy: bool) -> str:
-    kind = "webm" if scored.video.suffix.lower() == ".webm" and not copy else "mp4"
-    if copy:
-        with tempfile.TemporaryDirectory() as folder:
-            transcode(scored.video, Path(folder) / "copy.mp4")
-            data = (Path(folder) / "copy.mp4").read_bytes()
-    else:
-        data = scored.video.read_bytes()
-    if len(data) > LARGE:
-        scored.warnings.append(f"The video in this page has {len(data) >> 20} MiB; the page opens slowly.")
-    return f"data:video/{kind};base64,{base64.b64encode(data).decode()}"
+        return failed(video, f"{video}: {cause}")

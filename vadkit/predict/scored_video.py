@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ import torch
 from vadkit import __version__
 from vadkit.extract.one_pass import Extracted
 from vadkit.predict.events import Event, find_events
+from vadkit.predict.inputs import identity
+from vadkit.predict.lifts import copies_note, equal_streams
 from vadkit.predict.playable import Packing, probe
-from vadkit.predict.system import System
+from vadkit.predict.system import System, as_sentence
 
 FORMAT = 1
 
@@ -28,7 +30,7 @@ class ScoredVideo:
     """One video, scored. Scores are rounded to 1e-6 and times to 1e-3 s before anything is derived
     from them, so JSON, CSV and page agree to the last digit.
 
-    ``edges`` are the t + 1 times that bound the t snippets.
+    ``edges`` are the t + 1 times that bound the t snippets. ``contributions`` and ``without`` are as in ``Lifts``.
     """
 
     video: Path
@@ -39,22 +41,26 @@ class ScoredVideo:
     edges: list[float]
     scores: list[float]
     contributions: dict[str, list[float]]
+    without: dict[str, list[float]]
     warnings: list[str]
+    settings: dict[str, Any] = field(default_factory=dict)
+    page: str | None = None  # whether the page's video is linked, copied, embedded or missing
 
     @property
     def events(self) -> list[Event]:
-        return find_events(self.scores, self.edges, self.system.threshold)
+        return find_events(self.scores, self.edges, self.system.threshold, self.without)
 
 
 def score_video(system: System, video: Path, name: str, progress: Any = None) -> ScoredVideo:
     """Extract, score and explain one video. Raises VadkitError if it cannot be used."""
     packing = probe(video)
     found = system.extract(video, progress)
-    warnings = [_sentence(text) for text in (*system.warnings, *found.warnings)]
+    warnings = [as_sentence(text) for text in (*system.warnings, *found.warnings)]
     warnings += _missing_sound(system, packing)
-    scores = system.score(found.streams)
-    moved = system.contributions(found.streams, scores)
-    if len(scores) == 1:
+    warnings += [as_sentence(text) for text in copies_note(found.streams)]
+    scored = system.scored(found.streams)
+    lifts = system.lifts(found.streams, scored)
+    if len(scored.scores) == 1:
         warnings.append("There is only one snippet, which equals its stream's mean, so the contributions are 0.")
     edges = [*found.snippet_times[:, 0].tolist(), float(found.snippet_times[-1, 1])]
     return ScoredVideo(
@@ -64,14 +70,11 @@ def score_video(system: System, video: Path, name: str, progress: Any = None) ->
         packing,
         found,
         [round(t, 3) for t in edges],
-        _rounded(scores),
-        {stream: _rounded(values) for stream, values in moved.items()},
+        _rounded(scored.scores),
+        {stream: _rounded(values) for stream, values in lifts.contributions.items()},
+        {stream: _rounded(values) for stream, values in lifts.without.items()},
         warnings,
     )
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def _rounded(values: np.ndarray) -> list[float]:
@@ -91,28 +94,42 @@ def _missing_sound(system: System, packing: Packing) -> list[str]:
 
 def as_data(scored: ScoredVideo) -> dict[str, Any]:
     """Return the contents of NAME.json as plain data."""
-    system, found = scored.system, scored.extracted
+    system, found, about = scored.system, scored.extracted, scored.video.stat()
     spec, extra = system.header["spec"], system.header["extra"]
     spans = zip(scored.edges, scored.edges[1:])
     return {
         "vadkit_predict": FORMAT,
         "video": {
             "file": str(scored.video),
+            "path": str(identity(scored.video)),
+            "bytes": about.st_size,
+            "changed_at": about.st_mtime_ns,
             "duration": round(found.duration, 3),
-            "fps": round(found.fps, 6),
-            "num_frames": found.num_frames,
+            "fps": round(found.native_fps, 6),
+            "num_frames": found.native_frames,
+            "sampled_fps": round(found.fps, 6),
+            "sampled_frames": found.num_frames,
             "height": found.size[0],
             "width": found.size[1],
             "video_codec": scored.packing.video,
             "audio_codec": scored.packing.sound,
             "audio": _audio_state(scored),
         },
-        "warnings": scored.warnings,
+        "notice": system.notice,
+        "warnings": [*system.notices, *scored.warnings],
+        "settings": scored.settings,
+        "page": scored.page,
         "threshold": system.threshold,
         "events": [asdict(event) for event in scored.events],
+        "contributions": {
+            "unit": system.unit,
+            "meaning": "drop of the value if the stream is replaced by its mean over the video",
+            "equal_streams": equal_streams(found.streams),
+        },
         "scores": [
             {"start": start, "end": end, "score": score}
             | {"contributions": {name: values[i] for name, values in scored.contributions.items()}}
+            | {"without": {name: values[i] for name, values in scored.without.items()}}
             for i, ((start, end), score) in enumerate(zip(spans, scored.scores))
         ],
         "model": {
@@ -142,9 +159,9 @@ def _audio_state(scored: ScoredVideo) -> str:
     return "present" if scored.extracted.has_sound else "silent"
 
 
-def as_json(scored: ScoredVideo) -> str:
+def as_json(data: dict[str, Any]) -> str:
     """Return the text of NAME.json."""
-    return json.dumps(as_data(scored), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return json.dumps(data, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def as_csv(scored: ScoredVideo) -> str:

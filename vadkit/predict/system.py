@@ -22,6 +22,7 @@ from vadkit.graph.model_file import load, read_header
 from vadkit.graph.module import VadModel
 from vadkit.graph.schema import with_defaults
 from vadkit.kinds import Backbone, Postprocess
+from vadkit.predict.lifts import FLOAT32_LIMIT, LIMIT, Lifts, Scored, logits_of, neutral
 from vadkit.problems import fail, plural
 from vadkit.store.recipes import other_recipes, random_weights_warning
 
@@ -32,7 +33,10 @@ MAY_DIFFER = {"crops"}  # training may use several crops, scoring uses one
 
 @dataclass
 class System:
-    """The model, its backbones by input name, how to cut videos, and how to post-process scores."""
+    """The model, its backbones by input name, how to cut videos, and how to post-process scores.
+
+    ``notices`` are sentences that no page may leave out; ``warnings`` are the others.
+    """
 
     path: Path
     sha256: str
@@ -45,6 +49,17 @@ class System:
     threshold: float
     device: torch.device
     warnings: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def unit(self) -> str:
+        """What contributions are measured in: logits, or the score itself if it is no probability."""
+        return "logit" if self.model.output_range == "probability" else "score"
+
+    @property
+    def notice(self) -> str | None:
+        """What readers must not miss: that the scores of this model mean little or nothing, and why."""
+        return " ".join(self.notices) or None
 
     def extract(self, video: Path, progress: Progress | None = None) -> Extracted:
         """Return the features of all inputs. Raises VadkitError for a video that cannot be used."""
@@ -57,30 +72,53 @@ class System:
         with t * t, but memory stays small: a process that scores three hours (t = 16 200) with the
         three-stream graph peaks at 1.6 GB, 0.9 GB of which it uses before.
         """
+        return self.scored(streams).scores
+
+    def scored(self, streams: Mapping[str, np.ndarray]) -> Scored:
+        """Return the same scores together with their logits."""
         by_crop = {n: streams[n] if streams[n].ndim == 3 else streams[n][None] for n in self.backbones}
         crops = max(map(len, by_crop.values()))
         parts = []
         for crop in range(crops):  # one at a time: attention over many snippets is large
             given = {n: torch.from_numpy(x[crop % len(x)][None]).to(self.device) for n, x in by_crop.items()}
             with torch.inference_mode(), float32():
-                parts.append(self.model(**given, crops=1)[0].float().cpu().numpy())
-        scores: np.ndarray = np.mean(parts, axis=0)
+                parts.append(self._before_sigmoid(given))
+        return self._finished(parts)
+
+    def _before_sigmoid(self, streams: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return what the last node gives (t,), without the sigmoid that the graph applies to logits."""
+        name = str(self.model.plan.output)
+        return self.model.values({**streams, "crops": 1}, [name])[name][0].float()
+
+    def _finished(self, parts: list[torch.Tensor]) -> Scored:
+        """Return the mean over crops, post-processed. Logits are exact if there is one crop and no such step."""
+        is_logit = self.model.plan.output.probability
+        scores: np.ndarray = np.mean([(torch.sigmoid(x) if is_logit else x).cpu().numpy() for x in parts], axis=0)
+        fine: np.ndarray = np.mean(
+            [(torch.sigmoid(x.double()) if is_logit else x).cpu().numpy() for x in parts], axis=0
+        )
         for step in self.post:
-            scores = step(scores)
+            scores, fine = step(scores), step(fine)
         if not np.isfinite(scores).all():
             fail("the model returned scores that are not finite", "did its training finish?")
-        return scores
+        if is_logit and len(parts) == 1 and not self.post:
+            return Scored(scores, parts[0].double().cpu().numpy())
+        if self.model.output_range == "probability":
+            return Scored(scores, logits_of(fine, LIMIT if is_logit else FLOAT32_LIMIT))
+        return Scored(scores, fine.astype(np.float64))
 
-    def contributions(self, streams: Mapping[str, np.ndarray], scores: np.ndarray) -> dict[str, np.ndarray]:
-        """Return for each stream how much it changes each score (t,).
-
-        That is the score minus the score with the stream replaced by its own mean over the video.
-        """
-        moved = {}
+    def lifts(self, streams: Mapping[str, np.ndarray], scored: Scored) -> Lifts:
+        """Return what each stream adds: what is lost if it is replaced by its own mean over the video."""
+        contributions, without = {}, {}
         for name in self.backbones:
-            constant = np.broadcast_to(streams[name].mean(-2, keepdims=True), streams[name].shape).copy()
-            moved[name] = scores - self.score({**streams, name: constant})
-        return moved
+            left = self.scored({**streams, name: neutral(streams[name])})
+            contributions[name], without[name] = scored.logits - left.logits, left.scores
+        return Lifts(contributions, without)
+
+
+def as_sentence(text: str) -> str:
+    """Return a text that begins with a capital letter and ends with a stop."""
+    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def load_system(
@@ -112,7 +150,6 @@ def load_system(
     clock = _clock(stored, header["extra"].get("snippet_frames"), warnings)
     recipes = {name: recipe(spec["inputs"][name]["use"], b, Clock(**clock)) for name, b in backbones.items()}
     warnings += other_recipes(stored, recipes, MAY_DIFFER)
-    warnings += random_weights_warning({**recipes, **stored}, "input")
     return System(
         path,
         sha256(path),
@@ -125,7 +162,15 @@ def load_system(
         float(chosen),
         place,
         warnings,
+        _notices(header, {**recipes, **stored}),
     )
+
+
+def _notices(header: Mapping[str, Any], recipes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what makes the scores mean little: what the training data were, and networks with random weights."""
+    stated = header["extra"].get("notice")
+    trained = [f"the model was trained on features with this notice: {stated}"] if stated else []
+    return [as_sentence(text) for text in (*trained, *random_weights_warning(recipes, "input"))]
 
 
 def _with_weights(

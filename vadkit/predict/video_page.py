@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vadkit.predict.lifts import equal_streams
 from vadkit.predict.scored_video import ScoredVideo
 from vadkit.problems import plural
 from vadkit.report import Line, line_chart, render, wave_chart
@@ -25,19 +26,23 @@ def video_page(scored: ScoredVideo, source: str | None) -> str:
         source: what the video element plays, a relative URL or a data URL; None without a video.
     """
     summary = _summary(scored)
-    spec = scored.system.header["spec"]
+    system = scored.system
+    spec = system.header["spec"]
     spans = [(event.start, event.end) for event in scored.events]
     return render(
         "video.html",
         title=scored.video.name,
         subtitle=summary,
+        notice=system.notice,
         scored=scored,
         source=source,
         # What a time links to without a script: the file, or the player if the file is in the page.
         link="" if source is None or source.startswith("data:") else source,
         spec={"about": None, **spec},
         post=", ".join(step["use"] for step in spec["eval"].get("post") or []),
-        trained=_trained(scored.system.header["extra"]),
+        trained=_trained(system.header["extra"]),
+        sampled=_sampled(scored),
+        equal=[" and ".join(group) for group in equal_streams(scored.extracted.streams)],
         score_bounds=_score_bounds(scored),
         score_chart=_score_chart(scored, summary, spans),
         sound_chart=_sound_chart(scored, spans) if scored.extracted.has_sound else "",
@@ -53,6 +58,15 @@ def _summary(scored: ScoredVideo) -> str:
         f"or above {system.threshold:g}; highest score {scores[top]:.3f} at "
         f"{moment((edges[top] + edges[top + 1]) / 2)}."
     )
+
+
+def _sampled(scored: ScoredVideo) -> str:
+    """Return what of the file was scored: its own frame rate and frames next to those that were sampled."""
+    found = scored.extracted
+    own = f"{found.native_fps:.4g} frames/s, {plural(found.native_frames, 'frame')}"
+    if (round(found.fps, 6), found.num_frames) == (round(found.native_fps, 6), found.native_frames):
+        return f"{own} in the file, all of them scored"
+    return f"{own} in the file; sampled at {found.fps:.4g} frames/s: {plural(found.num_frames, 'frame')}"
 
 
 def _length(seconds: float) -> str:
@@ -101,11 +115,12 @@ def _contributions_chart(scored: ScoredVideo, spans: Spans) -> str:
     return line_chart(
         [Line(name, scored.edges, values, step=True) for name, values in scored.contributions.items()],
         x_label=time_label(end),
-        y_label="change of the score",
+        y_label="logit" if scored.system.unit == "logit" else "score",
         x_bounds=(0.0, end),
         height=180,
         data=" data-timeline",
-        description="Change of the score by each stream over time: " + ", ".join(scored.contributions),
+        description=f"Drop of the {scored.system.unit} without each stream over time: "
+        + ", ".join(scored.contributions),
         time=True,
         spans=spans,
         left=LEFT,

@@ -34,6 +34,7 @@ class Store:
     data_set: str | None = None
     intervals: str = "half_open"
     segments: int | None = None
+    notice: str | None = None
 
 
 def read_store(root: Path | str) -> Store:
@@ -56,6 +57,7 @@ def read_store(root: Path | str) -> Store:
         data_set=head.data_set,
         intervals=head.intervals,
         segments=head.segments,
+        notice=head.notice,
     )
 
 

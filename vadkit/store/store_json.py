@@ -5,7 +5,8 @@
 A store may also be an index of published features in another folder. Then "root" is that folder. A stream may have
 "axes" (how a file of all crops is laid out, for all videos or by split) and "packed" (``vadkit.store.pack``).
 "segments": N means that features are of N equal parts of each video, "data_set" names a published one, "intervals"
-is the rule by which its spans were read, "made_with" are versions of what features may depend on.
+is the rule by which its spans were read, "made_with" are versions of what features may depend on. "notice" is a
+sentence that every model, figure and page from these features repeats: why they say little about real videos.
 
 Unknown keys are kept when the file is changed.
 """
@@ -59,6 +60,7 @@ class StoreJson(msgspec.Struct):
     intervals: str = "half_open"
     segments: Annotated[int, Meta(ge=1, le=10**6)] | None = None
     made_with: dict[str, str] | None = None
+    notice: str | None = None
 
 
 def read_head(root: Path) -> StoreJson:

@@ -92,6 +92,21 @@
     plot.addEventListener("pointermove", (event) => { if (event.buttons === 1) seekTo(event); });
   }
 
+  // Which stream lifts an event over the threshold; lifts.py does the same.
+  const liftOf = (left, threshold) => {
+    const needed = left.filter(([, score]) => score < threshold);
+    if (needed.length === 1) {
+      return `${needed[0][0]} lifts it over the threshold; without it ${needed[0][1].toFixed(3)}`;
+    }
+    if (needed.length) {
+      const scores = needed.map(([name, score]) => `without ${name} ${score.toFixed(3)}`).join(", ");
+      return `${needed.map(([name]) => name).join(" and ")} lift it over the threshold together; ${scores}`;
+    }
+    if (!left.length) return "";
+    const [name, score] = left.reduce((least, other) => (other[1] < least[1] ? other : least));
+    return `no stream alone lifts it over the threshold; without ${name} still ${score.toFixed(3)}`;
+  };
+
   // The events are recomputed whenever the threshold moves; events.py does the same.
   const findEvents = (threshold) => {
     const events = [];
@@ -102,7 +117,9 @@
       else if (!above && first >= 0) {
         let top = first;
         for (let j = first; j < i; j++) if (scores[j] > scores[top]) top = j;
-        events.push({ start: edges[first], end: edges[i], peak: scores[top], at: (edges[top] + edges[top + 1]) / 2 });
+        const left = Object.entries(data.without).map(([name, values]) => [name, Math.max(...values.slice(first, i))]);
+        const at = (edges[top] + edges[top + 1]) / 2;
+        events.push({ start: edges[first], end: edges[i], peak: scores[top], at, lift: liftOf(left, threshold) });
         first = -1;
       }
     }
@@ -122,6 +139,9 @@
       const cells = [timeLink(event.start), clock(event.end), timeLink(event.at), event.peak.toFixed(3)];
       for (const content of cells) row.insertCell().append(content);
       for (const cell of row.cells) cell.className = "n";
+      const lift = row.insertCell();
+      lift.className = "lift";
+      lift.textContent = event.lift;
       return row;
     }));
     document.getElementById("no-events").hidden = events.length > 0;
