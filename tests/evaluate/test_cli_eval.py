@@ -17,6 +17,7 @@ from vadkit.cli import main
 from vadkit.data import open_dataset
 from vadkit.evaluate.score import evaluate
 from vadkit.graph.model_file import save
+from vadkit.results_folder import RECORD
 
 GRAPH = {
     "inputs": {"rgb": "b t 16", "clip": "b t 8"},
@@ -97,7 +98,8 @@ def test_json_is_alone_on_stdout_and_equals_the_file(model_file: Path, tmp_path:
     assert json.loads(done.stdout) == json.loads((tmp_path / "out" / "results.json").read_text())
     wrote = [f"wrote {Path('out', name)}" for name in ("results.json", "scores.csv", "index.html")]
     assert done.stderr.splitlines() == wrote
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.html", "results.json", "scores.csv"]
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {RECORD, "index.html", "results.json", "scores.csv"}
 
 
 @pytest.mark.guards("3")

@@ -10,6 +10,7 @@ set -euo pipefail
 source=$(realpath "$1")
 own_data=$(realpath "$(dirname "$0")")/own_data.py
 cd "${2:-$(mktemp -d)}"
+thief=$(printf "\303\234berfall")  # a name with an umlaut; sources are ASCII
 
 step() { echo; echo "== $*"; }
 vadkit() { echo "\$ vadkit $*"; command vadkit "$@"; }
@@ -25,23 +26,23 @@ vadkit --version
 python "$own_data" .
 
 step "her own videos, from files to scores"
-cat > labels.csv <<'TABLE'
+cat > labels.csv <<TABLE
 video;label;split;intervals;fps
 street 0;Normal;train;;
 "street 1.mp4";0;train;;
 street 2;FALSE;train;;
 
 street 3;no;test;;
-Überfall 0;fight;train;;
-Überfall 1; Fight;train;;
-Überfall 2.mp4;1;train;;
-Überfall 3;yes;test;1-3s;25
+${thief} 0;fight;train;;
+${thief} 1; Fight;train;;
+${thief} 2.mp4;1;train;;
+${thief} 3;yes;test;1-3s;25
 TABLE
 vadkit extract videos --config demo_three_stream --labels labels.csv --out store
 vadkit store check store
 vadkit train demo_three_stream --data store --batch 2 --set train.steps=6 --out runs/mine
 vadkit eval --model runs/mine/model.safetensors --data store --out eval
-vadkit predict "videos/trouble/Überfall 4.mp4" "videos/quiet/street 4.mp4" --model runs/mine/model.safetensors --out pages
+vadkit predict "videos/trouble/${thief} 4.mp4" "videos/quiet/street 4.mp4" --model runs/mine/model.safetensors --out pages
 
 step "features of her own, with a messy table"
 {

@@ -66,7 +66,7 @@ def write_features(folder: Path, names: list[str], abnormal: list[bool]) -> None
 def main(folder: Path) -> None:
     for number in range(5):
         write_video(folder / "videos" / "quiet" / f"street {number}.mp4", False, number)
-        write_video(folder / "videos" / "trouble" / f"Überfall {number}.mp4", True, 10 + number)
+        write_video(folder / "videos" / "trouble" / f"\u00dcberfall {number}.mp4", True, 10 + number)
     names = [f"cam_{number:02}" for number in range(16)]
     write_features(folder / "features" / "i3d", names, [number % 2 == 1 for number in range(16)])
 

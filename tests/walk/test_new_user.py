@@ -38,7 +38,7 @@ def test_a_new_user_gets_from_installing_to_scores(tmp_path: Path) -> None:
     assert "Traceback" not in said
     assert "Warning" not in said, said
     labels = {video["name"]: video["label"] for video in json.loads((tmp_path / "store" / "videos.json").read_text())}
-    assert labels["Überfall 1"] == labels["Überfall 3"] == 1
+    assert labels["\u00dcberfall 1"] == labels["\u00dcberfall 3"] == 1
     assert labels["street 2"] == labels["street 3"] == 0
     assert "street 4" not in labels  # it has no label
     imported = json.loads((tmp_path / "imported" / "videos.json").read_text())
