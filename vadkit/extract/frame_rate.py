@@ -44,10 +44,8 @@ def find_rate(video: Any, packets: Sequence[Any]) -> Rate:
     if rate > HIGHEST * 1.05 or rate < LOWEST * 0.95:
         return _without_stamps(usual, f"the time stamps of pictures are {steps.usual:.3g} s apart, which cannot be")
     near = [other for other in stated if _alike(1 / other, steps)]
-    if usual in near:
-        return Rate(usual)  # type: ignore[arg-type]  # a rate in a list of rates
     if near:
-        return Rate(near[0])
+        return Rate(usual if usual is not None and usual in near else near[0])
     return Rate(max(rate, _mean(video)) if _mean(video) > 1.06 * rate else rate)
 
 

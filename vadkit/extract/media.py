@@ -80,11 +80,9 @@ class Media:
         if not self.use_stamps or self.pictures.resets or self.pictures.wrong:
             return None
         first = self.pictures.bases[0] if self.pictures.bases else None
-        start = _seconds(self.video.start_time, self.video.time_base)
         if self.video.duration:
-            return float(self.video.duration * self.video.time_base) - (
-                0.0 if first is None else first - (start or 0.0)
-            )
+            start = _seconds(self.video.start_time, self.video.time_base) or 0.0
+            return float(self.video.duration * self.video.time_base) - (0.0 if first is None else first - start)
         if not self.container.duration:
             return None
         whole = self.container.duration / av.time_base
@@ -92,7 +90,7 @@ class Media:
         late = begin if first is None else first
         # Matroska states when a file ends or how long it is, others how long it is.
         ends = "matroska" in self.container.format.name and whole > late
-        return whole - late if ends else whole - (late - begin)
+        return float(whole - late if ends else whole - (late - begin))
 
     @property
     def offset(self) -> float | None:

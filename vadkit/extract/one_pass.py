@@ -43,6 +43,8 @@ class Extracted:
         warnings: what is unusual about the file, in plain words.
         envelope: loudest sample of every 1 / envelope_rate second, for drawing; empty without sound.
         has_sound: False if there is no sound track or it is silent.
+        offset: when players that play the file itself show its first picture, in seconds; None if they may show
+            pictures at other times, or another track.
     """
 
     streams: dict[str, np.ndarray]
@@ -56,6 +58,7 @@ class Extracted:
     envelope: np.ndarray
     envelope_rate: int
     has_sound: bool
+    offset: float | None = 0.0
 
 
 def recipe(name: str, backbone: Backbone, clock: Clock) -> dict[str, Any]:
@@ -244,6 +247,7 @@ class _Extraction:
             np.asarray(self.envelope.peaks, np.float32),
             ENVELOPE_RATE,
             self._has_sound,
+            self.media.offset,
         )
 
     @property

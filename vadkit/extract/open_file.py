@@ -85,7 +85,7 @@ def is_live(path: str | Path) -> bool:
     return bool(ADDRESS.match(text)) or text == "-" or text.isdecimal() or text.startswith(("/dev/", "pipe:"))
 
 
-def live_problem(path: str | Path) -> tuple[str, str]:
+def live_problem(path: str | Path) -> tuple[str, str | None]:
     """Return what is wrong with a camera or an address as input, and what to do instead."""
     source = {"-": "pipe:0"}.get(str(path), str(path))
     if ADDRESS.match(source) and "://" not in source:  # a Path folds the two slashes of an address

@@ -45,4 +45,5 @@ def is_oblique(frame: Any) -> bool:
     if matrix is None:
         return False
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
-    return min(abs(a) + abs(d), abs(b) + abs(c)) > 0.1 * max(abs(a) + abs(d), abs(b) + abs(c))
+    straight, turned = abs(a) + abs(d), abs(b) + abs(c)
+    return bool(min(straight, turned) > 0.1 * max(straight, turned))

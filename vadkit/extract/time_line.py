@@ -60,7 +60,7 @@ class PictureTimes:
         yield from self._settle(final=True)
 
     def doubts(self, assumed: float | None) -> Iterator[str]:
-        """Yield what was wrong; ``assumed`` is the rate at which pictures without a stamp were placed, if noteworthy."""
+        """Yield what was wrong; ``assumed`` is the rate that places pictures without a stamp, None if that is said."""
         if self.unstamped and assumed is not None:
             yield f"{plural(self.unstamped, 'picture')} without a time stamp; {assumed:g} a second were assumed"
         if self.wrong:

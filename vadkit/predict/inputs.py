@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from vadkit.extract.open_file import is_live, live_problem
 from vadkit.problems import Problem, VadkitError
 
 SUFFIXES = frozenset(
@@ -49,10 +50,11 @@ def find_videos(paths: Sequence[str | Path], out: Path) -> list[Path]:
             if not inside:
                 problems.append(Problem(f"the folder {path} holds no video", hint=f"known: {_suffixes()}"))
             found |= {p.resolve(): p for p in inside if p.resolve() not in found}
-        elif path.exists():
+        elif path.is_file():
             found.setdefault(path.resolve(), path)
         else:
-            problems.append(Problem(f"there is no video {path}"))
+            text, hint = live_problem(path) if is_live(path) else (f"there is no video {path}", None)
+            problems.append(Problem(text, hint=hint))
     if problems:
         raise VadkitError(problems)
     return list(found.values())

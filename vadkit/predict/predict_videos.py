@@ -142,7 +142,7 @@ def write_files(scored: ScoredVideo, out: Path, embed: bool) -> None:
 
 def _source(scored: ScoredVideo, out: Path, embed: bool, stack: ExitStack) -> str | None:
     """Return what the page plays: the video by relative path, a copy next to the page, or the video itself."""
-    reason = unplayable(scored.video, scored.packing)
+    reason = unplayable(scored.video, scored.packing, scored.extracted.offset)
     if not embed and reason is None:
         return _relative(scored.video, out)
     try:

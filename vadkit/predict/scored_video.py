@@ -99,6 +99,8 @@ def as_data(scored: ScoredVideo) -> dict[str, Any]:
         "video": {
             "file": str(scored.video),
             "duration": round(found.duration, 3),
+            # All times count from the first picture; players show it at this time, unless that is unknown (null).
+            "first_picture_at": found.offset,
             "fps": round(found.fps, 6),
             "num_frames": found.num_frames,
             "height": found.size[0],
