@@ -22,7 +22,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # The house, from the ground up. A part imports what is below it, never what is next to it or above.
 LAYERS = (
     ("problems", "shapes", "hookspecs", "layers", "templates", "lazy"),
-    ("files", "devices", "labels", "memory", "opencv", "report", "video"),
+    ("files", "devices", "labels", "memory", "numba_cache", "opencv", "report", "video"),
     ("kinds", "json_file", "results_folder"),
     ("registry", "backbones"),
     ("plugin_manager", "store"),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from vadkit import hookspecs
+from vadkit.numba_cache import provide_numba_cache
 from vadkit.problems import Note, VadkitError, fail, unknown
 
 if TYPE_CHECKING:  # it imports torch, which `vadkit list plugins` does not need
@@ -135,6 +136,7 @@ def load_plugins(without: Iterable[str] = ()) -> Plugins:
     Raises VadkitError for two plugins of one name and for a name in ``without`` that is unknown.
     A component whose name is taken makes its plugin broken; the error names the other plugin.
     """
+    provide_numba_cache()  # before a plugin imports what needs it
     return _load_all(tuple(sorted(set(without))), os.environ.get(EXTRA, ""))
 
 

@@ -43,6 +43,10 @@ class Frames(Media):
     def duration(self) -> float:
         return len(self.frames) / self.fps
 
+    @property
+    def offset(self) -> float:
+        return 0.0
+
     def events(self) -> Iterator[Picture]:
         """Yield the frames, evenly in time."""
         for i, frame in enumerate(self.frames):

@@ -13,6 +13,7 @@ import numpy as np
 from vadkit.demo import noises, people, sights
 from vadkit.demo.scenery import HEIGHT, WIDTH, background, horizon
 from vadkit.demo.script import FPS, Clip
+from vadkit.extract.open_file import open_output
 
 GRAIN = 2.5  # deviation of the sensor's noise, in grey levels
 BLOCK = 1024  # sound samples in an encoded frame
@@ -87,7 +88,7 @@ def render(clip: Clip, path: Path) -> None:
     stage = Stage(clip)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
     try:
-        with av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as file:
+        with open_output(temporary, options={"movflags": "faststart"}) as file:
             _encode(stage, file)
         os.replace(temporary, path)
     finally:

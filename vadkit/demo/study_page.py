@@ -6,12 +6,12 @@ import base64
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 
 from vadkit.demo.script import FPS, KINDS, SHOWS_IN, SNIPPET
 from vadkit.demo.study_table import COLUMNS, heading, rows, table_title, text, verdict
+from vadkit.extract.open_file import open_input
 from vadkit.report import Bar, Line, bar_chart, line_chart, render
 
 
@@ -51,7 +51,7 @@ def _shown(study: dict[str, Any], clip: dict[str, Any], out: Path) -> dict[str, 
 
 def _jpeg(file: Path, number: int) -> str:
     """Return a frame of a video as a data URL."""
-    with av.open(str(file)) as media:
+    with open_input(file) as media:
         picture = next(frame for i, frame in enumerate(media.decode(video=0)) if i == number)
     image = picture.to_ndarray(format="bgr24")
     good, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])

@@ -13,7 +13,6 @@ import numpy as np
 from vadkit.extract.media import Media, Picture
 from vadkit.problems import fail
 
-LONGEST_HOLE = 3600.0  # seconds; a jump beyond it is a broken clock rather than a pause
 STAMP_ERROR = 0.005  # seconds; containers round times, Matroska to whole milliseconds
 
 
@@ -42,11 +41,6 @@ class FrameClock:
             self._end = max(0.0, picture.time)
             return
         step = picture.time - held.time
-        if step > LONGEST_HOLE:
-            fail(
-                f"{self.media.path}: the time stamps jump from {held.time:.1f} s to {picture.time:.1f} s",
-                hint="rewrite the file with a consistent clock, e.g. ffmpeg -i IN -fflags +genpts OUT.mp4",
-            )
         if step > 0:
             self.steps = [min(self.steps[0], step), max(self.steps[1], step)]
         yield from self._until(held, picture.time)

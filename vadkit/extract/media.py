@@ -1,11 +1,12 @@
 """Read pictures and sound of one file in one pass, on one time line that starts with the first picture.
 
 Whatever is unusual about the file is put in ``warnings`` in plain words; what makes it unreadable is a
-``VadkitError``. Only the current packet is held in memory.
+``VadkitError``. Besides the file's first packets, only what is in doubt is held in memory.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,15 +15,21 @@ from typing import Any
 import av
 import numpy as np
 
-from vadkit.problems import fail
+from vadkit.extract.frame_rate import USUAL_FPS, find_rate
+from vadkit.extract.open_file import open_input
+from vadkit.extract.orientation import is_oblique, orientation
+from vadkit.extract.packets import Packets
+from vadkit.extract.time_line import PictureTimes, SoundTimes
+from vadkit.extract.tracks import choose_pictures, choose_sound, picture_tracks
+from vadkit.problems import fail, plural
 
-USUAL_FPS = 25.0  # for files without a rate, e.g. a bare H.264 stream or a still image
-FPS_RANGE = (0.1, 240.0)  # outside of it a container's rate is a mistake, e.g. 90000 for a 90 kHz clock
+EARLY = 300.0  # seconds of sound that wait for the first picture
+MATTERS = 0.1  # seconds by which times may differ from a player's
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One decoded picture. ``time`` in seconds since the origin; ``duration`` 0 if the file has none."""
+    """One decoded picture. ``time`` in seconds since the first one; ``duration`` 0 if the file has none."""
 
     time: float
     duration: float
@@ -30,17 +37,16 @@ class Picture:
 
     def rgb(self, height: int, width: int) -> np.ndarray:
         """Return uint8 (height, width, 3), upright."""
-        turns = round(self.frame.rotation / 90) % 4
-        h, w = (width, height) if turns % 2 else (height, width)
+        shown = orientation(self.frame)
+        h, w = (width, height) if shown.swap else (height, width)
         frame = self.frame if (self.frame.height, self.frame.width) == (h, w) else self.frame.reformat(w, h)
-        pixels = frame.to_ndarray(format="rgb24")
-        return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+        return shown.apply(frame.to_ndarray(format="rgb24"))
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width, upright."""
         size = (self.frame.height, self.frame.width)
-        return size[::-1] if round(self.frame.rotation / 90) % 2 else size
+        return size[::-1] if orientation(self.frame).swap else size
 
 
 @dataclass(frozen=True)
@@ -63,55 +69,81 @@ class Media:
     fps: float
     warnings: list[str] = field(default_factory=list)
     damaged: int = 0
+    packets: Any = None
+    use_stamps: bool = True
+    pictures: PictureTimes = field(default_factory=lambda: PictureTimes(1 / USUAL_FPS))
+    _oblique: bool = False
 
     @property
     def duration(self) -> float | None:
-        """What the file says, in seconds: the pictures' length, or else the whole file's."""
+        """Seconds from the first picture on, by what the file states: of its pictures, or else of all of it."""
+        if not self.use_stamps or self.pictures.resets or self.pictures.wrong:
+            return None
+        first = self.pictures.bases[0] if self.pictures.bases else None
         if self.video.duration:
-            return float(self.video.duration * self.video.time_base)
-        return self.container.duration / av.time_base if self.container.duration else None
+            start = _seconds(self.video.start_time, self.video.time_base) or 0.0
+            return float(self.video.duration * self.video.time_base) - (0.0 if first is None else first - start)
+        if not self.container.duration:
+            return None
+        whole = self.container.duration / av.time_base
+        begin = (self.container.start_time or 0) / av.time_base
+        late = begin if first is None else first
+        # Matroska states when a file ends or how long it is, others how long it is.
+        ends = "matroska" in self.container.format.name and whole > late
+        return float(whole - late if ends else whole - (late - begin))
+
+    @property
+    def offset(self) -> float | None:
+        """Time of the first picture as players count, after a pass; None if theirs may differ in other ways, too."""
+        begin = (self.container.start_time or 0) / av.time_base
+        clean = self.use_stamps and not self.pictures.resets and not self.pictures.wrong and self.pictures.bases
+        first_track = self.video is self.container.streams.video[0]
+        if not clean or not first_track or abs(begin) > MATTERS or self.packets.order.reordered:
+            return None
+        late = self.pictures.bases[0]
+        return round(late, 3) if late > MATTERS else 0.0
 
     def events(self) -> Iterator[Picture | Samples]:
-        """Yield pictures and sound in the order of the file. A damaged part is skipped and counted."""
-        start = self.video.start_time
-        origin = float(start * self.video.time_base) if start is not None else 0.0
-        times = _Times(origin, 1 / self.fps)
-        for packet in self._packets():
-            for frame in self._decode(packet):
+        """Yield pictures and sound in about the order of the file. A damaged part is skipped and counted."""
+        sound = SoundTimes(self.pictures.bases)
+        early: deque[tuple[float | None, int, np.ndarray]] = deque()
+        for packet in self.packets:
+            for frame in self.packets.decode(packet):
                 if isinstance(frame, av.VideoFrame):
-                    self.damaged += bool(frame.is_corrupt)
-                    yield times.place(frame)
-                else:
-                    time = origin if frame.pts is None else float(frame.pts * frame.time_base)
-                    yield Samples(time - origin, frame.sample_rate, mono(frame))
-        self._warn(times)
+                    yield from map(_picture, self.pictures.place(*self._stamped(frame)))
+                    continue
+                early.append((_seconds(frame.pts, frame.time_base), frame.sample_rate, mono(frame)))
+                _forget(early)
+            while early and self.pictures.bases:
+                yield from map(_samples, sound.place(*early.popleft()))
+        yield from map(_picture, self.pictures.finish())
+        for piece in early:  # no picture has a time stamp
+            yield from map(_samples, sound.place(*piece))
+        yield from map(_samples, sound.finish())
+        self.damaged += self.packets.damaged
+        self._warn(sound)
 
-    def _packets(self) -> Iterator[Any]:
-        packets = self.container.demux([s for s in (self.video, self.audio) if s is not None])
-        while True:
-            try:
-                packet = next(packets, None)
-            except (av.FFmpegError, OSError):  # the rest of the file cannot even be divided into packets
-                self.damaged += 1
-                return
-            if packet is None:
-                return
-            yield packet
+    def _stamped(self, frame: Any) -> tuple[float | None, Any, int]:
+        stamp = self.packets.order.stamp_of(frame, self.video.codec_context.has_b_frames)
+        self._oblique |= is_oblique(frame)
+        self.damaged += bool(frame.is_corrupt)
+        return _seconds(stamp, frame.time_base) if self.use_stamps else None, frame, frame.width * frame.height * 2
 
-    def _decode(self, packet: Any) -> list[Any]:
-        try:
-            return packet.decode()  # type: ignore[no-any-return]
-        except (av.FFmpegError, ValueError):
-            self.damaged += 1
-            return []
-
-    def _warn(self, times: _Times) -> None:
+    def _warn(self, sound: SoundTimes) -> None:
         if self.damaged:
-            self.warnings.append(f"{self.damaged} damaged pieces were skipped or repaired by the decoder")
-        if times.unstamped:
-            self.warnings.append(f"{times.unstamped} pictures have no time stamp; {self.fps:g} a second were assumed")
-        if times.back_steps:
-            self.warnings.append(f"{times.back_steps} pictures are dated before the one that precedes them")
+            self.warnings.append(f"{plural(self.damaged, 'damaged piece')} skipped or repaired by the decoder")
+        if self._oblique:
+            self.warnings.append("the file turns its pictures by an odd angle; the nearest quarter turn was used")
+        lost = self.pictures.bases[0] - self.packets.first if self.pictures.bases and self.packets.first else 0.0
+        if self.use_stamps and lost > 1.5 / self.fps:
+            self.warnings.append(
+                f"the file begins between key frames: its first {lost:.1f} s cannot be decoded; times count from the "
+                "first picture that can"
+            )
+        if self.packets.order.reordered:
+            self.warnings.append("the file has no times of presentation; its pictures are in the decoder's order")
+        self.warnings += self.pictures.doubts(self.fps if self.use_stamps else None)
+        self.warnings += sound.doubts()
 
     def close(self) -> None:
         self.container.close()
@@ -123,24 +155,23 @@ class Media:
         self.close()
 
 
-class _Times:
-    """Gives pictures their times; assumes them where the file has none."""
+def _seconds(stamp: int | None, unit: Any) -> float | None:
+    return None if stamp is None or not unit else float(stamp * unit)
 
-    def __init__(self, origin: float, step: float) -> None:
-        self.origin, self.step = origin, step
-        self.next = 0.0
-        self.unstamped = self.back_steps = 0
 
-    def place(self, frame: Any) -> Picture:
-        time = self.next
-        if frame.pts is None:
-            self.unstamped += 1
-        else:
-            time = float(frame.pts * frame.time_base) - self.origin
-            self.back_steps += time < self.next - 1.5 * self.step
-        duration = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
-        self.next = time + self.step
-        return Picture(time, duration, frame)
+def _picture(placed: tuple[float, Any]) -> Picture:
+    time, frame = placed
+    return Picture(time, _seconds(frame.duration, frame.time_base) or 0.0, frame)
+
+
+def _samples(placed: tuple[float, int, np.ndarray]) -> Samples:
+    return Samples(*placed)
+
+
+def _forget(early: deque[tuple[float | None, int, np.ndarray]]) -> None:
+    """Keep the last minutes of what comes before the first picture."""
+    while sum(len(piece) / rate for _, rate, piece in early) > EARLY:
+        early.popleft()
 
 
 def mono(frame: Any) -> np.ndarray:
@@ -161,50 +192,17 @@ def mono(frame: Any) -> np.ndarray:
 
 def open_media(path: str | Path) -> Media:
     """Open a file for one pass. Raises VadkitError if it is missing, unreadable or has no picture."""
-    path = Path(path)
-    if not path.exists():
-        fail(f"{path}: there is no such file")
-    if path.is_dir():
-        fail(f"{path} is a folder, not a video")
-    if path.stat().st_size == 0:
-        fail(f"{path} is empty (0 bytes)")
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError) as error:
-        fail(
-            f"{path} cannot be read as a video: {_reason(error)}",
-            hint="it may be cut short (an mp4 without its end has no index) or not be a video at all",
-        )
-    # A cover picture of a music file is a "video" stream too.
-    pictures = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-    if not pictures or pictures[0].codec_context is None:
+    container = open_input(path)
+    tracks = picture_tracks(container)
+    if not tracks:
         sound = ", only sound" if container.streams.audio else ""
         container.close()
         fail(f"{path} has no pictures{sound}")
-    media = Media(path, container, pictures[0], None, USUAL_FPS)
-    media.fps = _fps(media)
-    _choose_sound(media)
-    return media
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
-
-
-def _fps(media: Media) -> float:
-    low, high = FPS_RANGE
-    for rate in (media.video.average_rate, media.video.guessed_rate, media.video.base_rate):
-        if rate and low <= rate <= high:
-            return float(rate)
-    media.warnings.append(f"the file does not state its frame rate; {USUAL_FPS:g} a second was assumed")
-    return USUAL_FPS
-
-
-def _choose_sound(media: Media) -> None:
-    streams = [s for s in media.container.streams.audio if s.codec_context is not None]
-    if not streams:
-        media.warnings.append("there is no sound")
-        return
-    media.audio = streams[0]
-    if len(streams) > 1:
-        media.warnings.append(f"there are {len(streams)} sound tracks; the first was used")
+    audio, heard = choose_sound(container)
+    packets = Packets(container, [*tracks, *([audio] if audio is not None else [])])
+    video, seen = choose_pictures(tracks, packets.head)
+    packets.choose(video, audio)
+    rate = find_rate(video, packets.of_pictures())
+    times = PictureTimes(1 / rate.fps)
+    warnings = [*rate.warnings, *seen, *heard]
+    return Media(Path(path), container, video, audio, rate.fps, warnings, 0, packets, rate.stamps, times)

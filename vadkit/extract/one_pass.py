@@ -44,6 +44,8 @@ class Extracted:
         envelope: loudest sample of every 1 / envelope_rate second, for drawing; empty without sound.
         has_sound: False if there is no sound track or it is silent.
         native_frames: pictures of the file that were decoded.
+        offset: when players that play the file itself show its first picture, in seconds; None if they may show
+            pictures at other times, or another track.
     """
 
     streams: dict[str, np.ndarray]
@@ -58,6 +60,7 @@ class Extracted:
     envelope_rate: int
     has_sound: bool
     native_frames: int
+    offset: float | None = 0.0
 
 
 def recipe(name: str, backbone: Backbone, clock: Clock) -> dict[str, Any]:
@@ -249,6 +252,7 @@ class _Extraction:
             ENVELOPE_RATE,
             self._has_sound,
             self.pictures,
+            self.media.offset,
         )
 
     @property

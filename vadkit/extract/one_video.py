@@ -22,6 +22,7 @@ from vadkit.extract.row_buffer import CannotWrite
 from vadkit.extract.snippets import Clock
 from vadkit.files import replacing
 from vadkit.kinds import Backbone
+from vadkit.numba_cache import provide_numba_cache
 from vadkit.problems import VadkitError, fail
 from vadkit.store.manifest import Array, Line, Source, source_of
 from vadkit.store.store_json import NewStream
@@ -69,6 +70,7 @@ class Extractor:
 
     def __init__(self, job: Job, within: Within | None = None) -> None:
         self.job, self.within = job, within
+        provide_numba_cache()
         for stream, backbone in job.backbones.items():
             try_out(stream, backbone, job.clock.snippet_frames)
 

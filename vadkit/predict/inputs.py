@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vadkit.extract.open_file import is_live, live_problem
 from vadkit.problems import Problem, VadkitError
 from vadkit.video import VIDEO_SUFFIXES
 
@@ -89,6 +90,9 @@ def _problem(path: Path) -> Problem | None:
         return None
     if path.is_symlink():
         return Problem(f"{path} is a broken link to {os.readlink(path)}")
+    if is_live(path):
+        text, hint = live_problem(path)
+        return Problem(text, hint=hint)
     return Problem(f"{path} is not a file" if path.exists() else f"there is no video {path}")
 
 

@@ -12,6 +12,7 @@ import av.error
 import numpy as np
 
 from vadkit.extract.media import Picture, Samples, open_media
+from vadkit.extract.open_file import open_output
 from vadkit.extract.sound import SoundLine
 from vadkit.problems import fail
 
@@ -47,8 +48,13 @@ def probe(path: Path) -> Packing:
         return Packing(names, context.name, context.pix_fmt or "", sound, brand)
 
 
-def unplayable(path: Path, packing: Packing) -> str | None:
-    """Return why some browsers may not play the file, or None if all do."""
+def unplayable(path: Path, packing: Packing, offset: float | None = 0.0) -> str | None:
+    """Return why some browsers may not play the file as it was scored, or None if all do.
+
+    ``offset`` is that of ``Extracted``.
+    """
+    if offset is None:
+        return "players may show another track of it, or other times"
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None or kind not in packing.container or packing.brand == "qt":
         return f"not every browser opens the container {path.suffix or packing.container[0]}"
@@ -68,7 +74,7 @@ def transcode(path: Path, target: Path) -> None:
     """
     try:
         with open_media(path) as media:
-            with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as sink:
+            with open_output(target, options={"movflags": "+faststart"}) as sink:
                 copy = _Copy(sink, media.fps, media.audio is not None)
                 for event in media.events():
                     copy.add(event)
@@ -84,7 +90,6 @@ class _Copy:
         self.sink, self.step = sink, round(1 / fps / CLOCK)
         self.ticks = -1  # time of the last picture, in CLOCK
         self.line, self.samples = SoundLine(), 0
-        self.early: list[Samples] = []  # sound before the first picture: the header is not yet known
         self.video = sink.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         self.audio = sink.add_stream("aac", rate=SOUND_RATE, layout="mono") if has_sound else None
         self.resampler = av.AudioResampler("fltp", "mono", SOUND_RATE)
@@ -92,11 +97,6 @@ class _Copy:
     def add(self, event: Picture | Samples) -> None:
         if isinstance(event, Picture):
             self._picture(event)
-            early, self.early = self.early, []
-            for sound in early:
-                self._sound(sound)
-        elif self.ticks < 0:
-            self.early.append(event)
         else:
             self._sound(event)
 

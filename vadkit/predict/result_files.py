@@ -87,7 +87,7 @@ def _is_complete(data: Mapping[str, Any], out: Path, name: str) -> bool:
 
 def _source(scored: ScoredVideo, out: Path, embed: bool, stack: ExitStack) -> str | None:
     """Return what the page plays: the video by relative path, a copy next to the page, or the video itself."""
-    reason = unplayable(scored.video, scored.packing)
+    reason = unplayable(scored.video, scored.packing, scored.extracted.offset)
     if not embed and reason is None:
         scored.page = LINKED
         return _relative(scored.video, out)

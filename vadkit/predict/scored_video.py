@@ -105,6 +105,8 @@ def as_data(scored: ScoredVideo) -> dict[str, Any]:
             "bytes": about.st_size,
             "changed_at": about.st_mtime_ns,
             "duration": round(found.duration, 3),
+            # All times count from the first picture; players show it at this time, unless that is unknown (null).
+            "first_picture_at": found.offset,
             "fps": round(found.native_fps, 6),
             "num_frames": found.native_frames,
             "sampled_fps": round(found.fps, 6),

@@ -7,9 +7,13 @@ moves the threshold. The rest of the page is in ``templates/pages/video.html``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from vadkit.predict.lifts import equal_streams
+from vadkit.predict.playable import unplayable
 from vadkit.predict.scored_video import ScoredVideo
 from vadkit.problems import plural
 from vadkit.report import Line, line_chart, render, wave_chart
@@ -24,7 +28,11 @@ def video_page(scored: ScoredVideo, source: str | None) -> str:
 
     Args:
         source: what the video element plays, a relative URL or a data URL; None without a video.
+
+    All times of a page that plays the file itself are the player's; they count from the first picture elsewhere.
     """
+    offset = _offset(scored, source)
+    scored = _moved(scored, offset)
     summary = _summary(scored)
     system = scored.system
     spec = system.header["spec"]
@@ -36,6 +44,7 @@ def video_page(scored: ScoredVideo, source: str | None) -> str:
         notice=system.notice,
         scored=scored,
         source=source,
+        offset=offset,
         # What a time links to without a script: the file, or the player if the file is in the page.
         link="" if source is None or source.startswith("data:") else source,
         spec={"about": None, **spec},
@@ -48,6 +57,23 @@ def video_page(scored: ScoredVideo, source: str | None) -> str:
         sound_chart=_sound_chart(scored, spans) if scored.extracted.has_sound else "",
         contributions_chart=_contributions_chart(scored, spans),
     )
+
+
+def _offset(scored: ScoredVideo, source: str | None) -> float:
+    """Return when the player shows the first picture: a copy begins with it."""
+    offset = scored.extracted.offset
+    copied = unplayable(scored.video, scored.packing, offset) is not None
+    return 0.0 if source is None or copied or offset is None else offset
+
+
+def _moved(scored: ScoredVideo, offset: float) -> ScoredVideo:
+    if not offset:
+        return scored
+    found = scored.extracted
+    silence = np.zeros(round(offset * found.envelope_rate), np.float32)
+    envelope = np.concatenate([silence, found.envelope])
+    edges = [round(edge + offset, 3) for edge in scored.edges]
+    return replace(scored, edges=edges, extracted=replace(found, envelope=envelope))
 
 
 def _summary(scored: ScoredVideo) -> str:

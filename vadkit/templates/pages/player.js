@@ -3,7 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const { edges, scores } = data;
-  const end = edges[edges.length - 1];
+  const start = edges[0], end = edges[edges.length - 1];  // start: when the player shows the first picture
   const video = document.getElementById("video");
   const slider = document.getElementById("threshold");
   const svgName = (tag, attributes) => {
@@ -29,7 +29,7 @@
   };
 
   // The play-head: a line in every chart at the video's current time.
-  let now = 0;
+  let now = start;
   const plots = [...document.querySelectorAll("figure[data-timeline] .plot")];
   const heads = plots.map((plot) => {
     const head = svgName("line", { class: "playhead", y1: "0", y2: "100%", x1: "0", x2: "0" });
@@ -38,7 +38,7 @@
   });
   const readout = document.getElementById("now");
   const show = (time) => {
-    now = clamp(time, 0, end);
+    now = clamp(time, start, end);
     const place = `${(100 * now) / (end || 1)}%`;
     for (const head of heads) { head.setAttribute("x1", place); head.setAttribute("x2", place); }
     const score = scores[snippetAt(now)];
@@ -71,7 +71,7 @@
     const moves = {
       ArrowLeft: () => edges[now > edges[i] + 0.01 ? i : Math.max(0, i - 1)],
       ArrowRight: () => edges[i + 1],
-      PageDown: () => now - 10, PageUp: () => now + 10, Home: () => 0, End: () => end,
+      PageDown: () => now - 10, PageUp: () => now + 10, Home: () => start, End: () => end,
     };
     if (event.key === " " && video) { if (video.paused) video.play(); else video.pause(); }
     else if (moves[event.key]) seek(moves[event.key]());
@@ -85,7 +85,7 @@
       seek(end * clamp((event.clientX - box.left) / box.width, 0, 1));
     };
     for (const [name, value] of Object.entries({
-      tabindex: "0", role: "slider", "aria-label": "Time in the video", "aria-valuemin": "0", "aria-valuemax": end,
+      tabindex: "0", role: "slider", "aria-label": "Time in the video", "aria-valuemin": start, "aria-valuemax": end,
     })) plot.setAttribute(name, value);
     plot.addEventListener("keydown", step);
     plot.addEventListener("click", seekTo);
@@ -181,5 +181,5 @@
     seek(Number(link.dataset.time));
   });
   for (const element of document.querySelectorAll(".needs-script")) element.hidden = false;
-  show(0);
+  show(start);
 })();
