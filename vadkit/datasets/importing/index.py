@@ -5,14 +5,15 @@ Legend: dim the width of a stream.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from vadkit import json_file
-from vadkit.datasets.importing.plan import Plan, axes_entry, some
-from vadkit.problems import Problem, VadkitError, fail
+from vadkit.datasets.importing.plan import Plan, axes_entry
+from vadkit.datasets.importing.scan import some
+from vadkit.problems import Problem, VadkitError, fail, plural
 from vadkit.store.index import Store, read_store
 from vadkit.store.names import HEAD, VIDEOS
 from vadkit.store.store_json import VERSION, load_head, read_head, write_head
@@ -116,7 +117,22 @@ def _merged(plan: Plan, out: Path, head: dict[str, Any]) -> tuple[dict[str, Any]
         by_name[video.name] = (
             replace(video, files=files) if known is None else replace(known, files={**known.files, **files})
         )
-    return {**old, "streams": {**old["streams"], **head["streams"]}}, list(by_name.values())
+    streams = {**old["streams"], **head["streams"]}
+    return {**old, "streams": streams}, _in_index(by_name.values(), plan, len(streams))
+
+
+def _in_index(videos: Iterable[Video], plan: Plan, streams: int) -> list[Video]:
+    """Return the videos without the files that cannot be used, and without those that are left out."""
+    kept = []
+    for video in videos:
+        files = {stream: paths for stream, paths in video.files.items() if (video.name, stream) not in plan.broken}
+        if files == video.files or files:
+            kept.append(replace(video, files=files))
+    whole = [video for video in kept if len(video.files) == streams or not plan.complete]
+    if len(whole) < len(kept):
+        gone = [video.name for video in kept if len(video.files) < streams]
+        plan.notes.append(f"{plural(len(gone), 'video')} of the store without every stream left out: {some(gone)}")
+    return whole
 
 
 def _seen_from(base: Path, root: Path, files: Sequence[str]) -> tuple[str, ...]:
