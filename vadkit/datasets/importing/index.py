@@ -5,7 +5,7 @@ Legend: dim the width of a stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -118,19 +118,20 @@ def _merged(plan: Plan, out: Path, head: dict[str, Any]) -> tuple[dict[str, Any]
             replace(video, files=files) if known is None else replace(known, files={**known.files, **files})
         )
     streams = {**old["streams"], **head["streams"]}
-    return {**old, "streams": streams}, _in_index(by_name.values(), plan, len(streams))
+    return {**old, "streams": streams}, _in_index([*by_name.values()], plan)
 
 
-def _in_index(videos: Iterable[Video], plan: Plan, streams: int) -> list[Video]:
+def _in_index(videos: Sequence[Video], plan: Plan) -> list[Video]:
     """Return the videos without the files that cannot be used, and without those that are left out."""
     kept = []
     for video in videos:
         files = {stream: paths for stream, paths in video.files.items() if (video.name, stream) not in plan.broken}
         if files == video.files or files:
             kept.append(replace(video, files=files))
-    whole = [video for video in kept if len(video.files) == streams or not plan.complete]
+    streams = {stream for video in kept for stream in video.files}
+    whole = [video for video in kept if video.files.keys() == streams or not plan.complete]
     if len(whole) < len(kept):
-        gone = [video.name for video in kept if len(video.files) < streams]
+        gone = [video.name for video in kept if video.files.keys() != streams]
         plan.notes.append(f"{plural(len(gone), 'video')} of the store without every stream left out: {some(gone)}")
     return whole
 
