@@ -18,6 +18,7 @@ from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.graph.model_file import save
 from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import Plugins
+from vadkit.store.recipes import meaningless_warnings
 from vadkit.video import VideoDataset, with_label
 
 RESULT = "result.json"
@@ -62,7 +63,7 @@ class TrainResult:
         figures: of the selected weights on ``eval.split``; see ``vadkit.evaluate``.
         history: the records of log.jsonl.
         steps, chosen: updates done, and the one after which the selected weights were taken.
-        note: a sentence about the figures if they flatter (select: test_best).
+        note: a sentence about the figures if they flatter (select: test_best) or mean nothing (made-up features).
         warnings: what the data set and the evaluation want the user to know.
         signal: the signal that ended the run early, or None.
     """
@@ -100,7 +101,10 @@ def finish(
             warnings = measured.warnings
             record = session.evaluation(outcome.chosen, section["split"], figures)
             session.log.write({**record, "final": True})
-        summary = _summary(session, outcome, figures, protocol, warnings) | _features(dataset, model)
+        about = _features(dataset, model)
+        note = _note(session, about["recipes"])
+        summary = ({} if note is None else {"note": note}) | _summary(session, outcome, figures, protocol, warnings)
+        summary |= about
         save(model, out / "model.safetensors", summary)
         json_file.write(out / RESULT, summary, indent=2)
         return figures, warnings
@@ -113,10 +117,15 @@ def finish(
         outcome.history,
         outcome.steps,
         outcome.chosen,
-        label(session.train["select"]),
+        _note(session, _features(dataset, model)["recipes"]),
         warnings,
         None,
     )
+
+
+def _note(session: Session, recipes: dict[str, Any]) -> str | None:
+    """Return what must be said wherever the figures appear: that they flatter, or mean nothing."""
+    return "; ".join(filter(None, (label(session.train["select"]), *meaningless_warnings(recipes, "input")))) or None
 
 
 def _features(dataset: VideoDataset, model: VadModel) -> dict[str, Any]:
@@ -135,7 +144,6 @@ def _summary(
 ) -> dict[str, Any]:
     """Return what result.json and the model's header say of the run."""
     select = session.train["select"]
-    note = label(select)
     summary = {
         "figures": figures,
         "select": select,
@@ -149,4 +157,4 @@ def _summary(
         "warnings": warnings,
         **{key: session.about[key] for key in ("data", "device", "processes", "versions")},
     }
-    return summary if note is None else {"note": note, **summary}
+    return summary

@@ -23,7 +23,7 @@ from vadkit.graph.module import VadModel
 from vadkit.graph.schema import with_defaults
 from vadkit.kinds import Backbone, Postprocess
 from vadkit.problems import fail, plural
-from vadkit.store.recipes import other_recipes, random_weights_warning
+from vadkit.store.recipes import meaningless_warnings, other_recipes
 
 # How videos are cut if the model file does not state it.
 USUAL: dict[str, Any] = {"snippet_frames": 16, "fps": None, "tail": "repeat"}
@@ -112,7 +112,7 @@ def load_system(
     clock = _clock(stored, header["extra"].get("snippet_frames"), warnings)
     recipes = {name: recipe(spec["inputs"][name]["use"], b, Clock(**clock)) for name, b in backbones.items()}
     warnings += other_recipes(stored, recipes, MAY_DIFFER)
-    warnings += random_weights_warning({**recipes, **stored}, "input")
+    warnings += meaningless_warnings({**recipes, **stored}, "input")
     return System(
         path,
         sha256(path),

@@ -58,7 +58,7 @@ def write_index(plan: Plan, out: Path, if_exists: IfExists = "refuse") -> None:
 def _head(plan: Plan, out: Path) -> dict[str, Any]:
     streams: dict[str, Any] = {}
     for stream, dim in plan.dims.items():
-        streams[stream] = {"dim": dim, "recipe": {}}  # how they were extracted is unknown
+        streams[stream] = {"dim": dim, "recipe": plan.recipe(stream)}
         axes = axes_entry(plan.axes[stream])
         if axes is not None:
             streams[stream]["axes"] = axes

@@ -11,10 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vadkit.backbones.recipe import MADE_UP
+from vadkit.datasets.generating.mark import made_up
 from vadkit.datasets.importing.features import Files, uneven
 from vadkit.datasets.importing.scan import Found, some
 from vadkit.datasets.importing.shapes import Shape, find_axes, ordered, read_shape
 from vadkit.problems import Problem, VadkitError, fail
+from vadkit.store.recipes import meaningless_warnings
 from vadkit.store.store_json import AXES
 from vadkit.video import Video
 
@@ -41,11 +44,16 @@ class Plan:
     absent: dict[str, list[str]] = field(default_factory=dict)  # videos without a file, by split
     notes: list[str] = field(default_factory=list)
     complete: bool = False  # videos that lack a stream are left out
+    made_up: dict[str, str] = field(default_factory=dict)  # what the features of a stream are a stand-in of
     broken: frozenset[tuple[str, str]] = frozenset()  # (video, stream) whose files cannot be used
 
     def of(self, split: str, stream: str) -> list[Video]:
         """Return the videos of a split that have a stream."""
         return [video for video in self.videos if video.split == split and stream in video.files]
+
+    def recipe(self, stream: str) -> dict[str, str]:
+        """Return what is known of how the features of a stream were extracted: only whether they are made up."""
+        return {MADE_UP: self.made_up[stream]} if stream in self.made_up else {}
 
     def splits(self) -> list[str]:
         """Return the splits that have videos."""
@@ -98,6 +106,8 @@ def make_plan(
             plan.videos.append(replace(video, files=own))
         elif own:
             plan.absent.setdefault(video.split, []).append(video.name)
+    plan.made_up = _made_up(files)
+    plan.notes += meaningless_warnings({stream: plan.recipe(stream) for stream in dims})
     plan.segments = segments or _segments(plan)
     _note_gaps(plan)
     if not plan.videos:
@@ -154,6 +164,15 @@ def grouped(broken: Sequence[tuple[str, Problem]]) -> list[Problem]:
         else Problem(f"{len(own)} files: {cause}; they are {some(own)}", hint=hint)
         for (cause, hint), own in names.items()
     ]
+
+
+def _made_up(files: Files) -> dict[str, str]:
+    """Return what each stream is a stand-in of, for those that have a file that is made up."""
+    found: dict[str, str] = {}
+    for (_, stream), paths in files.items():
+        if stream not in found and (origin := made_up(paths[0].path)) is not None:
+            found[stream] = origin
+    return found
 
 
 def _named(found: Sequence[Found]) -> tuple[str, ...]:
