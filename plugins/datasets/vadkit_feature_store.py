@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from vadkit import Dataset, Problem, VadkitError, Video, fail, hookimpl, nearest
-from vadkit.store import StoredFeatures, random_weights_warning, read_store
+from vadkit.store import StoredFeatures, meaningless_warnings, read_store
 
 COMPARED = 20  # missing files for which the intended name is looked up: it is slow, and no more are shown
 
@@ -51,7 +51,7 @@ class FeatureStore(Dataset):
         self.recipes = {name: self.store.recipes[stream] for name, stream in self.streams.items()}
         self.notice = self.store.notice
         self.warnings += [self.notice] if self.notice else []
-        self.warnings += random_weights_warning(self.recipes, "input")
+        self.warnings += meaningless_warnings(self.recipes, "input")
 
     def videos(self, split: str) -> list[Video]:
         """Return the videos of a split, in the order of videos.json; each has all its files."""

@@ -25,7 +25,7 @@ from vadkit.graph.schema import with_defaults
 from vadkit.graph.schema_check import check_keys
 from vadkit.problems import VadkitError, did_you_mean, fail
 from vadkit.results_folder import claim, writing
-from vadkit.store.recipes import other_recipes, random_weights_warning
+from vadkit.store.recipes import meaningless_warnings, other_recipes
 from vadkit.video import SPLITS
 
 Model = str | PathLike[str] | VadModel
@@ -135,8 +135,8 @@ def _header(model: Model) -> dict[str, Any]:
 
 def _notice(extra: Mapping[str, Any], of_data: str | None, recipes: Mapping[str, Any]) -> str | None:
     """Return why the figures mean little: what the model was trained on, what it is tested on, random weights."""
-    random = random_weights_warning({**(extra.get("recipes") or {}), **recipes}, "input")
-    return "; ".join(dict.fromkeys(filter(None, (extra.get("notice"), of_data, *random)))) or None
+    meaningless = meaningless_warnings({**(extra.get("recipes") or {}), **recipes}, "input")
+    return "; ".join(dict.fromkeys(filter(None, (extra.get("notice"), of_data, *meaningless)))) or None
 
 
 def configured(spec: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:

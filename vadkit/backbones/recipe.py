@@ -1,3 +1,4 @@
-"""A value of backbone recipes that other parts check for. This module imports nothing, so that it is cheap."""
+"""What other parts check for in recipes. This module imports nothing, so that it is cheap."""
 
 RANDOM = "random"  # the "weights" of a recipe, in place of a SHA-256, for a network without pretrained weights
+MADE_UP = "made_up"  # the key of a recipe that says what the numbers are a stand-in of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vadkit.bench.comparison_table import FIGURES, conditions, rows, spread
+from vadkit.bench.comparison_table import FIGURES, conditions, notes, rows, spread
 from vadkit.report import Bar, Point, bar_chart, render, scatter
 
 
@@ -14,6 +14,7 @@ def comparison_page(results: dict[str, Any]) -> str:
     return render(
         "comparison.html",
         title=results["about"],
+        notes=notes(results),
         bars=bar_chart(_bars(results), x_label="AP and AUC", x_bounds=(0.0, 1.0)),
         seeds=len(results["seeds"]),
         scatter=scatter(points, x_label="train step, ms", y_label="AP") if points else "",

@@ -50,13 +50,21 @@ def as_csv(results: dict[str, Any]) -> str:
     means = [f"{key}_{what}" for key in FIGURES for what in ("mean", "std")]
     costs = ["parameters", "gflop", "train_ms", "score_ms", "memory_mib"]
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["variant", *means, *names, *costs, "device", "commit"])
+    writer.writerow(["variant", *means, *names, *costs, "device", "commit", "note"])
     for variant in results["variants"]:
         pairs = [value for key in FIGURES for value in spread(variant["figures"], key)]
         single = [run[key] for key in FIGURES for run in variant["figures"]]
         machine = results["machine"]
         writer.writerow(
-            [variant["name"], *pairs, *single, *(variant[c] for c in costs), machine["device"], machine["commit"]]
+            [
+                variant["name"],
+                *pairs,
+                *single,
+                *(variant[c] for c in costs),
+                machine["device"],
+                machine["commit"],
+                variant.get("note"),
+            ]
         )
     return stream.getvalue()
 
@@ -70,11 +78,17 @@ def as_markdown(results: dict[str, Any]) -> str:
         "",
         conditions(results),
         "",
+        *(f"**{note[:1].upper()}{note[1:]}.**\n" for note in notes(results)),
         "| " + " | ".join(head) + " |",
         "|---" + "|---:" * (len(head) - 1) + "|",
     ]
     lines += ["| " + " | ".join(row.values()) + " |" for row in body]
     return "\n".join(lines) + "\n"
+
+
+def notes(results: dict[str, Any]) -> list[str]:
+    """Return what must be said next to the figures: that they flatter, or mean nothing."""
+    return list(dict.fromkeys(variant["note"] for variant in results["variants"] if variant.get("note")))
 
 
 def conditions(results: dict[str, Any]) -> str:

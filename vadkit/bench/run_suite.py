@@ -93,7 +93,12 @@ def _is_finished(folder: Path, report: Report) -> bool:
 
 def read_figures(folder: Path) -> FiguresJson:
     """Return the figures of a finished run. Raises VadkitError."""
-    return json_file.read(folder / RESULT, ResultJson, "the result of a run", AGAIN).figures
+    return read_result(folder).figures
+
+
+def read_result(folder: Path) -> ResultJson:
+    """Return the result of a finished run. Raises VadkitError."""
+    return json_file.read(folder / RESULT, ResultJson, "the result of a run", AGAIN)
 
 
 def _timings(
@@ -146,13 +151,14 @@ def _measured(plans: Mapping[str, Plan], device: torch.device, load: Load, progr
 def _row(variant: Variant, plan: Plan, suite: Suite, out: Path, timing: Timing) -> dict[str, Any]:
     model = model_of(plan)
     flops = [cost.flops for cost in costs(model).values()]
-    runs = [read_figures(_folder(variant, plan, seed, out)) for seed in suite.seeds]
+    runs = [read_result(_folder(variant, plan, seed, out)) for seed in suite.seeds]
     return {
         "name": variant.name,
         "config": variant.config,
         "set": list(variant.sets),
         "parameters": parameters(model),
         "gflop": None if None in flops else sum(f for f in flops if f) / 1e9,
-        "figures": [msgspec.structs.asdict(run) for run in runs],
+        "figures": [msgspec.structs.asdict(run.figures) for run in runs],
+        "note": runs[0].note,
         **asdict(timing),
     }

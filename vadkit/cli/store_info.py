@@ -76,6 +76,8 @@ def _row(name: str, stream: Stream) -> tuple[str, ...]:
 
 def _weights(stream: Stream) -> str:
     weights = stream.recipe.get("weights")
+    if stream.recipe.get("made_up"):
+        return "MADE UP: means nothing"
     if stream.random:
         return "RANDOM: means nothing"
     if isinstance(weights, str):

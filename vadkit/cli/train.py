@@ -77,7 +77,7 @@ def _print(result: Any, out: Path) -> None:
 
     if distributed.launched_rank() != 0:
         return
-    label = " (test_best: flatters)" if result.note else ""
+    label = " (test_best: flatters)" if result.model.spec["train"]["select"] == "test_best" else ""
     print(f"{out}: weights of step {result.chosen} of {result.steps}{label}\n")
     figures = {name: value for name, value in result.figures.items() if isinstance(value, float) or value is None}
     rows = [(name, "not defined" if value is None else f"{value:.4f}") for name, value in figures.items()]

@@ -20,6 +20,7 @@ from vadkit.graph.model_file import save
 from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import Plugins
 from vadkit.results_folder import recording
+from vadkit.store.recipes import meaningless_warnings
 from vadkit.video import VideoDataset, with_label
 
 
@@ -62,7 +63,7 @@ class TrainResult:
         figures: of the selected weights on ``eval.split``; see ``vadkit.evaluate``.
         history: the records of log.jsonl.
         steps, chosen: updates done, and the one after which the selected weights were taken.
-        note: a sentence about the figures if they flatter (select: test_best).
+        note: a sentence about the figures if they flatter (select: test_best) or mean nothing (made-up features).
         warnings: what the data set and the evaluation want the user to know.
         signal: the signal that ended the run early, or None.
     """
@@ -100,10 +101,12 @@ def finish(
             warnings = measured.warnings
             record = session.evaluation(outcome.chosen, section["split"], figures)
             session.log.write({**record, "final": True})
-        summary = _summary(session, outcome, figures, protocol, warnings) | _features(dataset, model)
+        about = _summary(session, outcome, figures, protocol, warnings) | _features(dataset, model)
+        # The model's file says the rest of the note by its recipes and notice.
+        own, note = label(session.train["select"]), _note(session, dataset, model)
         with recording(out / MODEL, out / RESULT):  # ``prepare`` has looked at them
-            save(model, out / MODEL, summary)
-            json_file.write(out / RESULT, summary, indent=2)
+            save(model, out / MODEL, ({"note": own} if own else {}) | about)
+            json_file.write(out / RESULT, ({"note": note} if note else {}) | about, indent=2)
         return figures, warnings
 
     figures, warnings = distributed.first(once)
@@ -114,10 +117,17 @@ def finish(
         outcome.history,
         outcome.steps,
         outcome.chosen,
-        label(session.train["select"]),
+        _note(session, dataset, model),
         warnings,
         None,
     )
+
+
+def _note(session: Session, dataset: VideoDataset, model: VadModel) -> str | None:
+    """Return what must be said wherever the figures appear: that they flatter, or mean nothing."""
+    features = _features(dataset, model)
+    meaningless = meaningless_warnings(features["recipes"], "input")
+    return "; ".join(filter(None, (label(session.train["select"]), features.get("notice"), *meaningless))) or None
 
 
 def _features(dataset: VideoDataset, model: VadModel) -> dict[str, Any]:
@@ -138,7 +148,6 @@ def _summary(
 ) -> dict[str, Any]:
     """Return what result.json and the model's header say of the run."""
     select = session.train["select"]
-    note = label(select)
     summary = {
         "figures": figures,
         "select": select,
@@ -152,4 +161,4 @@ def _summary(
         "warnings": warnings,
         **{key: session.about[key] for key in ("data", "device", "processes", "versions")},
     }
-    return summary if note is None else {"note": note, **summary}
+    return summary

@@ -24,7 +24,7 @@ from vadkit.graph.schema import with_defaults
 from vadkit.kinds import Backbone, Postprocess
 from vadkit.predict.lifts import FLOAT32_LIMIT, LIMIT, Lifts, Scored, logits_of, neutral
 from vadkit.problems import fail, plural
-from vadkit.store.recipes import other_recipes, random_weights_warning
+from vadkit.store.recipes import meaningless_warnings, other_recipes
 
 # How videos are cut if the model file does not state it.
 USUAL: dict[str, Any] = {"snippet_frames": 16, "fps": None, "tail": "repeat"}
@@ -170,7 +170,7 @@ def _notices(header: Mapping[str, Any], recipes: Mapping[str, Mapping[str, Any]]
     """Return what makes the scores mean little: what the training data were, and networks with random weights."""
     stated = header["extra"].get("notice")
     trained = [f"the model was trained on features with this notice: {stated}"] if stated else []
-    return [as_sentence(text) for text in (*trained, *random_weights_warning(recipes, "input"))]
+    return [as_sentence(text) for text in (*trained, *meaningless_warnings(recipes, "input"))]
 
 
 def _with_weights(

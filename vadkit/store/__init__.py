@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from vadkit.store.array_file import open_features
     from vadkit.store.index import Store, read_store
     from vadkit.store.reader import StoredFeatures
-    from vadkit.store.recipes import random_weights_warning
+    from vadkit.store.recipes import meaningless_warnings
 
-__all__ = ["Store", "StoredFeatures", "open_features", "random_weights_warning", "read_store"]
+__all__ = ["Store", "StoredFeatures", "meaningless_warnings", "open_features", "read_store"]
 
 __getattr__ = lazily(
     "vadkit.store",
@@ -23,6 +23,6 @@ __getattr__ = lazily(
         "vadkit.store.array_file": ("open_features",),
         "vadkit.store.index": ("Store", "read_store"),
         "vadkit.store.reader": ("StoredFeatures",),
-        "vadkit.store.recipes": ("random_weights_warning",),
+        "vadkit.store.recipes": ("meaningless_warnings",),
     },
 )

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from vadkit.backbones.recipe import RANDOM
+from vadkit.backbones.recipe import MADE_UP, RANDOM
 
 
-def random_weights_warning(recipes: Mapping[str, Mapping[str, Any]], what: str = "stream") -> list[str]:
-    """Return a sentence if any of the recipes, by stream or input, is of a network with random weights."""
-    names = [name for name, recipe in recipes.items() if recipe and recipe.get("weights") == RANDOM]
-    if not names:
-        return []
-    listed = ", ".join(f"'{name}'" for name in names)
-    return [
-        f"the features of {what}{'s' if len(names) > 1 else ''} {listed} are of networks with random weights, "
-        "which have learned nothing: good for trying things out, and no figure means anything"
-    ]
+def meaningless_warnings(recipes: Mapping[str, Mapping[str, Any]], what: str = "stream") -> list[str]:
+    """Return what must be said of features, by stream or input, that are made up or of random weights."""
+    random = [name for name, recipe in recipes.items() if recipe and recipe.get("weights") == RANDOM]
+    made_up = [name for name, recipe in recipes.items() if recipe and recipe.get(MADE_UP)]
+    sentences = []
+    if made_up:
+        origins = ", ".join(dict.fromkeys(str(recipes[name][MADE_UP]) for name in made_up))
+        sentences.append(f"made-up features ({_listed(made_up, what)}: {origins}): figures mean nothing")
+    if random:
+        sentences.append(
+            f"the features of {_listed(random, what)} are of networks with random weights, which have learned "
+            "nothing: good for trying things out, and no figure means anything"
+        )
+    return sentences
+
+
+def _listed(names: Sequence[str], what: str) -> str:
+    return f"{what}{'s' if len(names) > 1 else ''} " + ", ".join(f"'{name}'" for name in names)
 
 
 def other_recipes(

@@ -57,14 +57,39 @@ def _xd(name: str, folder: str, test_folder: str, width: int, crops: int, file: 
 
 SPLIT_FOLDERS = {"train": "train", "test": "test"}
 SPLIT_LISTS = {"train": "train.list", "test": "test.list"}
+
+
+def _others(file: str) -> tuple[StreamLayout, ...]:
+    """Return the streams of UCF-Crime and ShanghaiTech that graphs read and PEL4VAD has not: flow and CLIP."""
+    return tuple(
+        StreamLayout(
+            name,
+            width,
+            crops,
+            {split: f"{name}-features/{split}" for split in SPLIT_FOLDERS},
+            {split: f"{name}-features/{split}.list" for split in SPLIT_FOLDERS},
+            file,
+        )
+        for name, width, crops in (("flow", 1024, 10), ("clip", 512, 1))
+    )
+
+
+# CLIP is of ViT-B/16, one vector per snippet, in files as VadCLIP (Wu et al., AAAI 2024) names them.
 LAYOUTS: dict[DataSet, tuple[StreamLayout, ...]] = {
     "xd_violence": (
         _xd("rgb", "i3d-features/RGB", "i3d-features/RGBTest", 1024, 5, "{name}__{crop}.npy"),
         _xd("flow", "i3d-features/Flow", "i3d-features/FlowTest", 1024, 5, "{name}__{crop}.npy"),
         _xd("audio", "vggish-features/train", "vggish-features/test", 128, 1, "{name}__vggish.npy"),
+        _xd("clip", "clip-features/train", "clip-features/test", 512, 1, "{name}__{crop}.npy"),
     ),
-    "ucf_crime": (StreamLayout("rgb", 1024, 10, SPLIT_FOLDERS, SPLIT_LISTS, "{name}__{crop}.npy", first="{name}.npy"),),
-    "shanghaitech": (StreamLayout("rgb", 1024, 10, SPLIT_FOLDERS, SPLIT_LISTS, "{name}_{crop}.npy", labels=True),),
+    "ucf_crime": (
+        StreamLayout("rgb", 1024, 10, SPLIT_FOLDERS, SPLIT_LISTS, "{name}__{crop}.npy", first="{name}.npy"),
+        *_others("{name}__{crop}.npy"),
+    ),
+    "shanghaitech": (
+        StreamLayout("rgb", 1024, 10, SPLIT_FOLDERS, SPLIT_LISTS, "{name}_{crop}.npy", labels=True),
+        *_others("{name}_{crop}.npy"),
+    ),
 }
 # The frame labels that published code reads: one flat vector of all test videos in the order of their list.
 TRUTH = {"xd_violence": "list/gt.npy", "ucf_crime": "gt-ucf.npy", "shanghaitech": "gt-sh.npy"}

@@ -17,7 +17,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
-import msgspec
 import numpy as np
 
 from vadkit import json_file
@@ -25,10 +24,10 @@ from vadkit.datasets.annotations import SNIPPET_FRAMES, Annotated, DataSet, read
 from vadkit.datasets.generating.features import draw, generate_rows
 from vadkit.datasets.generating.layouts import TRUTH, layout_of
 from vadkit.datasets.generating.lengths import Length, lengths_of, sources
+from vadkit.datasets.generating.mark import MARK, Mark
 from vadkit.files import replacing, write_text_atomic
 from vadkit.problems import fail
 
-MARK = "stand-in.json"
 SPARE = 256 << 20  # bytes that are left free on the disk
 LONGER = 1 / 16  # of the training videos of XD-Violence have a snippet more in RGB than in flow and audio
 NOTICE = (
@@ -70,17 +69,6 @@ class Wanted:
         if self.seed < 0:
             fail(f"the seed must be 0 or more, not {self.seed}")
         layout_of(self.data_set, self.streams)
-
-
-class Mark(msgspec.Struct):
-    """What the mark of an existing stand-in says that must be as wanted."""
-
-    of: str
-    seed: int = 0
-    width: int | None = None
-    crops_are_links: bool = False
-    fraction: float = 1.0
-    streams: list[str] = []
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from vadkit.datasets.importing.shapes import read_shape
 from vadkit.datasets.importing.streams import by_width, stream_of
 from vadkit.problems import Problem, VadkitError
 
+CROP = re.compile(r"crop[_-]?(?P<number>\d{1,2})", re.IGNORECASE)
 # (video, stream) -> its files, one per crop in order, or one for all.
 Files = dict[tuple[str, str], tuple[Found, ...]]
 
@@ -51,7 +53,6 @@ def identify(
         known: names of the videos; None if they are unknown.
         streams: stream by file, for those that the user assigned.
 
-    Raises VadkitError for a folder whose name gives no stream and whose first file cannot be read.
     """
     result = Identified()
     guessed: dict[Path, str] = {}
@@ -62,12 +63,27 @@ def identify(
             continue
         stream = (streams or {}).get(file.path) or stream_of((root.name, *file.below.parts[:-1]), reading.stream)
         if stream is None:
-            folder = file.path.parent
-            if folder not in guessed:
-                guessed[folder] = by_width(read_shape(file.path)[2])
-            stream = guessed[folder]
-        result.features.append(Feature(file, reading.name, stream, reading.crop))
+            stream = _guess(file, guessed)
+        crop = reading.crop if reading.crop is not None else _crop_of_folder(file)
+        result.features.append(Feature(file, reading.name, stream, crop))
     return result
+
+
+def _guess(file: Found, guessed: dict[Path, str]) -> str:
+    """Return the stream of the files of a folder by the width of the first that can be read."""
+    folder = file.path.parent
+    if folder not in guessed:
+        try:
+            guessed[folder] = by_width(read_shape(file.path)[2])
+        except VadkitError:  # reported with all other files that cannot be read
+            return by_width(0)
+    return guessed[folder]
+
+
+def _crop_of_folder(file: Found) -> int | None:
+    """Return the crop by the nearest folder that is called so, as in ``crop3/NAME.npy``."""
+    found = (CROP.fullmatch(part) for part in reversed(file.below.parts[:-1]))
+    return next((int(match["number"]) for match in found if match), None)
 
 
 def group(features: Iterable[Feature]) -> Files:
@@ -96,6 +112,8 @@ def _clash(pairs: Sequence[tuple[Feature, Feature]]) -> Problem:
         f"video '{first.video}'{more}",
         hint="remove one of them"
         if same
+        else f"name them VIDEO__{first.video}.npy, or save all crops of a video as one array (crops, snippets, width)"
+        if first.video.isdigit()
         else "assign folders to streams, for example "
         f"--stream {first.stream}={first.file.below.parent} --stream flow={second.file.below.parent}",
     )

@@ -11,7 +11,9 @@ import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
-# Suffixes that give the of a file. "_i3d" does not: there is I3D of pictures and of flow.
+from vadkit.video import VIDEO_SUFFIXES
+
+# Suffixes that give the stream of a file. "_i3d" does not: there is I3D of pictures and of flow.
 STREAM_OF = {
     "vggish": "audio",
     "audio": "audio",
@@ -23,14 +25,16 @@ STREAM_OF = {
     "c3d": None,
     "c": None,
 }
+VIDEO = "|".join(map(re.escape, sorted(VIDEO_SUFFIXES)))
 TOKEN = re.compile(
-    r"(?P<crop>_{1,2}(?:crop_?)?(?P<number>\d{1,2}))$|(?P<video>\.(?:mp4|avi))$"
+    r"(?P<crop>_{1,2}(?:crop_?)?(?P<number>\d{1,2}))$|"
+    rf"(?P<video>{VIDEO})$"
     rf"|_{{1,2}}(?P<word>{'|'.join(STREAM_OF)})$",
     re.IGNORECASE,
 )
 # If names are not known beforehand, only what is unlikely to be part of a name is removed.
 SAFE = re.compile(
-    rf"(?P<crop>__(?P<number>\d{{1,2}}))$|(?P<video>\.(?:mp4|avi))$"
+    rf"(?P<crop>__(?P<number>\d{{1,2}}))$|(?P<video>{VIDEO})$"
     rf"|_{{1,2}}(?P<word>{'|'.join(word for word in STREAM_OF if len(word) > 1)})$",
     re.IGNORECASE,
 )

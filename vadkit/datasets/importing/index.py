@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vadkit import json_file
-from vadkit.datasets.importing.plan import Plan, axes_entry, some
-from vadkit.problems import Problem, VadkitError, fail
+from vadkit.datasets.importing.plan import Plan, axes_entry
+from vadkit.datasets.importing.scan import some
+from vadkit.problems import Problem, VadkitError, fail, plural
 from vadkit.results_folder import claim
 from vadkit.store.index import Store, read_store
 from vadkit.store.names import HEAD, VIDEOS
@@ -60,7 +61,7 @@ def write_index(plan: Plan, out: Path, if_exists: IfExists = "refuse") -> None:
 def _head(plan: Plan, out: Path) -> dict[str, Any]:
     streams: dict[str, Any] = {}
     for stream, dim in plan.dims.items():
-        streams[stream] = {"dim": dim, "recipe": {}}  # how they were extracted is unknown
+        streams[stream] = {"dim": dim, "recipe": plan.recipe(stream)}
         axes = axes_entry(plan.axes[stream])
         if axes is not None:
             streams[stream]["axes"] = axes
@@ -126,7 +127,23 @@ def _merged(plan: Plan, out: Path, head: dict[str, Any]) -> tuple[dict[str, Any]
         by_name[video.name] = (
             replace(video, files=files) if known is None else replace(known, files={**known.files, **files})
         )
-    return {**old, "streams": {**old["streams"], **head["streams"]}}, list(by_name.values())
+    streams = {**old["streams"], **head["streams"]}
+    return {**old, "streams": streams}, _in_index([*by_name.values()], plan)
+
+
+def _in_index(videos: Sequence[Video], plan: Plan) -> list[Video]:
+    """Return the videos without the files that cannot be used, and without those that are left out."""
+    kept = []
+    for video in videos:
+        files = {stream: paths for stream, paths in video.files.items() if (video.name, stream) not in plan.broken}
+        if files == video.files or files:
+            kept.append(replace(video, files=files))
+    streams = {stream for video in kept for stream in video.files}
+    whole = [video for video in kept if video.files.keys() == streams or not plan.complete]
+    if len(whole) < len(kept):
+        gone = [video.name for video in kept if video.files.keys() != streams]
+        plan.notes.append(f"{plural(len(gone), 'video')} of the store without every stream left out: {some(gone)}")
+    return whole
 
 
 def _seen_from(base: Path, root: Path, files: Sequence[str]) -> tuple[str, ...]:

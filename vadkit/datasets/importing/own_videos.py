@@ -18,8 +18,8 @@ from pathlib import Path
 from vadkit.data.validation_split import carve
 from vadkit.datasets.annotations import Intervals
 from vadkit.datasets.importing.features import Feature, group, identify
-from vadkit.datasets.importing.plan import Plan, Progress, make_plan, some, unlisted_notes
-from vadkit.datasets.importing.scan import find_files
+from vadkit.datasets.importing.plan import Plan, Progress, grouped, make_plan, unlisted_notes
+from vadkit.datasets.importing.scan import SUFFIXES, find, next_step, scan, some
 from vadkit.datasets.importing.shapes import given_axes
 from vadkit.datasets.importing.streams import given_streams
 from vadkit.datasets.importing.table import read_table
@@ -69,9 +69,12 @@ def plan_own(
     if intervals == "umil":
         fail("--intervals umil is for UCF-Crime only", hint="your own intervals are half_open or closed")
     given = given_streams(root, streams)
-    files = [file for _, file in given] if given else find_files(root)
+    # Without names from a table, text files may be anything.
+    suffixes = SUFFIXES if table is not None else (".npy",)
+    below = scan(root) if given else find(root, suffixes)
+    files = [file for _, file in given if file.path.suffix in suffixes] if given else below.files
     stream_of_file = {file.path: stream for stream, file in given}
-    notes: list[str] = []
+    notes = [] if given else below.notes()
     if table is not None:
         listed = read_table(table, closed=intervals == "closed")
         videos = listed.videos
@@ -80,10 +83,10 @@ def plan_own(
         features = identified.features
         notes += unlisted_notes(identified.unlisted, str(table))
         if not features:
-            fail(f"{root}: no file has the name of a video of {table}", hint=f"the first file is {files[0].below}")
+            hint = next_step(below.others) or f"the first file is {files[0].below}"
+            fail(f"{root}: no file has the name of a video of {table}", hint=hint)
     else:
-        arrays = [file for file in files if file.path.suffix == ".npy"]
-        features = _whole_names(identify(arrays, root, None, stream_of_file).features)
+        features = _whole_names(identify(files, root, None, stream_of_file).features)
         videos = _by_folders(features)
     found = group(features)
     if test_share is not None:
@@ -124,14 +127,15 @@ def _whole_names(features: list[Feature]) -> list[Feature]:
 def _by_folders(features: Sequence[Feature]) -> list[Video]:
     """Return the videos with labels and splits from the folders above their files, in order of label and name."""
     found: dict[str, tuple[str, int | None, Feature]] = {}
-    problems = []
+    problems: list[Problem] = []
+    unclear: list[tuple[str, Problem]] = []
     for feature in features:
         folders = [part.lower() for part in feature.file.below.parts[:-1]]
         labels = {label.label for folder in folders if (label := folder_label(folder)) is not None}
         splits = {SPLIT_NAMES[folder] for folder in folders if folder in SPLIT_NAMES} or {"train"}
         if len(labels) != 1 or len(splits) != 1:
             cause = "no folder above it is called normal or abnormal" if not labels else "folders above it contradict"
-            problems.append(Problem(f"{feature.file.below}: {cause}", hint=TWO_FOLDERS))
+            unclear.append((str(feature.file.below), Problem(cause, hint=TWO_FOLDERS)))
             continue
         place = splits.pop(), labels.pop()
         if not is_plain_name(feature.video):
@@ -145,8 +149,8 @@ def _by_folders(features: Sequence[Feature]) -> list[Video]:
                     hint="names of videos must be unique: rename one of them",
                 )
             )
-    if problems:
-        raise VadkitError(problems)
+    if problems or unclear:
+        raise VadkitError([*grouped(unclear), *problems])
     videos = [Video(name, split, label) for name, (split, label, _) in found.items()]
     return sorted(videos, key=lambda video: (video.split, ORDER.index(video.label), video.name))
 

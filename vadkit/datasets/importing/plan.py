@@ -11,17 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vadkit.backbones.recipe import MADE_UP
+from vadkit.datasets.generating.mark import made_up
 from vadkit.datasets.importing.features import Files, uneven
-from vadkit.datasets.importing.scan import Found
+from vadkit.datasets.importing.scan import Found, some
 from vadkit.datasets.importing.shapes import Shape, find_axes, ordered, read_shape
 from vadkit.problems import Problem, VadkitError, fail
+from vadkit.store.recipes import meaningless_warnings
 from vadkit.store.store_json import AXES
 from vadkit.video import Video
 
 Progress = Callable[[str, int, int], None]  # what is done, how many of it, of how many
 ORDER = ("rgb", "flow", "clip", "audio")  # of streams in a store; others follow by name
 TRUTH_FILE = re.compile(r"gt([-_].*)?\.npy")  # gt.npy, gt-ucf.npy, as published code names them
-FEW = 5  # names in a sentence
 MANY = 20  # videos; that many are not of one length by chance
 UNLIKE = 64  # frames; videos that differ by that many cannot have the same number of snippets
 
@@ -41,10 +43,17 @@ class Plan:
     shapes: dict[tuple[str, str], Shape]
     absent: dict[str, list[str]] = field(default_factory=dict)  # videos without a file, by split
     notes: list[str] = field(default_factory=list)
+    complete: bool = False  # videos that lack a stream are left out
+    made_up: dict[str, str] = field(default_factory=dict)  # what the features of a stream are a stand-in of
+    broken: frozenset[tuple[str, str]] = frozenset()  # (video, stream) whose files cannot be used
 
     def of(self, split: str, stream: str) -> list[Video]:
         """Return the videos of a split that have a stream."""
         return [video for video in self.videos if video.split == split and stream in video.files]
+
+    def recipe(self, stream: str) -> dict[str, str]:
+        """Return what is known of how the features of a stream were extracted: only whether they are made up."""
+        return {MADE_UP: self.made_up[stream]} if stream in self.made_up else {}
 
     def splits(self) -> list[str]:
         """Return the splits that have videos."""
@@ -79,7 +88,7 @@ def make_plan(
     """
     shapes, broken = _read(files, progress)
     if not shapes:
-        raise VadkitError(broken)
+        raise VadkitError(grouped(broken))
     splits = {video.name: video.split for video in videos}
     dims = _widths(shapes, files)
     unknown = [stream for stream in axes if stream not in dims]
@@ -87,8 +96,9 @@ def make_plan(
         fail(f"--axes names stream '{unknown[0]}', but there are {', '.join(dims)}")
     axes_of = _axes(shapes, splits, axes)
     shapes = {(v, s): ordered(shape, axes_of[s][splits[v]]) for (v, s), shape in shapes.items()}
-    plan = Plan(root, data_set, classes, intervals, [], dims, axes_of, None, shapes)
-    plan.notes += [f"cannot be used and is left out: {problem.render()}" for problem in broken]
+    plan = Plan(root, data_set, classes, intervals, [], dims, axes_of, None, shapes, complete=complete)
+    plan.broken = frozenset(files.keys() - shapes.keys())
+    plan.notes += [f"cannot be used and left out: {problem.render()}" for problem in grouped(broken)]
     plan.notes += _uneven_notes(files, splits)
     for video in videos:
         own = {s: _named(files[video.name, s]) for s in dims if (video.name, s) in shapes}
@@ -96,6 +106,8 @@ def make_plan(
             plan.videos.append(replace(video, files=own))
         elif own:
             plan.absent.setdefault(video.split, []).append(video.name)
+    plan.made_up = _made_up(files)
+    plan.notes += meaningless_warnings({stream: plan.recipe(stream) for stream in dims})
     plan.segments = segments or _segments(plan)
     _note_gaps(plan)
     if not plan.videos:
@@ -103,16 +115,64 @@ def make_plan(
     return plan
 
 
-def _read(files: Files, progress: Progress | None) -> tuple[dict[tuple[str, str], Shape], list[Problem]]:
-    shapes, broken = {}, []
+def _read(files: Files, progress: Progress | None) -> tuple[dict[tuple[str, str], Shape], list[tuple[str, Problem]]]:
+    """Return the shapes of what can be used, and for each file that cannot, its path and what is wrong with it."""
+    shapes: dict[tuple[str, str], Shape] = {}
+    broken: list[tuple[str, Problem]] = []
     for number, (key, found) in enumerate(files.items(), 1):
-        try:
-            shapes[key] = read_shape(found[0].path)
-        except VadkitError as error:
-            broken += error.problems
+        before = len(broken)
+        shape = None
+        for file in _to_read(found):
+            try:
+                shape = shape or read_shape(file.path)
+                if file is not found[0]:
+                    read_shape(file.path)
+            except VadkitError as error:
+                broken += [(str(file.below), replace(p, message=_cause(p, file.path))) for p in error.problems]
+        if shape is not None and len(broken) == before:
+            shapes[key] = shape
         if progress and (number % 50 == 0 or number == len(files)):
             progress("reading headers", number, len(files))
     return shapes, broken
+
+
+def _to_read(found: Sequence[Found]) -> list[Found]:
+    """Return the first crop's file and those of another size: one of the same size is as sound as the first."""
+    first = found[0]
+    return [first, *(file for file in found[1:] if _size(file) != _size(first))]
+
+
+def _size(file: Found) -> int:
+    try:
+        return file.path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _cause(problem: Problem, path: Path) -> str:
+    return problem.message.removeprefix(f"{path}: ").removeprefix(f"{path} ")
+
+
+def grouped(broken: Sequence[tuple[str, Problem]]) -> list[Problem]:
+    """Return one problem for all files with the same cause, with the first of them."""
+    names: dict[tuple[str, str | None], list[str]] = {}
+    for name, problem in broken:
+        names.setdefault((problem.message, problem.hint), []).append(name)
+    return [
+        Problem(f"{own[0]}: {cause}", hint=hint)
+        if len(own) == 1
+        else Problem(f"{len(own)} files: {cause}; they are {some(own)}", hint=hint)
+        for (cause, hint), own in names.items()
+    ]
+
+
+def _made_up(files: Files) -> dict[str, str]:
+    """Return what each stream is a stand-in of, for those that have a file that is made up."""
+    found: dict[str, str] = {}
+    for (_, stream), paths in files.items():
+        if stream not in found and (origin := made_up(paths[0].path)) is not None:
+            found[stream] = origin
+    return found
 
 
 def _named(found: Sequence[Found]) -> tuple[str, ...]:
@@ -217,12 +277,6 @@ def _note_gaps(plan: Plan) -> None:
 
 def _videos(count: int) -> str:
     return "1 video" if count == 1 else f"{count} videos"
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-    return ", ".join(names[:FEW]) + more
 
 
 def unlisted_notes(unlisted: Sequence[Found], data_set: str) -> list[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from vadkit.datasets.annotations import FPS, Annotations, DataSet, Intervals, read_annotations
 from vadkit.datasets.importing.features import group, identify
 from vadkit.datasets.importing.list_files import Chosen, choose
-from vadkit.datasets.importing.plan import Plan, Progress, make_plan, some, unlisted_notes
-from vadkit.datasets.importing.scan import Found, find_files
+from vadkit.datasets.importing.plan import Plan, Progress, make_plan, unlisted_notes
+from vadkit.datasets.importing.scan import Found, find, next_step, scan, some
 from vadkit.datasets.importing.shapes import given_axes
 from vadkit.datasets.importing.streams import given_streams
 from vadkit.problems import fail
@@ -44,13 +44,15 @@ def plan_known(
     annotations = read_annotations(data_set)
     named = annotations.named()
     given = given_streams(root, streams)
-    files = [file for _, file in given] if given else find_files(root)
+    below = scan(root) if given else find(root)
+    files = [file for _, file in given] if given else below.files
     identified = identify(files, root, named, {file.path: stream for stream, file in given})
     if not identified.features:
         example = identified.unlisted[0].below
         fail(
             f"{root}: none of the {len(identified.unlisted)} files is of a video of {data_set}, e.g. {example}",
-            hint="the names must be those of the data set; for your own videos: vadkit store import own",
+            hint=next_step(below.others)
+            or "the names must be those of the data set; for your own videos: vadkit store import own",
         )
     chosen = choose(identified.features, lists, named) if lists else Chosen(identified.features)
     found = group(chosen.features)
@@ -73,6 +75,7 @@ def plan_known(
         split: [video.name for video in annotations.of(split) if video.name not in found_names]
         for split in ("train", "test")
     }
+    plan.notes += [] if given else below.notes()
     plan.notes += _notes(annotations, chosen, [] if given or lists else identified.unlisted)
     return plan
 

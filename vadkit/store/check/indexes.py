@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vadkit.backbones.recipe import RANDOM
+from vadkit.backbones.recipe import MADE_UP, RANDOM
 from vadkit.problems import VadkitError, fail
 from vadkit.store.check.finding import Finding, from_problems
 from vadkit.store.index import Store, read_store
@@ -105,7 +105,7 @@ def _recipes(store: Store) -> Iterator[Finding]:
     clocks = {
         stream: {key: recipe.get(key) for key in ("fps", "stride", "tail")}
         for stream, recipe in store.recipes.items()
-        if recipe
+        if recipe and MADE_UP not in recipe
     }
     for stream, clock in clocks.items():
         first = next(iter(clocks))
