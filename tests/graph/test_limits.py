@@ -1,9 +1,15 @@
 """What is too large to be meant, and numbers of the other kind."""
 
+import random
+import time
+
 import pytest
 
 import vadkit
 from vadkit import VadkitError
+from vadkit.problems import Place, Problem, nearest, unknown
+
+pytestmark = pytest.mark.guards("D19", "5.3")
 
 
 def build(component, **args):
@@ -40,3 +46,117 @@ def test_an_input_of_a_size_that_is_not_meant():
         vadkit.build(
             {"inputs": {"rgb": "b t 1000001"}, "nodes": {"s": {"use": "mlp_head", "in": "rgb"}}, "output": "s"}
         )
+
+
+# -- very many ---------------------------------------------------------------------------------------
+RGB = {"inputs": {"rgb": "b t 8"}, "nodes": {"score": {"use": "mlp_head", "in": "rgb"}}, "output": "score"}
+
+
+def spelt(number):
+    return "".join(random.Random(number).choices("abcdefghij_klm", k=9)).strip("_") + str(number)
+
+
+def laid_over(section, entries):
+    return {**RGB, section: {**RGB.get(section, {}), **entries}}
+
+
+def nodes(count, **node):
+    return laid_over("nodes", {spelt(number): {**node, "use": f"dens{number}"} for number in range(count)})
+
+
+MANY = {
+    "misspelt nodes": (nodes(5000, **{"in": "rgb"}), "the graph has 5,001 nodes; it can have at most 500"),
+    "inputs": (laid_over("inputs", dict.fromkeys(map(spelt, range(5000)), "b t 8")), "the graph has 5,001 inputs"),
+    "losses": (laid_over("losses", dict.fromkeys(map(spelt, range(5000)), {})), "the graph has 5,000 losses"),
+    "components": (nodes(499, **{"in": "rgb"}), "unknown component 'dens0'"),
+    "sources": (
+        laid_over("nodes", {f"node_{i}": {"use": "dense", "in": f"noed_{i}"} for i in range(499)}),
+        "unknown input or node 'noed_0'",
+    ),
+    "sources of one node": (
+        laid_over("nodes", {"all": {"use": "concat", "in": [spelt(i) for i in range(10_000)]}}),
+        "unknown input or node",
+    ),
+    "keys of nodes": (
+        laid_over("nodes", {f"node_{i}": {"usee": "dense", "inn": "rgb"} for i in range(499)}),
+        "unknown key 'nodes.node_0.usee'",
+    ),
+    "names": (laid_over("nodes", {f"_{i}": {"use": "dense", "in": "rgb"} for i in range(499)}), "node name '_0'"),
+    "keys": ({**RGB, **dict.fromkeys(map(spelt, range(10_000)), 1)}, "unknown key"),
+    "arguments": (
+        {
+            **RGB,
+            "nodes": {"score": {"use": "mlp_head", "in": "rgb", "args": dict.fromkeys(map(spelt, range(9000)), 1)}},
+        },
+        "unknown argument",
+    ),
+    "streams": ({**RGB, "data": {"streams": dict.fromkeys(map(spelt, range(9000)), "x")}}, "unknown input"),
+    "groups": ({**RGB, "train": {"groups": [{"nodes": [spelt(i)]} for i in range(5000)]}}, "unknown node"),
+    "postprocesses": ({**RGB, "eval": {"post": [{"use": spelt(i)} for i in range(5000)]}}, "unknown component"),
+    "files": ({**RGB, "extends": [spelt(i) for i in range(5000)]}, "extends names 5,000 files; it can name at most 50"),
+}
+
+
+@pytest.mark.parametrize(("config", "message"), MANY.values(), ids=MANY)
+def test_very_many_are_refused_in_time(config, message):
+    start = time.perf_counter()
+    with pytest.raises(VadkitError) as caught:
+        vadkit.build(config)
+    assert time.perf_counter() - start < 8  # a second or two on a free core; minutes before
+    assert message in str(caught.value) and len(str(caught.value)) < 20_000
+
+
+def test_a_file_of_250_kb_of_misspelt_nodes(tmp_path):
+    path = tmp_path / "g.yaml"
+    lines = "".join(f"  {spelt(i)}: {{use: dens{i}, in: {spelt(i + 1)}}}\n" for i in range(5500))
+    path.write_text("inputs: {rgb: b t 8}\noutput: score\nnodes:\n" + lines)
+    start = time.perf_counter()
+    with pytest.raises(VadkitError, match=f"the file has {path.stat().st_size:,} bytes; a config has at most 65,536"):
+        vadkit.build(path)
+    assert time.perf_counter() - start < 2
+
+
+def test_a_long_chain_of_nodes_builds():
+    chain = {f"n{i}": {"use": "dense", "in": f"n{i - 1}" if i else "rgb", "args": {"dim": 2}} for i in range(499)}
+    back = dict(reversed(chain.items()))  # each node before the one that feeds it
+    model = vadkit.build({**RGB, "nodes": {**back, "score": {"use": "mlp_head", "in": "n498"}}})
+    assert len(model.plan.steps) == 500
+
+
+def test_near_names_are_looked_for_only_where_they_are_shown(monkeypatch):
+    looked = []
+    monkeypatch.setattr("vadkit.problems.nearest", lambda word, known: looked.append(word) or nearest(word, known))
+    places = [Place("f", line, 1) for line in range(100)]
+    error = VadkitError(unknown(f"rgb{i}", ["rgb"], "input", place=place) for i, place in enumerate(places))
+    assert len(looked) == 20 and error.problems[19].hint == "did you mean 'rgb'?" and error.problems[20].hint is None
+
+
+def test_a_hint_that_is_found_later_does_not_make_problems_differ():
+    one, other = (Problem("m", later=lambda: "x") for _ in range(2))
+    assert one == other and one.settled().hint == "x" and one.settled(False).hint is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "limit"),
+    [("data.batch", 10**9, 65536), ("train.accumulate", 100_000, 1024), ("data.workers", 10**5, 1024)],
+)
+def test_counts_of_training(key, value, limit):
+    with pytest.raises(VadkitError, match=rf"{key} must be a whole number from \d to {limit}, got {value}"):
+        vadkit.build(RGB, set=f"{key}={value}")
+
+
+@pytest.mark.parametrize(
+    ("component", "args"),
+    [
+        ("transformer", {"depth": 100_000}),
+        ("transformer", {"heads": 10**12}),
+        ("temporal_conv", {"kernel": 10**12}),
+        ("tca", {"hidden": 10**12}),
+        ("tca", {"window": 10**12}),
+    ],
+)
+def test_sizes_are_refused_by_arithmetic(component, args):
+    start = time.perf_counter()
+    with pytest.raises(VadkitError):
+        build(component, **args)
+    assert time.perf_counter() - start < 5

@@ -22,7 +22,7 @@ from vadkit.graph.schema import (
 )
 from vadkit.graph.source import Source, as_meant
 from vadkit.graph.wording import say, shorten
-from vadkit.problems import Note, Problem, Problems, did_you_mean, unknown
+from vadkit.problems import SHOWN, Note, Problem, Problems, did_you_mean, unknown
 
 Path = tuple[str | int, ...]
 MOST_ENTRIES = 500  # inputs, nodes or losses; the largest graph that comes with vadkit has 20
@@ -45,7 +45,7 @@ def check_keys(source: Source) -> list[Problem]:
         if source.data.get(section) is not None:
             _check_mapping(source, source.data[section], (section,), problems)
     _check_together(source.data, problems)
-    return problems.found
+    return [*(problem.settled() for problem in problems.found[:SHOWN]), *problems.found[SHOWN:]]
 
 
 def too_many(source: Source, problems: Problems) -> bool:
