@@ -201,7 +201,7 @@ def test_an_empty_split(dataset: FeatureStore) -> None:
 def test_saved_files_hold_figures_and_every_score(dataset: FeatureStore, tmp_path: Path) -> None:
     result = evaluate(Mean(), dataset, streams=["rgb"])
     result.save(tmp_path / "out")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["results.json", "scores.csv"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["index.html", "results.json", "scores.csv"]
     saved = json.loads((tmp_path / "out" / "results.json").read_text())
     assert saved["figures"] == result.figures and saved["protocol"] == result.protocol
     assert saved["videos"][0]["name"] == LONGER_RGB and saved["videos"][0]["frames"] == 144

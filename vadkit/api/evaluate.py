@@ -16,13 +16,13 @@ from vadkit.data.from_config import open_dataset
 from vadkit.devices import choose_device
 from vadkit.evaluate.evaluation import Evaluation as Result
 from vadkit.evaluate.score import evaluate_as_configured
-from vadkit.files import make_folder, write_text_atomic
+from vadkit.files import make_folder
 from vadkit.graph import model_file
 from vadkit.graph.load import load_config
 from vadkit.graph.module import VadModel
 from vadkit.graph.schema import with_defaults
 from vadkit.graph.schema_check import check_keys
-from vadkit.problems import VadkitError, did_you_mean, fail
+from vadkit.problems import VadkitError, as_sentence, did_you_mean, fail
 from vadkit.store.recipes import other_recipes, random_weights_warning
 from vadkit.video import SPLITS
 
@@ -45,13 +45,11 @@ class Evaluation(Result):
         """Return all but the single scores as plain data."""
         return {**super().as_json(), "note": self.note, "notice": self.notice}
 
-    def save(self, folder: str | Path) -> list[Path]:
-        """Write results.json, scores.csv and index.html; return their paths. Raises VadkitError."""
+    def page(self) -> str:
+        """Return the page as HTML."""
         from vadkit.evaluate.evaluation_page import evaluation_page  # slow to import: it loads the templates
 
-        page = Path(folder) / "index.html"
-        write_text_atomic(page, evaluation_page(self, self.model, self.note, self.notice))
-        return [*super().save(folder), page]
+        return evaluation_page(self, self.model, self.note, self.notice)
 
 
 def evaluate(
@@ -130,7 +128,9 @@ def _header(model: Model) -> dict[str, Any]:
 def _notice(extra: Mapping[str, Any], of_data: str | None, recipes: Mapping[str, Any]) -> str | None:
     """Return why the figures mean little: what the model was trained on, what it is tested on, random weights."""
     random = random_weights_warning({**(extra.get("recipes") or {}), **recipes}, "input")
-    return "; ".join(dict.fromkeys(filter(None, (extra.get("notice"), of_data, *random)))) or None
+    return (
+        " ".join(dict.fromkeys(as_sentence(text) for text in (extra.get("notice"), of_data, *random) if text)) or None
+    )
 
 
 def configured(spec: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
