@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
+import html
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 
 import pytest
 from chromium import Chromium
+from page_checks import check_fits, check_print, check_without_scripts
 
 from vadkit.cli import main
+from vadkit.cli import predict as cli_predict
+from vadkit.demo.baselines import baselines
 from vadkit.demo.script import KINDS
-from vadkit.demo.study import SYSTEMS
+from vadkit.demo.study import NOTICE, SYSTEMS
+from vadkit.demo.study_table import rows, text
+from vadkit.problems import as_sentence
 
 QUICK = [sys.executable, "-m", "vadkit", "demo", "--quick", "--seeds", "1", "--out", "study"]
 
@@ -84,6 +93,81 @@ def test_damaged_scores_are_reported_and_computed_again(quick):
     assert path.read_bytes() == before
 
 
+@pytest.mark.guards("3")
+def test_the_player_shows_a_clip_with_its_scores_and_events(quick):
+    folder, _ = quick
+    study = json.loads((folder / "study/study.json").read_text())
+    (clip,) = study["pages"]  # one is enough to see that it works
+    scores = study["systems"][-1]["runs"][0]["scores"][clip]
+    with Chromium() as browser:
+        browser.open(folder / "study/index.html")
+        browser.wait("document.getElementById('video').readyState >= 1")
+        assert browser.run("document.getElementById('video').getAttribute('src')") == f"./videos/{clip}.mp4"
+        assert browser.run("document.querySelectorAll('.playhead').length") == 1
+        browser.run("document.querySelector('#score .plot').dispatchEvent(new KeyboardEvent('keydown', {key: 'End'}))")
+        assert f"the score is {scores[-1]:.3f}" in browser.run("document.getElementById('now').textContent")
+        browser.run(
+            "(s => { s.value = 0; s.dispatchEvent(new Event('input')); })(document.getElementById('threshold'))"
+        )
+        assert browser.run("document.querySelectorAll('#events tbody tr').length") == 1
+        links = browser.run("[...document.querySelectorAll('main a')].map(a => a.getAttribute('href').split('#')[0])")
+        assert f"./pages/{clip}.html" in links
+        assert all((folder / "study" / link).is_file() for link in links)
+        assert browser.errors == []
+
+
+@pytest.mark.guards("3")
+def test_the_command_for_a_users_own_video_is_one_that_predict_takes(quick):
+    folder, _ = quick
+    page = (folder / "study/index.html").read_text()
+    (command,) = re.findall(r'<pre class="command"><code>(.*?)</code>', page, re.DOTALL)
+    words = shlex.split(html.unescape(command).replace("\\\n", " "))
+    assert words[:2] == ["vadkit", "predict"]
+    parser = argparse.ArgumentParser()
+    cli_predict.add_arguments(parser)
+    given = parser.parse_args(words[2:])
+    assert (folder / given.model).is_file() and f"<code>{given.model}</code>" in page
+
+
+@pytest.mark.guards("3")
+def test_the_page_says_that_the_clips_are_rendered(quick):
+    folder, _ = quick
+    page = (folder / "study/index.html").read_text()
+    notice = html.escape(as_sentence(NOTICE), quote=True).replace("&#x27;", "&#39;")
+    assert page.index(notice) < page.index("<h2>")
+    captions = [c for c in re.findall(r"<caption>(.*?)</caption>", page, re.DOTALL) if "Mean" in c]
+    assert len(captions) == 1 and notice in captions[0] and "14 test clips (8 abnormal)" in captions[0]
+
+
+@pytest.mark.guards("3")
+def test_the_page_fits_a_phone_and_paper_and_needs_no_script(quick):
+    folder, _ = quick
+    check_fits(folder / "study/index.html")
+    check_without_scripts(folder / "study/index.html", charts=2 + len(KINDS))
+    check_print(folder / "study/index.html")
+
+
+@pytest.mark.guards("3")
+def test_what_is_known_without_looking_is_compared_with():
+    clips = [
+        {"name": "a", "kind": "fire", "frames": 80, "span": (10, 30)},
+        {"name": "b", "kind": "normal", "frames": 120, "span": None},
+    ]
+    label, chance = (system["runs"][0]["figures"] for system in baselines(clips))
+    assert label["ap"] == pytest.approx(20 / 80) == label["per_class"]["fire"]["ap"]
+    assert label["auc"] == pytest.approx((120 + 60 / 2) / 180)
+    assert (chance["ap"], chance["auc"]) == (pytest.approx(20 / 200), pytest.approx(0.5))
+
+
+@pytest.mark.guards("3")
+def test_cells_of_the_table_have_equal_decimals(quick):
+    folder, _ = quick
+    found = rows(json.loads((folder / "study/study.json").read_text()))
+    assert list(found)[-2:] == ["label only", "chance"]
+    cells = [text(value) for row in found.values() for value in row.values() if value]
+    assert cells and all(re.fullmatch(r"[01]\.\d{3}( \+- [01]\.\d{3})?", cell) for cell in cells)
+
+
 def test_the_page_is_drawn_in_a_browser(quick):
     folder, _ = quick
     with Chromium() as browser:
@@ -91,7 +175,7 @@ def test_the_page_is_drawn_in_a_browser(quick):
         assert browser.run("document.querySelectorAll('.clips img').length") == len(KINDS)
         assert browser.run("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
         wide = browser.run("[...document.querySelectorAll('svg')].filter(s => s.clientWidth > 300).length")
-        assert wide == 1 + len(KINDS)
+        assert wide == 2 + len(KINDS)
         links = browser.run("[...document.querySelectorAll('.clips a')].map(a => a.getAttribute('href'))")
         assert all((folder / "study" / link).is_file() for link in links)
         assert browser.screenshot().std() > 10

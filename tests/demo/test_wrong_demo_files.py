@@ -16,7 +16,13 @@ from vadkit.problems import VadkitError
 
 CLIPS = [Clip("test-0", "test", KINDS[1], 0, 20, (3, 9), 0), Clip("test-1", "test", KINDS[0], 1, 8, None, 1)]
 SCORES = {
-    "figures": {"ap": 0.5, "auc": 0.6, "auc_abnormal": None, "per_class": {k: {"ap": 0.5} for k in KINDS[1:]}},
+    "figures": {
+        "threshold": 0.5,
+        "ap": 0.5,
+        "auc": 0.6,
+        "auc_abnormal": None,
+        "per_class": {k: {"ap": 0.5} for k in KINDS[1:]},
+    },
     "scores": {"test-0": [0.1, 0.2, 0.3], "test-1": [0.4]},
 }
 

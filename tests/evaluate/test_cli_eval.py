@@ -118,9 +118,10 @@ def test_a_notice_of_the_model_is_printed_first_and_is_on_the_page(
     notice = "made-up features: figures mean nothing"
     marked = save(vadkit.load(model_file), tmp_path / "marked.safetensors", {"notice": notice})
     code, text, _ = run(capsys, "--model", marked, "--out", tmp_path / "out")
-    assert code == 0 and text.splitlines()[0] == f"notice: {notice}"
-    assert (tmp_path / "out" / "index.html").read_text().count(notice) >= 3
-    assert json.loads((tmp_path / "out" / "results.json").read_text())["notice"] == notice
+    sentence = "Made-up features: figures mean nothing."
+    assert code == 0 and text.splitlines()[0] == f"notice: {sentence}"
+    assert (tmp_path / "out" / "index.html").read_text().count(sentence) >= 3
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["notice"] == sentence
 
 
 @pytest.mark.guards("2.5", "3")
@@ -131,8 +132,8 @@ def test_random_weights_are_a_notice_and_no_second_note(
     head["streams"]["rgb"]["recipe"]["weights"] = "random"
     (store / "store.json").write_text(json.dumps(head))
     code, text, _ = run(capsys, "--model", model_file, "--out", tmp_path / "out")
-    said = "the features of input 'rgb' are of networks with random weights"
-    assert code == 0 and text.startswith(f"notice: {said}") and text.count(said) == 1
+    said = "features of input 'rgb' are of networks with random weights"
+    assert code == 0 and text.startswith(f"notice: The {said}") and text.count(said) == 1
     assert "no figure means anything" in (tmp_path / "out" / "index.html").read_text()
 
 

@@ -202,7 +202,7 @@ def test_an_empty_split(dataset: FeatureStore) -> None:
 def test_saved_files_hold_figures_and_every_score(dataset: FeatureStore, tmp_path: Path) -> None:
     result = evaluate(Mean(), dataset, streams=["rgb"])
     result.save(tmp_path / "out")
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {RECORD, "results.json", "scores.csv"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {RECORD, "index.html", "results.json", "scores.csv"}
     saved = json.loads((tmp_path / "out" / "results.json").read_text())
     assert saved["figures"] == result.figures and saved["protocol"] == result.protocol
     assert saved["videos"][0]["name"] == LONGER_RGB and saved["videos"][0]["frames"] == 144

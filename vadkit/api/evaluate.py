@@ -17,19 +17,18 @@ from vadkit.devices import choose_device
 from vadkit.evaluate.evaluation import FILES
 from vadkit.evaluate.evaluation import Evaluation as Result
 from vadkit.evaluate.score import evaluate_as_configured
-from vadkit.files import make_folder, write_text_atomic
+from vadkit.files import make_folder
 from vadkit.graph import model_file
 from vadkit.graph.load import load_config
 from vadkit.graph.module import VadModel
 from vadkit.graph.schema import with_defaults
 from vadkit.graph.schema_check import check_keys
-from vadkit.problems import VadkitError, did_you_mean, fail
-from vadkit.results_folder import claim, writing
+from vadkit.problems import VadkitError, as_sentence, did_you_mean, fail
+from vadkit.results_folder import claim
 from vadkit.store.recipes import meaningless_warnings, other_recipes
 from vadkit.video import SPLITS
 
 Model = str | PathLike[str] | VadModel
-PAGE = "index.html"
 
 
 @dataclass(frozen=True)
@@ -48,14 +47,11 @@ class Evaluation(Result):
         """Return all but the single scores as plain data."""
         return {**super().as_json(), "note": self.note, "notice": self.notice}
 
-    def save(self, folder: str | Path) -> list[Path]:
-        """Write results.json, scores.csv and index.html; return their paths. Raises VadkitError."""
+    def page(self) -> str:
+        """Return the page as HTML."""
         from vadkit.evaluate.evaluation_page import evaluation_page  # slow to import: it loads the templates
 
-        page = Path(folder) / PAGE
-        with writing(page):
-            write_text_atomic(page, evaluation_page(self, self.model, self.note, self.notice))
-        return [*super().save(folder), page]
+        return evaluation_page(self, self.model, self.note, self.notice)
 
 
 def evaluate(
@@ -106,7 +102,7 @@ def evaluate(
     if out is not None:
         make_folder(as_path(out, "out"))  # now, rather than after all is scored
         read = () if isinstance(model, VadModel) else (as_path(model, "model"),)
-        claim([as_path(out, "out") / name for name in (*FILES, PAGE)], read)
+        claim([as_path(out, "out") / name for name in FILES], read)
     with showing(progress, "scoring") as callback:
         found = evaluate_as_configured(
             system, dataset, sections["eval"], split=split, device=where, on_progress=callback
@@ -136,7 +132,8 @@ def _header(model: Model) -> dict[str, Any]:
 def _notice(extra: Mapping[str, Any], of_data: str | None, recipes: Mapping[str, Any]) -> str | None:
     """Return why the figures mean little: what the model was trained on, what it is tested on, random weights."""
     meaningless = meaningless_warnings({**(extra.get("recipes") or {}), **recipes}, "input")
-    return "; ".join(dict.fromkeys(filter(None, (extra.get("notice"), of_data, *meaningless)))) or None
+    texts = filter(None, (extra.get("notice"), of_data, *meaningless))
+    return " ".join(dict.fromkeys(as_sentence(text) for text in texts)) or None
 
 
 def configured(spec: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:

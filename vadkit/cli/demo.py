@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 NEEDED = 400 << 20  # bytes on the disk
-STEPS = {"render": "rendering clips", "extract": "extracting features", "train": "training"}
+STEPS = {"render": "rendering clips", "extract": "extracting features", "train": "training", "predict": "scoring clips"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -42,14 +42,16 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(result)
     if args.out:
-        names = ("results.json", "scores.csv", "index.html")
-        sys.stderr.write("".join(f"wrote {Path(args.out, name)}\n" for name in names))
+        from vadkit.evaluate.evaluation import FILES
+
+        sys.stderr.write("".join(f"wrote {Path(args.out, name)}\n" for name in FILES))
     return 0
 
 
 def _print(result: Evaluation) -> None:
     from vadkit.cli.tables import print_table
     from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number
+    from vadkit.problems import as_sentence
 
     figures, protocol = result.figures, result.protocol
     if result.notice:
@@ -70,5 +72,5 @@ def _print(result: Evaluation) -> None:
     post = "; ".join(f"{p['use']} {p['args']}" for p in protocol["post"]) or "none"
     print(f"  post: {post}\n  threshold: {protocol['threshold']}\n  weights selected by: {protocol['select']}")
     for text in filter(None, [*result.warnings, result.note]):
-        if text not in (result.notice or ""):
+        if as_sentence(text) not in (result.notice or ""):
             print(f"note: {text}")

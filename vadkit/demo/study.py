@@ -3,6 +3,7 @@
 OUT/videos/NAME.mp4                  the clips
 OUT/features/                        their feature store
 OUT/runs/SYSTEM/seedN/               each training (model, log, figures) with its scores
+OUT/pages/                           what vadkit predict writes for one test clip of each kind
 OUT/study.json                       everything the table and the page show
 """
 
@@ -25,6 +26,7 @@ import torch
 
 from vadkit import json_file
 from vadkit.data.from_config import open_dataset
+from vadkit.demo.clip_pages import chosen_clips, write_clip_pages
 from vadkit.demo.render import render
 from vadkit.demo.script import FPS, KINDS, SHOWS_IN, SNIPPET, Clip, write_script
 from vadkit.engine.train import train
@@ -62,8 +64,9 @@ class ClassJson(msgspec.Struct):
 
 
 class FiguresJson(msgspec.Struct):
-    """The figures that the table shows."""
+    """The figures that the table shows, and the threshold of events."""
 
+    threshold: float
     ap: float | None
     auc: float | None
     auc_abnormal: float | None
@@ -108,11 +111,17 @@ def run_study(
     _extract_all(clips, backbones, out, progress)
     tested = [clip for clip in clips if clip.split == "test"]
     _train_all(tested, seeds, out, quick, progress, report)
+    described = [_describe(clip) for clip in tested]
+    model = _folder(SYSTEMS[-1], 0, out) / "model.safetensors"
+    shown = chosen_clips(described)[-1:] if quick else chosen_clips(described)
     study = {
         "quick": quick,
         "seeds": seeds,
+        "notice": NOTICE,
+        "model": str(model),
         "systems": [_system(system, tested, seeds, out) for system in SYSTEMS],
-        "clips": [_describe(clip) for clip in tested],
+        "clips": described,
+        "pages": write_clip_pages(shown, model, out, partial(progress, "predict"), report),
     }
     json_file.write(out / STUDY, study, indent=None)
     return study

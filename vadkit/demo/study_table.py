@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from vadkit.demo.baselines import baselines
 from vadkit.demo.script import KINDS, SHOWS_IN
 from vadkit.problems import plural
 
@@ -14,12 +15,13 @@ COLUMNS = ("AP", "AUC", "AUC, abnormal clips", *KINDS[1:])
 
 
 def rows(study: dict[str, Any]) -> dict[str, dict[str, Pair | None]]:
-    """Return system title -> column -> mean and deviation over the seeds; None where a figure is undefined.
+    """Return title -> column -> mean and deviation over the seeds; None where a figure is undefined.
 
-    The columns of kinds are the AP over the clips of that kind and all normal clips.
+    The rows are the systems and then the baselines. The columns of kinds are the AP over the clips of that kind and all
+    normal clips.
     """
     found = {}
-    for system in study["systems"]:
+    for system in (*study["systems"], *baselines(study["clips"])):
         figures = [run["figures"] for run in system["runs"]]
         row = {
             "AP": pair([f["ap"] for f in figures]),
@@ -54,13 +56,20 @@ def heading(column: str) -> str:
 
 
 def table_title(study: dict[str, Any]) -> str:
-    """Return the title of the table."""
-    return f"Mean and standard deviation over {plural(study['seeds'], 'seed')}"
+    """Return the title of the table: what was averaged, and what was measured on."""
+    clips = study["clips"]
+    abnormal, frames = sum(clip["span"] is not None for clip in clips), sum(clip["frames"] for clip in clips)
+    return (
+        f"Mean and standard deviation over {plural(study['seeds'], 'seed')}, on {plural(len(clips), 'test clip')} "
+        f"({abnormal} abnormal), {plural(frames, 'frame')}"
+    )
 
 
 def verdict(study: dict[str, Any]) -> str:
     """Return a sentence on whether every stream raises the mean AP."""
-    means = [(title, row["AP"][0]) for title, row in rows(study).items() if row["AP"] is not None]
+    found = rows(study)
+    systems = [(system["title"], found[system["title"]]["AP"]) for system in study["systems"]]
+    means = [(title, value[0]) for title, value in systems if value is not None]
     steps = [f"{b} {high - low:+.3f} over {a}" for (a, low), (b, high) in zip(means, means[1:])]
     rising = all(low < high for (_, low), (_, high) in zip(means, means[1:]))
     return f"{'Every' if rising else 'Not every'} stream raises the mean AP: {'; '.join(steps)}"

@@ -1,7 +1,8 @@
-"""The result of an evaluation, and its two files.
+"""The result of an evaluation, and its files.
 
 RESULTS/results.json   figures, protocol, warnings, one entry per video
 RESULTS/scores.csv     one line per snippet
+RESULTS/index.html     the page: curves, thresholds, the videos that cost most
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from vadkit.files import write_text_atomic
 from vadkit.results_folder import writing
 from vadkit.video import Video
 
-FILES = ("results.json", "scores.csv")
+FILES = ("results.json", "scores.csv", "index.html")
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,23 @@ class Evaluation:
             "videos": [scored.summary() for scored in self.details],
         }
 
+    def page(self) -> str:
+        """Return the page as HTML."""
+        from vadkit.evaluate.evaluation_page import evaluation_page  # slow to import: it loads the templates
+
+        return evaluation_page(self, "a model")
+
     def save(self, folder: str | Path) -> list[Path]:
-        """Write results.json and scores.csv; return their paths.
+        """Write results.json, scores.csv and index.html; return their paths.
 
         Each file is replaced as a whole or not at all. Raises VadkitError if it cannot be written.
         """
-        json_path, csv_path = (Path(folder) / name for name in FILES)
-        with writing(csv_path, json_path):
-            write_text_atomic(csv_path, self._csv())
-            write_text_atomic(json_path, json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n")
-        return [json_path, csv_path]
+        paths = [Path(folder) / name for name in FILES]
+        texts = json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n", self._csv(), self.page()
+        with writing(*paths):
+            for path, text in reversed(list(zip(paths, texts))):  # results.json is the last
+                write_text_atomic(path, text)
+        return paths
 
     def _csv(self) -> str:
         snippet_frames = int(self.protocol["snippet_frames"])

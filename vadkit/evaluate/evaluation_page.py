@@ -11,7 +11,7 @@ from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number
 from vadkit.evaluate.threshold_charts import alarms_chart, alarms_sentence, f1_chart, precision_recall_chart, roc_chart
 from vadkit.evaluate.threshold_curves import FalseAlarms, Point, ThresholdCurves, false_alarms, threshold_curves
 from vadkit.evaluate.worst_videos import costs, worst_first
-from vadkit.problems import plural
+from vadkit.problems import as_sentence, plural
 from vadkit.report import Line, line_chart, render
 from vadkit.report.axis_ticks import linear_axis, moment, time_label
 
@@ -30,7 +30,7 @@ def evaluation_page(result: Evaluation, model: str, note: str | None = None, not
     figures, details = result.figures, result.details
     curves, alarms = threshold_curves(details), false_alarms(details)
     measured = measured_on(result)
-    caption = f"{measured}. {notice}" if notice else measured
+    caption = f"{measured}. {notice}" if notice else measured  # figures are copied with their caption
     worst = worst_first(details)
     cost = costs(details)
     bounds = score_bounds(result)
@@ -39,7 +39,7 @@ def evaluation_page(result: Evaluation, model: str, note: str | None = None, not
         title=f"Evaluation of {model}",
         subtitle=f"{measured}.",
         notice=notice,
-        notes=[text for text in (*result.warnings, note) if text and text not in (notice or "")],
+        notes=[text for text in (*result.warnings, note) if text and as_sentence(text) not in (notice or "")],
         caption=caption,
         figures=[_figure(key, figures) for key in SHOWN],
         no_curves=None if curves else _why(figures),
