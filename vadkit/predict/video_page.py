@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vadkit.predict.lifts import equal_streams
+from vadkit.predict.lifts import NEUTRAL
 from vadkit.predict.scored_video import ScoredVideo
 from vadkit.problems import plural
 from vadkit.report import Line, line_chart, render, wave_chart
@@ -42,7 +42,7 @@ def video_page(scored: ScoredVideo, source: str | None) -> str:
         post=", ".join(step["use"] for step in spec["eval"].get("post") or []),
         trained=_trained(system.header["extra"]),
         sampled=_sampled(scored),
-        equal=[" and ".join(group) for group in equal_streams(scored.extracted.streams)],
+        neutral=NEUTRAL,
         score_bounds=_score_bounds(scored),
         score_chart=_score_chart(scored, summary, spans),
         sound_chart=_sound_chart(scored, spans) if scored.extracted.has_sound else "",
