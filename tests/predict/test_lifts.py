@@ -111,7 +111,10 @@ def test_the_neutral_value_is_the_mean_of_the_calmer_half() -> None:
     [
         ({}, ""),
         ({"rgb": 0.9, "audio": 0.31}, "audio lifts it over the threshold; without it 0.310"),
-        ({"rgb": 0.2, "audio": 0.31}, "rgb and audio lift it over the threshold; without rgb 0.200, without audio 0.310"),
+        (
+            {"rgb": 0.2, "audio": 0.31},
+            "rgb and audio lift it over the threshold; without rgb 0.200, without audio 0.310",
+        ),
         ({"rgb": 0.9, "audio": 0.8}, "even without audio it reaches 0.800"),
         (
             {"a": 0.9, "b": 0.8, "c": 0.9, "b+a": 0.7, "b+a+c": 0.1},
