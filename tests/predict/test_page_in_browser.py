@@ -191,9 +191,11 @@ def test_moving_the_threshold_finds_the_events_that_python_finds(page: Chromium,
     )
     saved = data(out)
     scores, edges = [s["score"] for s in saved["scores"]], [0.0, *(s["end"] for s in saved["scores"])]
-    wanted = find_events(scores, edges, threshold)
+    streams = saved["scores"][0]["without"]
+    wanted = find_events(scores, edges, threshold, {n: [s["without"][n] for s in saved["scores"]] for n in streams})
     rows = page.run("[...document.querySelectorAll('#events tbody tr')].map(r => [...r.cells].map(c => c.textContent))")
-    found = [(float(r[0].split(":")[1]), float(r[1].split(":")[1]), float(r[3])) for r in rows]
+    found = [(float(r[0].split(":")[1]), float(r[1].split(":")[1]), float(r[3])) for r in rows[::2]]
+    assert [lift for (lift,) in rows[1::2]] == [event.lift for event in wanted]
     assert found == [(e.start, e.end, pytest.approx(e.peak, abs=6e-4)) for e in wanted]
     assert page.run("document.getElementById('no-events').hidden") == bool(wanted)
     assert page.run("document.querySelectorAll('#score .span').length") == len(wanted)

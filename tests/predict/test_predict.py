@@ -194,7 +194,7 @@ def test_figures_are_on_the_page_without_any_script(run: Run) -> None:
     text = re.sub(r"(?s)<script>.*?</script>", "", run.page("plain"))
     assert text.count('class="curve"') == 3  # score, rgb, audio
     assert text.count('class="wave"') == 1
-    assert "own mean over the video" in text
+    assert "its mean over the calmer half of the video" in text
 
 
 def test_a_second_run_writes_the_same(run: Run, tmp_path: Path) -> None:

@@ -28,12 +28,11 @@ def test_scores_are_the_models(both: System) -> None:
     assert both.score(streams) == pytest.approx(sigmoid(np.array([-5.4, 5.0])), abs=1e-5)
 
 
-def test_a_contribution_is_the_logit_minus_that_with_the_streams_mean(both: System) -> None:
+def test_a_contribution_is_the_logit_minus_that_with_the_streams_mean_over_the_calmer_half(both: System) -> None:
     streams = {"rgb": np.array([GREY, RED], np.float32), "audio": np.array([[1.3], [1.3]], np.float32)}
     lifts = both.lifts(streams, both.scored(streams))
-    mean = np.full(2, 8 * 0.4 - 3.0)  # red minus green is 0 and 0.8
-    assert lifts.contributions["rgb"] == pytest.approx([-3.2, 3.2], abs=1e-5)
-    assert lifts.without["rgb"] == pytest.approx(sigmoid(mean), abs=1e-5)
+    assert lifts.contributions["rgb"] == pytest.approx([0, 6.4], abs=1e-5)  # red minus green is 0 and 0.8
+    assert lifts.without["rgb"] == pytest.approx(sigmoid(np.full(2, -3.0)), abs=1e-5)
     assert lifts.contributions["audio"] == pytest.approx([0, 0], abs=1e-6)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.extract.run import Clock, Resources, extract_store
 from vadkit.plugin_manager import load_plugins
 from vadkit.predict import predict
+from vadkit.store.store_json import load_head, write_head
 
 GRAPH = {
     **RGB_AUDIO,
@@ -65,3 +67,31 @@ def test_predict_scores_a_video_as_evaluation_does(folder: Path) -> None:
         # That the normal clip has no sound is said; nothing is wrong with the recipe.
         assert [w for w in data["warnings"] if "sound" not in w] == []
         assert data["model"]["trained"]["recipes"]["rgb"]["snippet_frames"] == 4
+
+
+@pytest.mark.guards("3", "2.5")
+def test_a_notice_of_the_store_reaches_the_model_and_its_pages(folder: Path, tmp_path: Path) -> None:
+    store = shutil.copytree(folder / "store", tmp_path / "store")
+    write_head(store, {**load_head(store), "notice": "rendered clips, no real ones"})
+    result = train(GRAPH, [f"data.args.root={store}", "train.steps=1"], tmp_path / "run", device="cpu")
+    assert "rendered clips, no real ones" in result.warnings[0]
+    predict([folder / "clip5.mp4"], tmp_path / "run" / "model.safetensors", tmp_path / "out")
+    said = "The model was trained on features with this notice: rendered clips, no real ones."
+    assert json.loads((tmp_path / "out" / "clip5.json").read_text())["notice"] == said
+    for page in ("clip5", "index"):
+        assert said in (tmp_path / "out" / f"{page}.html").read_text()
+
+
+@pytest.mark.guards("3")
+def test_streams_of_a_trained_model_add_most_where_the_event_is(folder: Path, tmp_path: Path) -> None:
+    longer = [f"data.args.root={folder / 'store'}", "train.steps=400", "eval.post=[]"]
+    train(GRAPH, longer, tmp_path / "run", device="cpu")
+    predict([folder / "clip5.mp4"], tmp_path / "run" / "model.safetensors", tmp_path)
+    data = json.loads((tmp_path / "clip5.json").read_text())
+    assert [(event["start"], event["end"]) for event in data["events"]] == [(2, 4)]
+    for stream in ("rgb", "audio"):
+        values = {s["start"]: s["contributions"][stream] for s in data["scores"]}
+        inside = [value for start, value in values.items() if 2 <= start < 4]
+        outside = [value for start, value in values.items() if not 2 <= start < 4]
+        assert min(inside) > max(0.1, *map(abs, outside)), stream
+    assert "over the threshold" in data["events"][0]["lift"]

@@ -33,7 +33,7 @@ class Prediction:
             ``without`` (by stream, the highest score left without it) and ``lift`` (what lifts it, in words).
         threshold: score from which a snippet belongs to an event.
         contributions: (t,) by stream: how much the logit, the value before the last sigmoid, drops if the stream is
-            replaced by its mean over the video. Empty for frames in memory.
+            replaced by its mean over the calmer half of the video. Empty for frames in memory.
         notice: why the scores mean little, if the model says so: what it was trained on, random weights.
         warnings: what the user should know, with the notice.
         error: why the video could not be scored, or None.

@@ -14,7 +14,7 @@ class Event:
 
     Attributes:
         peak, peak_time: its highest score, and the middle of that snippet.
-        without: by stream, the highest score that is left of it if the stream is replaced by its mean over the video.
+        without: by stream, the highest score that is left of it without the stream.
         lift: which stream lifts it over the threshold, in words.
     """
 

@@ -17,13 +17,17 @@ def index_page(entries: Sequence[Entry]) -> str:
     scored = [entry for entry in entries if entry.name is not None]
     failed = [entry for entry in entries if entry.name is None]
     values = [v for entry in scored for v in (*entry.curve, entry.threshold)] + [0.0, 1.0]
+    counts = Counter(text for entry in scored for text in set(entry.warnings))
     titles = Counter(same_text(entry.title) for entry in entries)
+    notice = " ".join(dict.fromkeys(entry.notice for entry in scored if entry.notice))
     return render(
         "videos.html",
         title=f"Videos scored by {', '.join(_models(scored)) or 'vadkit'}",
         subtitle=_subtitle(scored, failed),
-        notice=" ".join(dict.fromkeys(entry.notice for entry in scored if entry.notice)),
+        notice=notice,
         scored=scored,
+        common={text: count for text, count in counts.items() if count > 1 and text not in notice},
+        once={entry.path: [text for text in entry.warnings if counts[text] == 1] for entry in scored},
         failed=failed,
         several=len({(entry.model_sha256, entry.threshold) for entry in scored}) > 1,
         shared={entry.path for entry in entries if titles[same_text(entry.title)] > 1},

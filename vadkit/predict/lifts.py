@@ -8,11 +8,13 @@ Legend: t snippets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+NEUTRAL = "its mean over the calmer half of the video, the half of the snippets with the lowest scores"
+JOINT = "+"  # between the names of streams that are replaced together
 LIMIT = 30.0  # of a logit; 1 - sigmoid(30) still has three digits in float64
 FLOAT32_LIMIT = 16.0  # where the model itself gives a float32 probability
 
@@ -30,8 +32,8 @@ class Lifts:
     """What happens without each stream, by its name.
 
     Attributes:
-        contributions: (t,) how much the logit drops if the stream is replaced by its mean over the video.
-        without: (t,) the scores that are left then.
+        contributions: (t,) how much the logit drops if the stream is replaced by its neutral value.
+        without: (t,) the scores that are left then; also of sets of streams ("rgb+audio").
     """
 
     contributions: dict[str, np.ndarray]
@@ -45,29 +47,42 @@ def logits_of(probabilities: np.ndarray, limit: float) -> np.ndarray:
     return np.log(p) - np.log1p(-p)
 
 
-def neutral(stream: np.ndarray) -> np.ndarray:
-    """Return a stream (t, dim) or (crops, t, dim) in which nothing happens: its mean over the video throughout."""
-    return np.broadcast_to(stream.mean(-2, keepdims=True), stream.shape).copy()
+def neutral(stream: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return a stream (t, dim) or (crops, t, dim) in which nothing happens: throughout, its mean over the calmer half.
+
+    That is the half of the snippets with the lowest scores (t,). The mean over the whole video holds a part of the
+    event: where the event is long, scores stay high even if all streams are replaced by it.
+    """
+    calm = np.sort(np.argsort(scores, kind="stable")[: max(1, len(scores) // 2)])
+    return np.broadcast_to(stream[..., calm, :].mean(-2, keepdims=True), stream.shape).copy()
 
 
 def lift_sentence(without: Mapping[str, float], threshold: float) -> str:
-    """Return which stream lifts an event over the threshold; empty if nothing is known of streams.
+    """Return which stream lifts an event over the threshold, or which together; empty if nothing is known of streams.
 
     Args:
-        without: the highest score that is left of the event without each stream.
+        without: the highest score that is left of the event without each stream ("rgb") or set of them ("rgb+audio").
 
     ``player.js`` does the same when the threshold is moved.
     """
     needed = [name for name, left in without.items() if left < threshold]
-    if len(needed) == 1:
-        return f"{needed[0]} lifts it over the threshold; without it {without[needed[0]]:.3f}"
+    single = [name for name in needed if JOINT not in name]
+    if len(single) == 1:
+        return f"{single[0]} lifts it over the threshold; without it {without[single[0]]:.3f}"
+    if single:
+        left = ", ".join(f"without {name} {without[name]:.3f}" for name in single)
+        return f"{_listed(single)} lift it over the threshold; {left}"
     if needed:
-        left = ", ".join(f"without {name} {without[name]:.3f}" for name in needed)
-        return f"{' and '.join(needed)} lift it over the threshold together; {left}"
+        names = _listed(needed[0].split(JOINT))
+        return f"{names} together lift it over the threshold; without them {without[needed[0]]:.3f}"
     if not without:
         return ""
     name = min(without, key=without.__getitem__)
-    return f"no stream alone lifts it over the threshold; without {name} still {without[name]:.3f}"
+    return f"even without {_listed(name.split(JOINT))} it reaches {without[name]:.3f}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def equal_streams(streams: Mapping[str, np.ndarray]) -> list[list[str]]:
@@ -83,6 +98,6 @@ def copies_note(streams: Mapping[str, np.ndarray]) -> list[str]:
     """Return a sentence for every group of streams that are copies of each other."""
     return [
         f"the streams {' and '.join(group)} are copies of each other (equal features): "
-        "together they say what one says, and the contribution of each is only its own share"
+        "while one of them is replaced, another still says what it said"
         for group in equal_streams(streams)
     ]

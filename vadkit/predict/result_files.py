@@ -22,6 +22,7 @@ from vadkit.predict.playable import transcode, unplayable
 from vadkit.predict.scored_video import ScoredVideo, as_csv, as_data, as_json
 from vadkit.predict.system import System
 from vadkit.predict.video_page import video_page
+from vadkit.predict.video_summary import entry_of
 from vadkit.problems import VadkitError
 from vadkit.report import file_url
 from vadkit.results_folder import writing
@@ -63,7 +64,8 @@ def finished(out: Path, name: str, video: Path, system: System, embed: bool) -> 
     try:
         if data is None or not _is_same(data, video, system, embed) or not _is_complete(data, out, name):
             return None
-    except (LookupError, TypeError, OSError):  # damaged, or the video has gone
+        entry_of(name, data)
+    except (LookupError, TypeError, ValueError, OSError):  # damaged, or the video has gone
         return None
     return data
 

@@ -18,7 +18,7 @@ from vadkit import __version__
 from vadkit.extract.one_pass import Extracted
 from vadkit.predict.events import Event, find_events
 from vadkit.predict.inputs import identity
-from vadkit.predict.lifts import copies_note, equal_streams
+from vadkit.predict.lifts import NEUTRAL, copies_note, equal_streams
 from vadkit.predict.playable import Packing, probe
 from vadkit.predict.system import System, as_sentence
 
@@ -61,7 +61,7 @@ def score_video(system: System, video: Path, name: str, progress: Any = None) ->
     scored = system.scored(found.streams)
     lifts = system.lifts(found.streams, scored)
     if len(scored.scores) == 1:
-        warnings.append("There is only one snippet, which equals its stream's mean, so the contributions are 0.")
+        warnings.append("There is only one snippet, which is its stream's neutral value, so the contributions are 0.")
     edges = [*found.snippet_times[:, 0].tolist(), float(found.snippet_times[-1, 1])]
     return ScoredVideo(
         video,
@@ -125,7 +125,7 @@ def as_data(scored: ScoredVideo) -> dict[str, Any]:
         "events": [asdict(event) for event in scored.events],
         "contributions": {
             "unit": system.unit,
-            "meaning": "drop of the value if the stream is replaced by its mean over the video",
+            "meaning": f"drop if the stream is replaced by {NEUTRAL}",
             "equal_streams": equal_streams(found.streams),
         },
         "scores": [

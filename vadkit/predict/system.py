@@ -22,7 +22,7 @@ from vadkit.graph.model_file import load, read_header
 from vadkit.graph.module import VadModel
 from vadkit.graph.schema import with_defaults
 from vadkit.kinds import Backbone, Postprocess
-from vadkit.predict.lifts import FLOAT32_LIMIT, LIMIT, Lifts, Scored, logits_of, neutral
+from vadkit.predict.lifts import FLOAT32_LIMIT, JOINT, LIMIT, Lifts, Scored, logits_of, neutral
 from vadkit.problems import fail, plural
 from vadkit.store.recipes import meaningless_warnings, other_recipes
 
@@ -108,11 +108,26 @@ class System:
         return Scored(scores, fine.astype(np.float64))
 
     def lifts(self, streams: Mapping[str, np.ndarray], scored: Scored) -> Lifts:
-        """Return what each stream adds: what is lost if it is replaced by its own mean over the video."""
+        """Return what each stream adds: what is lost if it is replaced by its neutral value.
+
+        Where a score reaches the threshold without any one stream, sets of them are replaced, too: those that add
+        most to the highest score first, until no score reaches it.
+        """
         contributions, without = {}, {}
+        calm = {name: neutral(streams[name], scored.scores) for name in self.backbones}
         for name in self.backbones:
-            left = self.scored({**streams, name: neutral(streams[name])})
+            left = self.scored({**streams, name: calm[name]})
             contributions[name], without[name] = scored.logits - left.logits, left.scores
+        top = int(np.argmax(scored.scores))
+        order = sorted(self.backbones, key=lambda name: -contributions[name][top])
+        least = np.min(list(without.values()), axis=0)
+        for count in range(2, len(order) + 1):
+            if (least < self.threshold).all():
+                break
+            names = order[:count]
+            left = self.scored({**streams, **{name: calm[name] for name in names}})
+            without[JOINT.join(names)] = left.scores
+            least = np.minimum(least, left.scores)
         return Lifts(contributions, without)
 
 

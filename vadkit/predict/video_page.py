@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vadkit.predict.lifts import equal_streams
+from vadkit.predict.lifts import NEUTRAL
 from vadkit.predict.playable import unplayable
 from vadkit.predict.scored_video import ScoredVideo
 from vadkit.problems import plural
@@ -51,7 +51,7 @@ def video_page(scored: ScoredVideo, source: str | None) -> str:
         post=", ".join(step["use"] for step in spec["eval"].get("post") or []),
         trained=_trained(system.header["extra"]),
         sampled=_sampled(scored),
-        equal=[" and ".join(group) for group in equal_streams(scored.extracted.streams)],
+        neutral=NEUTRAL,
         score_bounds=_score_bounds(scored),
         score_chart=_score_chart(scored, summary, spans),
         sound_chart=_sound_chart(scored, spans) if scored.extracted.has_sound else "",

@@ -95,16 +95,20 @@
   // Which stream lifts an event over the threshold; lifts.py does the same.
   const liftOf = (left, threshold) => {
     const needed = left.filter(([, score]) => score < threshold);
-    if (needed.length === 1) {
-      return `${needed[0][0]} lifts it over the threshold; without it ${needed[0][1].toFixed(3)}`;
+    const single = needed.filter(([name]) => !name.includes("+"));
+    const listed = (names) => [names.slice(0, -1).join(", "), names.at(-1)].filter(Boolean).join(" and ");
+    if (single.length === 1) return `${single[0][0]} lifts it over the threshold; without it ${single[0][1].toFixed(3)}`;
+    if (single.length) {
+      const scores = single.map(([name, score]) => `without ${name} ${score.toFixed(3)}`).join(", ");
+      return `${listed(single.map(([name]) => name))} lift it over the threshold; ${scores}`;
     }
     if (needed.length) {
-      const scores = needed.map(([name, score]) => `without ${name} ${score.toFixed(3)}`).join(", ");
-      return `${needed.map(([name]) => name).join(" and ")} lift it over the threshold together; ${scores}`;
+      const [name, score] = needed[0];
+      return `${listed(name.split("+"))} together lift it over the threshold; without them ${score.toFixed(3)}`;
     }
     if (!left.length) return "";
     const [name, score] = left.reduce((least, other) => (other[1] < least[1] ? other : least));
-    return `no stream alone lifts it over the threshold; without ${name} still ${score.toFixed(3)}`;
+    return `even without ${listed(name.split("+"))} it reaches ${score.toFixed(3)}`;
   };
 
   // The events are recomputed whenever the threshold moves; events.py does the same.
@@ -134,15 +138,17 @@
   };
   const showEvents = (events) => {
     const body = document.querySelector("#events tbody");
-    body.replaceChildren(...events.map((event) => {
+    body.replaceChildren(...events.flatMap((event) => {
       const row = document.createElement("tr");
       const cells = [timeLink(event.start), clock(event.end), timeLink(event.at), event.peak.toFixed(3)];
       for (const content of cells) row.insertCell().append(content);
       for (const cell of row.cells) cell.className = "n";
-      const lift = row.insertCell();
+      const lift = document.createElement("tr");
       lift.className = "lift";
-      lift.textContent = event.lift;
-      return row;
+      const sentence = lift.insertCell();
+      sentence.colSpan = 4;
+      sentence.textContent = event.lift;
+      return [row, lift];
     }));
     document.getElementById("no-events").hidden = events.length > 0;
     document.getElementById("events").hidden = events.length === 0;
