@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from vadkit import json_file
 from vadkit.problems import Problem, VadkitError, did_you_mean, fail
-from vadkit.store.names import VIDEOS, is_plain_name
+from vadkit.store.names import VIDEOS, is_path, is_path_below, is_plain_name
 from vadkit.store.store_json import STORE, Frames, Name
 from vadkit.video import SPLITS, Video
 
@@ -106,6 +106,7 @@ def _read_entries(path: Path, entries: list[Any]) -> list[VideoJson]:
                     f"{path}: two videos are called '{video.name}'", hint="names must be unique: they are file names"
                 )
             )
+        problems += _check_paths(path, video)
         seen.add(video.name)
         videos.append(video)
     if problems:
@@ -132,6 +133,19 @@ def _read_entry(path: Path, number: int, entry: Any) -> VideoJson:
     if problems:
         raise VadkitError(problems)
     return json_file.typed(entry, VideoJson, where, hint=HINTS)
+
+
+def _check_paths(path: Path, video: VideoJson) -> Iterator[Problem]:
+    where = f"{path}: video '{video.name}'"
+    if video.file is not None and not is_path(video.file):
+        yield Problem(f"{where}: file is {json_file.shown(video.file)}, which is not a path", hint=HINTS["file"])
+    for stream, files in (video.files or {}).items():
+        for file in [files] if isinstance(files, str) else files:
+            if not is_path_below(file):
+                yield Problem(
+                    f"{where}: files.{stream} has {json_file.shown(file)}, which is not a path below another folder",
+                    hint="files are relative to 'root' of store.json: the folder that holds all of them",
+                )
 
 
 def _used_classes(videos: Sequence[VideoJson]) -> tuple[str, ...]:
