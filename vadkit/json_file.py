@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
-import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from vadkit.files import cannot_read, write_atomically
+from vadkit.files import cannot_read, open_file, write_atomically
 from vadkit.problems import Place, fail
 
 T = TypeVar("T")
@@ -54,12 +54,10 @@ def load(path: Path, hint: str | None = None) -> Any:
     infinity and a key that is written twice are refused.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-            fail(f"{path}: is not a file", hint=hint)  # reading from a pipe might never end
-        if (size := status.st_size) > LIMIT:
-            fail(f"{path}: is too large: {size} bytes, the limit is {LIMIT}", hint=hint)
-        text = path.read_text(encoding="utf-8-sig")
+        with open_file(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > LIMIT:
+                fail(f"{path}: is too large: {size} bytes, the limit is {LIMIT}", hint=hint)
+            text = file.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         fail(f"{path}: is not UTF-8 text (byte {error.start})", hint=hint)
     except OSError as error:

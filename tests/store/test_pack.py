@@ -249,12 +249,16 @@ def test_what_cannot_be_packed(store: Path, change: Callable[[Path], None], dtyp
     assert message in str(error.value) and files(store) == before
 
 
+@pytest.mark.guards("D23")
 def test_a_disk_without_room(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**6))
+    """What is left free is a quarter of the pack: a small store fits on a small disk."""
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=40_000))
     before = files(store)
-    with pytest.raises(VadkitError, match="takes 0.00 GB when packed, but the disk has 0.00 GB free"):
-        pack(store)
+    with pytest.raises(VadkitError, match="takes 40.1 kB when packed, and 10 kB are left free, but the disk has 40 kB"):
+        pack(store, streams=["rgb"])
     assert files(store) == before
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=51_000))
+    assert pack(store, streams=["rgb"])[0].is_new
 
 
 def test_an_interrupted_packing_leaves_the_store_as_it_was(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

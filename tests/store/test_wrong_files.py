@@ -23,7 +23,7 @@ HEAD = {
     "vadkit_store": 1,
     "snippet_frames": 16,
     "streams": {"rgb": {"dim": 16, "recipe": {"weights": "random"}, "axes": {"train": "crops snippets width"},
-                        "packed": "rgb.npy", "licence": "MIT"}},
+                        "packed": "rgb-float32-0123abcd.npy", "licence": "MIT"}},
     "classes": ["normal", "riot"],
     "root": "..",
     "data_set": "xd_violence",

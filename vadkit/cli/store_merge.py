@@ -1,4 +1,4 @@
-"""Merge stores with the same recipes into a new one."""
+"""Merge stores with the same recipes into a new one. If it is interrupted, the same command goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import argparse
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("stores", metavar="STORE", nargs="+", help="the stores, two or more")
     parser.add_argument("--out", metavar="DIR", required=True, help="folder of the new store")
-    parser.add_argument("--link", action="store_true", help="hard links instead of copies, on one disk")
+    parser.add_argument(
+        "--link",
+        action="store_true",
+        help="hard links, not copies; an array changed in place (not by vadkit) changes in both",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from vadkit import json_file
 from vadkit.engine import checkpoints
 from vadkit.engine.run_log import read_log
-from vadkit.files import make_folder, why
+from vadkit.files import make_folder, open_lock, why
 from vadkit.graph.model_file import read_header
 from vadkit.graph.schema import with_defaults
 from vadkit.problems import Note, VadkitError, fail
@@ -47,13 +47,13 @@ def claimed(out: Path) -> Iterator[None]:
 
     A folder that is new goes again if nothing has been written to it but the lock.
     """
-    is_new = not os.path.lexists(out)
+    is_new = not os.path.lexists(out)  # unlike Path.exists, also for a name that is too long
     make_folder(out)
     try:
-        stream = (out / ".lock").open("w")
+        handle = open_lock(out / ".lock")
     except OSError as error:
         fail(f"cannot write {out / '.lock'}: {why(error)}", hint="choose another --out")
-    with stream:
+    with os.fdopen(handle, "rb") as stream:
         try:
             import fcntl
 

@@ -25,6 +25,7 @@ from vadkit.kinds import Backbone
 from vadkit.numba_cache import provide_numba_cache
 from vadkit.problems import VadkitError, fail
 from vadkit.store.manifest import Array, Line, Source, source_of
+from vadkit.store.names import array_path
 from vadkit.store.store_json import NewStream
 
 Within = Callable[[str, float, float | None], None]  # a video's name, seconds of it done, seconds in all if known
@@ -97,7 +98,7 @@ class Extractor:
             cause = f"{task.file}: {type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
             return broken(task, source, cause)
         arrays = {
-            stream: _write(self.job.out / stream / f"{task.name}.npy", features)
+            stream: _write(array_path(self.job.out, stream, task.name), features)
             for stream, features in found.streams.items()
         }
         return _line(task, source, found, arrays, self.job.clock.snippet_frames)

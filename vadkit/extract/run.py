@@ -33,13 +33,14 @@ import msgspec
 from vadkit.extract.executors import Resources, find_executor
 from vadkit.extract.one_video import Extractor, Job, Task, Within, broken
 from vadkit.extract.snippets import Clock
+from vadkit.files import remove_leftovers
 from vadkit.kinds import Backbone
 from vadkit.problems import Problem, VadkitError
 from vadkit.results_folder import claim
 from vadkit.store.listing import VideoEntry, check_names, read_listing, write_listing
 from vadkit.store.lock import StoreLock
 from vadkit.store.manifest import Line, append_line, put_in_order, read_manifest, source_of
-from vadkit.store.names import HEAD, MANIFEST, VIDEOS
+from vadkit.store.names import HEAD, MANIFEST, VIDEOS, array_path
 from vadkit.store.shards import Share
 from vadkit.store.store_json import read_head, start_store
 
@@ -175,7 +176,7 @@ def _is_stored(root: Path, name: str, stream: str, line: Line) -> bool:
     """Return whether the array exists and is as long as it should be; ``vadkit store check`` looks closer."""
     array = line.arrays.get(stream)
     try:
-        return array is not None and (root / stream / f"{name}.npy").stat().st_size == array.bytes
+        return array is not None and array_path(root, stream, name).stat().st_size == array.bytes
     except OSError:
         return False
 
@@ -190,8 +191,8 @@ def _after(root: Path, before: Line | None, line: Line) -> Line:
     kept, new = before.arrays, line.arrays
     if line.state == "done" and before.source == line.source:
         return msgspec.structs.replace(line, arrays={**kept, **new})
-    for stream in kept.keys() - new.keys():
-        (root / stream / f"{line.name}.npy").unlink(missing_ok=True)
+    for stream in (kept.keys() - new.keys()) & read_head(root).streams.keys():  # other folders are not the store's
+        array_path(root, stream, line.name).unlink(missing_ok=True)
     return line
 
 
@@ -222,8 +223,6 @@ def _settle(root: Path, videos: Sequence[VideoEntry], left_out: Collection[str],
     lines, _ = read_manifest(root)
     put_in_order(root, lines.values())
     notes = write_listing(root, videos, lines, left_out)
-    for left in root.glob("*/.vadkit-*"):  # left by a process that was killed
-        left.unlink(missing_ok=True)
-    for left in root.glob(".vadkit-*"):
-        left.unlink(missing_ok=True)
+    for folder in (root, *(path for path in root.iterdir() if path.is_dir())):
+        remove_leftovers(folder)
     return notes

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vadkit.problems import fail
-from vadkit.store.names import MANIFEST, VIDEOS
+from vadkit.store.names import MANIFEST, VIDEOS, base_folder
 from vadkit.store.store_json import STORE, read_head
 from vadkit.store.videos_json import read_videos
 from vadkit.video import SPLITS, Video
@@ -51,7 +51,7 @@ def read_store(root: Path | str) -> Store:
         classes,
         videos,
         tuple(warnings),
-        base=root / head.root,
+        base=base_folder(root, head.root),
         axes={name: _by_split(stream.axes) for name, stream in head.streams.items() if stream.axes is not None},
         packed={name: stream.packed for name, stream in head.streams.items() if stream.packed is not None},
         data_set=head.data_set,

@@ -16,7 +16,7 @@ from vadkit import json_file
 from vadkit.labels import label_word
 from vadkit.problems import Problem, VadkitError
 from vadkit.store.manifest import Line
-from vadkit.store.names import VIDEOS, is_plain_name
+from vadkit.store.names import VIDEOS, is_plain_name, is_stream_name
 from vadkit.store.videos_json import load_videos
 
 UNKNOWN: dict[str, Any] = {"split": "test", "label": None, "classes": [], "spans": [], "tags": {}}
@@ -45,7 +45,7 @@ def check_names(videos: Sequence[VideoEntry], streams: Sequence[str]) -> None:
     problems = []
     files: dict[str, str] = {}
     for stream in streams:
-        if not is_plain_name(stream):
+        if not is_stream_name(stream):
             problems.append(Problem(f"'{stream}' cannot be a stream's name: it must be a plain file name"))
     for video in videos:
         name = video["name"]

@@ -15,10 +15,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from vadkit.files import open_lock, why
 from vadkit.problems import fail
+from vadkit.store.names import LOCK
 from vadkit.store.shards import Share
 
-LOCK = ".lock"
 BYTES = 1 << 40  # of the lock file, which is empty, that represent all videos
 PATIENCE = 2.0  # seconds; long enough for another process to put the manifest in order
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
@@ -36,9 +37,9 @@ class StoreLock:
         self.works = True
         try:
             root.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            self._file = open_lock(root / LOCK)
         except OSError as error:
-            fail(f"cannot write {root / LOCK}: {error.strerror or error}")
+            fail(f"cannot write {root / LOCK}: {why(error)}")
 
     def take(self, share: Share) -> None:
         """Lock a share. Raises VadkitError if another process holds any of it."""

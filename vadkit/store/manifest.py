@@ -18,13 +18,14 @@ import msgspec
 from msgspec import Meta
 
 from vadkit import json_file
-from vadkit.files import cannot_read, write_atomically
+from vadkit.files import cannot_read, open_file, read_bytes, write_atomically
 from vadkit.problems import VadkitError, fail
-from vadkit.store.names import MANIFEST
+from vadkit.store.names import MANIFEST, is_plain_name, is_stream_name
 from vadkit.store.store_json import Frames
 
 SAMPLE = 1 << 16  # bytes looked at of the beginning, the middle and the end of a file
-Bytes = Annotated[int, Meta(ge=0)]
+LONGEST_LINE = 16 << 20  # bytes; one with a thousand warnings takes a hundredth of it
+Bytes = Annotated[int, Meta(ge=0, lt=2**53)]
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -47,7 +48,8 @@ class Line(msgspec.Struct, omit_defaults=True):
 
     Snippet j begins ``clip_start`` + j * ``clip_step`` seconds after the first picture, and ends where the
     next begins or the video ends. ``fps`` and ``num_frames`` are those of the clock that snippets were cut
-    by, ``native_fps`` is the file's own rate, ``size`` the height and width of the pictures.
+    by, ``native_fps`` is the file's own rate, ``size`` the height and width of the pictures. ``unknown`` are the keys
+    of a newer version, or of somebody else's program, which are kept.
     """
 
     name: str
@@ -55,22 +57,30 @@ class Line(msgspec.Struct, omit_defaults=True):
     source: Source | None
     cause: str = ""
     fps: Annotated[float, Meta(ge=0, lt=1e6)] = 0.0
-    native_fps: float | None = None
+    native_fps: Annotated[float, Meta(ge=0, lt=1e6)] | None = None
     num_frames: Annotated[int, Meta(ge=0, le=10**9)] = 0
-    duration: float | None = None
-    size: list[int] | None = None
+    duration: Annotated[float, Meta(ge=0, lt=1e10)] | None = None
+    size: list[Bytes] | None = None
     has_sound: bool | None = None
     snippets: Frames | None = None
-    clip_start: float | None = None
-    clip_step: float | None = None
+    clip_start: Annotated[float, Meta(gt=-1e10, lt=1e10)] | None = None
+    clip_step: Annotated[float, Meta(gt=0, lt=1e10)] | None = None
     arrays: dict[str, Array] = {}
     warnings: list[str] | None = None
+    unknown: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
+        if not is_plain_name(self.name):
+            raise ValueError("a video's name that is not a plain file name")
+        if not all(map(is_stream_name, self.arrays)):
+            raise ValueError("a stream's name that is not a plain folder name")
         if self.state == "broken" and not self.cause:
             raise ValueError("a broken video without its cause")
         if self.state == "done" and not (self.fps and self.num_frames):
             raise ValueError("a video without fps and num_frames")
+
+
+KEYS = {field.name for field in msgspec.structs.fields(Line)} - {"unknown"}
 
 
 def source_of(path: str | Path) -> Source | None:
@@ -79,13 +89,13 @@ def source_of(path: str | Path) -> Source | None:
     Times do not count: a copy of a data set is the same data set.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             length = os.fstat(file.fileno()).st_size
             found = hashlib.sha256()
             for start in sorted({0, max(0, (length - SAMPLE) // 2), max(0, length - SAMPLE)}):
                 file.seek(start)
                 found.update(file.read(SAMPLE))
-    except (OSError, ValueError):  # a name with a zero byte is a ValueError
+    except OSError:
         return None
     return Source(length, found.hexdigest())
 
@@ -97,7 +107,7 @@ def read_manifest(root: Path) -> tuple[dict[str, Line], list[str]]:
     """
     path = root / MANIFEST
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except FileNotFoundError:
         return {}, []
     except OSError as error:
@@ -108,13 +118,28 @@ def read_manifest(root: Path) -> tuple[dict[str, Line], list[str]]:
         if not text.strip():
             continue
         try:
-            line = json_file.from_bytes(text, Line, f"{path}: line {number}")
+            line = _parse(text, f"{path}: line {number}")
         except VadkitError as error:
             wrong.append(f"{error.problems[0].message}; its video counts as not extracted yet")
             continue
         lines.pop(line.name, None)
         lines[line.name] = line
     return lines, wrong
+
+
+def _parse(text: bytes, where: str) -> Line:
+    """Return one line with its unknown keys. Raises VadkitError."""
+    if len(text) > LONGEST_LINE:
+        fail(f"{where}: has {len(text)} bytes, the limit is {LONGEST_LINE}")
+    plain = json_file.from_bytes(text, dict[str, Any], where)
+    unknown = {key: value for key, value in plain.items() if key not in KEYS}
+    line = json_file.typed({key: value for key, value in plain.items() if key in KEYS}, Line, where)
+    return msgspec.structs.replace(line, unknown=unknown) if unknown else line
+
+
+def _as_line(line: Line) -> bytes:
+    known = msgspec.to_builtins(msgspec.structs.replace(line, unknown={}))
+    return json_file.as_line({**known, **line.unknown})
 
 
 def append_line(root: Path, line: Line) -> None:
@@ -129,7 +154,7 @@ def append_line(root: Path, line: Line) -> None:
             whole = _length_of_whole_lines(file)
             file.truncate(whole)  # a part of a line would spoil the one after it
             try:
-                file.write(json_file.as_line(line))
+                file.write(_as_line(line))
                 file.flush()
                 os.fsync(file.fileno())
             except OSError:  # a full disk: leave no part of a line
@@ -158,6 +183,6 @@ def _length_of_whole_lines(file: Any) -> int:
 def put_in_order(root: Path, lines: Iterable[Line]) -> None:
     """Sort the manifest by name; leave it alone if that changes nothing. Raises VadkitError."""
     path = root / MANIFEST
-    ordered = b"".join(json_file.as_line(line) for line in sorted(lines, key=lambda line: line.name))
-    if not path.exists() or path.read_bytes() != ordered:
+    ordered = b"".join(_as_line(line) for line in sorted(lines, key=lambda line: line.name))
+    if not path.exists() or read_bytes(path) != ordered:
         write_atomically(path, ordered)

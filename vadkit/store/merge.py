@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vadkit import json_file
-from vadkit.files import replacing
+from vadkit.files import alone_in, make_folder, remove_leftovers, replacing
 from vadkit.files import sha256 as sha256_of
 from vadkit.problems import Problem, VadkitError, fail
 from vadkit.store.index import read_store
 from vadkit.store.manifest import Line, put_in_order, read_manifest
-from vadkit.store.names import MANIFEST, VIDEOS
+from vadkit.store.names import MANIFEST, VIDEOS, Below, video_file
 from vadkit.store.store_json import load_head, write_head
 from vadkit.store.videos_json import load_videos
 
 Progress = Callable[[int, int], None]  # arrays done, arrays in all
+UNFINISHED = ".vadkit-merge"  # in the new store until it is whole: which stores are merged
 
 
 @dataclass
@@ -48,24 +49,51 @@ def merge(roots: Sequence[Path | str], out: Path | str, link: bool = False, prog
     """Write one store ``out`` with the videos of all, in the order of their names.
 
     Args:
-        link: hard links of array files instead of copies; all must be on one disk.
+        link: hard links of array files instead of copies; all must be on one disk. What is later changed in place in
+            one store is then changed in the other, too; vadkit itself never changes an array in place.
         progress: called after each array.
 
     A video that is in several stores must be the same in all; if it is broken in one, another one's counts. Raises
     VadkitError, with everything that is against it, before anything is written; and for an array that is not as its
-    manifest says, or that cannot be written.
+    manifest says, or that cannot be written. If it is killed, the same call goes on.
     """
     out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        fail(f"{out}: already exists", hint="--out names a folder that is new or empty")
+    _refuse_folder(out, roots)
     parts = [_read(Path(root)) for root in roots]
     problems = [problem for part in parts[1:] for problem in _conflicts(parts[0], part)]
     owners, doubles = _owners(parts)
     if problems or doubles:
         raise VadkitError([*problems, *doubles])
-    lines = [part.lines[name] for name, part in owners.items()]
+    make_folder(out)
+    with alone_in(out):
+        _refuse_folder(out, roots)  # another process may have been faster
+        json_file.write(out / UNFINISHED, _sources(roots))
+        jobs = _bring_all(owners, out, link, progress)
+        _write_indexes(parts, owners, out)
+        (out / UNFINISHED).unlink(missing_ok=True)
+    return Merged(len(owners), jobs, _notes(parts))
+
+
+def _refuse_folder(out: Path, roots: Sequence[Path | str]) -> None:
+    """Raise VadkitError unless ``out`` is new, empty, or left by the same merge that was killed."""
+    if not os.path.lexists(out) or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / UNFINISHED).exists():
+        fail(f"{out}: already exists", hint="--out names a folder that is new or empty")
+    if json_file.read(out / UNFINISHED, list[str]) != _sources(roots):
+        fail(f"{out}: holds an unfinished merge of other stores", hint="delete the folder, or choose another --out")
+
+
+def _sources(roots: Sequence[Path | str]) -> list[str]:
+    return [os.path.realpath(root) for root in roots]
+
+
+def _bring_all(owners: Mapping[str, _Part], out: Path, link: bool, progress: Progress | None) -> int:
+    """Bring all arrays, but those that a killed process has brought; return how many there are."""
+    target = Below(out)
+    sources = {part.root: Below(part.root) for part in owners.values()}
     jobs = [
-        (part.root / stream / f"{name}.npy", out / stream / f"{name}.npy", array.sha256)
+        (sources[part.root].array(stream, name), target.array(stream, name), array.sha256)
         for name, part in owners.items()
         for stream, array in part.lines[name].arrays.items()
     ]
@@ -73,11 +101,16 @@ def merge(roots: Sequence[Path | str], out: Path | str, link: bool = False, prog
         _bring(*job, link)
         if progress:
             progress(number, len(jobs))
-    put_in_order(out, lines)
+    for folder in {path.parent for _, path, _ in jobs}:
+        remove_leftovers(folder)
+    return len(jobs)
+
+
+def _write_indexes(parts: Sequence[_Part], owners: Mapping[str, _Part], out: Path) -> None:
+    put_in_order(out, [part.lines[name] for name, part in owners.items()])
     videos = [_moved(entry, part.root, out) for part in parts for entry in part.videos if owners[entry["name"]] is part]
     json_file.write(out / VIDEOS, sorted(videos, key=lambda entry: entry["name"]))  # as of one run of vadkit extract
     write_head(out, parts[0].head)  # last: without it, the folder is no store
-    return Merged(len(lines), len(jobs), _notes(parts))
 
 
 def _read(root: Path) -> _Part:
@@ -89,7 +122,8 @@ def _read(root: Path) -> _Part:
         fail(f"{root / MANIFEST}: is missing or empty; only stores that 'vadkit extract' wrote can be merged")
     names = {video.name for video in store.videos}
     done = {name for name, line in lines.items() if line.state == "done"}
-    if wrong or names != done:
+    streams = {stream for line in lines.values() for stream in line.arrays}
+    if wrong or names != done or not streams <= store.dims.keys():
         fail(f"{root}: is not finished, or was changed", hint=f"see 'vadkit store check {root}'")
     return _Part(root, load_head(root), load_videos(root), lines)
 
@@ -132,6 +166,10 @@ def _owners(parts: Sequence[_Part]) -> tuple[dict[str, _Part], list[Problem]]:
 def _bring(source: Path, target: Path, sha256: str, link: bool) -> None:
     """Copy or link one array file, and check its content."""
     try:
+        if os.path.lexists(target):  # of a process that was killed
+            if sha256_of(target) == sha256 and link == target.samefile(source):
+                return
+            target.unlink()
         if link:
             _check(source, source, sha256)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -152,7 +190,7 @@ def _check(path: Path, source: Path, sha256: str) -> None:
 def _moved(entry: dict[str, Any], root: Path, out: Path) -> dict[str, Any]:
     """Return the entry with its file seen from the new store."""
     file = entry.get("file")
-    return {**entry, "file": os.path.relpath(root / file, out)} if isinstance(file, str) else entry
+    return {**entry, "file": os.path.relpath(video_file(root, file), out)} if isinstance(file, str) else entry
 
 
 def _notes(parts: Sequence[_Part]) -> list[str]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
@@ -18,24 +20,25 @@ from typing import BinaryIO, Literal, get_args
 import numpy as np
 
 from vadkit import json_file
-from vadkit.files import replacing
-from vadkit.problems import Problem, VadkitError, did_you_mean, fail
+from vadkit.files import alone_in, in_bytes, remove_leftovers, replacing
+from vadkit.problems import Problem, VadkitError, did_you_mean, fail, plural
 from vadkit.store.array_file import check_finite
 from vadkit.store.fingerprints import Fingerprint, fingerprint
 from vadkit.store.index import Store, read_store
+from vadkit.store.names import VIDEOS, Below, is_pack_name
 from vadkit.store.packed import VERSION, Packed, PackJson
 from vadkit.store.reader import StoredFeatures
 from vadkit.store.store_json import load_head, write_head
 from vadkit.video import Video
 
 DType = Literal["float32", "float16"]
-SPARE = 256 << 20  # bytes that are left free on the disk
+SPARE = 256 << 20  # bytes that are left free on the disk; a quarter of the pack if that is less
 Progress = Callable[[str, int, int], None]  # the stream, its bytes done, its bytes in all
 
 
 @dataclass(frozen=True)
 class Result:
-    """One stream: its packed file, of so many bytes; ``is_new`` if it was written now."""
+    """One stream: its packed file, of so many bytes; ``is_new`` if the store has not used it before."""
 
     stream: str
     path: Path
@@ -49,6 +52,8 @@ def pack(
 ) -> list[Result]:
     """Pack streams of a store, or all; one that is packed already, from the same files, stays as it is.
 
+    If it is killed, the same call goes on with the stream that was not finished, and removes what was left.
+
     Args:
         root: the store.
         dtype: float32, or float16: half the size, and rounded to 11 bits.
@@ -60,34 +65,54 @@ def pack(
     """
     if dtype not in get_args(DType):
         fail(f"a store is packed as {' or '.join(get_args(DType))}, not {dtype!r}")
-    store = read_store(root)
-    names = _known(store, streams)
-    plain = replace(store, packed={})
-    results = []
-    for stream in names:
-        job = _Pack(plain, stream, dtype, progress)
-        before = store.packed.get(stream)
-        if before == job.path.name and job.is_up_to_date():
-            results.append(job.result(is_new=False))
-            continue
-        job.write()
-        _set_packed(store, stream, job.path.name)
-        if before is not None and before != job.path.name:
-            _delete(store.root / before)
-        results.append(job.result(is_new=True))
-    return results
+    with _alone(root) as store:
+        return [_packed(store, stream, dtype, progress) for stream in _known(store, streams)]
 
 
 def unpack(root: Path | str, streams: Sequence[str] = ()) -> list[Path]:
-    """Delete the packed files of streams, or of all; the store reads the original ones again. Return their paths."""
-    store = read_store(root)
-    deleted = []
-    for stream in _known(store, streams):
-        if stream in store.packed:
+    """Delete the packed files of streams, or of all; the store reads the original ones again. Return their paths.
+
+    Raises VadkitError if an original file is gone: the pack is then all there is.
+    """
+    with _alone(root) as store:
+        plain = StoredFeatures(replace(store, packed={}))
+        packed = [stream for stream in _known(store, streams) if stream in store.packed]
+        deleted = [Below(store.root).pack(stream, store.packed[stream]) for stream in packed]
+        for stream, path in zip(packed, deleted):
+            if path.exists():
+                _refuse_loss(store, plain, stream, path)
+        for stream in packed:
             _set_packed(store, stream, None)
-            deleted.append(store.root / store.packed[stream])
-            _delete(deleted[-1])
-    return deleted
+            _delete_others(store, stream, None)
+        return deleted
+
+
+@contextmanager
+def _alone(root: Path | str) -> Iterator[Store]:
+    """Give the store as it is once no other process packs it."""
+    with alone_in(read_store(root).root):
+        yield read_store(root)
+
+
+def _packed(store: Store, stream: str, dtype: str, progress: Progress | None) -> Result:
+    job = _Pack(replace(store, packed={}), stream, dtype, progress)
+    whole = job.is_up_to_date()
+    if not whole:
+        job.write()
+    is_new = not whole or store.packed.get(stream) != job.path.name  # a killed process may have written it
+    if is_new:
+        _set_packed(store, stream, job.path.name)
+    _delete_others(store, stream, job.path.name)
+    return job.result(is_new)
+
+
+def _refuse_loss(store: Store, plain: StoredFeatures, stream: str, path: Path) -> None:
+    gone = [name for video in store.videos for name in plain.missing(video, stream)]
+    if gone:
+        fail(
+            f"{path}: is all there is of {plural(len(gone), 'file')} of stream '{stream}', such as {gone[0]}",
+            hint="put the files back first, or delete the pack by hand if you want to lose them",
+        )
 
 
 class _Pack:
@@ -100,7 +125,7 @@ class _Pack:
         self.videos = _with_features(store, self.features, stream)
         self.index = self._index()
         self.rows = sum(crops * t for _, crops, t in self.index.values())
-        self.path = store.root / f"{stream}-{dtype}-{self._mark()}.npy"
+        self.path = Below(store.root).pack(stream, f"{stream}-{dtype}-{self._mark()}.npy")
 
     @property
     def size(self) -> int:
@@ -119,10 +144,11 @@ class _Pack:
 
     def write(self) -> None:
         free = shutil.disk_usage(self.store.root).free
-        if self.size + SPARE > free:
+        spare = min(SPARE, self.size // 4)
+        if self.size + spare > free:
             fail(
-                f"{self.store.root}: stream '{self.stream}' takes {self.size / 1e9:.2f} GB when packed, "
-                f"but the disk has {free / 1e9:.2f} GB free",
+                f"{self.store.root}: stream '{self.stream}' takes {in_bytes(self.size)} when packed, and "
+                f"{in_bytes(spare)} are left free, but the disk has {in_bytes(free)} free",
                 hint="pack it as float16, or free some space",
             )
         sources: dict[str, list[Fingerprint]] = {}
@@ -193,7 +219,7 @@ def _with_features(store: Store, features: StoredFeatures, stream: str) -> tuple
     problems = [
         Problem(
             f"{path}: is missing; it should hold stream '{stream}' of video '{video.name}'",
-            hint=f"put it back, or take the video out of {store.root / 'videos.json'}",
+            hint=f"put it back, or take the video out of {store.root / VIDEOS}",
         )
         for video in store.videos
         for path in features.missing(video, stream)[:1]
@@ -211,7 +237,13 @@ def _set_packed(store: Store, stream: str, packed: str | None) -> None:
     write_head(store.root, head)
 
 
-def _delete(*paths: Path) -> None:
-    for path in paths:
-        for each in (path, path.with_suffix(".json")):
-            each.unlink(missing_ok=True)
+def _delete_others(store: Store, stream: str, kept: str | None) -> None:
+    """Delete the packed files of a stream but one: the ones before, and what a killed process left.
+
+    Only while no other process packs the store, and if the original files are all there.
+    """
+    for entry in sorted(os.scandir(store.root), key=lambda entry: entry.name):
+        pack = Path(entry.path).with_suffix(".npy")
+        if entry.name.endswith((".npy", ".json")) and pack.name != kept and is_pack_name(pack.name, stream):
+            Path(entry.path).unlink(missing_ok=True)
+    remove_leftovers(store.root)

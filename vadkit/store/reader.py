@@ -17,6 +17,7 @@ from vadkit.problems import fail
 from vadkit.store.array_cache import ArrayCache
 from vadkit.store.array_file import open_features
 from vadkit.store.index import Store
+from vadkit.store.names import Below
 from vadkit.store.npy_header import SMALL
 from vadkit.store.packed import Packed
 from vadkit.store.store_json import AXES
@@ -36,7 +37,9 @@ class StoredFeatures:
         self.warnings: list[str] = []
         self._listed: dict[Path, frozenset[str]] = {}
         self._cache = ArrayCache()
-        self._packed = {name: self._open_pack(name, store.root / file) for name, file in store.packed.items()}
+        self._root, self._base = Below(store.root), Below(store.base)
+        self._found: dict[tuple[str, str, tuple[str, ...]], tuple[str, ...]] = {}
+        self._packed = {name: self._open_pack(name, self._root.pack(name, file)) for name, file in store.packed.items()}
 
     def _open_pack(self, stream: str, path: Path) -> Packed:
         packed = Packed(path, self.store.dims[stream])
@@ -55,9 +58,16 @@ class StoredFeatures:
         return self._files(video, stream)
 
     def _files(self, video: Video, stream: str) -> tuple[Path, ...]:
-        if stream in video.files:
-            return tuple(self.store.base / file for file in video.files[stream])
-        return (self.store.root / stream / f"{video.name}.npy",)
+        return tuple(map(Path, self._texts(video, stream)))
+
+    def _texts(self, video: Video, stream: str) -> tuple[str, ...]:
+        """Return the original files of a video's stream as text: in training, a Path would be half of the cost."""
+        files = video.files.get(stream, ())
+        key = (stream, video.name, files)
+        if key not in self._found:
+            paths = [self._base.file(file) for file in files] or [self._root.array(stream, video.name)]
+            self._found[key] = tuple(map(str, paths))
+        return self._found[key]
 
     def read(self, video: Video, stream: str) -> np.ndarray:
         """Return (crops, t, dim), memory-mapped where one file holds all crops.
@@ -82,12 +92,12 @@ class StoredFeatures:
         """Return one crop (t, dim), memory-mapped; the only crop of a stream is every crop."""
         if stream in self._packed:
             return self._packed[stream].read_crop(video.name, crop)
-        files = video.files.get(stream, ())
+        files = self._texts(video, stream)
         if len(files) < 2:
-            features = self._opened(str(self._files(video, stream)[0]), video, stream)
+            features = self._opened(files[0], video, stream)
             crop = crop if len(features) > 1 else 0
-        else:  # in training this is the common case, and a Path would be half of its cost
-            features, crop = self._opened(os.path.join(self.store.base, files[crop]), video, stream), 0
+        else:
+            features, crop = self._opened(files[crop], video, stream), 0
         one: np.ndarray = features[crop]
         return one
 

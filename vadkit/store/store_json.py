@@ -25,7 +25,7 @@ from msgspec import Meta
 from vadkit import json_file
 from vadkit.backbones.recipe import RANDOM
 from vadkit.problems import Problem, VadkitError, fail
-from vadkit.store.names import HEAD, is_plain_name
+from vadkit.store.names import HEAD, is_pack_name, is_path, is_stream_name
 
 VERSION = 1
 AXES = ("crops snippets width", "snippets crops width")
@@ -91,6 +91,8 @@ def _checked(path: Path, plain: Any) -> StoreJson:
         )
     head = json_file.typed(plain, StoreJson, str(path))
     problems = [problem for name, stream in head.streams.items() for problem in _stream(path, name, stream)]
+    if not is_path(head.root):
+        problems.append(Problem(f"{path}: root is {json_file.shown(head.root)}, which is not a path"))
     classes = head.classes or []
     for name in sorted({name for name in classes if classes.count(name) > 1}):
         problems.append(Problem(f"{path}: classes names '{name}' twice"))
@@ -102,13 +104,18 @@ def _checked(path: Path, plain: Any) -> StoreJson:
 def _stream(path: Path, name: str, stream: StreamJson) -> list[Problem]:
     """Return what is wrong with a stream whose types are right."""
     problems = []
-    if not is_plain_name(name):
+    if not is_stream_name(name):
         problems.append(Problem(f"{path}: stream name {name!r} is not a plain folder name"))
     axes = stream.axes.values() if isinstance(stream.axes, dict) else [stream.axes or AXES[0]]
     if not all(order in AXES for order in axes):
         problems.append(Problem(f"{path}: stream '{name}' has axes {stream.axes!r}", hint=f"use {' or '.join(AXES)}"))
-    if stream.packed is not None and not is_plain_name(stream.packed):
-        problems.append(Problem(f"{path}: stream '{name}' is packed in {stream.packed!r}, not a plain file name"))
+    if stream.packed is not None and not is_pack_name(stream.packed, name):
+        problems.append(
+            Problem(
+                f"{path}: stream '{name}' is packed in {stream.packed!r}, which is no name of a packed file",
+                hint="remove the key 'packed', and pack the store again",
+            )
+        )
     return problems
 
 

@@ -16,7 +16,7 @@ from msgspec import Meta
 from vadkit import json_file
 from vadkit.labels import label_word, read_label
 from vadkit.problems import Problem, VadkitError, did_you_mean, fail
-from vadkit.store.names import VIDEOS, is_plain_name
+from vadkit.store.names import VIDEOS, is_path, is_path_below, is_plain_name
 from vadkit.store.store_json import STORE, Frames, Name
 from vadkit.video import SPLITS, Video
 
@@ -107,6 +107,7 @@ def _read_entries(path: Path, entries: list[Any]) -> list[VideoJson]:
                     f"{path}: two videos are called '{video.name}'", hint="names must be unique: they are file names"
                 )
             )
+        problems += _check_paths(path, video)
         seen.add(video.name)
         videos.append(video)
     if problems:
@@ -149,6 +150,19 @@ def _label(entry: dict[str, Any], where: str) -> dict[str, Any]:
     if label.classes:
         fail(f"{where}: label '{value}' is a class", hint="set label 1, and write the class into 'classes'")
     return {"label": label.label}
+
+
+def _check_paths(path: Path, video: VideoJson) -> Iterator[Problem]:
+    where = f"{path}: video '{video.name}'"
+    if video.file is not None and not is_path(video.file):
+        yield Problem(f"{where}: file is {json_file.shown(video.file)}, which is not a path", hint=HINTS["file"])
+    for stream, files in (video.files or {}).items():
+        for file in [files] if isinstance(files, str) else files:
+            if not is_path_below(file):
+                yield Problem(
+                    f"{where}: files.{stream} has {json_file.shown(file)}, which is not a path below another folder",
+                    hint="files are relative to 'root' of store.json: the folder that holds all of them",
+                )
 
 
 def _used_classes(videos: Sequence[VideoJson]) -> tuple[str, ...]:

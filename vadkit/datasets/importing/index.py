@@ -1,22 +1,31 @@
 """Write the index of a plan, store.json and videos.json, or add it to an existing one.
 
+Both are first written into one file, ``UNFINISHED``, so that an import that is killed goes on. All feature files are
+below one folder, the ``root`` of store.json, as any index promises: where a link or a second import leads elsewhere, it
+is the folder above both.
+
 Legend: dim the width of a stream.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 from vadkit import json_file
 from vadkit.datasets.importing.plan import Plan, axes_entry
 from vadkit.datasets.importing.scan import some
+from vadkit.files import alone_in, make_folder, read_bytes, write_atomically
 from vadkit.problems import Problem, VadkitError, fail, plural
 from vadkit.results_folder import claim
 from vadkit.store.index import Store, read_store
-from vadkit.store.names import HEAD, VIDEOS
+from vadkit.store.names import HEAD, VIDEOS, stream_folder
 from vadkit.store.store_json import VERSION, load_head, read_head, write_head
 from vadkit.store.videos_json import load_videos
 from vadkit.video import Video
@@ -24,6 +33,12 @@ from vadkit.video import Video
 SNIPPET_FRAMES = 16
 IfExists = Literal["refuse", "merge", "replace"]
 IF_EXISTS: tuple[IfExists, ...] = ("refuse", "merge", "replace")
+UNFINISHED = ".vadkit-import"  # what an import is about to write; gone when it is written
+
+
+class _Unfinished(msgspec.Struct):
+    head: dict[str, Any]
+    videos: list[dict[str, Any]]
 
 
 def check_out(out: Path, if_exists: IfExists) -> None:
@@ -31,7 +46,7 @@ def check_out(out: Path, if_exists: IfExists) -> None:
     if out.exists() and not out.is_dir():
         fail(f"{out}: is not a folder", hint="--out is the folder of the store")
     existing = [name for name in (HEAD, VIDEOS) if (out / name).exists()]
-    if existing and if_exists == "refuse":
+    if existing and if_exists == "refuse" and not (out / UNFINISHED).exists():
         fail(
             f"{out}: already holds a store ({' and '.join(existing)})",
             hint="--merge adds the streams found now, --replace overwrites it, --out names another folder",
@@ -45,20 +60,71 @@ def check_out(out: Path, if_exists: IfExists) -> None:
 
 
 def write_index(plan: Plan, out: Path, if_exists: IfExists = "refuse") -> None:
-    """Write the index into ``out``. Features stay where they are.
+    """Write the index into ``out``. Features stay where they are. If it is killed, the same call goes on.
 
-    Raises VadkitError as ``check_out`` does, and for a merge that does not fit.
+    Raises VadkitError as ``check_out`` does, and for a merge that does not fit. A replaced file that differs is kept
+    under another name, which the plan's notes give.
     """
-    check_out(out, if_exists)
-    head, videos = _head(plan, out), [*plan.videos]
-    if if_exists == "merge" and (out / HEAD).exists():
-        head, videos = _merged(plan, out, head)
+    make_folder(out)
+    with alone_in(out):
+        check_out(out, if_exists)
+        if (out / UNFINISHED).exists():
+            _write(out, json_file.read(out / UNFINISHED, _Unfinished))
+        head, base, videos = _head(plan), plan.root, [*plan.videos]
+        if if_exists == "merge" and (out / HEAD).exists():
+            head, base, videos = _merged(plan, out, head)
+        base, videos = _below_one_folder(base, videos)
+        new = _Unfinished({**head, "root": _root(base, out)}, [_entry(video) for video in videos])
+        if if_exists == "replace":
+            plan.notes += _keep_what_differs(out, new)
+        json_file.write(out / UNFINISHED, new, indent=None)
+        _write(out, new)
+        (out / UNFINISHED).unlink(missing_ok=True)
+
+
+def _write(out: Path, new: _Unfinished) -> None:
     # The videos go first: with an old head next to them they are refused, never misread.
-    json_file.write_rows(out / VIDEOS, [_entry(video) for video in videos])
-    write_head(out, head)
+    json_file.write_rows(out / VIDEOS, new.videos)
+    write_head(out, new.head)
 
 
-def _head(plan: Plan, out: Path) -> dict[str, Any]:
+def _keep_what_differs(out: Path, new: _Unfinished) -> list[str]:
+    """Copy the files that are replaced by others, which may have been changed by hand. Return what to say."""
+    notes = []
+    for path, value in ((out / HEAD, new.head), (out / VIDEOS, new.videos)):
+        if path.exists() and json_file.load(path) != value:
+            copies = (path.with_name(f"{path.name}.before-{number}") for number in range(1, 10**6))
+            copy = next(copy for copy in copies if not os.path.lexists(copy))
+            write_atomically(copy, read_bytes(path))
+            notes.append(f"{path} was replaced by another one; what it said before is in {copy.name}")
+    return notes
+
+
+def _below_one_folder(base: Path, videos: Sequence[Video]) -> tuple[Path, list[Video]]:
+    """Return a folder that all feature files are below, whatever links lead to, and the videos seen from there."""
+    real = os.path.realpath(base)
+    outside: set[str] = set()
+    real_folder = cache(os.path.realpath)
+
+    def located(file: str) -> str:
+        path = os.path.join(real, file)
+        where = os.path.join(real_folder(os.path.dirname(path)), os.path.basename(path))
+        where = os.path.realpath(where) if os.path.islink(where) else where
+        if where.startswith(real.rstrip("/") + "/"):
+            return path if path.startswith(real.rstrip("/") + "/") else where
+        outside.add(os.path.dirname(where))
+        return where
+
+    placed = [{stream: [*map(located, files)] for stream, files in video.files.items()} for video in videos]
+    folder = os.path.commonpath([real, *outside]) if outside else real
+    seen = [
+        replace(video, files={s: tuple(os.path.relpath(file, folder) for file in files) for s, files in own.items()})
+        for video, own in zip(videos, placed)
+    ]
+    return (Path(folder) if outside else base), seen
+
+
+def _head(plan: Plan) -> dict[str, Any]:
     streams: dict[str, Any] = {}
     for stream, dim in plan.dims.items():
         streams[stream] = {"dim": dim, "recipe": plan.recipe(stream)}
@@ -68,7 +134,7 @@ def _head(plan: Plan, out: Path) -> dict[str, Any]:
     return {
         "vadkit_store": VERSION,
         "snippet_frames": SNIPPET_FRAMES,
-        "root": _root(plan.root, out),
+        "root": "",
         "intervals": plan.intervals,
         "streams": streams,
         "classes": [*plan.classes],
@@ -110,25 +176,24 @@ def _is_listing(path: Path) -> bool:
 
 
 def _has_own_features(out: Path) -> bool:
-    return any((out / stream).is_dir() for stream in read_head(out).streams)
+    return any(stream_folder(out, stream).is_dir() for stream in read_head(out).streams)
 
 
 # -- merging -------------------------------------------------------------------------------------
-def _merged(plan: Plan, out: Path, head: dict[str, Any]) -> tuple[dict[str, Any], list[Video]]:
-    """Return head and videos of the existing store with the plan's streams added or replaced."""
+def _merged(plan: Plan, out: Path, head: dict[str, Any]) -> tuple[dict[str, Any], Path, list[Video]]:
+    """Return head, folder and videos of the existing store with the plan's streams added or replaced."""
     store, old = read_store(out), load_head(out)
     _refuse_misfits(plan, store, old)
-    base = store.base.resolve()
-    here = plan.root.resolve()
+    here = str(plan.root.resolve())
     by_name = {video.name: video for video in store.videos}
     for video in plan.videos:
-        files = {s: _seen_from(base, here, paths) for s, paths in video.files.items()}
+        files = {s: tuple(os.path.join(here, file) for file in paths) for s, paths in video.files.items()}
         known = by_name.get(video.name)
         by_name[video.name] = (
             replace(video, files=files) if known is None else replace(known, files={**known.files, **files})
         )
     streams = {**old["streams"], **head["streams"]}
-    return {**old, "streams": streams}, _in_index([*by_name.values()], plan)
+    return {**old, "streams": streams}, store.base, _in_index([*by_name.values()], plan)
 
 
 def _in_index(videos: Sequence[Video], plan: Plan) -> list[Video]:
@@ -144,11 +209,6 @@ def _in_index(videos: Sequence[Video], plan: Plan) -> list[Video]:
         gone = [video.name for video in kept if video.files.keys() != streams]
         plan.notes.append(f"{plural(len(gone), 'video')} of the store without every stream left out: {some(gone)}")
     return whole
-
-
-def _seen_from(base: Path, root: Path, files: Sequence[str]) -> tuple[str, ...]:
-    paths = [root / file for file in files]
-    return tuple((p.relative_to(base) if p.is_relative_to(base) else p).as_posix() for p in paths)
 
 
 def _refuse_misfits(plan: Plan, store: Store, old: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from vadkit.datasets.importing.scan import Found, find_files
 from vadkit.problems import fail
-from vadkit.store.names import is_plain_name
+from vadkit.store.names import is_stream_name
 
 # A word in a folder's name -> the stream. Of two words in one name the earlier line counts.
 WORDS = {
@@ -55,7 +55,7 @@ def given_streams(root: Path, given: Iterable[str]) -> list[tuple[str, Found]]:
     found = []
     for text in given:
         stream, equals, folder = text.partition("=")
-        if not equals or not folder or not is_plain_name(stream):
+        if not equals or not folder or not is_stream_name(stream):
             fail(f"--stream {text}: must be NAME=FOLDER", hint="for example --stream rgb=i3d-features/RGB")
         place = root / folder
         found += [(stream, Found(file.path, _below(file.path, root))) for file in find_files(place)]

@@ -99,7 +99,13 @@ def scan(
 
 
 def _scan(stored: StoredFeatures, video: Video, stream: str, arrays: Arrays, content: bool) -> Scanned:
-    found = Scanned(video, stream, stored.paths(video, stream), arrays.get((video.name, stream)))
+    found = Scanned(video, stream, (), arrays.get((video.name, stream)))
+    try:
+        found.paths = stored.paths(video, stream)
+    except VadkitError as error:  # a link that leads out of the store
+        found.unusable += 1
+        found.add("file-broken", error.problems[0].message, stored.store.root, error.problems[0].hint or "")
+        return found
     if stored.is_packed(stream):
         _scan_packed(stored, found, content)
         return found

@@ -13,6 +13,7 @@ from vadkit.problems import VadkitError
 from vadkit.store.array_file import check_finite
 from vadkit.store.check.finding import Finding, from_problems
 from vadkit.store.index import Store
+from vadkit.store.names import Below
 from vadkit.store.packed import AGAIN, Packed
 from vadkit.store.reader import StoredFeatures
 from vadkit.video import Video
@@ -27,12 +28,13 @@ def check_packs(store: Store, alone: set[str], content: bool) -> Iterator[Findin
     """
     plain = StoredFeatures(replace(store, packed={}))
     videos = {video.name: video for video in store.videos}
+    below = Below(store.root)
     for stream, file in store.packed.items():
         try:
-            packed = Packed(store.root / file, store.dims[stream])
+            packed = Packed(below.pack(stream, file), store.dims[stream])
             packed.check(store.recipes[stream], partial(_files, plain, videos, stream))
         except VadkitError as error:
-            yield from from_problems("pack", store.root / file, error.problems, AGAIN)
+            yield from from_problems("pack", Path(f"{store.root}/{file}"), error.problems, AGAIN)
             continue
         for video in store.videos if content else ():
             yield from _compare(packed, video, stream, None if stream in alone else plain)

@@ -15,6 +15,7 @@ from vadkit.store.check.indexes import Indexes, check_indexes, read_indexes
 from vadkit.store.check.packs import check_packs
 from vadkit.store.index import Store
 from vadkit.store.manifest import source_of
+from vadkit.store.names import array_name, stream_folder, video_file
 from vadkit.store.reader import originals, without_originals
 from vadkit.video import Video
 
@@ -89,8 +90,8 @@ def _video(name: str, indexes: Indexes) -> Video:
 def _unlisted(indexes: Indexes) -> Iterator[Finding]:
     """Yield the array files that the manifest does not name."""
     for stream in indexes.dims:
-        folder = indexes.root / stream
-        names = {f"{name}.npy" for name, line in indexes.done.items() if stream in line.arrays}
+        folder = stream_folder(indexes.root, stream)
+        names = {array_name(name) for name, line in indexes.done.items() if stream in line.arrays}
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if folder.is_dir() else ():
             if entry.name not in names and not entry.name.startswith(".vadkit-"):
                 what = "is not in the manifest: how it was extracted is unknown"
@@ -103,7 +104,7 @@ def _sources(indexes: Indexes) -> Iterator[Finding]:
         line = indexes.done.get(video.name)
         if line is None or video.file is None or line.source is None:
             continue
-        path = indexes.root / video.file
+        path = video_file(indexes.root, video.file)
         found = source_of(path)
         if found is None:
             what, todo = f"the video of '{video.name}' is missing", "put it back, or leave out --videos"
@@ -131,5 +132,6 @@ def _notes(indexes: Indexes, alone: set[str]) -> Iterator[Finding]:
         yield Finding("manifest", what, fault=False)
     left = [*root.glob(".vadkit-*"), *root.glob("*/.vadkit-*")]
     if left:
-        what = f"{len(left)} temporary files of a run that was killed; the next 'vadkit extract' removes them"
+        what = f"{len(left)} temporary files of a command that was killed; the next one that writes there "
+        what += "removes them"
         yield Finding("file-extra", what, fault=False)
