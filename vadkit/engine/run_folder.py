@@ -14,14 +14,17 @@ from vadkit.graph.schema import with_defaults
 from vadkit.problems import Note, fail
 
 FILES = ("config.yaml", "log.jsonl", "model.safetensors", "result.json")
-FOLDERS = ("checkpoints", "tensorboard")
+FOLDERS = ("checkpoints", "logs")
 # A run may be resumed with these changed: they decide how long it runs and what is reported, not what a
 # step computes. Whether the data are the same is checked by their content, not by their path.
 FREE = (
     "about",
     "train.epochs",
     "train.steps",
+    "train.patience",
     "train.log",
+    "train.log_every",
+    "train.checkpoint_every",
     "data.workers",
     "data.args.root",
     "data.prompts",

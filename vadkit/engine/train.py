@@ -21,10 +21,11 @@ from vadkit.devices import current
 from vadkit.engine import checkpoints, distributed, random_state
 from vadkit.engine.checkpoints import Checkpoint, Damaged
 from vadkit.engine.fingerprint import FingerprintJson, fingerprint
+from vadkit.engine.loggers import open_logger
 from vadkit.engine.progress import Progress
 from vadkit.engine.results import TrainResult, finish, interrupted
 from vadkit.engine.run_folder import claimed, prepare, refuse_changes
-from vadkit.engine.run_log import JsonLines, Log, TensorBoard
+from vadkit.engine.run_log import JsonLines, Log
 from vadkit.engine.run_state import SavedRun
 from vadkit.engine.selection import watched_split
 from vadkit.engine.session import Session
@@ -156,6 +157,7 @@ class _Run:
                 checkpoint_seconds=seconds,
                 checkpoint=checkpoint,
                 log=log,
+                plugins=self.plugins,
             )
             outcome = session.run()
             if outcome.signal is not None:
@@ -267,12 +269,11 @@ class _Run:
             yield log
 
     def _open_logs(self, log: Log, keep: int | None) -> None:
-        if "jsonl" in self.spec["train"]["log"]:
-            lines = JsonLines(self.out / "log.jsonl", keep, self.progress.note)
-            log.writers.append(lines)
-            log.history += lines.kept
-        if "tensorboard" in self.spec["train"]["log"]:
-            log.writers.append(TensorBoard(self.out / "tensorboard", keep))
+        lines = JsonLines(self.out / "log.jsonl", keep, self.progress.note)
+        log.writers.append(lines)
+        log.history += lines.kept
+        for entry in self.spec["train"]["log"]:
+            log.writers.append(open_logger(entry, self.out / "logs", keep, self.plugins))
 
     def _opening(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
         """Return the first record of this process."""
