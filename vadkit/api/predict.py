@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vadkit.api.arguments import as_device, as_path, as_paths
+from vadkit.api.arguments import as_device, as_model, as_path, as_paths
 from vadkit.api.progress import Progress, showing
 from vadkit.predict.events import Event
 from vadkit.predict.predict_videos import predict as run_prediction
@@ -91,7 +91,7 @@ def predict(
 
         outcomes = run_prediction(
             as_paths(videos, "videos"),
-            as_path(model, "model"),
+            as_model(model, "model"),
             folder,
             threshold=threshold,
             embed=embed,

@@ -25,6 +25,7 @@ progress                      what a run reports while it trains
 session                       one training run, assembled from the above
 run_folder, fingerprint       who may use a run's folder, and what may change on resume
 results                       the model file and result.json
+unfinished, saved_about       the model of a run that has not finished, from its newest checkpoint
 train                         the way in: ``vadkit train``
 ============================  ================================================================
 """

@@ -14,6 +14,7 @@ from vadkit.engine.run_log import plain
 from vadkit.engine.run_record import Step
 from vadkit.engine.selection import label
 from vadkit.engine.session import Outcome, Session
+from vadkit.engine.unfinished import forget_unfinished
 from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.graph.model_file import save
 from vadkit.graph.module import VadModel
@@ -100,9 +101,10 @@ def finish(
             warnings = measured.warnings
             record = session.evaluation(outcome.chosen, section["split"], figures)
             session.log.write({**record, "final": True})
-        summary = _summary(session, outcome, figures, protocol, warnings) | _features(dataset, model)
+        summary = _summary(session, outcome, figures, protocol, warnings) | session.about["features"]
         save(model, out / "model.safetensors", summary)
         json_file.write(out / RESULT, summary, indent=2)
+        forget_unfinished(out)
         return figures, warnings
 
     figures, warnings = distributed.first(once)
@@ -119,7 +121,7 @@ def finish(
     )
 
 
-def _features(dataset: VideoDataset, model: VadModel) -> dict[str, Any]:
+def features_of(dataset: VideoDataset, model: VadModel) -> dict[str, Any]:
     """Return how the features were extracted, by input, where the data set knows: predict does the same."""
     known = getattr(dataset, "recipes", {})
     recipes = {name: known[name] for name in model.input_sizes if known.get(name)}

@@ -13,7 +13,7 @@ from vadkit.files import make_folder, why
 from vadkit.graph.schema import with_defaults
 from vadkit.problems import Note, fail
 
-FILES = ("config.yaml", "log.jsonl", "model.safetensors", "result.json")
+FILES = ("config.yaml", "log.jsonl", "model.safetensors", "unfinished.safetensors", "result.json")
 FOLDERS = ("checkpoints", "logs")
 # A run may be resumed with these changed: they decide how long it runs and what is reported, not what a
 # step computes. Whether the data are the same is checked by their content, not by their path.

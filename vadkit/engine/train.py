@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 from torch import nn
 
@@ -19,14 +18,15 @@ from vadkit.data.shape_checks import check_videos
 from vadkit.data.validation_split import with_validation
 from vadkit.devices import current
 from vadkit.engine import checkpoints, distributed, random_state
-from vadkit.engine.checkpoints import Checkpoint, Damaged
-from vadkit.engine.fingerprint import FingerprintJson, fingerprint
+from vadkit.engine.checkpoints import Checkpoint
+from vadkit.engine.fingerprint import fingerprint
 from vadkit.engine.loggers import open_logger
 from vadkit.engine.progress import Progress
-from vadkit.engine.results import TrainResult, finish, interrupted
+from vadkit.engine.results import TrainResult, features_of, finish, interrupted
 from vadkit.engine.run_folder import claimed, prepare, refuse_changes
 from vadkit.engine.run_log import JsonLines, Log
 from vadkit.engine.run_state import SavedRun
+from vadkit.engine.saved_about import SavedAbout, check_spec
 from vadkit.engine.selection import watched_split
 from vadkit.engine.session import Session
 from vadkit.engine.warm_start import warm_start
@@ -38,10 +38,9 @@ from vadkit.graph.load import load_config
 from vadkit.graph.model_file import read_weights
 from vadkit.graph.module import VadModel
 from vadkit.graph.schema import BY_KEY
-from vadkit.graph.stored_config import check_config
 from vadkit.graph.yaml_reader import write_text
 from vadkit.plugin_manager import Plugins, load_plugins
-from vadkit.problems import VadkitError, fail
+from vadkit.problems import fail
 from vadkit.video import VideoDataset
 
 
@@ -104,24 +103,6 @@ def _held(out: Path, resume: bool, overwrite: bool) -> Iterator[None]:
         distributed.first(lambda: stack.enter_context(claimed(out)))
         distributed.first(lambda: prepare(out, resume, overwrite))
         yield
-
-
-class SavedAbout(msgspec.Struct):
-    """What ``_Run`` adds to a checkpoint: what the run is of and what it runs on."""
-
-    spec: dict[str, Any]
-    data: FingerprintJson
-    device: str
-    processes: int
-    versions: dict[str, str]
-
-
-def _check_spec(checkpoint: Checkpoint) -> None:
-    """Raise Damaged for a checkpoint without a sound config."""
-    try:
-        check_config(checkpoint.state["spec"], f"{checkpoint.folder / 'state.json'}: state.spec")
-    except VadkitError as error:
-        raise Damaged(error.problems[0].message) from error
 
 
 class _Run:
@@ -199,6 +180,7 @@ class _Run:
         return {
             "spec": self.spec,
             "data": fingerprint(self.dataset, "train"),
+            "features": features_of(self.dataset, self.model),
             "device": self.device.type,
             "processes": distributed.world_size(),
             "versions": {"vadkit": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
@@ -215,7 +197,7 @@ class _Run:
 
     def _checkpoint(self) -> Checkpoint | None:
         """Return the newest whole checkpoint. Refuses one of another config or other training videos."""
-        found = checkpoints.latest(self.out / "checkpoints", self.progress.note, (SavedAbout, SavedRun), _check_spec)
+        found = checkpoints.latest(self.out / "checkpoints", self.progress.note, (SavedAbout, SavedRun), check_spec)
         if found is None:
             self.progress.note(f"there is no checkpoint in {self.out} yet; beginning the run")
             return None

@@ -43,6 +43,7 @@ class ExtraJson(msgspec.Struct):
     """What a model file states about its training, as far as it is known."""
 
     note: str | None = None
+    unfinished: str | None = None
     figures: dict[str, Any] | None = None
     select: str | None = None
     protocol: dict[str, Any] | None = None
@@ -61,6 +62,14 @@ class ExtraJson(msgspec.Struct):
     recipes: dict[str, RecipeJson | None] | None = None
 
 
+class PluginJson(msgspec.Struct):
+    """Where a component comes from."""
+
+    plugin: str
+    package: str
+    version: str
+
+
 class HeaderJson(msgspec.Struct):
     """The header of a model file."""
 
@@ -69,6 +78,7 @@ class HeaderJson(msgspec.Struct):
     torch: str
     spec: dict[str, Any]
     extra: ExtraJson
+    plugins: dict[str, PluginJson] = {}  # by component
 
 
 def save(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = None) -> Path:
@@ -84,12 +94,55 @@ def save(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = No
         "torch": str(torch.__version__),
         "spec": model.spec,
         "extra": dict(extra or {}),
+        "plugins": _plugins(model.spec),
     }
     text = json_file.as_line(header).decode().rstrip()  # in order: inputs are the model's arguments
     _checked(text, f"{path}: the header")
     data = pack(state, {"vadkit": text, "sha256": _digest(text, state)})
     write_atomically(Path(path), _in_order(data))
     return Path(path)
+
+
+def _plugins(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return which plugin each component of a config comes from."""
+    from vadkit.plugin_manager import load_plugins
+
+    plugins = load_plugins()
+    named = {plugin.name: plugin for plugin in plugins.plugins}
+    found = {}
+    for name in sorted(_used(spec)):
+        component = plugins.components.find(name)
+        if component is not None:
+            plugin = named[plugins.components.owners[component]]
+            found[name] = {"plugin": plugin.name, "package": plugin.package, "version": plugin.version}
+    return found
+
+
+def _used(value: Any) -> set[str]:
+    """Return the components that are named at any depth."""
+    if isinstance(value, list):
+        return {name for item in value for name in _used(item)}
+    if not isinstance(value, Mapping):
+        return set()
+    own = {value["use"]} if isinstance(value.get("use"), str) else set()
+    return own.union(*map(_used, value.values()))
+
+
+def _absent(header: Mapping[str, Any], graph: Mapping[str, Any]) -> str | None:
+    """Return the hint that names the plugins of a graph that are not here, or None."""
+    from vadkit.plugin_manager import EXTRA, load_plugins
+
+    components, known = load_plugins().components, header.get("plugins") or {}
+    absent = {name: known[name] for name in sorted(_used(graph)) if name in known and components.find(name) is None}
+    if not absent:
+        return None
+    said = [
+        f"'{name}' is of the module {plugin['plugin']} in {EXTRA}"
+        if plugin["package"] == EXTRA
+        else f"'{name}' is of plugin {plugin['plugin']}: pip install {plugin['package']}=={plugin['version']}"
+        for name, plugin in absent.items()
+    ]
+    return "; ".join(said)
 
 
 def _in_order(data: bytes) -> bytes:
@@ -116,7 +169,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
     except VadkitError as error:
         fail(
             f"{path}: the graph inside cannot be built here: {error.problems[0].message}",
-            error.problems[0].hint or "install the plugins it was trained with",
+            _absent(header, graph) or error.problems[0].hint or "install the plugins it was trained with",
             notes=error.problems[0].notes,
         )
     missing = sorted(set(model.state_dict()) ^ set(state))
