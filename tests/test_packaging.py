@@ -92,8 +92,11 @@ def test_what_is_expected_is_not_nothing() -> None:
         "evaluation",
         "fusion",
         "heads",
+        "loggers",
         "losses",
+        "optimizers",
         "samplers",
+        "schedules",
         "temporal",
     ]
 

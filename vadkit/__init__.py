@@ -12,7 +12,20 @@ from vadkit.lazy import Package, lazily
 
 __version__ = "0.1.0"
 
-KINDS = ("Backbone", "Temporal", "Fusion", "Head", "Loss", "Sampler", "Dataset", "Metric", "Postprocess")
+KINDS = (
+    "Backbone",
+    "Temporal",
+    "Fusion",
+    "Head",
+    "Loss",
+    "Sampler",
+    "Dataset",
+    "Metric",
+    "Postprocess",
+    "Optimizer",
+    "Schedule",
+    "Logger",
+)
 
 if TYPE_CHECKING:
     from vadkit.api.build import build
@@ -28,11 +41,14 @@ if TYPE_CHECKING:
         Dataset,
         Fusion,
         Head,
+        Logger,
         Loss,
         Metric,
+        Optimizer,
         Postprocess,
         PublicWeights,
         Sampler,
+        Schedule,
         Temporal,
     )
     from vadkit.problems import Problem, VadkitError, fail, nearest
@@ -43,12 +59,15 @@ __all__ = [
     "Dataset",
     "Fusion",
     "Head",
+    "Logger",
     "Loss",
     "Metric",
+    "Optimizer",
     "Postprocess",
     "Problem",
     "PublicWeights",
     "Sampler",
+    "Schedule",
     "Scorer",
     "Temporal",
     "VadkitError",

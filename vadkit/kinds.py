@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 Lookahead = int | Literal["all"]
@@ -205,8 +207,76 @@ class Postprocess(Component):
         raise NotImplementedError
 
 
+class Optimizer(Component):
+    """The update rule of a training.
+
+    The learning rate and the weight decay are keys of the config, since groups of nodes may have their own; what
+    else the rule takes are constructor arguments.
+    """
+
+    kind: ClassVar[str] = "optimizer"
+
+    def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Return the optimizer of torch's parameter groups, each with ``params``, ``lr`` and ``name``.
+
+        ``weight_decay`` is there unless the caller leaves it to the rule. The optimizer keeps the groups as they
+        are and updates without a closure.
+        """
+        raise NotImplementedError
+
+
+class Schedule(Component):
+    """The learning rate over a run, as a share of ``train.optimizer.lr``. It keeps nothing from step to step."""
+
+    kind: ClassVar[str] = "schedule"
+    # True if steps count from the start of the run, False if from the end of its warm-up.
+    counts_warmup: ClassVar[bool] = False
+
+    def share(self, step: int, steps: int) -> float:
+        """Return the share at ``step`` (from 0) of a curve of ``steps``. A run may be longer than its curve."""
+        raise NotImplementedError
+
+
+class Logger(Component):
+    """Writes the records of a training run, besides the run's own log.jsonl.
+
+    A record is a dict with a ``kind``. "train": step, epoch, losses by name, lr by group; "evaluation": step, split,
+    figures by name, a ``note`` if they flatter, and ``final`` for those of the finished run; "start" and "resume".
+    """
+
+    kind: ClassVar[str] = "logger"
+
+    def open(self, folder: Path, keep: int | None) -> None:
+        """Begin to write into ``folder``, which exists and is this logger's own.
+
+        ``keep`` is None for a new run. A run that resumes after step ``keep`` writes the later records again: what
+        the folder holds of them is to be dropped.
+        """
+        raise NotImplementedError
+
+    def write(self, record: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the files; called once, also where a run fails."""
+
+
 KINDS: dict[str, type[Component]] = {
-    kind.kind: kind for kind in (Backbone, Temporal, Fusion, Head, Loss, Sampler, Dataset, Metric, Postprocess)
+    kind.kind: kind
+    for kind in (
+        Backbone,
+        Temporal,
+        Fusion,
+        Head,
+        Loss,
+        Sampler,
+        Dataset,
+        Metric,
+        Postprocess,
+        Optimizer,
+        Schedule,
+        Logger,
+    )
 }
 NODE_KINDS = ("temporal", "fusion", "head")
 
@@ -219,12 +289,15 @@ __all__ = [
     "Dataset",
     "Fusion",
     "Head",
+    "Logger",
     "Lookahead",
     "Loss",
     "Metric",
     "ModuleComponent",
+    "Optimizer",
     "Postprocess",
     "Range",
     "Sampler",
+    "Schedule",
     "Temporal",
 ]

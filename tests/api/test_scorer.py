@@ -94,7 +94,7 @@ def test_a_wrong_model_or_device_is_named(made: SimpleNamespace, tmp_path: Path)
     (tmp_path / "old.pth").write_bytes(b"\x80\x04K\x01.")
     for path, message in (
         (tmp_path / "none.safetensors", "there is no model file"),
-        (tmp_path, "is a folder, not a model file"),
+        (tmp_path, "is a folder without model.safetensors and without checkpoints"),
         (tmp_path / "old.pth", "is a pickled checkpoint; vadkit loads no pickle"),
         (7, "model is 7; it must be the path of a file"),
     ):

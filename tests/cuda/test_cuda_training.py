@@ -31,7 +31,7 @@ EVERYTHING = (
     "train.accumulate=2",
     "train.select=val",
     "train.evaluate_every=4",
-    "train.schedule.name=cosine",
+    "train.schedule.use=cosine",
 )
 KILLED = """
 import json, os, signal, sys

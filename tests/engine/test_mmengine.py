@@ -114,7 +114,7 @@ def test_a_run_and_its_model_can_be_freed():
 
 def test_the_cost_of_a_step_does_not_grow_with_the_run():
     """What is kept between two records is bounded by the interval."""
-    session = Session(StubModel(), StubBatches(), section(steps=200), CPU, log_every=10)
+    session = Session(StubModel(), StubBatches(), section(steps=200, log_every=10), CPU)
     kept = []
     session.evaluate = lambda model: {"n": kept.append(len(session.records.rows))}
     session.train = section(steps=200, evaluate_every=7)

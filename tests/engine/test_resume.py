@@ -35,9 +35,9 @@ EVERYTHING = (
     "train.accumulate=2",
     "train.select=val",
     "train.evaluate_every=3",
-    "train.schedule.name=cosine",
+    "train.schedule.use=cosine",
     "train.schedule.warmup=2",
-    "train.optimizer.name=nadam",
+    "train.optimizer.use=nadam",
 )
 
 KILLED = """

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 import torch
 from engine_stub import StubBatches, StubModel, section
 
 from vadkit.engine import checkpoints
-from vadkit.engine.run_log import JsonLines, Log, TensorBoard, plain, read_log
+from vadkit.engine.run_log import JsonLines, Log, plain, read_log
 from vadkit.engine.session import Session
 from vadkit.problems import VadkitError
 
@@ -27,7 +26,7 @@ def test_a_record_holds_the_means_of_its_interval():
         def loss(self, batch):
             return {**super().loss(batch), "count": self.seen.clone()}
 
-    outcome = Session(Counted(), StubBatches(), section(), torch.device("cpu"), log_every=5).run()
+    outcome = Session(Counted(), StubBatches(), section(log_every=5), torch.device("cpu")).run()
     records = outcome.history
     assert [r["step"] for r in records] == [5, 10, 12]
     assert [r["losses"]["count"] for r in records] == [3.0, 8.0, 11.5]
@@ -72,27 +71,6 @@ def test_a_full_disk_is_reported_by_the_log():
         log.write({"step": 1})
 
 
-def test_tensorboard_gets_the_same_figures(tmp_path):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    board = TensorBoard(tmp_path)
-    board.write({"kind": "train", "step": 5, "losses": {"total": 0.5}, "lr": {"rest": 0.1}})
-    figures = {"ap": 0.25, "per_class": {}}
-    board.write({"kind": "evaluation", "step": 6, "split": "test", "figures": figures, "note": "flatters"})
-    board.close()
-    found = EventAccumulator(str(tmp_path)).Reload()
-    scalars = {tag: [(e.step, round(e.value, 6)) for e in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
-    assert scalars == {"losses/total": [(5, 0.5)], "lr/rest": [(5, 0.1)], "test/ap": [(6, 0.25)]}
-    assert found.Tags()["tensors"] == ["note/text_summary"]
-
-
-def test_without_tensorboard_the_extra_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(VadkitError, match=r"tensorboard, which is not installed") as error:
-        TensorBoard(tmp_path)
-    assert "vadkit[tensorboard]" in str(error.value)
-
-
 def test_figures_become_plain_data():
     import numpy as np
 
@@ -127,11 +105,10 @@ def spoilt(tmp_path, model, **changes):
     session = Session(
         model,
         StubBatches(),
-        section(**changes),
+        section(log_every=5, **changes),
         torch.device("cpu"),
         folder=tmp_path,
         checkpoint_seconds=0,
-        log_every=5,
     )
     with pytest.raises(VadkitError) as error:
         session.run()

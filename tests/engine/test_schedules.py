@@ -29,24 +29,26 @@ def optimizer():
 
 def ours(steps=STEPS, epoch_steps=1, **schedule):
     opt = optimizer()
+    args = {key: schedule.pop(key) for key in ("end_factor", "milestones", "gamma") if key in schedule}
+    schedule = {**schedule, "args": args}
     return Schedule(opt, share(section(schedule=schedule)["schedule"], steps, epoch_steps)), opt
 
 
 @pytest.mark.parametrize(
     ("schedule", "theirs"),
     [
-        ({"name": "constant"}, lambda o: mm.ConstantLR(o, factor=1.0, by_epoch=False)),
-        ({"name": "cosine", "end_factor": 0.0}, lambda o: mm.CosineAnnealingLR(o, T_max=STEPS, by_epoch=False)),
+        ({"use": "constant"}, lambda o: mm.ConstantLR(o, factor=1.0, by_epoch=False)),
+        ({"use": "cosine", "end_factor": 0.0}, lambda o: mm.CosineAnnealingLR(o, T_max=STEPS, by_epoch=False)),
         (
-            {"name": "cosine", "end_factor": 0.1},
+            {"use": "cosine", "end_factor": 0.1},
             lambda o: mm.CosineAnnealingLR(o, T_max=STEPS, eta_min_ratio=0.1, by_epoch=False),
         ),
         (
-            {"name": "linear", "end_factor": 0.2},
+            {"use": "linear", "end_factor": 0.2},
             lambda o: mm.LinearLR(o, start_factor=1, end_factor=0.2, end=STEPS + 1, by_epoch=False),
         ),
         (
-            {"name": "step", "milestones": [5, 12], "gamma": 0.3},
+            {"use": "step", "milestones": [5, 12], "gamma": 0.3},
             lambda o: mm.MultiStepLR(o, milestones=[5, 12], gamma=0.3, by_epoch=False),
         ),
     ],
@@ -60,7 +62,7 @@ def test_an_uninterrupted_run_has_the_rates_of_mmengine(schedule, theirs):
 
 def test_a_cosine_of_60_epochs_left_after_50_is_that_of_pel4vad():
     """Their rate falls once per epoch, along a curve that is longer than the run."""
-    (scheduler, opt), other = ours(200, 4, name="cosine", span=60, per="epoch"), optimizer()
+    (scheduler, opt), other = ours(200, 4, use="cosine", span=60, per="epoch"), optimizer()
     theirs = torch.optim.lr_scheduler.CosineAnnealingLR(other, T_max=60)
     wanted = []
     for _ in range(50):
@@ -71,18 +73,18 @@ def test_a_cosine_of_60_epochs_left_after_50_is_that_of_pel4vad():
 
 
 def test_per_epoch_and_warmup():
-    used = rates(*ours(24, 4, name="linear", warmup=6, per="epoch"), 24)[:, 0]
+    used = rates(*ours(24, 4, use="linear", warmup=6, per="epoch"), 24)[:, 0]
     torch.testing.assert_close(used[:6], torch.arange(1, 7) / 70)
     assert used[6:8].equal(torch.full((2,), 0.1)) and len(used[8:].unique()) == 4
 
 
 def test_a_curve_shorter_than_the_run_stays_at_its_end():
-    used = rates(*ours(24, 4, name="cosine", span=2, end_factor=0.5), 24)[:, 0]
+    used = rates(*ours(24, 4, use="cosine", span=2, end_factor=0.5), 24)[:, 0]
     assert used[0] > used[7] and used[8:].equal(torch.full((16,), 0.05))
 
 
 def test_warmup_rises_in_a_straight_line_and_the_rest_follows():
-    scheduler, opt = ours(name="cosine", warmup=4)
+    scheduler, opt = ours(use="cosine", warmup=4)
     used = rates(scheduler, opt, STEPS)[:, 0]
     torch.testing.assert_close(used[:5], torch.tensor([0.02, 0.04, 0.06, 0.08, 0.1]))
     assert (used[4:].diff() < 0).all()
@@ -90,22 +92,22 @@ def test_warmup_rises_in_a_straight_line_and_the_rest_follows():
 
 @pytest.mark.parametrize("name", ["constant", "cosine", "linear", "step"])
 def test_going_to_a_step_gives_the_rate_of_that_step(name):
-    scheduler, opt = ours(name=name, warmup=3)
+    scheduler, opt = ours(use=name, warmup=3)
     all_rates = rates(scheduler, opt, STEPS)
     for step in (0, 1, 3, 11, 23):
-        scheduler, opt = ours(name=name, warmup=3)
+        scheduler, opt = ours(use=name, warmup=3)
         scheduler.go_to(step)
         assert rates(scheduler, opt, STEPS - step).equal(all_rates[step:])
 
 
 def test_resumed_with_more_steps_the_rate_follows_the_longer_schedule():
     """mmengine restores the old end and freezes; see test_mmengine.py."""
-    scheduler, opt = ours(2 * STEPS, name="linear")
+    scheduler, opt = ours(2 * STEPS, use="linear")
     scheduler.go_to(STEPS)
     used = rates(scheduler, opt, STEPS)[:, 0]
     assert used[0] == pytest.approx(0.05) and used[-1] < 0.003 and (used.diff() < 0).all()
 
 
 def test_a_run_longer_than_its_schedule_stays_at_the_end():
-    scheduler, opt = ours(name="cosine", end_factor=0.25)
+    scheduler, opt = ours(use="cosine", end_factor=0.25)
     assert rates(scheduler, opt, 40)[-1, 0] == pytest.approx(0.025)

@@ -106,12 +106,28 @@ def test_an_unknown_optimizer_argument_is_reported_with_the_nearest_name():
     from vadkit.engine.optimizers import build
 
     with pytest.raises(VadkitError, match="did you mean 'momentum'"):
-        build(StubModel(), {"name": "sgd", "lr": 0.1, "momentun": 0.9})
+        build(StubModel(), {"use": "sgd", "lr": 0.1, "args": {"momentun": 0.9}})
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "nadam", "sgd"])
+@pytest.mark.guards("6")
+def test_biases_may_be_left_out_of_weight_decay():
+    from vadkit.engine.optimizers import build
+
+    model = StubModel()
+    section = {"use": "adam", "lr": 0.1, "weight_decay": 0.2, "decay_biases": False, "args": {}}
+    groups = build(model, section, [{"nodes": ["context"], "lr": 0.3}]).param_groups
+    found = {g["name"]: (g["lr"], g["weight_decay"], [p.ndim for p in g["params"]]) for g in groups}
+    assert found == {
+        "train.groups[0]": (0.3, 0.2, [2]),
+        "train.groups[0].biases": (0.3, 0.0, [1]),
+        "rest": (0.1, 0.2, [1, 2]),  # a parameter of the model, and the weight of the score
+        "rest.biases": (0.1, 0.0, [1]),
+    }
+
+
+@pytest.mark.parametrize("name", ["adagrad", "adam", "adamw", "nadam", "sgd"])
 def test_every_optimizer_trains(name):
-    _, outcome = trained(optimizer={"name": name, "lr": 0.05}, steps=40)
+    _, outcome = trained(optimizer={"use": name, "lr": 0.05}, steps=40)
     assert outcome.history[-1]["losses"]["total"] < outcome.history[0]["losses"]["total"]
 
 
@@ -132,7 +148,7 @@ def test_the_average_is_what_is_left_and_is_the_mean_by_definition():
 
 
 def test_clipping_bounds_the_gradient_and_the_norm_is_logged():
-    sgd = {"name": "sgd", "lr": 1.0, "momentum": 0.0}
+    sgd = {"use": "sgd", "lr": 1.0, "args": {"momentum": 0.0}}
     model, outcome = trained(StubModel(dropout=0), clip_grad=1e-3, optimizer=sgd, steps=1)
     pairs = zip(model.parameters(), StubModel().parameters())
     moved = math.sqrt(sum(float((a - b).detach().square().sum()) for a, b in pairs))

@@ -96,7 +96,7 @@ def test_training_in_memory_gives_the_same_weights(graph, tmp_path):
 def test_test_best_is_labelled_in_every_output(graph, tmp_path, capfd):
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(graph))
     arguments = ["train", str(tmp_path / "small.yaml"), "--device", "cpu", "--out", str(tmp_path / "run")]
-    sets = ["train.select=test_best", "train.evaluate_every=4", "train.log=[jsonl, tensorboard]"]
+    sets = ["train.select=test_best", "train.evaluate_every=4", "train.log=[csv, tensorboard]"]
     assert main([*arguments, *(part for change in sets for part in ("--set", change))]) == 0
     out, err = capfd.readouterr()
     assert FLATTERS in re.sub(r"\s+", " ", out) and re.search(r"step \d+ of 12 \(test_best: flatters\)", out)
@@ -105,7 +105,7 @@ def test_test_best_is_labelled_in_every_output(graph, tmp_path, capfd):
     assert json.loads((tmp_path / "run" / "result.json").read_text())["note"] == FLATTERS
     evaluations = [r for r in read_log(tmp_path / "run" / "log.jsonl") if r["kind"] == "evaluation"]
     assert len(evaluations) == 4 and all(r["note"] == FLATTERS for r in evaluations)
-    assert b"flatter" in b"".join(p.read_bytes() for p in (tmp_path / "run" / "tensorboard").iterdir())
+    assert b"flatter" in b"".join(p.read_bytes() for p in (tmp_path / "run" / "logs" / "tensorboard").iterdir())
 
 
 def test_val_selects_on_val_and_measures_on_test(graph, tmp_path):

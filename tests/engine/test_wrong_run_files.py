@@ -19,8 +19,9 @@ from vadkit.engine import checkpoints
 from vadkit.engine.checkpoints import Damaged
 from vadkit.engine.run_log import JsonLines, read_log
 from vadkit.engine.run_state import SavedRun
+from vadkit.engine.saved_about import SavedAbout, check_spec
 from vadkit.engine.session import Session
-from vadkit.engine.train import SavedAbout, _check_spec, train
+from vadkit.engine.train import train
 from vadkit.problems import VadkitError
 
 RECORDS = [
@@ -101,7 +102,7 @@ def test_every_key_of_a_checkpoint(run: Path, tmp_path: Path) -> None:
     for wrong in forms:
         prepare(folder, json.dumps(wrong).encode())
         try:
-            _check_spec(checkpoints.read(folder, (SavedAbout, SavedRun)))
+            check_spec(checkpoints.read(folder, (SavedAbout, SavedRun)))
         except Damaged as reason:
             reasons.append(str(reason))
     assert len(reasons) > 300
@@ -121,7 +122,7 @@ def test_deep_nesting_in_a_checkpoint(run: Path, tmp_path: Path, key: str, deep:
     folder = shutil.copytree(checkpoints.found(run / "checkpoints")[0], tmp_path / "step-00000002")
     text = json.dumps(changed(plain_of(folder), ("state", key), "DEEP")).replace('"DEEP"', deep)
     with pytest.raises(Damaged):
-        _check_spec(checkpoints.read(prepare(folder, text.encode()), (SavedAbout, SavedRun)))
+        check_spec(checkpoints.read(prepare(folder, text.encode()), (SavedAbout, SavedRun)))
 
 
 def test_a_state_of_the_right_types_is_restored_or_refused_in_a_line(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ losses:
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
 output: score
 data: {use: feature_store, args: {root: somewhere}, streams: {rgb: rgb, clip: clip}, sampler: {use: uniform_pad}}
-train: {epochs: 2, optimizer: {name: adam, lr: 1.0e-4}, groups: [{nodes: [context], lr: 1.0e-6}]}
+train: {epochs: 2, optimizer: {use: adam, lr: 1.0e-4}, groups: [{nodes: [context], lr: 1.0e-6}]}
 eval: {metric: ap, post: [{use: score_smoothing, args: {kappa: 2}}]}
 """
 JUNK = [

@@ -22,7 +22,7 @@ GRAPH = {
     **RGB_AUDIO,
     "losses": {"mil": {"use": "topk_mil", "in": "score"}},
     "data": {"sampler": {"use": "uniform_pad", "args": {"length": 16}}, "batch": 2, "workers": 0},
-    "train": {"epochs": None, "steps": 30, "seed": 3, "optimizer": {"name": "adam", "lr": 0.1}},
+    "train": {"epochs": None, "steps": 30, "seed": 3, "optimizer": {"use": "adam", "lr": 0.1}},
     "eval": {"threshold": 0.6, "post": [{"use": "score_smoothing", "args": {"kappa": 2}}]},
 }
 

@@ -63,6 +63,13 @@ def as_path(path: Any, what: str) -> Path:
     fail(f"{what} is {path!r}; it must be the path of a {'folder' if what == 'out' else 'file'}")
 
 
+def as_model(path: Any, what: str) -> Path:
+    """Return the path of a model file; of the folder of a run it is the run's."""
+    from vadkit.engine.unfinished import as_model_file
+
+    return as_model_file(as_path(path, what))
+
+
 def as_paths(paths: Any, what: str) -> list[Path]:
     """Return one path or several as a list."""
     if isinstance(paths, str | os.PathLike):

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from vadkit.api.arguments import Changes, as_changes, as_device, as_path
+from vadkit.api.arguments import Changes, as_changes, as_device, as_model, as_path
 from vadkit.api.progress import Progress, showing
 from vadkit.data.from_config import open_dataset
 from vadkit.devices import choose_device
@@ -91,6 +91,8 @@ def evaluate(
     """
     if split is not None and split not in SPLITS:
         fail(f"there is no split '{split}'", did_you_mean(str(split), SPLITS) or f"there are {', '.join(SPLITS)}")
+    if not isinstance(model, VadModel):
+        model = as_model(model, "model")
     header = _header(model)
     sections = configured(header["spec"], as_changes(set))
     dataset = open_dataset(sections["data"])
@@ -109,7 +111,7 @@ def evaluate(
         )
     extra = header.get("extra") or {}
     changed = other_recipes(extra.get("recipes") or {}, getattr(dataset, "recipes", {}))
-    warnings = [*found.warnings, *changed]
+    warnings = [*found.warnings, *changed, *filter(None, [extra.get("unfinished")])]
     result = Evaluation(
         found.figures,
         found.scores,

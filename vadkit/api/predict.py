@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vadkit.api.arguments import as_device, as_path, as_paths
+from vadkit.api.arguments import as_device, as_model, as_path, as_paths
 from vadkit.api.progress import Progress, showing
 from vadkit.predict.all_results import as_report
 from vadkit.predict.events import Event
@@ -145,7 +145,7 @@ def predict_with_notes(
 
         outcomes = run_prediction(
             as_paths(videos, "videos"),
-            as_path(model, "model"),
+            as_model(model, "model"),
             folder,
             threshold=threshold,
             embed=embed,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vadkit.api.arguments import as_device, as_path
+from vadkit.api.arguments import as_device, as_model, as_path
 from vadkit.api.features import OneVideo, as_features
 from vadkit.api.frames import Frames
 from vadkit.api.predict import Prediction
@@ -60,7 +60,7 @@ class Scorer:
         weights: Mapping[str, str | PathLike[str]] | None = None,
     ) -> None:
         self.device = choose_device(as_device(device))
-        self.path = None if isinstance(model, VadModel) else as_path(model, "model")
+        self.path = None if isinstance(model, VadModel) else as_model(model, "model")
         self.model = model if isinstance(model, VadModel) else model_file.load(self.path or "", self.device)
         self.model.to(self.device)
         self.smooth = smooth

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--model", metavar="FILE", required=True, help="a .safetensors file of vadkit train")
+    parser.add_argument(
+        "--model", metavar="FILE", required=True, help="a model of vadkit train: its file, or the folder of the run"
+    )
     add_set(parser, "eval.threshold=0.3 (only keys of data and eval)", short=("--data",))
     parser.add_argument(
         "--split", choices=("train", "val", "test"), help="videos to score (default: the model's eval.split)"

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("videos", metavar="VIDEO", nargs="+", help="video files, or folders with videos")
-    parser.add_argument("--model", metavar="FILE", required=True, help="a .safetensors file of vadkit train")
+    parser.add_argument(
+        "--model", metavar="FILE", required=True, help="a model of vadkit train: its file, or the folder of the run"
+    )
     parser.add_argument("--out", metavar="DIR", required=True, help="folder for the results")
     parser.add_argument(
         "--threshold",

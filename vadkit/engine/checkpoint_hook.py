@@ -13,7 +13,7 @@ from vadkit.engine import checkpoints, distributed
 
 
 class CheckpointHook(Hook):  # type: ignore[misc]
-    """Writes a checkpoint when ``seconds`` have passed since the last one, and on request.
+    """Writes a checkpoint every so many steps, or when ``seconds`` have passed since the last one, and on request.
 
     Several processes look at the clock at the end of an epoch only, because they have to agree.
 
@@ -23,6 +23,7 @@ class CheckpointHook(Hook):  # type: ignore[misc]
         about: plain data saved with every checkpoint (config, versions).
         seconds: least time between two checkpoints.
         device: for the agreement between processes.
+        every: steps between two checkpoints; None goes by the clock.
     """
 
     priority = "VERY_LOW"
@@ -34,13 +35,19 @@ class CheckpointHook(Hook):  # type: ignore[misc]
         about: dict[str, Any],
         seconds: float,
         device: Any,
+        every: int | None = None,
     ) -> None:
         self.folder, self.take, self.about, self.seconds, self.device = folder, take, about, seconds, device
+        self.every = every
         self.last = monotonic()
         self.saved: int | None = None
 
     def after_step(self, runner: Any) -> None:
         if self.folder is None:
+            return
+        if self.every is not None:
+            if runner.iter % self.every == 0:
+                self.save(runner)
             return
         if distributed.active() and runner.iter % runner.train_loop.epoch_steps:
             return

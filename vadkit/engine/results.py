@@ -15,6 +15,7 @@ from vadkit.engine.run_log import plain
 from vadkit.engine.run_record import Step
 from vadkit.engine.selection import label
 from vadkit.engine.session import Outcome, Session
+from vadkit.engine.unfinished import forget_unfinished
 from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.graph.model_file import save
 from vadkit.graph.module import VadModel
@@ -101,12 +102,13 @@ def finish(
             warnings = measured.warnings
             record = session.evaluation(outcome.chosen, section["split"], figures)
             session.log.write({**record, "final": True})
-        about = _summary(session, outcome, figures, protocol, warnings) | _features(dataset, model)
+        about = _summary(session, outcome, figures, protocol, warnings) | session.about["features"]
         # The model's file says the rest of the note by its recipes and notice.
-        own, note = label(session.train["select"]), _note(session, dataset, model)
+        own, note = label(session.train["select"]), _note(session)
         with recording(out / MODEL, out / RESULT):  # ``prepare`` has looked at them
             save(model, out / MODEL, ({"note": own} if own else {}) | about)
             json_file.write(out / RESULT, ({"note": note} if note else {}) | about, indent=2)
+        forget_unfinished(out)
         return figures, warnings
 
     figures, warnings = distributed.first(once)
@@ -117,20 +119,20 @@ def finish(
         outcome.history,
         outcome.steps,
         outcome.chosen,
-        _note(session, dataset, model),
+        _note(session),
         warnings,
         None,
     )
 
 
-def _note(session: Session, dataset: VideoDataset, model: VadModel) -> str | None:
+def _note(session: Session) -> str | None:
     """Return what must be said wherever the figures appear: that they flatter, or mean nothing."""
-    features = _features(dataset, model)
+    features = session.about["features"]
     meaningless = meaningless_warnings(features["recipes"], "input")
     return "; ".join(filter(None, (label(session.train["select"]), features.get("notice"), *meaningless))) or None
 
 
-def _features(dataset: VideoDataset, model: VadModel) -> dict[str, Any]:
+def features_of(dataset: VideoDataset, model: VadModel) -> dict[str, Any]:
     """Return how the features were extracted, by input, where the data set knows, and its notice: for predict."""
     known = getattr(dataset, "recipes", {})
     recipes = {name: known[name] for name in model.input_sizes if known.get(name)}

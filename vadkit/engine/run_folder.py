@@ -20,12 +20,10 @@ from vadkit.problems import Note, VadkitError, fail
 from vadkit.results_folder import MOVE, claim, is_recorded, set_aside
 
 CONFIG, LOG, MODEL, RESULT = "config.yaml", "log.jsonl", "model.safetensors", "result.json"
-FILES = (CONFIG, LOG, MODEL, RESULT)
-CHECKPOINTS, TENSORBOARD = "checkpoints", "tensorboard"
-FOLDERS = {
-    CHECKPOINTS: r"\.?step-\d+(\.partial|\.old)?",
-    TENSORBOARD: r"events\.out\.tfevents\..*",
-}  # and their contents
+UNFINISHED = "unfinished.safetensors"
+FILES = (CONFIG, LOG, MODEL, UNFINISHED, RESULT)
+CHECKPOINTS, LOGS = "checkpoints", "logs"
+FOLDERS = {CHECKPOINTS: r"\.?step-\d+(\.partial|\.old)?", LOGS: r"\w+"}  # and their contents; a logger has a folder
 HEADING = "# The resolved config of a run, written by vadkit train.\n"
 # A run may be resumed with these changed: they decide how long it runs and what is reported, not what a
 # step computes. Whether the data are the same is checked by their content, not by their path.
@@ -33,7 +31,10 @@ FREE = (
     "about",
     "train.epochs",
     "train.steps",
+    "train.patience",
     "train.log",
+    "train.log_every",
+    "train.checkpoint_every",
     "data.workers",
     "data.args.root",
     "data.prompts",
@@ -117,7 +118,7 @@ def _may_be_rewritten(path: Path) -> bool:
 def _is_of_a_run(path: Path) -> bool:
     """Return whether a file that is not in the folder's record, such as that of a copied run, is of a run."""
     try:
-        if path.name == MODEL:
+        if path.name in (MODEL, UNFINISHED):
             return bool(read_header(path))
         if path.name == LOG:
             return bool(read_log(path))

@@ -1,4 +1,4 @@
-"""The log: a record per interval and per evaluation, as JSON lines and for TensorBoard.
+"""The log: a record per interval and per evaluation, as JSON lines and for the loggers of ``train.log``.
 
 Records are plain dictionaries with a ``kind``:
 
@@ -113,34 +113,6 @@ def _record(line: bytes, where: str) -> dict[str, Any]:
     record = json_file.from_bytes(line, dict[str, Any], where)
     json_file.typed(record, Record, where)  # type: ignore[arg-type]  # a union
     return record
-
-
-class TensorBoard:
-    """The same records as curves in ``folder``. Raises VadkitError where tensorboard is not installed."""
-
-    def __init__(self, folder: Path, keep: int | None = None) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            fail(
-                "train.log asks for tensorboard, which is not installed",
-                hint="pip install 'vadkit[tensorboard]', or train.log: [jsonl]",
-            )
-        self._writer = SummaryWriter(str(folder), purge_step=None if keep is None else keep + 1)
-
-    def write(self, record: dict[str, Any]) -> None:
-        groups = {"train": ("losses", "lr"), "evaluation": ("figures",)}.get(record["kind"], ())
-        for group in groups:
-            for name, value in record[group].items():
-                if isinstance(value, (int, float)):
-                    head = record["split"] if group == "figures" else group
-                    self._writer.add_scalar(f"{head}/{name}", value, record["step"])
-        if record.get("note"):
-            self._writer.add_text("note", record["note"], record["step"])
-        self._writer.flush()
-
-    def close(self) -> None:
-        self._writer.close()
 
 
 class Log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -13,11 +14,13 @@ from torch import Tensor
 from vadkit import json_file
 from vadkit.engine import distributed, random_state
 from vadkit.engine.checkpoints import Checkpoint
+from vadkit.engine.optimizers import state_of_one_weight
 from vadkit.engine.random_state import RandomState
 from vadkit.engine.run_log import OpenInterval, RecordHook
 from vadkit.engine.run_record import Step
 from vadkit.engine.schedules import Schedule
 from vadkit.engine.selection import Best, Selection
+from vadkit.kinds import Optimizer
 from vadkit.problems import fail
 
 
@@ -52,10 +55,13 @@ class RunState:
     Args:
         records, selection, ema: the hooks and the selection that keep something; ``ema`` may be None.
         schedule: set to the step at hand.
+        rule: what the optimizer was built by.
     """
 
-    def __init__(self, records: RecordHook, selection: Selection, schedule: Schedule, ema: EMAHook | None) -> None:
-        self.records, self.selection, self.schedule, self.ema = records, selection, schedule, ema
+    def __init__(
+        self, records: RecordHook, selection: Selection, schedule: Schedule, ema: EMAHook | None, rule: Optimizer
+    ) -> None:
+        self.records, self.selection, self.schedule, self.ema, self.rule = records, selection, schedule, ema, rule
 
     def take(self, runner: Any) -> dict[str, Any]:
         """Return the state after ``runner.iter`` steps. Raises VadkitError if a weight is not finite."""
@@ -90,7 +96,7 @@ class RunState:
         """Random state is kept only for the same number of processes."""
         wrapper = runner.optim_wrapper
         runner.graph.load_state_dict(saved.model)
-        _restore_optimizer(wrapper.optimizer, saved.optimizer)
+        _restore_optimizer(wrapper.optimizer, saved.optimizer, state_of_one_weight(self.rule))
         if wrapper.scaler is not None and saved.scaler is not None:
             wrapper.scaler.load_state_dict(saved.scaler)
         if self.ema is not None and saved.ema is not None:
@@ -105,25 +111,15 @@ class RunState:
             random_state.restore(saved.random[distributed.rank()])
 
 
-def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: OptimizerState) -> None:
-    """Restore what the optimizer knows of each weight; its options are those of the config."""
+def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: OptimizerState, examples: Mapping[str, Any]) -> None:
+    """Restore what the optimizer knows of each weight, as ``examples`` of one; its options are the config's."""
     options = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
     optimizer.load_state_dict(msgspec.structs.asdict(saved))
     for group, own in zip(optimizer.param_groups, options):
         group.update(own)
-    examples = _state_of_one_weight(optimizer)
     for weight, state in optimizer.state.items():
         if not all(key in state and _alike(state[key], example, weight) for key, example in examples.items()):
             raise ValueError("the optimizer's state is of another optimizer or model")
-
-
-def _state_of_one_weight(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return what such an optimizer knows of a weight of shape (1,) after a step."""
-    weight = torch.zeros(1, requires_grad=True)
-    weight.grad = torch.zeros(1)
-    trial = type(optimizer)([weight], **optimizer.defaults)
-    trial.step()
-    return {key: value for key, value in trial.state[weight].items() if value is not None}
 
 
 def _alike(value: Any, example: Any, weight: Tensor) -> bool:

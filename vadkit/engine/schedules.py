@@ -7,54 +7,38 @@ step k is ``base rate x share(k)``, and a run that was extended follows the long
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from mmengine.optim import _ParamScheduler
 
+from vadkit.components import build_component, find_component
+from vadkit.kinds import Schedule as Curve
+from vadkit.plugin_manager import Plugins
+
 Share = Callable[[int], float]
 
 
-def _constant(steps: int, options: Mapping[str, Any]) -> Share:
-    return lambda step: 1.0
-
-
-def _cosine(steps: int, options: Mapping[str, Any]) -> Share:
-    floor = options["end_factor"]
-    return lambda step: floor + (1 - floor) * (1 + math.cos(math.pi * min(1.0, step / steps))) / 2
-
-
-def _linear(steps: int, options: Mapping[str, Any]) -> Share:
-    floor = options["end_factor"]
-    return lambda step: 1 - (1 - floor) * min(1.0, step / steps)
-
-
-def _step(steps: int, options: Mapping[str, Any]) -> Share:
-    gamma, milestones = options["gamma"], options["milestones"]
-    return lambda step: gamma ** sum(step >= milestone for milestone in milestones)
-
-
-SHARES = {"constant": _constant, "cosine": _cosine, "linear": _linear, "step": _step}
-
-
-def share(schedule: Mapping[str, Any], steps: int, epoch_steps: int = 1) -> Share:
+def share(schedule: Mapping[str, Any], steps: int, epoch_steps: int = 1, plugins: Plugins | None = None) -> Share:
     """Return the share of the base rate at each step of a run of ``steps`` updates.
 
     The first ``warmup`` steps rise in a straight line to the full rate; the schedule proper runs
     over the rest, or to the end of ``span`` epochs if the run is not as long as its curve or longer.
-    ``milestones`` count from the start of the run. With ``per: epoch`` the rate of an epoch's first
-    step holds until the epoch is over.
+    With ``per: epoch`` the rate of an epoch's first step holds until the epoch is over.
     """
-    warmup, span = schedule["warmup"], schedule.get("span")
-    end = steps if span is None else span * epoch_steps
-    shape = SHARES[schedule["name"]](max(1, end - warmup), schedule)
-    offset = 0 if schedule["name"] == "step" else warmup
-    held = epoch_steps if schedule.get("per") == "epoch" else 1
+    component = find_component(schedule["use"], "schedule", plugins)
+    curve: Curve = build_component(component, schedule["args"], "train.schedule")
+    warmup: int = schedule["warmup"]
+    span: int | None = schedule["span"]
+    length = max(1, (steps if span is None else span * epoch_steps) - warmup)
+    offset = 0 if curve.counts_warmup else warmup
+    held = epoch_steps if schedule["per"] == "epoch" else 1
 
     def at(step: int) -> float:
-        return (step + 1) / (warmup + 1) if step < warmup else shape(max(0, step // held * held - offset))
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return curve.share(max(0, step // held * held - offset), length)
 
     return at
 

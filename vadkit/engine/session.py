@@ -27,7 +27,8 @@ from vadkit.engine.run_state import RunState, refuse_broken, stream_seed
 from vadkit.engine.runner import QuietRunner, no_trace
 from vadkit.engine.schedules import Schedule, share
 from vadkit.engine.selection import Selection, label, watched_split
-from vadkit.problems import fail
+from vadkit.plugin_manager import Plugins
+from vadkit.problems import fail, plural
 
 Evaluate = Callable[[nn.Module], Mapping[str, Any]]
 
@@ -47,7 +48,7 @@ class Session:
             ``checkpoint_seconds`` is the least time between two.
         checkpoint: where to resume from, or None.
         log: where records go.
-        log_every: steps in an interval of the log; 0 chooses 10, or less in a short run.
+        plugins: which may provide optimizer and schedule; None takes all.
     """
 
     model: nn.Module
@@ -63,7 +64,7 @@ class Session:
     checkpoint_seconds: float = 60.0
     checkpoint: Checkpoint | None = None
     log: Log = field(default_factory=Log)
-    log_every: int = 0
+    plugins: Plugins | None = None
 
     def __post_init__(self) -> None:
         self.device = choose_device(str(self.device))  # with its index
@@ -118,15 +119,21 @@ class Session:
     def _build(self, interrupt: Interrupt) -> None:
         train = self.train
         self.model.to(self.device).train()
-        optimizer = optimizers.build(self.model, train["optimizer"], train["groups"])
-        schedule = Schedule(optimizer, share(train["schedule"], self.steps, self.epoch_steps))
-        every = self.log_every or max(1, min(10, self.steps // 20))
+        optimizer = optimizers.build(self.model, train["optimizer"], train["groups"], self.plugins)
+        schedule = Schedule(optimizer, share(train["schedule"], self.steps, self.epoch_steps, self.plugins))
+        every = train["log_every"] or max(1, min(10, self.steps // 20))
         self.selection = Selection(train["select"], self.metric)
         self.records = RecordHook(self.log, every, self.device, lambda: self.checkpoint_hook.last_good())
         self.ema = None if train["ema"] is None else EMAHook(momentum=1 - train["ema"], strict_load=True)
-        self.run_state = RunState(self.records, self.selection, schedule, self.ema)
+        rule = optimizers.rule_of(train["optimizer"], self.plugins)
+        self.run_state = RunState(self.records, self.selection, schedule, self.ema, rule)
         self.checkpoint_hook = CheckpointHook(
-            self.folder, self.run_state.take, self.about, self.checkpoint_seconds, self.device
+            self.folder,
+            self.run_state.take,
+            self.about,
+            self.checkpoint_seconds,
+            self.device,
+            train["checkpoint_every"],
         )
         hooks = [self.ema, self.records, ParamSchedulerHook(), self.checkpoint_hook]
         self.runner = QuietRunner(
@@ -150,8 +157,17 @@ class Session:
             "epoch_steps": self.epoch_steps,
             "accumulate": self.train["accumulate"],
             "evaluate_every": self.evaluate_every,
-            "stopping": lambda: distributed.any_process(interrupt.signal is not None, self.device),
+            "stopping": lambda: (
+                self._out_of_patience() or distributed.any_process(interrupt.signal is not None, self.device)
+            ),
         }
+
+    def _out_of_patience(self) -> bool:
+        """Return whether ``train.patience`` evaluations in a row were no better; it needs no state of its own."""
+        best, patience, evaluated = self.selection.best, self.train["patience"], self.runner.train_loop.evaluated
+        if best is None or patience is None or evaluated is None:
+            return False
+        return bool(evaluated - best.step >= patience * self.evaluate_every)
 
     def _wrapper(self, optimizer: torch.optim.Optimizer) -> StepWrapper:
         train = self.train
@@ -209,10 +225,22 @@ class Session:
         except KeyboardInterrupt:
             if not interrupt.whole:
                 raise
+        if interrupt.signal is None and self.runner.iter < self.steps:
+            self._note_early_stop()
         # Written also at the end: a longer run may resume from there.
         if self.checkpoint_hook.saved != self.runner.iter:
             self.checkpoint_hook.save(self.runner)
         return self._finish(interrupt, perf_counter() - start)
+
+    def _note_early_stop(self) -> None:
+        step, best, count = self.runner.iter, self.selection.best, self.train["patience"]
+        if self.records.rows:
+            self.records.flush(self.runner, step)
+        if best is not None:
+            self.progress.note(
+                f"stopped early after step {step}: {self.metric} on {self.split} was best at step {best.step}, and "
+                f"{plural(count, 'evaluation')} since were no better (train.patience)"
+            )
 
     def _explain(self, error: RuntimeError) -> None:
         """Raise a VadkitError if torch refused a step: it cannot be deterministic, or a number is not finite.

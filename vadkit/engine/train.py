@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 from torch import nn
 
@@ -20,13 +19,15 @@ from vadkit.data.validation_split import with_validation
 from vadkit.data.whole_videos import no_video
 from vadkit.devices import current
 from vadkit.engine import checkpoints, distributed, old_run, precision, random_state
-from vadkit.engine.checkpoints import Checkpoint, Damaged
-from vadkit.engine.fingerprint import FingerprintJson, fingerprint
+from vadkit.engine.checkpoints import Checkpoint
+from vadkit.engine.fingerprint import fingerprint
+from vadkit.engine.loggers import open_logger
 from vadkit.engine.progress import Progress
-from vadkit.engine.results import TrainResult, finish, interrupted
-from vadkit.engine.run_folder import CONFIG, HEADING, LOG, claimed, own_config, prepare, refuse_changes
-from vadkit.engine.run_log import JsonLines, Log, TensorBoard
+from vadkit.engine.results import TrainResult, features_of, finish, interrupted
+from vadkit.engine.run_folder import CONFIG, HEADING, LOG, LOGS, claimed, own_config, prepare, refuse_changes
+from vadkit.engine.run_log import JsonLines, Log
 from vadkit.engine.run_state import SavedRun
+from vadkit.engine.saved_about import SavedAbout, check_spec
 from vadkit.engine.selection import watched_split
 from vadkit.engine.session import Session
 from vadkit.engine.warm_start import warm_start
@@ -39,10 +40,9 @@ from vadkit.graph.model_file import read_weights
 from vadkit.graph.module import VadModel
 from vadkit.graph.schema import BY_KEY
 from vadkit.graph.source import Source
-from vadkit.graph.stored_config import check_config
 from vadkit.graph.yaml_reader import write_text
 from vadkit.plugin_manager import Plugins, load_plugins
-from vadkit.problems import VadkitError, fail
+from vadkit.problems import fail
 from vadkit.results_folder import WRITING, record, recording
 from vadkit.video import VideoDataset, unlabelled_note, with_label
 
@@ -127,24 +127,6 @@ def _held(
         yield distributed.first(first)
 
 
-class SavedAbout(msgspec.Struct):
-    """What ``_Run`` adds to a checkpoint: what the run is of and what it runs on."""
-
-    spec: dict[str, Any]
-    data: FingerprintJson
-    device: str
-    processes: int
-    versions: dict[str, str]
-
-
-def _check_spec(checkpoint: Checkpoint) -> None:
-    """Raise Damaged for a checkpoint without a sound config."""
-    try:
-        check_config(checkpoint.state["spec"], f"{checkpoint.folder / 'state.json'}: state.spec")
-    except VadkitError as error:
-        raise Damaged(error.problems[0].message) from error
-
-
 class _Run:
     """One run and its folder."""
 
@@ -183,6 +165,7 @@ class _Run:
                 checkpoint_seconds=seconds,
                 checkpoint=checkpoint,
                 log=log,
+                plugins=self.plugins,
             )
             outcome = session.run()
             if outcome.signal is not None:
@@ -228,6 +211,7 @@ class _Run:
         return {
             "spec": self.spec,
             "data": fingerprint(self.dataset, "train"),
+            "features": features_of(self.dataset, self.model),
             "device": self.device.type,
             "processes": distributed.world_size(),
             "versions": {"vadkit": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
@@ -249,7 +233,7 @@ class _Run:
 
     def _checkpoint(self) -> Checkpoint | None:
         """Return the newest whole checkpoint. Refuses one of another config or other training videos."""
-        found = checkpoints.latest(self.out / "checkpoints", self.progress.note, (SavedAbout, SavedRun), _check_spec)
+        found = checkpoints.latest(self.out / "checkpoints", self.progress.note, (SavedAbout, SavedRun), check_spec)
         if found is None:
             self.progress.note(f"there is no checkpoint in {self.out} yet; beginning the run")
             return None
@@ -303,13 +287,12 @@ class _Run:
             yield log
 
     def _open_logs(self, log: Log, keep: int | None) -> None:
-        if "jsonl" in self.spec["train"]["log"]:
-            record([self.out / LOG], WRITING)  # which it always is
-            lines = JsonLines(self.out / LOG, keep, self.progress.note)
-            log.writers.append(lines)
-            log.history += lines.kept
-        if "tensorboard" in self.spec["train"]["log"]:
-            log.writers.append(TensorBoard(self.out / "tensorboard", keep))
+        record([self.out / LOG], WRITING)  # which it always is
+        lines = JsonLines(self.out / LOG, keep, self.progress.note)
+        log.writers.append(lines)
+        log.history += lines.kept
+        for entry in self.spec["train"]["log"]:
+            log.writers.append(open_logger(entry, self.out / LOGS, keep, self.plugins))
 
     def _opening(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
         """Return the first record of this process."""

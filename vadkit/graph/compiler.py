@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vadkit.graph.arguments import LARGEST, check_args
+from vadkit.graph.arguments import LARGEST, arguments, check_args
 from vadkit.graph.dry_run import dry_run
 from vadkit.graph.module import VadModel, model_of
 from vadkit.graph.names import instead, why_not
 from vadkit.graph.plan import Plan
 from vadkit.graph.planning import Planner
-from vadkit.graph.schema import BY_KEY, NAMED, TOP_KEYS, accepted, children
+from vadkit.graph.schema import BY_KEY, NAMED, NAMES_WILL_DO, SECTIONS, TOP_KEYS, accepted, children
 from vadkit.graph.schema_check import check_keys, dotted, too_many
 from vadkit.graph.sizes import Sizes
 from vadkit.graph.source import Source, as_meant
@@ -174,11 +174,11 @@ class _Compiler:
     def _all_names(self) -> set[str]:
         return {name for section in NAMED if isinstance(entries := self.data.get(section), dict) for name in entries}
 
-    def _component(self, name: Any, kinds: tuple[str, ...], path: tuple[Any, ...]) -> Any:
-        """Return the class called ``name`` if it is of one of the kinds; else note why not."""
+    def _component(self, name: Any, kinds: tuple[str, ...], path: tuple[Any, ...], bare: bool = False) -> Any:
+        """Return the class called ``name`` if it is of one of the kinds; else note why not, at ``use`` or ``path``."""
         if not isinstance(name, str) or not name:  # noted with the other keys
             return None
-        at = (*path, "use")
+        at = path if bare else (*path, "use")
         found = self.plugins.components.find(name)
         if found is None:
 
@@ -195,23 +195,47 @@ class _Compiler:
         return None
 
     def _used_sections(self) -> None:
-        """Check the components that the data and eval sections name."""
-        data, evaluate = self.data.get("data"), self.data.get("eval")
+        """Check the components that the data, train and eval sections name."""
+        data, train, evaluate = (self.data.get(section) for section in SECTIONS)
         if isinstance(data, dict):
             self._section_component(data, "dataset", ("data",))
             if isinstance(data.get("sampler"), dict):
                 default = BY_KEY["data.sampler.use"].default
                 sampler = {**data["sampler"], "use": data["sampler"].get("use") or default}
                 self._section_component(sampler, "sampler", ("data", "sampler"))
-        post = evaluate.get("post") if isinstance(evaluate, dict) else None
-        for i, entry in enumerate(post if isinstance(post, list) else []):
-            if isinstance(entry, dict):
-                self._section_component(entry, "postprocess", ("eval", "post", i))
+        for kind in ("optimizer", "schedule"):
+            section = train.get(kind) if isinstance(train, dict) else None
+            if isinstance(section, dict):
+                use = section.get("use") or BY_KEY[f"train.{kind}.use"].default
+                self._section_component({**section, "use": use}, kind, ("train", kind), build=True)
+        self._listed(train, "logger", ("train", "log"))
+        self._listed(evaluate, "postprocess", ("eval", "post"))
 
-    def _section_component(self, value: dict[str, Any], kind: str, path: tuple[Any, ...]) -> None:
+    def _listed(self, section: Any, kind: str, path: tuple[str, str]) -> None:
+        entries = section.get(path[1]) if isinstance(section, dict) else None
+        for i, entry in enumerate(entries if isinstance(entries, list) else []):
+            if isinstance(entry, dict):
+                self._section_component(entry, kind, (*path, i), build=kind == "logger")
+            elif ".".join(path) in NAMES_WILL_DO:
+                self._component(entry, (kind,), (*path, i), bare=True)
+
+    def _section_component(self, value: dict[str, Any], kind: str, path: tuple[Any, ...], build: bool = False) -> None:
+        """Check a component and its arguments; ``build`` it, too, where that only looks at them."""
         component = self._component(value.get("use"), (kind,), path)
-        if component is not None and isinstance(value.get("args"), dict):
-            check_args(component, value["args"], dotted(path), (*path, "args"), self.problems)
+        args = value.get("args") or {}
+        if component is None or not isinstance(args, dict):
+            return
+        if not check_args(component, args, dotted(path), (*path, "args"), self.problems) or not build:
+            return
+        missing = [name for name, known in arguments(component).items() if known.required and name not in args]
+        for name in missing:
+            self.problems.add(f"{dotted(path)} needs the argument '{name}' of {component.name}", path, key=True)
+        try:
+            if not missing:
+                component(**args)
+        except Exception as error:  # the constructor's refusal, whatever it is
+            at = (*path, "args") if args else path
+            self.problems.add(f"{dotted(path)} ({component.name}) refused its arguments: {error}", at, key=True)
 
     # -- output ----------------------------------------------------------------------------------
     def _output(self, items: list[Written]) -> str | None:

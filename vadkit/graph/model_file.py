@@ -48,6 +48,7 @@ class ExtraJson(msgspec.Struct):
 
     note: str | None = None
     notice: str | None = None
+    unfinished: str | None = None
     figures: dict[str, Any] | None = None
     select: str | None = None
     protocol: dict[str, Any] | None = None
@@ -66,6 +67,14 @@ class ExtraJson(msgspec.Struct):
     recipes: dict[str, RecipeJson | None] | None = None
 
 
+class PluginJson(msgspec.Struct):
+    """Where a component comes from."""
+
+    plugin: str
+    package: str
+    version: str
+
+
 class HeaderJson(msgspec.Struct):
     """The header of a model file."""
 
@@ -74,6 +83,7 @@ class HeaderJson(msgspec.Struct):
     torch: str
     spec: dict[str, Any]
     extra: ExtraJson
+    plugins: dict[str, PluginJson] = {}  # by component
 
 
 def save(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = None) -> Path:
@@ -89,12 +99,55 @@ def save(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = No
         "torch": str(torch.__version__),
         "spec": model.spec,
         "extra": dict(extra or {}),
+        "plugins": _plugins(model.spec),
     }
     text = json_file.as_line(header).decode().rstrip()  # in order: inputs are the model's arguments
     _checked(text, f"{path}: the header")
     data = pack(state, {"vadkit": text, "sha256": _digest(text, state)})
     write_atomically(Path(path), _in_order(data))
     return Path(path)
+
+
+def _plugins(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return which plugin each component of a config comes from."""
+    from vadkit.plugin_manager import load_plugins
+
+    plugins = load_plugins()
+    named = {plugin.name: plugin for plugin in plugins.plugins}
+    found = {}
+    for name in sorted(_used(spec)):
+        component = plugins.components.find(name)
+        if component is not None:
+            plugin = named[plugins.components.owners[component]]
+            found[name] = {"plugin": plugin.name, "package": plugin.package, "version": plugin.version}
+    return found
+
+
+def _used(value: Any) -> set[str]:
+    """Return the components that are named at any depth."""
+    if isinstance(value, list):
+        return {name for item in value for name in _used(item)}
+    if not isinstance(value, Mapping):
+        return set()
+    own = {value["use"]} if isinstance(value.get("use"), str) else set()
+    return own.union(*map(_used, value.values()))
+
+
+def _absent(header: Mapping[str, Any], graph: Mapping[str, Any]) -> str | None:
+    """Return the hint that names the plugins of a graph that are not here, or None."""
+    from vadkit.plugin_manager import EXTRA, load_plugins
+
+    components, known = load_plugins().components, header.get("plugins") or {}
+    absent = {name: known[name] for name in sorted(_used(graph)) if name in known and components.find(name) is None}
+    if not absent:
+        return None
+    said = [
+        f"'{name}' is of the module {plugin['plugin']} in {EXTRA}"
+        if plugin["package"] == EXTRA
+        else f"'{name}' is of plugin {plugin['plugin']}: pip install {plugin['package']}=={plugin['version']}"
+        for name, plugin in absent.items()
+    ]
+    return "; ".join(said)
 
 
 def _in_order(data: bytes) -> bytes:
@@ -114,7 +167,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
     cannot ask for much memory.
     """
     header, state = _read(Path(path))
-    plan = _plan(path, header["spec"])
+    plan = _plan(path, header)
     misfit = plan.weights.misfit({name: Weight(tuple(x.shape), x.dtype) for name, x in state.items()})
     if misfit:
         fail(
@@ -132,18 +185,19 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> VadModel:
     return model.eval().to(device)
 
 
-def _plan(path: str | Path, spec: dict[str, Any]) -> Plan:
+def _plan(path: str | Path, header: dict[str, Any]) -> Plan:
     from vadkit.graph.compiler import compile_plan
     from vadkit.graph.load import load_config
     from vadkit.plugin_manager import load_plugins
 
+    spec = header["spec"]
     graph: dict[str, Any] = {key: spec[key] for key in ("inputs", "nodes", "losses", "output") if key in spec}
     try:  # its data set may come from a plugin that is not installed here
         return compile_plan(load_config(graph), load_plugins())
     except VadkitError as error:
         fail(
             f"{path}: the graph inside cannot be built here: {error.problems[0].message}",
-            error.problems[0].hint or "install the plugins it was trained with",
+            _absent(header, graph) or error.problems[0].hint or "install the plugins it was trained with",
             notes=error.problems[0].notes,
         )
 

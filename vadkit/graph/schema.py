@@ -84,14 +84,12 @@ TEXTS = Type(
     lambda value: isinstance(value, dict) and all(TEXT.accepts(item) for item in value.values()),
 )
 WIRING = Type("a source, a list of sources, or a mapping of ports", lambda value: isinstance(value, str | list | dict))
-RULES = ("adam", "adamw", "nadam", "sgd")
-SCHEDULES = ("constant", "cosine", "step", "linear")
-ADAM = RULES[:3]
+LOGGER = Type("a name or a mapping", lambda value: TEXT.accepts(value) or isinstance(value, dict))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One key. ``only`` lists the values of the ``name`` in the same mapping for which it applies."""
+    """One key."""
 
     key: str
     type: Type
@@ -99,7 +97,6 @@ class Row:
     meaning: str
     null: bool = False
     required: bool = False
-    only: tuple[str, ...] = ()
 
 
 # A star stands for the name of an entry, or its number in a list.
@@ -146,30 +143,22 @@ ROWS = (
     Row("train.epochs", COUNT, 20, "passes over the training videos; use this or steps", null=True),
     Row("train.steps", COUNT, None, "total number of optimizer steps; use this or epochs", null=True),
     Row("train.seed", whole("of 0 or more", 0, 2**32 - 1), 0, "random seed of weights, order of videos and noise"),
-    Row("train.optimizer.name", choice(*RULES), "adam", "update rule"),
+    Row("train.optimizer.use", TEXT, "adam", "optimizer component: the update rule"),
     Row("train.optimizer.lr", POSITIVE, 1e-4, "learning rate"),
     Row("train.optimizer.weight_decay", NOT_NEGATIVE, 0.0, "weight decay"),
-    Row("train.optimizer.betas", many(SHARE, "a list of two numbers from 0 to below 1", 2), [0.9, 0.999],
-        "decay rates of the two moments", only=ADAM),
-    Row("train.optimizer.momentum", SHARE, 0.9, "momentum", only=("sgd",)),
+    Row("train.optimizer.decay_biases", TRUTH, True, "whether weight decay applies to biases, too"),
+    Row("train.optimizer.args", MAPPING, {}, "arguments of the optimizer, such as betas or momentum"),
     Row("train.groups", MAPPINGS, [], "groups of nodes with their own learning rate"),
     Row("train.groups.*.nodes", NAMES, None, "names of the nodes in the group", required=True),
     Row("train.groups.*.lr", NOT_NEGATIVE, None,
         "learning rate of the group; 0 freezes it; null means the optimizer's", null=True),
     Row("train.groups.*.weight_decay", NOT_NEGATIVE, None,
         "weight decay of the group; null means the optimizer's", null=True),
-    Row("train.schedule.name", choice(*SCHEDULES), "constant", "shape of the learning-rate schedule"),
+    Row("train.schedule.use", TEXT, "constant", "schedule component: the learning rate over the run"),
     Row("train.schedule.warmup", whole("of 0 or more", 0), 0, "steps of linear warm-up at the start"),
-    Row("train.schedule.end_factor", number("from 0 to 1", 0, 1), 0.0,
-        "final learning rate as a factor of the initial one", only=("cosine", "linear")),
-    Row("train.schedule.span", COUNT, None, "length of the curve in epochs; null means the whole run",
-        null=True, only=("cosine", "linear")),
-    Row("train.schedule.per", choice("step", "epoch"), "step", "update the learning rate every step or every epoch",
-        only=SCHEDULES[1:]),
-    Row("train.schedule.milestones", many(COUNT, "a list of whole numbers above 0"), [],
-        "steps at which the learning rate drops", only=("step",)),
-    Row("train.schedule.gamma", number("above 0, at most 1", 0, 1, open_low=True), 0.1,
-        "factor of each drop", only=("step",)),
+    Row("train.schedule.span", COUNT, None, "length of the curve in epochs; null means the whole run", null=True),
+    Row("train.schedule.per", choice("step", "epoch"), "step", "update the learning rate every step or every epoch"),
+    Row("train.schedule.args", MAPPING, {}, "arguments of the schedule, such as end_factor or milestones"),
     Row("train.warm_start", MAPPING, None, "weights to start from", null=True),
     Row("train.warm_start.file", TEXT, None, "path of the model file (.safetensors)", required=True),
     Row("train.warm_start.nodes", NAMES, None, "nodes that take their weights from it; null means all that it holds",
@@ -184,8 +173,16 @@ ROWS = (
         "weights to keep: the last, the best on val, or the best on test (optimistic, and labelled as such)"),
     Row("train.evaluate_every", COUNT, None,
         "steps between evaluations; null means every epoch, or only at the end with select: last", null=True),
-    Row("train.log", many(choice("jsonl", "tensorboard"), "a list of jsonl, tensorboard"), ["jsonl"],
-        "logs to write"),
+    Row("train.patience", COUNT, None,
+        "evaluations in a row without a better one after which training stops; needs select: val or test_best",
+        null=True),
+    Row("train.log", many(LOGGER, "a list of names or mappings"), [],
+        "logger components that write besides log.jsonl: [csv, tensorboard], or [{use: csv, args: {}}]"),
+    Row("train.log.*.use", TEXT, None, "name of a logger component", required=True),
+    Row("train.log.*.args", MAPPING, {}, "arguments of the component"),
+    Row("train.log_every", COUNT, None, "steps between records of the log; null means 10, or fewer in a short run",
+        null=True),
+    Row("train.checkpoint_every", COUNT, None, "steps between checkpoints; null means one a minute", null=True),
     Row("train.deterministic", TRUTH, True, 
         "the same seed on the same device gives the same weights; an operation that cannot is refused"),
     Row("eval.metric", choice("ap", "auc", "ap_trapezoid"), "ap", "metric that selects weights"),
@@ -200,6 +197,7 @@ ROWS = (
         "scores of the crops of a video: averaged, or only the first"),
 )  # fmt: skip
 BY_KEY = {row.key: row for row in ROWS}
+NAMES_WILL_DO = {"train.log"}  # an entry without arguments may be written as its name
 MANY = {row.key.rpartition(".")[0] for row in ROWS if ".*." in row.key}  # with a star at the end
 OPTIONAL = {"train.warm_start"}  # absent unless written; its defaults apply only then
 
@@ -242,8 +240,6 @@ def _key_hint(wanted: list[str]) -> str:
 
 def _shown(row: Row) -> KeyInfo:
     kind = row.type.says + (" or null" if row.null else "")
-    if row.only:
-        kind += f" (only for {', '.join(row.only)})"
     default = "required" if row.required else "null" if row.default is None else _written(row.default)
     star = "NAME" if row.key.partition(".")[0] in NAMED else "N"
     return KeyInfo(row.key.replace("*", star), kind, default, row.meaning)
@@ -279,8 +275,7 @@ def accepted(key: str, mapping: Mapping[str, Any]) -> Any:
 def with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of a config in which data, train and eval have every key.
 
-    Keys that do not apply to the chosen optimizer or schedule are left out, so that the result is
-    a valid config itself.
+    The result is a valid config itself.
     """
     filled = copy.deepcopy(dict(data))
     for section in SECTIONS:
@@ -297,10 +292,9 @@ def _fill(given: Mapping[str, Any], pattern: str) -> dict[str, Any]:
     for key in children(pattern):
         inner = f"{pattern}.{key}"
         row, value = BY_KEY.get(inner), given.get(key)
-        if row and row.only and filled.get("name") not in row.only:
-            continue
         if f"{inner}.*" in MANY:
-            filled[key] = [_fill(item, f"{inner}.*") for item in value or []]
+            entries = [{"use": item} if isinstance(item, str) else item for item in value or []]
+            filled[key] = [_fill(entry, f"{inner}.*") for entry in entries]
         elif children(inner) and not (value is None and inner in OPTIONAL):
             filled[key] = _fill(value or {}, inner)
         else:

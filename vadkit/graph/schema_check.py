@@ -11,6 +11,7 @@ from vadkit.graph.schema import (
     LARGEST,
     MANY,
     NAMED,
+    NAMES_WILL_DO,
     SECTIONS,
     TEXTS,
     TOP_KEYS,
@@ -107,7 +108,7 @@ def _check_mapping(source: Source, mapping: object, path: Path, problems: Proble
     meant = as_meant(mapping, known)
     for key in known:
         if key in mapping:
-            _check_value(source, mapping, mapping[key], (*path, key), problems)
+            _check_value(source, mapping[key], (*path, key), problems)
         row = BY_KEY.get(f"{_pattern(path)}.{key}")
         if row and row.required and meant.get(key) is None:
             problems.add(f"{dotted(path)} needs '{key}': {row.meaning}", path, key=True)
@@ -115,33 +116,22 @@ def _check_mapping(source: Source, mapping: object, path: Path, problems: Proble
 
 def _mapping_hint(value: object, keys: list[str]) -> str | None:
     """``sampler: segment_mean`` is not a short form, but what it means is clear."""
-    key = next((key for key in ("use", "name") if key in keys), None)
-    return f"write {{{key}: {value}}}" if key and isinstance(value, str) and value.isidentifier() else None
+    return f"write {{use: {value}}}" if "use" in keys and isinstance(value, str) and value.isidentifier() else None
 
 
-def _check_value(source: Source, mapping: Mapping[str, Any], value: Any, path: Path, problems: Problems) -> None:
+def _check_value(source: Source, value: Any, path: Path, problems: Problems) -> None:
     pattern = _pattern(path)
     row = BY_KEY.get(pattern)
     if value is None:  # null means the default
         return
     if row and not row.type.accepts(value):
         _wrong(row, value, path, problems)
-    elif row and row.only and not _applies(row, mapping):
-        named = (*path[:-1], "name")
-        name = mapping.get("name") or BY_KEY[_pattern(named)].default
-        problems.add(f"{dotted(path)} is only for {', '.join(row.only)}; {dotted(named)} is {name}", path, key=True)
     elif isinstance(value, list) and f"{pattern}.*" in MANY:
         for i, item in enumerate(value):
-            _check_mapping(source, item, (*path, i), problems)
+            if not (isinstance(item, str) and pattern in NAMES_WILL_DO):
+                _check_mapping(source, item, (*path, i), problems)
     elif children(pattern):
         _check_mapping(source, value, path, problems)
-
-
-def _applies(row: Row, mapping: Mapping[str, Any]) -> bool:
-    """``milestones`` mean nothing to a cosine. A wrong name is a problem of its own."""
-    named = BY_KEY[row.key.rpartition(".")[0] + ".name"]
-    name = mapping.get("name") or named.default
-    return not isinstance(name, str) or name in row.only or not named.type.accepts(name)
 
 
 def _wrong(row: Row, value: Any, path: Path, problems: Problems) -> None:
@@ -182,6 +172,7 @@ def _check_together(config: Mapping[str, Any], problems: Problems) -> None:
     train, data = config.get("train"), config.get("data")
     if isinstance(train, dict):
         _epochs_or_steps(train, problems)
+        _patience(train, problems)
         if isinstance(config.get("nodes"), dict):
             _node_names(train, config["nodes"], problems)
     if isinstance(data, dict) and isinstance(data.get("streams"), dict) and isinstance(config.get("inputs"), dict):
@@ -192,6 +183,12 @@ def _epochs_or_steps(train: Mapping[str, Any], problems: Problems) -> None:
     if train.get("epochs") is not None and train.get("steps") is not None:
         note = Note("epochs is set here", problems.locate(("train", "epochs"), True))
         problems.add("train takes epochs or steps, not both", ("train", "steps"), notes=(note,), key=True)
+
+
+def _patience(train: Mapping[str, Any], problems: Problems) -> None:
+    if train.get("patience") is not None and train.get("select") in (None, "last"):
+        hint = "add select: val; test_best stops by the test videos themselves, so its figures flatter"
+        problems.add("train.patience needs an evaluation to wait for", ("train", "patience"), hint, key=True)
 
 
 def _node_names(train: Mapping[str, Any], nodes: Mapping[str, Any], problems: Problems) -> None:

@@ -161,7 +161,8 @@ def load_system(
     backbones = {name: _backbone(name, section, place) for name, section in inputs.items()}
     chosen = threshold if threshold is not None else evaluation["threshold"]
     _check_threshold(chosen, model.output_range)
-    warnings: list[str] = []
+    unfinished = header["extra"].get("unfinished")
+    warnings: list[str] = [unfinished] if unfinished else []
     clock = _clock(stored, header["extra"].get("snippet_frames"), warnings)
     recipes = {name: recipe(spec["inputs"][name]["use"], b, Clock(**clock)) for name, b in backbones.items()}
     warnings += other_recipes(stored, recipes, MAY_DIFFER)

@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vadkit.kinds import KINDS
-from vadkit.testing import arrays, declarations, losses, machines, nodes
+from vadkit.testing import arrays, declarations, losses, machines, nodes, training
 from vadkit.testing.report import Broken, ComponentError, NotRun, Report
 from vadkit.testing.subject import Subject
 
@@ -58,6 +58,9 @@ CHECKS: dict[str, list[Check]] = {
     "backbone": list(arrays.BACKBONE),
     "dataset": [declarations.has_methods("videos", "read")],
     "metric": list(arrays.METRIC),
+    "optimizer": list(training.OPTIMIZER),
+    "schedule": list(training.SCHEDULE),
+    "logger": list(training.LOGGER),
 }
 
 

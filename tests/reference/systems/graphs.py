@@ -125,8 +125,8 @@ def _optimizer(g: Graph, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
             prefix = pattern.removesuffix("*")
             nodes = {new.split(".")[0]: None for old, new in g.ours.items() if old.startswith(prefix)}
             groups.append({"nodes": list(nodes), "lr": rate})
-    rule = {"name": settings["name"].lower(), "lr": lr}
-    rule |= {key: settings[key] for key in ("weight_decay", "betas") if key in settings}
+    rule = {"use": settings["name"].lower(), "lr": lr, "weight_decay": settings.get("weight_decay")}
+    rule["args"] = {key: settings[key] for key in ("betas",) if key in settings}
     return optimizers.build(g.model, rule, groups)
 
 
