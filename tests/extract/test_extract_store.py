@@ -298,7 +298,7 @@ def test_names_and_clocks_are_checked(entries: list[VideoEntry], root: Path) -> 
         f"two videos are called 'lift': {entries[0]['file']} and other.mp4",
         "'../x' cannot be a video's name: it must be a plain file name",
     ]
-    assert problem(entries, root, fps=0.0) == ["fps is 0.0; it must be above 0 and at most 1000"]
+    assert problem(entries, root, fps=0.0) == ["fps is 0.0; it must be from 0.00028 (one frame an hour) to 1000"]
     assert problem(entries, root, resources=Resources("rya", 0)) == ["there is no executor 'rya'"]
     assert not root.exists()
 

@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from vadkit.extract.media import Media, Picture
+from vadkit.extract.snippets import check_fps
 from vadkit.problems import fail
 
 
@@ -35,8 +36,7 @@ class Frames(Media):
             fail(f"frames holds {array.dtype}; it must be uint8, from 0 to 255", hint)
         if 0 in array.shape:
             fail(f"frames has shape {array.shape}: there is no frame in it")
-        if isinstance(fps, bool) or not isinstance(fps, int | float | np.number) or not 0 < fps <= 1000:
-            fail(f"fps is {fps}; it must be above 0 and at most 1000")
+        check_fps(fps)
         return cls(Path("frames"), None, None, None, float(fps), ["there is no sound"], frames=array)
 
     @property

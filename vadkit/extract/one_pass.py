@@ -16,7 +16,7 @@ import numpy as np
 from vadkit.extract.frame_clock import FrameClock
 from vadkit.extract.media import Media, Picture, open_media
 from vadkit.extract.row_buffer import RowBuffer
-from vadkit.extract.snippets import Clock, Snippets
+from vadkit.extract.snippets import Clock, Snippets, check_size, check_window
 from vadkit.extract.sound import ENVELOPE_RATE, Envelope, SoundLine, SoundWindows
 from vadkit.kinds import Backbone
 from vadkit.problems import fail
@@ -112,6 +112,8 @@ def extract_media(
 ) -> Extracted:
     """Return the features of an open file, or of what can take its place; see ``extract_video``."""
     clock = clock or Clock()
+    if start < 0 or (limit is not None and limit < 0):
+        fail(f"start is {start} and limit {limit}; neither can be below 0")
     snippets = Snippets(clock.snippet_frames, clock.tail, start, limit)
     return _Extraction(media, backbones, clock.fps or media.fps, snippets, folder).run(progress)
 
@@ -159,7 +161,9 @@ def sound_window(backbone: Backbone, seconds: float) -> tuple[int, int]:
     """Return the rate, and how many samples an audio backbone takes of a snippet of that many seconds."""
     recipe = backbone.recipe()
     rate = int(recipe["sample_rate"])
-    return rate, int(recipe.get("window") or round(rate * seconds))
+    window = int(recipe.get("window") or round(rate * seconds))
+    check_window(window, seconds)
+    return rate, window
 
 
 class _Extraction:
@@ -195,6 +199,8 @@ class _Extraction:
         for event in self.media.events():
             if isinstance(event, Picture):
                 self.pictures += 1
+                if self.frames.size is None:
+                    check_size(self.n, *event.size)
                 for frame in self.frames.feed(event):
                     self._frame(frame)
                 if progress:

@@ -5,6 +5,7 @@ Legend: ``n`` frames of a snippet.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -12,6 +13,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from vadkit.problems import did_you_mean, fail
+
+# The limits of what can be asked for; memory is what they protect.
+FPS = (1 / 3600, 1000.0)  # frames per second
+LONGEST_SNIPPET = 10_000  # frames
+LONGEST_WINDOW = 1 << 27  # samples of sound for one snippet, 512 MiB
+SNIPPET_BYTES = 4 << 30  # of the pictures of one snippet
 
 # What becomes of the last frames of a video of N; a video always gives one snippet at least.
 # repeat       ceil(N / n): the last frame is repeated until a snippet is full
@@ -55,10 +62,9 @@ class Clock:
     tail: Tail = "repeat"
 
     def __post_init__(self) -> None:
-        if self.snippet_frames < 1:
-            fail(f"snippet_frames is {self.snippet_frames}; a snippet has at least 1 frame")
-        if self.fps is not None and not 0 < self.fps <= 1000:
-            fail(f"fps is {self.fps}; it must be above 0 and at most 1000")
+        check_snippet(self.snippet_frames)
+        if self.fps is not None:
+            check_fps(self.fps)
         if self.tail not in get_args(Tail):
             fail(f"tail is '{self.tail}'; it is one of {', '.join(get_args(Tail))}")
 
@@ -66,6 +72,42 @@ class Clock:
         """Return the fields of a recipe that it decides."""
         n = self.snippet_frames
         return {"snippet_frames": n, "stride": n, "fps": self.fps, "tail": self.tail}
+
+
+def check_snippet(frames: int) -> None:
+    """Raise VadkitError for a length of snippets that is no count, or that no memory holds."""
+    if isinstance(frames, bool) or not isinstance(frames, int | np.integer):
+        fail(f"snippet_frames is {frames!r}; it must be a whole number")
+    if not 1 <= frames <= LONGEST_SNIPPET:
+        fail(f"snippet_frames is {frames}; it must be from 1 to {LONGEST_SNIPPET}")
+
+
+def check_fps(fps: float) -> None:
+    """Raise VadkitError for a frame rate that no clock has."""
+    low, high = FPS
+    number = isinstance(fps, int | float | np.number) and not isinstance(fps, bool)
+    if not number or not math.isfinite(fps) or not low * 0.999 <= fps <= high:
+        fail(f"fps is {fps}; it must be from {low:.2g} (one frame an hour) to {high:g}")
+
+
+def check_window(samples: int, seconds: float) -> None:
+    """Raise VadkitError for more sound per snippet than memory should hold."""
+    if samples > LONGEST_WINDOW:
+        fail(
+            f"a snippet of {seconds:.4g} s has {samples} samples of sound, more than {LONGEST_WINDOW}",
+            hint="take a higher --fps or a smaller --snippet",
+        )
+
+
+def check_size(frames: int, height: int, width: int) -> None:
+    """Raise VadkitError if the pictures of one snippet take too much memory."""
+    size = frames * height * width * 3
+    if size > SNIPPET_BYTES:
+        fail(
+            f"a snippet of {frames} frames of {width} x {height} takes {size / 2**30:.1f} GiB, more than "
+            f"{SNIPPET_BYTES / 2**30:g} GiB",
+            hint="take a smaller --snippet",
+        )
 
 
 @dataclass
