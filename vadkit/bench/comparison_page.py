@@ -1,10 +1,10 @@
-"""The comparison as a page: figures as bars with every seed, accuracy against cost, and the table."""
+"""The comparison as a page: variants side by side in each figure, accuracy against cost, and the table."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from vadkit.bench.comparison_table import FIGURES, conditions, notes, rows, spread
+from vadkit.bench.comparison_table import FIGURES, conditions, rows, spread, table_title
 from vadkit.report import Bar, Point, bar_chart, render, scatter
 
 
@@ -14,22 +14,24 @@ def comparison_page(results: dict[str, Any]) -> str:
     return render(
         "comparison.html",
         title=results["about"],
-        notes=notes(results),
+        notice=results["notice"],
         bars=bar_chart(_bars(results), x_label="AP and AUC", x_bounds=(0.0, 1.0)),
         seeds=len(results["seeds"]),
         scatter=scatter(points, x_label="train step, ms", y_label="AP") if points else "",
         rows=[{name: cell.replace("+-", "\u00b1") for name, cell in row.items()} for row in rows(results)],
+        caption=table_title(results),
         conditions=conditions(results),
     )
 
 
 def _bars(results: dict[str, Any]) -> list[Bar]:
+    """Return a group of bars per figure, in which each variant has its place and colour."""
     bars = []
-    for variant in results["variants"]:
-        for series, (key, title) in enumerate(FIGURES.items()):
+    for key, title in FIGURES.items():
+        for series, variant in enumerate(results["variants"]):
             mean, deviation = spread(variant["figures"], key)
             runs = [run[key] for run in variant["figures"] if run[key] is not None]
-            bars.append(Bar(title, mean, deviation, runs, group=variant["name"], series=series))
+            bars.append(Bar(variant["name"], mean, deviation, runs, group=title, series=series))
     return bars
 
 

@@ -42,6 +42,12 @@ def rows(results: dict[str, Any]) -> list[dict[str, str]]:
     return found
 
 
+def table_title(results: dict[str, Any]) -> str:
+    """Return what the table shows and, if the features call for it, why the figures mean little."""
+    title = f"Mean and standard deviation over {plural(len(results['seeds']), 'seed')}, {results['measured_on']}"
+    return f"{title}. {results['notice']}" if results["notice"] else title
+
+
 def as_csv(results: dict[str, Any]) -> str:
     """Return one line per variant with every seed's figures and plain numbers."""
     stream = io.StringIO()
@@ -78,17 +84,12 @@ def as_markdown(results: dict[str, Any]) -> str:
         "",
         conditions(results),
         "",
-        *(f"**{note[:1].upper()}{note[1:]}.**\n" for note in notes(results)),
+        *([results["notice"], ""] if results["notice"] else []),
         "| " + " | ".join(head) + " |",
         "|---" + "|---:" * (len(head) - 1) + "|",
     ]
     lines += ["| " + " | ".join(row.values()) + " |" for row in body]
     return "\n".join(lines) + "\n"
-
-
-def notes(results: dict[str, Any]) -> list[str]:
-    """Return what must be said next to the figures: that they flatter, or mean nothing."""
-    return list(dict.fromkeys(variant["note"] for variant in results["variants"] if variant.get("note")))
 
 
 def conditions(results: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import torch
 
 from vadkit import json_file
 from vadkit.bench.machine import machine
+from vadkit.bench.provenance import provenance
 from vadkit.bench.suite import Suite, Variant, folder_name
 from vadkit.bench.timing import Load, Timing, measure, peak_memory
 from vadkit.devices import current
@@ -54,8 +55,13 @@ def run_suite(
         for variant in suite.variants:
             _run(variant, plans[variant.name], seed, out, device, progress, report)
     timings = _timings(suite, plans, out, target, load, progress, report)
+    measured_on, notice = provenance(
+        _folder(v, plans[v.name], seed, out) / RESULT for v in suite.variants for seed in suite.seeds
+    )
     results = {
         "about": suite.about,
+        "measured_on": measured_on,
+        "notice": notice,
         "seeds": list(suite.seeds),
         "machine": machine(target),
         "load": asdict(load),

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from vadkit.bench.comparison_table import notes, rows
+    from vadkit.bench.comparison_table import rows, table_title
     from vadkit.bench.run_suite import run_suite
     from vadkit.bench.timing import Load
     from vadkit.bench.write_comparison import write_comparison
@@ -61,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
         results = run_suite(suite, args.out, str(choose_device(args.device)), load, progress, report)
     files = write_comparison(results, args.out)
     _print(console, suite.about, rows(results))
-    for note in notes(results):
-        report(f"note: {note}")
+    console.print(table_title(results), highlight=False, markup=False)
     console.print("wrote " + ", ".join(map(str, files)), highlight=False)
     return 0
 
