@@ -139,7 +139,7 @@ def _claim(job: Job, videos: Sequence[VideoEntry]) -> None:
     """Refuse to replace files in a folder that is no store yet, or of streams that are not in the store yet."""
     known = read_head(job.out).streams if (job.out / HEAD).exists() else None
     new = [stream for stream in job.backbones if known is None or stream not in known]
-    claim([job.out / stream / f"{video['name']}.npy" for stream in new for video in videos])
+    claim([array_path(job.out, stream, video["name"]) for stream in new for video in videos])
     claim([job.out / VIDEOS, job.out / MANIFEST] if known is None else ())
 
 
