@@ -101,12 +101,9 @@ def write(
         more: further tracks of pictures: their numbers, and what differs (codec, size, flag).
     """
     with av.open(str(path), "w") as sink:
+        first = _track(sink, fps, times or offset, options, bframes, codec=codec, size=size, pixels=pixels)
         tracks = [
-            (
-                _track(sink, fps, times or offset, options, bframes, codec=codec, size=size, pixels=pixels),
-                list(numbers),
-                {},
-            ),
+            (first, list(numbers), {}),
             *((_track(sink, fps, times, None, 0, **how), list(ns), how) for ns, how in more),
         ]
         heard = sink.add_stream(sound, rate=RATE if sound != "mp2" else 44_100, layout="mono") if tone else None
