@@ -28,6 +28,7 @@ class FrameClock:
         self.count = 0
         self.size: tuple[int, int] | None = None
         self.steps: list[float] = [float("inf"), 0.0]  # shortest and longest time between pictures
+        self.freezes: list[float] = [0, 0.0]  # how often and how long in all a picture was held for longer
         self._held: Picture | None = None
         self._resized = 0
         self._end = 0.0
@@ -43,7 +44,13 @@ class FrameClock:
         step = picture.time - held.time
         if step > 0:
             self.steps = [min(self.steps[0], step), max(self.steps[1], step)]
+        if step > self._pause:
+            self.freezes = [self.freezes[0] + 1, self.freezes[1] + step]
         yield from self._until(held, picture.time)
+
+    @property
+    def _pause(self) -> float:
+        return max(1.0, 3 / self.media.fps)
 
     def finish(self) -> Iterator[np.ndarray]:
         """Yield what the last picture fills; add what is unusual to the warnings."""
@@ -72,8 +79,10 @@ class FrameClock:
         warn = self.media.warnings.append
         short, long = self.steps
         usual = 1 / self.media.fps
-        if long > max(1.0, 3 * usual):
-            warn(f"the picture freezes for up to {long:.1f} s; the last frame was repeated")
+        if long > self._pause:
+            count, total = self.freezes
+            often = f" ({count} times, {total:.1f} s in all)" if count > 1 else ""
+            warn(f"the picture freezes for up to {long:.1f} s{often}; the last frame was repeated")
         elif long > 1.5 * short + 2 * STAMP_ERROR:
             warn(f"the frame rate varies ({1 / long:.3g} to {1 / short:.3g} a second); {self.fps:g} a second were used")
         if self.fps > 1.05 * self.media.fps:

@@ -17,10 +17,14 @@ ENOUGH = 4  # steps between pictures from which a rate is taken
 
 @dataclass
 class Rate:
-    """The frame rate; ``stamps`` is False if the time stamps mean nothing, and pictures are placed by the rate."""
+    """The frame rate, and which other times of the file are to be believed.
+
+    Without ``stamps``, pictures are placed by the rate. ``durations`` are those of single pictures.
+    """
 
     fps: float
     stamps: bool = True
+    durations: bool = True
     warnings: list[str] = field(default_factory=list)
 
 
@@ -44,9 +48,12 @@ def find_rate(video: Any, packets: Sequence[Any]) -> Rate:
     if rate > HIGHEST * 1.05 or rate < LOWEST * 0.95:
         return _without_stamps(usual, f"the time stamps of pictures are {steps.usual:.3g} s apart, which cannot be")
     near = [other for other in stated if _alike(1 / other, steps)]
+    mean = _mean(video)
     if near:
-        return Rate(usual if usual is not None and usual in near else near[0])
-    return Rate(max(rate, _mean(video)) if _mean(video) > 1.06 * rate else rate)
+        rate = usual if usual is not None and usual in near else near[0]
+    else:
+        rate = float(f"{mean if mean > 1.06 * rate else rate:.5g}")
+    return Rate(rate, durations=0.5 < steps.lasts / steps.usual < 2)
 
 
 def _assumed(usual: float | None) -> Rate:
@@ -58,7 +65,7 @@ def _assumed(usual: float | None) -> Rate:
 def _without_stamps(usual: float | None, why: str) -> Rate:
     fps = usual or USUAL_FPS
     whose = "the stated" if usual else "an assumed"
-    return Rate(fps, False, [f"{why}; pictures were placed at {whose} rate of {fps:g} a second"])
+    return Rate(fps, False, False, [f"{why}; pictures were placed at {whose} rate of {fps:g} a second"])
 
 
 def _mean(video: Any) -> float:
@@ -80,6 +87,7 @@ class _Steps:
     count: int = 0
     usual: float | None = None
     stuck: bool = False
+    lasts: float = 0.0  # the usual duration that is stated of a picture
     resolution: float = 0.0
 
     @classmethod
@@ -97,11 +105,12 @@ class _Steps:
         forward = gaps[gaps > 0]
         if len(gaps) >= ENOUGH and (gaps == 0).mean() > 0.75:
             return cls(count, stuck=True)
-        if len(forward) < ENOUGH or (gaps == 0).mean() > 0.05:
+        if len(forward) < ENOUGH or (gaps <= 0).mean() > 0.05:
             return cls(count)
         middle = float(np.median(forward))
         close = forward[(forward > 0.5 * middle) & (forward < 1.75 * middle)]
         narrow = np.abs(forward - middle) <= 0.26 * middle + 1.01 * resolution
         if narrow.mean() < 0.7:
             return cls(count)
-        return cls(count, float(close.mean()), resolution=resolution)
+        lasts = float(np.median([p.duration or 0 for p in packets])) * resolution
+        return cls(count, float(close.mean()), lasts=lasts, resolution=resolution)

@@ -71,6 +71,7 @@ class Media:
     damaged: int = 0
     packets: Any = None
     use_stamps: bool = True
+    use_durations: bool = True
     pictures: PictureTimes = field(default_factory=lambda: PictureTimes(1 / USUAL_FPS))
     _oblique: bool = False
 
@@ -110,13 +111,13 @@ class Media:
         for packet in self.packets:
             for frame in self.packets.decode(packet):
                 if isinstance(frame, av.VideoFrame):
-                    yield from map(_picture, self.pictures.place(*self._stamped(frame)))
+                    yield from map(self._picture, self.pictures.place(*self._stamped(frame)))
                     continue
                 early.append((_seconds(frame.pts, frame.time_base), frame.sample_rate, mono(frame)))
                 _forget(early)
             while early and self.pictures.bases:
                 yield from map(_samples, sound.place(*early.popleft()))
-        yield from map(_picture, self.pictures.finish())
+        yield from map(self._picture, self.pictures.finish())
         for piece in early:  # no picture has a time stamp
             yield from map(_samples, sound.place(*piece))
         yield from map(_samples, sound.finish())
@@ -128,6 +129,11 @@ class Media:
         self._oblique |= is_oblique(frame)
         self.damaged += bool(frame.is_corrupt)
         return _seconds(stamp, frame.time_base) if self.use_stamps else None, frame, frame.width * frame.height * 2
+
+    def _picture(self, placed: tuple[float, Any]) -> Picture:
+        time, frame = placed
+        lasts = _seconds(frame.duration, frame.time_base) if self.use_durations else None
+        return Picture(time, lasts or 0.0, frame)
 
     def _warn(self, sound: SoundTimes) -> None:
         if self.damaged:
@@ -157,11 +163,6 @@ class Media:
 
 def _seconds(stamp: int | None, unit: Any) -> float | None:
     return None if stamp is None or not unit else float(stamp * unit)
-
-
-def _picture(placed: tuple[float, Any]) -> Picture:
-    time, frame = placed
-    return Picture(time, _seconds(frame.duration, frame.time_base) or 0.0, frame)
 
 
 def _samples(placed: tuple[float, int, np.ndarray]) -> Samples:
@@ -205,4 +206,6 @@ def open_media(path: str | Path) -> Media:
     rate = find_rate(video, packets.of_pictures())
     times = PictureTimes(1 / rate.fps)
     warnings = [*rate.warnings, *seen, *heard]
-    return Media(Path(path), container, video, audio, rate.fps, warnings, 0, packets, rate.stamps, times)
+    return Media(
+        Path(path), container, video, audio, rate.fps, warnings, 0, packets, rate.stamps, rate.durations, times
+    )

@@ -94,7 +94,7 @@ def check_window(samples: int, seconds: float) -> None:
     """Raise VadkitError for more sound per snippet than memory should hold."""
     if samples > LONGEST_WINDOW:
         fail(
-            f"a snippet of {seconds:.4g} s has {samples} samples of sound, more than {LONGEST_WINDOW}",
+            f"a snippet of {seconds:g} s has {samples} samples of sound, more than {LONGEST_WINDOW}",
             hint="take a higher --fps or a smaller --snippet",
         )
 

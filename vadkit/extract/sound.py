@@ -14,6 +14,7 @@ import soxr
 JITTER = 0.05  # seconds; smaller disagreement between time stamps and sample counts is rounding
 LONGEST_HOLE = 3600.0  # seconds; see frame_clock
 SILENT = 1e-4  # a track whose peak stays below -80 dB is silent
+BLOCK = 1 << 20  # samples of silence that are put in at once
 ENVELOPE_RATE = 20  # peaks per second, enough to draw a waveform
 
 
@@ -81,7 +82,7 @@ class SoundWindows:
         yield from self._flush()
         while self.count < snippets:
             missing = self._end(self.count) - self._start - len(self._buffer)
-            yield from self._take(np.zeros(max(missing, 0), np.float32))
+            yield from self._take(np.zeros(min(max(missing, 0), BLOCK), np.float32))
 
     def _end(self, snippet: int) -> int:
         return round((self.start + (snippet + 1) * self.seconds) * self.rate)

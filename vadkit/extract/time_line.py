@@ -22,9 +22,9 @@ PAUSE = 0.5  # seconds between pictures that raise no doubt
 WAIT = 48  # pictures that wait at most ...
 WAIT_BYTES = 64 << 20  # ... and the memory they take
 WAIT_LEAST = 4  # but that many wait in any case
-SLIP = 1.0  # seconds by which sound may disagree with its own length without a doubt
+SLIP = 0.25  # seconds by which sound may disagree with its own length without a doubt
 SOUND_WAIT = 5.0  # seconds of sound that wait: files hold sound up to some seconds away from its pictures
-SOUND_GAP = 60.0  # seconds that may be missing between the sound before and after a reset
+SOUND_OVERLAP, SOUND_GAP = 2.0, 60.0  # seconds doubled or missing between the sound before and after a reset
 
 
 class Reset(NamedTuple):
@@ -65,7 +65,7 @@ class PictureTimes:
             yield f"{plural(self.unstamped, 'picture')} without a time stamp; {assumed:g} a second were assumed"
         if self.wrong:
             yield (
-                f"{plural(self.wrong, 'picture')} with a wrong time stamp (by up to {self.furthest:.1f} s), placed "
+                f"{plural(self.wrong, 'picture')} with a wrong time stamp (by up to {self.furthest:.2f} s), placed "
                 "between the others"
             )
         if self.resets:
@@ -123,7 +123,7 @@ class PictureTimes:
             if stamp is None or before is None or first is None or (first > now and stamp >= first):
                 continue
             passed, steps = stamp - now, (i + 1) * self.step
-            goes_on = 0 < stamp - before <= max(PAUSE, 4 * self.step)
+            goes_on = 0 < stamp - before <= 1.5 * self.step
             if not goes_on and 0.75 * steps <= passed <= 4 * steps + 1:
                 return i
         return None
@@ -212,8 +212,9 @@ class SoundTimes:
             return self.end
         if abs(stamp - self._base - self.end) <= SLIP:
             return stamp - self._base
-        for base in reversed(self.bases):  # the pictures' clock was reset, and so is this
-            if base != self._base and -2 * SLIP <= stamp - base - self.end <= SOUND_GAP:
+        newer = self.bases[self.bases.index(self._base) + 1 :] if self._base in self.bases else self.bases
+        for base in newer:  # the pictures' clock was reset, and so is this
+            if -SOUND_OVERLAP <= stamp - base - self.end <= SOUND_GAP:
                 self._base = base
                 return stamp - base
         for i, (later, _, _) in enumerate(self._held):
