@@ -177,7 +177,10 @@ def test_no_video_at_all(store: Path) -> None:
         ({"label": 2}, "label must be a whole number of at most 1, got 2\n  hint: a label is 0 (normal)"),
         ({"label": 0.5}, "label must be a whole number, got 0.5"),
         ({"label": []}, "label must be a whole number, got []"),
-        ({"label": "none"}, "label 'none' is not clear: is the video normal, abnormal or unknown?\n  hint: a label is 0"),
+        (
+            {"label": "none"},
+            "label 'none' is not clear: is the video normal, abnormal or unknown?\n  hint: a label is 0",
+        ),
         ({"label": "fight"}, "label 'fight' is a class\n  hint: set label 1, and write the class into 'classes'"),
         ({"label": None}, "is unknown (label null) but has abnormal spans\n  hint: set label 1, or remove the spans"),
         ({"split": "training"}, "has split 'training'; it is one of train, val, test"),

@@ -77,6 +77,7 @@ def test_names_of_files() -> None:
         "i3d-features/RGBTest/Bad.Boys.1995__#01-11-55_01-12-40_label_G-B2-B6__0.npy",
         "i3d-features/FlowTest/Bad.Boys.1995__#01-11-55_01-12-40_label_G-B2-B6__0.npy",
         "vggish-features/test/Bad.Boys.1995__#01-11-55_01-12-40_label_G-B2-B6__vggish.npy",
+        "clip-features/test/Bad.Boys.1995__#01-11-55_01-12-40_label_G-B2-B6__0.npy",
     ]
     shanghai = read_annotations("shanghaitech").videos[0]
     assert LAYOUTS["shanghaitech"][0].lines([shanghai])[3] == "train/01_0014_3.npy 1.0"
@@ -185,7 +186,7 @@ def test_a_disk_without_room_is_told_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: os.statvfs_result and argparse.Namespace(free=10**9))
-    with pytest.raises(VadkitError, match=r"needs 48\.\d GB more, but the disk has 1\.0 GB free"):
+    with pytest.raises(VadkitError, match=r"needs 51\.\d GB more, but the disk has 1\.0 GB free"):
         StandIn(tmp_path / "out", Wanted("xd_violence")).write()
     assert not (tmp_path / "out").exists()
 
@@ -244,13 +245,13 @@ def test_what_cannot_be(changes: dict[str, Any], told: str) -> None:
 
 def test_streams_can_be_chosen() -> None:
     assert [stream.name for stream in layout_of("xd_violence", ("audio", "rgb"))] == ["rgb", "audio"]
-    assert len(layout_of("xd_violence")) == 3
+    assert len(layout_of("xd_violence")) == 4
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["store", "generate", "xd_violence", "--out", str(tmp_path / "out"), "--fraction", str(FRACTION)]
     assert main([*words, "--width", "4"]) == 0
-    assert "5 videos; 55 files to write, 0.0 GB" in capsys.readouterr().out
+    assert "5 videos; 60 files to write, 0.0 GB" in capsys.readouterr().out
     assert main([*words, "--width", "4"]) == 0
     assert "0 files to write" in capsys.readouterr().out
     assert main(words) == 2
