@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -199,6 +200,7 @@ def test_lists(write: Write, content: str, wanted: list[str]) -> None:
         ("", "lists no video"),
         ("# nothing yet\n", "lists no video"),
         ("name,label\na,0\n", "the first line has no column 'file'"),
+        ("cam1/0001.mp4\ncam2/0001.mp4\n", "list.csv:2:1: video '0001' is in line 1 already, as cam1/0001.mp4"),
         ("a.mp4,1\nb.mp4,0\n", "list.csv:1:1: the line holds more than a path"),
         ("file,label\na.mp4,0\n,1\n", "list.csv:3:1: the line has no video name"),
         ("name,file\na,\n", "list.csv:2:1: the line has no file"),
@@ -261,3 +263,52 @@ def test_feature_lists(write: Write, content: str, wanted: list[tuple[str, int |
 )
 def test_feature_lists_that_are_refused(write: Write, content: str, message: str) -> None:
     assert message in refusal(read_list_file, write(content, "l.list"))
+
+
+# -- anything --------------------------------------------------------------------------------------
+TABLES = (
+    "video,label,split,classes,intervals,frames,fps\na,1,test,fire,1-5;7-9,99,25\nb.mp4,no,train,,,,\n",
+    'file;name;label\n"x/a b.mp4";front;"fire|smoke"\ny.avi;;?\n',
+    "# list\nx/a.npy,Normal\nb.npy 1.0\n",
+)
+PIECES = (
+    '"',
+    ",",
+    ";",
+    "\t",
+    "\n",
+    "\r",
+    "-",
+    "0" * 400,
+    "nan",
+    "s",
+    "\0",
+    "\ud7ff",
+    "#",
+    "\u2013",
+    "/",
+    "'",
+    ".",
+    "|",
+    "\xa0",
+)
+
+
+@pytest.mark.guards("5.8", "D16")
+@pytest.mark.parametrize("seed", range(3))
+def test_mutated_tables_are_read_or_refused(write: Write, seed: int) -> None:
+    random = Random(seed)
+    refused = 0
+    for _ in range(200):
+        text = random.choice(TABLES)
+        for _ in range(random.randint(1, 4)):
+            at = random.randrange(len(text) + 1)
+            text = text[:at] + random.choice(PIECES) * random.randint(1, 2) + text[at + random.randint(0, 3) :]
+        path = write(text)
+        for read in (read_table, read_list, read_list_file):
+            try:
+                read(path)
+            except VadkitError:
+                refused += 1
+    print(f"seed {seed}: {refused} of 600 refused")
+    assert 0 < refused < 600

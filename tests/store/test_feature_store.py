@@ -291,3 +291,11 @@ def test_a_large_data_set_does_not_run_out_of_open_files(tmp_path: Path) -> None
     assert mapped > 20 and len(os.listdir("/proc/self/fd")) - before <= mapped
     del crops
     assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+@pytest.mark.guards("6")
+def test_a_folder_of_raw_features_says_how_to_index_it(store: Path) -> None:
+    for name in ("store.json", "videos.json"):
+        (store / name).unlink()
+    message = refusal(store)
+    assert "holds features, but no store.json" in message and f"vadkit store import own --root {store}" in message

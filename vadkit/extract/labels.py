@@ -89,11 +89,19 @@ def read_list(path: Path) -> tuple[list[VideoEntry], Labels | None]:
     if not lines:
         fail(f"{path}: lists no video")
     entries, problems = [], []
+    first: dict[str, tuple[int, str]] = {}  # line and path of each name
     for line in lines:
         try:
-            entries.append(_entry(path, _path_of(line, path.parent), ""))
+            entry = _entry(path, file := _path_of(line, path.parent), "")
         except VadkitError as error:
             problems += error.problems
+            continue
+        entries.append(entry)
+        number, other = first.setdefault(entry["name"], (line.place.line, file))
+        if number != line.place.line:
+            what = f"video '{entry['name']}' is in line {number} already, as {other}"
+            hint = "a first line name,file and a name for each tell them apart"
+            problems.append(Problem(what, line.place, hint=hint))
     if problems:
         raise VadkitError(problems)
     return entries, None
