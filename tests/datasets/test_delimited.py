@@ -184,6 +184,7 @@ def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
         ("a.mp4,\nb.mp4,,\n", ["a", "b"]),
         ("a.v2.mp4\nb.ts\n", ["a.v2", "b"]),
         ("file\na.mp4\nb.mp4\n", ["a", "b"]),
+        ("video,label\nx/a.mp4,0\nb.mp4,1\n", ["a", "b"]),
         ("path;name\na.mp4;front\nb.mp4;\n", ["front", "b"]),
         ("file,label\n,\na.mp4,0\n , \nb.mp4,1\n", ["a", "b"]),
         ("name,label,file\ncam1_1,0,cam1/0001.mp4\ncam2_1,1,cam2/0001.mp4\n", ["cam1_1", "cam2_1"]),

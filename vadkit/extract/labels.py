@@ -77,12 +77,12 @@ def _labelled(entry: VideoEntry, video: Video) -> VideoEntry:
 def read_list(path: Path) -> tuple[list[VideoEntry], Labels | None]:
     """Return the videos of a list, and their labels if it has a column for them.
 
-    A list has one path per line; or a first line with the column ``file`` and optionally ``name`` and the columns
-    of a table of labels. Paths are relative to the folder of the list. Raises VadkitError.
+    A list has one path per line; or a first line with the column ``file`` (or ``video``) and optionally ``name`` and
+    the columns of a table of labels. Paths are relative to the folder of the list. Raises VadkitError.
     """
     columns = [COLUMNS.get(name) for name in head_of(path)]
-    if "file" in columns:
-        return _of_table(path, read_table(path, needs=("file",)))
+    if "file" in columns or ("video" in columns and None not in columns):
+        return _of_table(path, read_table(path, needs=()))
     if columns and None not in columns:
         fail(f"{path}: the first line has no column 'file', for the paths of the videos")
     lines = read_lines(path)

@@ -137,6 +137,17 @@ def test_a_table_with_unknown_labels(root: Path, tmp_path: Path, run: Run, opene
     assert [video.label for video in opened().videos.values()] == [None, 0, 1]
 
 
+@pytest.mark.guards("F")
+def test_names_are_one_however_they_are_composed(root: Path, tmp_path: Path, run: Run, opened: Open) -> None:
+    put(root, "rgb/cafe\u0301", "audio/caf\u00e9", "rgb/b", "audio/b")
+    (tmp_path / "own.csv").write_text("video,label\ncaf\u00e9.mov,1\nb,0\n")
+    run("own", "--table", str(tmp_path / "own.csv"))
+    assert {name: sorted(video.files) for name, video in opened().videos.items()} == {
+        "caf\u00e9": ["audio", "rgb"],
+        "b": ["audio", "rgb"],
+    }
+
+
 @pytest.mark.guards("2.2")
 def test_a_merge_of_whole_videos_leaves_the_others_out(root: Path, run: Run, opened: Open) -> None:
     put(root, "rgb/normal/a", "rgb/abnormal/b", "rgb/abnormal/c")
