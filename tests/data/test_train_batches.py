@@ -304,3 +304,21 @@ def test_a_sampler_that_does_not_keep_its_length(dataset: FeatureStore) -> None:
 
 def test_lengths_of_the_store_are_what_these_tests_assume() -> None:
     assert LENGTHS[0] == 9 and LENGTHS[2] == 40 and LENGTHS[6] == 1
+
+
+@pytest.mark.guards("2.1")
+def test_videos_of_unknown_label_are_in_no_batch(store: Path, edit: Edit, dataset: FeatureStore) -> None:
+    names = {v.name for v in dataset.videos("train") if v.label == 0}
+    names = set(sorted(names)[:3])
+    edit(lambda videos: [v | ({"label": None} if v["name"] in names else {}) for v in videos])
+    for paired in (True, False):
+        with make(FeatureStore(root=str(store)), paired=paired) as batches:
+            assert {bag.video.label for bag in batches.bags} == {0, 1}
+            assert not names & {bag.video.name for bag in batches.bags}
+
+
+@pytest.mark.guards("2.1")
+def test_a_split_of_unknown_labels_alone_is_refused(store: Path, edit: Edit) -> None:
+    edit(lambda videos: [{**v, "label": None, "classes": [], "spans": []} for v in videos])
+    with pytest.raises(VadkitError, match="none of the 16 videos of split 'train' has a known label"):
+        make(FeatureStore(root=str(store)), paired=False)

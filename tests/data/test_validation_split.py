@@ -91,3 +91,11 @@ def test_a_dataset_without_validation_videos_is_carved_and_says_so(dataset: Feat
 def test_validation_videos_of_the_store_are_used(tmp_path: Path) -> None:
     dataset = FeatureStore(root=str(write_tiny_store(tmp_path, val=2)))
     assert with_validation(dataset, 0.2, 0) == (dataset, None)
+
+
+@pytest.mark.guards("2.1", "2.4")
+def test_videos_of_unknown_label_do_not_validate() -> None:
+    videos = [*many(), *(Video(f"unknown{i}", "train", None) for i in range(20))]
+    train, val = carve(videos, 0.3, 0)
+    assert all(video.label is not None for video in val) and val == carve(many(), 0.3, 0)[1]
+    assert sum(video.label is None for video in train) == 20

@@ -55,7 +55,7 @@ def test_shanghaitech_takes_classes_from_elsewhere():
 
 
 @pytest.mark.parametrize(
-    ("parse", "line", "told"),
+    ("parse", "line", "said"),
     [
         (published.xd_violence, "Bad.Boys.npy", "has no '_label_'"),
         (published.xd_violence, "x_label_B3-0-0__0.npy", "there is no class 'B3' in xd_violence"),
@@ -65,8 +65,8 @@ def test_shanghaitech_takes_classes_from_elsewhere():
         (published.shanghaitech, "01_0014_0.npy", "a file and its label"),
     ],
 )
-def test_names_of_another_kind_are_refused(parse, line, told):
-    with pytest.raises(ValueError, match=told):
+def test_names_of_another_kind_are_refused(parse, line, said):
+    with pytest.raises(ValueError, match=said):
         parse(line)
 
 
@@ -79,7 +79,7 @@ def test_a_list_keeps_its_order_and_skips_empty_lines(tmp_path):
     ]
 
 
-def test_all_bad_lines_of_a_list_are_told_at_their_places(tmp_path):
+def test_all_bad_lines_of_a_list_are_reported_at_their_places(tmp_path):
     path = tmp_path / "sht.list"
     path.write_text("01_0014_0.npy 1\n01_0015_0.npy\n01_0016_0.npy yes\n", encoding="utf-8")
     with pytest.raises(VadkitError) as error:
@@ -87,7 +87,7 @@ def test_all_bad_lines_of_a_list_are_told_at_their_places(tmp_path):
     assert [problem.place.line for problem in error.value.problems] == [2, 3]
 
 
-def test_a_missing_list_is_told(tmp_path):
+def test_a_missing_list_is_reported(tmp_path):
     with pytest.raises(VadkitError, match="there is no file"):
         read_list(tmp_path / "none.list", "xd_violence")
 

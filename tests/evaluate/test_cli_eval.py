@@ -189,3 +189,25 @@ def test_files_of_the_users_are_not_replaced(capsys: Any, model_file: Path, tmp_
     assert code == 2 and printed == "" and f"{out / name} has been changed since vadkit wrote it" in err
     assert (out / name).read_text() == '{"mine": 1}'
     assert [path.read_bytes() for path in out.iterdir() if path.name != name] == other
+
+
+@pytest.mark.guards("2.1")
+def test_unknown_labels_are_counted_apart(capsys: Any, model_file: Path, store: Path) -> None:
+    videos = json.loads((store / "videos.json").read_text())
+    for video in videos[-2:]:
+        video.update(label=None, classes=[], spans=[])
+    (store / "videos.json").write_text(json.dumps(videos))
+    code, out, _ = run(capsys, "--model", model_file)
+    assert code == 0 and "split test: 6 videos (" in out and "; 2 more of unknown label, in no figure" in out
+
+
+@pytest.mark.guards("2.4")
+def test_a_store_without_test_videos_is_refused_with_a_way_on(capsys: Any, model_file: Path, store: Path) -> None:
+    videos = json.loads((store / "videos.json").read_text())
+    for video in videos:
+        video["split"] = "train"
+    (store / "videos.json").write_text(json.dumps(videos))
+    code, _, error = run(capsys, "--model", model_file)
+    assert code == 2 and "no video in split 'test' (there are 24 videos in 'train')" in error
+    assert "--test-share 0.2), or choose another split: --split" in error
+    assert run(capsys, "--model", model_file, "--split", "train")[0] == 0

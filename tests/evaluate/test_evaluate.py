@@ -219,3 +219,30 @@ def test_results_that_cannot_be_written(dataset: FeatureStore, tmp_path: Path) -
     with pytest.raises(VadkitError, match="cannot write"):
         evaluate(Mean(), dataset, streams=["rgb"]).save(tmp_path / "out")
     assert (tmp_path / "out").read_text() == "a file"
+
+
+@pytest.mark.guards("2.1")
+def test_videos_of_unknown_label_are_scored_and_count_in_no_figure(root: Path, dataset: FeatureStore) -> None:
+    """Without a label they were normal, and gave a rate of false alarms."""
+    numbers = [i for i, v in enumerate(json.loads((root / "videos.json").read_text())) if v["split"] == "test"]
+    left = change(root, numbers[:3], label=None, classes=[], spans=[])
+    found = evaluate(Mean(), left, streams=["rgb"])
+    assert len(found.scores) == len(numbers) and found.figures["unlabelled_videos"] == 3
+    gone = change(root, numbers[:3], split="val")
+    wanted = evaluate(Mean(), gone, streams=["rgb"])
+    assert {**found.figures, "unlabelled_videos": 0} == wanted.figures and found.figures["videos"] == len(numbers) - 3
+    name = found.details[0].video.name
+    sentence = f"3 of 8 videos of split 'test' have an unknown label (the first is '{name}')"
+    assert any(sentence in text for text in found.warnings)
+    entry = found.as_json()["videos"][0]
+    assert (entry["name"], entry["label"], entry["positives"]) == (name, None, None)
+
+
+@pytest.mark.guards("2.1")
+def test_without_any_label_there_are_scores_and_no_figure(root: Path, tmp_path: Path) -> None:
+    dataset = change(root, range(24), label=None, classes=[], spans=[])
+    found = evaluate(Mean(), dataset, streams=["rgb"])
+    assert found.figures["far"] is None and found.figures["auc"] is None and found.figures["video_ap"] is None
+    found.save(tmp_path / "out")
+    rows = list(csv.DictReader((tmp_path / "out/scores.csv").open()))
+    assert {row["positive_frames"] for row in rows} == {""} and len({row["video"] for row in rows}) == 8

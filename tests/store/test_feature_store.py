@@ -17,6 +17,7 @@ from vadkit_feature_store import FeatureStore
 from vadkit.problems import VadkitError
 from vadkit.store.names import is_plain_name
 from vadkit.store.npy_header import SMALL
+from vadkit.store.videos_json import load_videos
 
 Edit = Callable[..., None]
 
@@ -291,3 +292,24 @@ def test_a_large_data_set_does_not_run_out_of_open_files(tmp_path: Path) -> None
     assert mapped > 20 and len(os.listdir("/proc/self/fd")) - before <= mapped
     del crops
     assert len(os.listdir("/proc/self/fd")) <= before + 1
+
+
+@pytest.mark.guards("6")
+def test_a_folder_of_raw_features_says_how_to_index_it(store: Path) -> None:
+    for name in ("store.json", "videos.json"):
+        (store / name).unlink()
+    message = refusal(store)
+    assert "holds features, but no store.json" in message and f"vadkit store import own --root {store}" in message
+
+
+@pytest.mark.guards("2.1", "2.3")
+@pytest.mark.parametrize(
+    ("written", "label"),
+    [(None, None), ("unknown", None), ("", None), (0, 0), (False, 0), ("normal", 0), ("FALSE", 0), ("0.0", 0)],
+)
+def test_labels_of_an_index_are_read_as_those_of_tables(
+    store: Path, edit: Edit, written: Any, label: int | None
+) -> None:
+    edit(lambda videos: videos[0].update(label=written, classes=[], spans=[]))
+    assert FeatureStore(root=str(store)).store.videos[0].label == label
+    assert load_videos(store)[0]["label"] == label

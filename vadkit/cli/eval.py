@@ -73,6 +73,6 @@ def _print(result: Evaluation) -> None:
         print(f"  {key}: {protocol[key]}")
     post = "; ".join(f"{p['use']} {p['args']}" for p in protocol["post"]) or "none"
     print(f"  post: {post}\n  threshold: {protocol['threshold']}\n  weights selected by: {protocol['select']}")
-    for text in filter(None, [*result.warnings, result.note]):
+    for text in dict.fromkeys(filter(None, [*result.warnings, result.note])):
         if as_sentence(text) not in (result.notice or ""):
             print(f"note: {text}")

@@ -77,23 +77,31 @@ def _labelled(entry: VideoEntry, video: Video) -> VideoEntry:
 def read_list(path: Path) -> tuple[list[VideoEntry], Labels | None]:
     """Return the videos of a list, and their labels if it has a column for them.
 
-    A list has one path per line; or a first line with the column ``file`` and optionally ``name`` and the columns
-    of a table of labels. Paths are relative to the folder of the list. Raises VadkitError.
+    A list has one path per line; or a first line with the column ``file`` (or ``video``) and optionally ``name`` and
+    the columns of a table of labels. Paths are relative to the folder of the list. Raises VadkitError.
     """
     columns = [COLUMNS.get(name) for name in head_of(path)]
-    if "file" in columns:
-        return _of_table(path, read_table(path, needs=("file",)))
+    if "file" in columns or ("video" in columns and None not in columns):
+        return _of_table(path, read_table(path, needs=()))
     if columns and None not in columns:
         fail(f"{path}: the first line has no column 'file', for the paths of the videos")
     lines = read_lines(path)
     if not lines:
         fail(f"{path}: lists no video")
     entries, problems = [], []
+    first: dict[str, tuple[int, str]] = {}  # line and path of each name
     for line in lines:
         try:
-            entries.append(_entry(path, _path_of(line, path.parent), ""))
+            entry = _entry(path, file := _path_of(line, path.parent), "")
         except VadkitError as error:
             problems += error.problems
+            continue
+        entries.append(entry)
+        number, other = first.setdefault(entry["name"], (line.place.line, file))
+        if number != line.place.line:
+            what = f"video '{entry['name']}' is in line {number} already, as {other}"
+            hint = "a first line name,file and a name for each tell them apart"
+            problems.append(Problem(what, line.place, hint=hint))
     if problems:
         raise VadkitError(problems)
     return entries, None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vadkit.problems import fail
-from vadkit.store.names import MANIFEST, VIDEOS, base_folder
+from vadkit.store.names import HEAD, MANIFEST, VIDEOS, base_folder
 from vadkit.store.store_json import STORE, read_head
 from vadkit.store.videos_json import read_videos
 from vadkit.video import SPLITS, Video
@@ -63,11 +63,16 @@ def read_store(root: Path | str) -> Store:
 
 def _check_folder(root: Path) -> None:
     if not root.exists():
-        fail(f"{root}: there is no such folder", hint=STORE)
+        fail(f"{root}: there is no such folder", hint=f"{STORE}; vadkit extract and vadkit store import write one")
     if not root.is_dir():
         fail(f"{root}: is not a folder", hint=STORE)
     if not any(root.iterdir()):
         fail(f"{root}: the folder is empty", hint=STORE)
+    if not any((root / name).exists() for name in (HEAD, VIDEOS, MANIFEST)) and any(root.rglob("*.npy")):
+        fail(
+            f"{root}: holds features, but no {HEAD}, so it is no feature store",
+            hint=f"index them, where they are: vadkit store import own --root {root} --out STORE",
+        )
     if (root / MANIFEST).exists() and not (root / VIDEOS).exists():
         fail(
             f"{root / VIDEOS}: is missing: perhaps the extraction was stopped before it ended",

@@ -92,7 +92,7 @@ def write_listing(
     notes += [
         f"video '{name}' was {label_word(before[name]['label'])} in {VIDEOS} and is no longer listed; its features stay"
         for name in left_out
-        if name in before and before[name].get("label") in (0, 1, None)
+        if name in before
     ]
     if entries != existing and (entries or existing):
         json_file.write(root / VIDEOS, entries)

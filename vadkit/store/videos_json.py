@@ -52,7 +52,7 @@ def load_videos(root: Path) -> list[dict[str, Any]]:
     """Return videos.json as plain data whose types are right, to change it and write it back. Raises VadkitError."""
     entries = _load(root)
     _read_entries(root / VIDEOS, entries)
-    return [dict(entry) for entry in entries]
+    return [{**entry, **_label(entry, str(root / VIDEOS))} for entry in entries]
 
 
 def read_videos(

@@ -77,6 +77,7 @@ def test_names_of_files() -> None:
         "i3d-features/RGBTest/Bad.Boys.1995__#01-11-55_01-12-40_label_G-B2-B6__0.npy",
         "i3d-features/FlowTest/Bad.Boys.1995__#01-11-55_01-12-40_label_G-B2-B6__0.npy",
         "vggish-features/test/Bad.Boys.1995__#01-11-55_01-12-40_label_G-B2-B6__vggish.npy",
+        "clip-features/test/Bad.Boys.1995__#01-11-55_01-12-40_label_G-B2-B6__0.npy",
     ]
     shanghai = read_annotations("shanghaitech").videos[0]
     assert LAYOUTS["shanghaitech"][0].lines([shanghai])[3] == "train/01_0014_3.npy 1.0"
@@ -148,9 +149,9 @@ def test_only_what_is_missing_is_written_again(tmp_path: Path) -> None:
     missing = stand_in.missing()
     assert [file.path for file in missing] == paths[:2]
     assert stand_in.space(missing) == 2 * len(before[str(paths[0].relative_to(tmp_path))])
-    told: list[int] = []
-    stand_in.write(told.append)
-    assert sum(told) == stand_in.space(missing)
+    said: list[int] = []
+    stand_in.write(said.append)
+    assert sum(said) == stand_in.space(missing)
     assert contents(tmp_path) == before and all(path.stat().st_mtime_ns == time for path, time in times.items())
 
 
@@ -181,11 +182,11 @@ def test_it_says_of_itself_that_it_is_made_up(tmp_path: Path) -> None:
     assert mark["videos"] == {"train": 6, "test": 5} and mark["lengths_from"] == {"published": 7, "drawn": 4}
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(
+def test_a_disk_without_room_is_reported_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: os.statvfs_result and argparse.Namespace(free=10**9))
-    with pytest.raises(VadkitError, match=r"needs 48\.\d GB more, but the disk has 1\.0 GB free"):
+    with pytest.raises(VadkitError, match=r"needs 51\.\d GB more, but the disk has 1\.0 GB free"):
         StandIn(tmp_path / "out", Wanted("xd_violence")).write()
     assert not (tmp_path / "out").exists()
 
@@ -207,7 +208,7 @@ def more_videos(out: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "told"),
+    ("there", "said"),
     [
         (strange, "holds something that is not a stand-in"),
         (other_seed, "holds another stand-in: its seed is 1, not 0"),
@@ -216,17 +217,17 @@ def more_videos(out: Path) -> None:
     ],
 )
 def test_what_is_in_the_folder_is_not_mixed_with_something_else(
-    tmp_path: Path, there: Callable[[Path], None], told: str
+    tmp_path: Path, there: Callable[[Path], None], said: str
 ) -> None:
     there(tmp_path)
     before = contents(tmp_path)
-    with pytest.raises(VadkitError, match=told):
+    with pytest.raises(VadkitError, match=said):
         write(tmp_path, streams=("rgb",))
     assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "said"),
     [
         ({"fraction": 0.0}, "the fraction must be above 0 and at most 1, not 0.0"),
         ({"fraction": 1.5}, "the fraction must be above 0 and at most 1, not 1.5"),
@@ -236,21 +237,21 @@ def test_what_is_in_the_folder_is_not_mixed_with_something_else(
         ({"data_set": "xd_violance"}, "there is no annotation of 'xd_violance'\n  hint: did you mean 'xd_violence'?"),
     ],
 )
-def test_what_cannot_be(changes: dict[str, Any], told: str) -> None:
+def test_what_cannot_be(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(VadkitError) as error:
         Wanted(**{"data_set": "xd_violence", **changes})
-    assert told in str(error.value)
+    assert said in str(error.value)
 
 
 def test_streams_can_be_chosen() -> None:
     assert [stream.name for stream in layout_of("xd_violence", ("audio", "rgb"))] == ["rgb", "audio"]
-    assert len(layout_of("xd_violence")) == 3
+    assert len(layout_of("xd_violence")) == 4
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["store", "generate", "xd_violence", "--out", str(tmp_path / "out"), "--fraction", str(FRACTION)]
     assert main([*words, "--width", "4"]) == 0
-    assert "5 videos; 55 files to write, 0.0 GB" in capsys.readouterr().out
+    assert "5 videos; 60 files to write, 0.0 GB" in capsys.readouterr().out
     assert main([*words, "--width", "4"]) == 0
     assert "0 files to write" in capsys.readouterr().out
     assert main(words) == 2

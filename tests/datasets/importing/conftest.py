@@ -29,9 +29,9 @@ def run(root: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> Callable[.
 
     def run(what: str, *options: str) -> dict[str, Any]:
         code = main(["store", "import", what, "--root", str(root), "--out", str(out), "--json", *options])
-        told = capsys.readouterr()
-        assert code == 0, told.err
-        found: dict[str, Any] = json.loads(told.out)
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        found: dict[str, Any] = json.loads(said.out)
         return found
 
     return run
@@ -43,10 +43,10 @@ def refused(root: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> Callab
 
     def refused(what: str, *options: str) -> str:
         code = main(["store", "import", what, "--root", str(root), "--out", str(out), *options])
-        told = capsys.readouterr()
-        assert code == 2 and not told.out, told
-        assert "Traceback" not in told.err
-        return told.err
+        said = capsys.readouterr()
+        assert code == 2 and not said.out, said
+        assert "Traceback" not in said.err
+        return said.err
 
     return refused
 

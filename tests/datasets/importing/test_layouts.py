@@ -30,11 +30,11 @@ def write_xd(root: Path) -> None:
 
 def test_xd_violence_with_crops_flow_and_sound(root: Path, run: Run, opened: Open) -> None:
     write_xd(root)
-    told = run("xd_violence")
-    rows = {(r["split"], r["stream"]): (r["videos"], r["files"], r["crops"], r["width"]) for r in told["found"]}
+    said = run("xd_violence")
+    rows = {(r["split"], r["stream"]): (r["videos"], r["files"], r["crops"], r["width"]) for r in said["found"]}
     assert rows["train", "rgb"] == rows["test", "flow"] == (2, 10, [5], 8)
     assert rows["train", "audio"] == (2, 2, [1], 4)
-    assert len(told["absent"]["train"]) == 3952 and len(told["absent"]["test"]) == 798
+    assert len(said["absent"]["train"]) == 3952 and len(said["absent"]["test"]) == 798
     store = opened()
     assert list(store.store.dims) == ["rgb", "flow", "audio"]
     assert store.store.data_set == "xd_violence" and store.store.classes[0] == "normal"
@@ -91,9 +91,9 @@ def test_training_files_of_32_segments_beside_whole_test_files(root: Path, run: 
     for video in some("ucf_crime", (*UCF, "Abuse002_x264")):
         shape = (10, 32, 8) if video.split == "train" else (snippets(video), 10, 8)
         save(root / f"UCF_{video.split}_i3d" / f"{video.name}_i3d.npy", numbers(video.name, *shape))
-    told = run("ucf_crime")
-    assert told["axes"]["rgb"] == {"train": "crops snippets width", "test": "snippets crops width"}
-    assert told["segments"] is None and "every training video has 32 rows" in told["notes"][0]
+    said = run("ucf_crime")
+    assert said["axes"]["rgb"] == {"train": "crops snippets width", "test": "snippets crops width"}
+    assert said["segments"] is None and "every training video has 32 rows" in said["notes"][0]
     store = opened()
     assert store.read("Abuse001_x264", "rgb").shape == (10, 32, 8)
     assert store.read("Abuse028_x264", "rgb").shape == (10, 88, 8)
@@ -104,8 +104,8 @@ def test_ucf_crime_of_sultani_as_text(root: Path, run: Run, opened: Open) -> Non
         path = root / (video.classes[0] if video.classes else "Normal") / f"{video.name}_C.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savetxt(path, numbers(video.name, 32, 6), fmt="%f")
-    told = run("ucf_crime")
-    assert told["segments"] == 32
+    said = run("ucf_crime")
+    assert said["segments"] == 32
     store = opened()
     assert store.videos["Abuse028_x264"].segments == 32 and store.store.dims == {"rgb": 6}
     features = store.read("Abuse028_x264", "rgb")
@@ -117,9 +117,9 @@ def test_clip_features_of_vadclip_with_one_crop_for_testing(root: Path, run: Run
         for crop in range(10) if video.split == "train" else (5,):
             folder = root / "UCFClipFeatures" / (video.classes[0] if video.classes else "Normal")
             save(folder / f"{video.name}__{crop}.npy", numbers(video.name, snippets(video), 16))
-    told = run("ucf_crime")
-    assert {row["stream"] for row in told["found"]} == {"clip"}
-    assert [row["crops"] for row in told["found"]] == [[10], [1]] and not told["notes"]
+    said = run("ucf_crime")
+    assert {row["stream"] for row in said["found"]} == {"clip"}
+    assert [row["crops"] for row in said["found"]] == [[10], [1]] and not said["notes"]
     assert opened().read("Abuse028_x264", "clip").shape == (1, 88, 16)
 
 

@@ -36,8 +36,8 @@ def test_foreign_absolute_paths(two_streams: Path, tmp_path: Path, run: Run, ope
     rgb = write(tmp_path / "rgb.list", crops("/media/peng/Samsung_T5/i3d-features/RGB", XD[:2]))
     flow = write(tmp_path / "flow.list", [line.replace("/", "\\") for line in crops("G:/x/Flow", XD[:2])])
     sound = write(tmp_path / "audio.list", [f"/media/peng/vggish-features/train/{n}__vggish.npy" for n in XD[:2]])
-    told = run("xd_violence", "--list", rgb, "--list", flow, "--list", sound)
-    assert not told["notes"]
+    said = run("xd_violence", "--list", rgb, "--list", flow, "--list", sound)
+    assert not said["notes"]
     store = opened()
     assert sorted(store.videos) == sorted(XD[:2]) and list(store.store.dims) == ["rgb", "flow", "audio"]
     assert store.videos[XD[0]].files["flow"][4] == f"i3d/Flow/{XD[0]}__4.npy"
@@ -54,8 +54,8 @@ def test_csv_with_labels_and_one_crop(root: Path, tmp_path: Path, run: Run, open
             save(root / "UCFClipFeatures" / f"{video.name}__{crop}.npy", numbers(str(crop), snippets(video), 8))
     lines = ["path,label", *(f"/home/x/UCFClipFeatures/Abuse/{name}__5.npy,Abuse" for name in UCF[::2])]
     lines += [f"/home/x/UCFClipFeatures/Normal/{name}__5.npy,Normal" for name in UCF[1::2]]
-    told = run("ucf_crime", "--list", write(tmp_path / "ucf_CLIP_rgb.csv", lines))
-    assert not told["notes"] and told["found"][0]["crops"] == [1]
+    said = run("ucf_crime", "--list", write(tmp_path / "ucf_CLIP_rgb.csv", lines))
+    assert not said["notes"] and said["found"][0]["crops"] == [1]
     np.testing.assert_array_equal(opened().read(UCF[2], "clip")[0], numbers("5", 88, 8))
 
 
@@ -72,21 +72,21 @@ def test_videos_keep_the_order_of_the_list(two_streams: Path, tmp_path: Path, ru
     assert [video.name for video in read_store(out).videos] == [XD[1], XD[0]]
 
 
-def test_lines_without_a_file_are_told(two_streams: Path, tmp_path: Path, run: Run) -> None:
+def test_lines_without_a_file_are_reported(two_streams: Path, tmp_path: Path, run: Run) -> None:
     gone = "v=V7FtjJStY1M__#1_label_G-0-0"
-    told = run("xd_violence", "--list", write(tmp_path / "rgb.list", crops("RGB", [XD[0], gone])))
-    assert told["notes"] == [
+    said = run("xd_violence", "--list", write(tmp_path / "rgb.list", crops("RGB", [XD[0], gone])))
+    assert said["notes"] == [
         f"5 lines of the lists name missing files; the first is RGB/{gone}__0.npy ({tmp_path}/rgb.list:6:1)"
     ]
 
 
-def test_another_label_is_told(two_streams: Path, tmp_path: Path, run: Run) -> None:
+def test_another_label_is_reported(two_streams: Path, tmp_path: Path, run: Run) -> None:
     lines = [f"{line} 1.0" for line in crops("RGB", XD[:2])]
     notes = run("xd_violence", "--list", write(tmp_path / "rgb.list", lines))["notes"]
     assert notes == [f"the lists give 1 videos another label than the annotation, which counts: {XD[1]}"]
 
 
-def test_sound_in_another_order_is_told(two_streams: Path, tmp_path: Path, run: Run) -> None:
+def test_sound_in_another_order_is_reported(two_streams: Path, tmp_path: Path, run: Run) -> None:
     rgb = write(tmp_path / "rgb.list", crops("RGB", XD[:2]))
     sound = write(tmp_path / "audio.list", [f"{name}__vggish.npy" for name in (XD[1], XD[0])])
     (note,) = run("xd_violence", "--list", rgb, "--list", sound)["notes"]

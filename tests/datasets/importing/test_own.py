@@ -25,13 +25,13 @@ def put(root: Path, *names: str, t: int = 9) -> None:
 
 def test_two_folders(root: Path, run: Run, opened: Open) -> None:
     put(root, "normal/car_park", "normal/x=1 #2.b", "abnormal/lift")
-    told = run("own")
+    said = run("own")
     assert {name: (v.label, v.split) for name, v in opened().videos.items()} == {
         "lift": (1, "train"),
         "car_park": (0, "train"),
         "x=1 #2.b": (0, "train"),
     }
-    assert told["notes"] == ["there is no test video: put them into a folder called test, or use --test-share 0.2"]
+    assert said["notes"] == ["there is no test video: put them into a folder called test, or use --test-share 0.2"]
 
 
 def test_folders_for_splits_streams_and_crops_in_any_order(root: Path, run: Run, opened: Open) -> None:
@@ -56,10 +56,10 @@ def test_a_number_behind_a_name_is_a_crop_only_where_all_crops_are_there(root: P
 
 def test_a_share_becomes_the_test_split(root: Path, run: Run, opened: Open) -> None:
     put(root, *(f"{label}/{label}{i}" for label in ("normal", "abnormal") for i in range(10)))
-    told = run("own", "--test-share", "0.2")
+    said = run("own", "--test-share", "0.2")
     splits = [(v.split, v.label) for v in opened().videos.values()]
     assert splits.count(("test", 0)) == splits.count(("test", 1)) == 2
-    assert told["notes"][-1].startswith("2 abnormal test videos without intervals")
+    assert said["notes"][-1].startswith("2 abnormal test videos without intervals")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_folders_that_tell_no_label(root: Path, refused: Refused, files: tuple[s
     assert message in refused("own")
 
 
-def test_only_one_label_is_told(root: Path, run: Run) -> None:
+def test_only_one_label_is_reported(root: Path, run: Run) -> None:
     put(root, "abnormal/a", "abnormal/b")
     assert "no training video is normal: weak supervision needs both" in run("own")["notes"]
 
@@ -93,16 +93,16 @@ hall,fire,,,,,
 
 def test_a_table(root: Path, tmp_path: Path, run: Run, opened: Open) -> None:
     put(root, *(f"{name}__{crop}" for name in ("shop_door", "x/car_park", "y/lift", "hall") for crop in (0, 1)))
-    put(root, "stranger")
+    put(root, "unlisted")
     (tmp_path / "own.csv").write_text(TABLE)
-    told = run("own", "--table", str(tmp_path / "own.csv"))
+    said = run("own", "--table", str(tmp_path / "own.csv"))
     videos = opened().videos
     assert list(videos) == ["shop_door", "car_park", "lift", "hall"]
     assert videos["shop_door"].spans == ((120, 144), (10, 20)) and videos["shop_door"].num_frames == 150
     assert videos["lift"].spans == ((38, 50),) and videos["lift"].fps == 25 and len(videos["lift"].files["rgb"]) == 2
     assert videos["hall"].classes == ("fire",) and videos["hall"].label == 1 and videos["hall"].split == "train"
     assert opened().store.classes == ("normal", "fire", "theft")
-    assert told["notes"] == [f"a .npy file matches no video of {tmp_path}/own.csv: stranger.npy"]
+    assert said["notes"] == [f"a .npy file matches no video of {tmp_path}/own.csv: unlisted.npy"]
 
 
 def test_closed_intervals_of_a_table(root: Path, tmp_path: Path, run: Run, opened: Open) -> None:

@@ -1,4 +1,4 @@
-"""Folders that cannot be told apart, stores that are there already, and what is left out."""
+"""Folders that cannot be said apart, stores that are there already, and what is left out."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def test_two_folders_of_one_stream(root: Path, refused: Refused, run: Run) -> No
     message = refused("xd_violence")
     assert "are both crop 0 of stream 'rgb'" in message and "(and 7 more such pairs)" in message
     assert "--stream rgb=one --stream flow=two" in message
-    told = run("xd_violence", "--stream", "rgb=one", "--stream", "flow=two")
-    assert [row["stream"] for row in told["found"]] == ["rgb", "flow", "rgb", "flow"]
+    said = run("xd_violence", "--stream", "rgb=one", "--stream", "flow=two")
+    assert [row["stream"] for row in said["found"]] == ["rgb", "flow", "rgb", "flow"]
 
 
 def test_streams_that_are_not_named_well(root: Path, refused: Refused) -> None:
@@ -80,12 +80,12 @@ def test_axes_that_cannot_be_told(root: Path, refused: Refused, run: Run, opened
 def test_a_broken_file_is_left_out_and_told(root: Path, run: Run, opened: Callable[[], Opened]) -> None:
     write(root, "RGB")
     (root / "RGB" / f"{XD[0]}__0.npy").write_bytes(b"")
-    told = run("xd_violence")
-    assert f"{XD[0]}__0.npy: is empty (0 bytes)" in told["notes"][0]
-    assert XD[0] in told["absent"]["train"] and XD[0] not in opened().videos
+    said = run("xd_violence")
+    assert f"{XD[0]}__0.npy: is empty (0 bytes)" in said["notes"][0]
+    assert XD[0] in said["absent"]["train"] and XD[0] not in opened().videos
 
 
-def test_crops_that_are_missing_are_told(root: Path, run: Run) -> None:
+def test_crops_that_are_missing_are_reported(root: Path, run: Run) -> None:
     write(root, "RGB")
     (root / "RGB" / f"{XD[1]}__1.npy").unlink()
     (root / "RGB" / f"{XD[0]}__1.npy").rename(root / "RGB" / f"{XD[0]}__7.npy")
@@ -102,7 +102,7 @@ def test_a_missing_stream(root: Path, run: Run, opened: Callable[[], Opened]) ->
     assert XD[0] not in opened().videos
 
 
-def test_files_of_no_video_are_told(root: Path, run: Run) -> None:
+def test_files_of_no_video_are_reported(root: Path, run: Run) -> None:
     write(root, "RGB")
     save(root / "RGB" / "mean.npy", np.zeros((1, 8), np.float32))
     (root / "readme.txt").write_text("hello")

@@ -59,7 +59,7 @@ SPLIT_FOLDERS = {"train": "train", "test": "test"}
 SPLIT_LISTS = {"train": "train.list", "test": "test.list"}
 
 
-def _others(file: str) -> tuple[StreamLayout, ...]:
+def _others(file: str, labels: bool = False) -> tuple[StreamLayout, ...]:
     """Return the streams of UCF-Crime and ShanghaiTech that graphs read and PEL4VAD has not: flow and CLIP."""
     return tuple(
         StreamLayout(
@@ -69,6 +69,7 @@ def _others(file: str) -> tuple[StreamLayout, ...]:
             {split: f"{name}-features/{split}" for split in SPLIT_FOLDERS},
             {split: f"{name}-features/{split}.list" for split in SPLIT_FOLDERS},
             file,
+            labels=labels,
         )
         for name, width, crops in (("flow", 1024, 10), ("clip", 512, 1))
     )
@@ -88,7 +89,7 @@ LAYOUTS: dict[DataSet, tuple[StreamLayout, ...]] = {
     ),
     "shanghaitech": (
         StreamLayout("rgb", 1024, 10, SPLIT_FOLDERS, SPLIT_LISTS, "{name}_{crop}.npy", labels=True),
-        *_others("{name}_{crop}.npy"),
+        *_others("{name}_{crop}.npy", labels=True),
     ),
 }
 # The frame labels that published code reads: one flat vector of all test videos in the order of their list.

@@ -13,6 +13,7 @@ from vadkit.datasets.importing.scan import Found
 from vadkit.datasets.importing.shapes import read_shape
 from vadkit.datasets.importing.streams import by_width, stream_of
 from vadkit.problems import Problem, VadkitError
+from vadkit.video import same_name
 
 CROP = re.compile(r"crop[_-]?(?P<number>\d{1,2})", re.IGNORECASE)
 # (video, stream) -> its files, one per crop in order, or one for all.
@@ -57,7 +58,7 @@ def identify(
     result = Identified()
     guessed: dict[Path, str] = {}
     for file in files:
-        reading = read_name(file.stem, known)
+        reading = read_name(same_name(file.stem), known)
         if reading is None:
             result.unlisted.append(file)
             continue

@@ -23,6 +23,7 @@ from vadkit.datasets.importing.file_names import read_name
 from vadkit.datasets.importing.streams import stream_of
 from vadkit.labels import read_label
 from vadkit.problems import Place, Problem, VadkitError, fail
+from vadkit.video import same_name
 
 LINE = re.compile(r"\s*(?P<path>.*?\.(?:npy|txt))\s*(?:[\s,;]\s*(?P<label>\S.*?))?\s*$")
 PATHS = ("path", "file", "filename", "feature", "features", "name", "video")
@@ -147,7 +148,7 @@ def _meant(
     line: Listed, path: Path, existing: dict[tuple[str, int], list[Feature]], known: Container[str]
 ) -> Feature | Problem | None:
     """Return the file that a line means; None if it does not exist."""
-    *folders, name = _parts(line.path)
+    *folders, name = _parts(same_name(line.path))
     reading = read_name(name[:-4], known)
     if reading is None:
         return Problem(
@@ -156,7 +157,7 @@ def _meant(
     files = existing.get((reading.name, reading.crop or 0), [])
     stream = stream_of(folders, reading.stream) or stream_of([path.stem], None)
     files = [file for file in files if file.stream == stream] or files
-    likeness = [_alike([*folders, name], file.file.below.parts) for file in files]
+    likeness = [_alike([*folders, name], _parts(same_name(str(file.file.below)))) for file in files]
     best = [file for file, like in zip(files, likeness) if like == max(likeness)]
     if len(best) > 1:
         some = ", ".join(str(file.file.below) for file in best[:3])

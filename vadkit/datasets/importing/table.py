@@ -159,7 +159,7 @@ class _Reader:
         if len(self.problems) > before:
             return None
         video = Video(name, split, label.label, label.classes, None if frames is None else int(frames), fps, spans)
-        return Listed(video, written, cell["file"], self.place)
+        return Listed(video, written, cell["file"] or cell["video"], self.place)
 
     def _check_name(self, name: str, text: str) -> None:
         if not is_plain_name(name):
