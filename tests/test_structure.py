@@ -23,7 +23,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 LAYERS = (
     ("problems", "shapes", "hookspecs", "layers", "templates", "lazy"),
     ("files", "devices", "video", "opencv"),
-    ("kinds", "json_file"),
+    ("kinds", "json_file", "npy_header"),
     ("registry", "backbones"),
     ("plugin_manager", "store"),
     ("graph",),
