@@ -23,7 +23,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 LAYERS = (
     ("problems", "shapes", "hookspecs", "layers", "templates", "lazy"),
     ("files", "devices", "labels", "memory", "numba_cache", "opencv", "report", "video"),
-    ("kinds", "json_file", "results_folder"),
+    ("kinds", "json_file", "npy_header", "results_folder"),
     ("registry", "backbones"),
     ("plugin_manager", "store"),
     ("graph",),

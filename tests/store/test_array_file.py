@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from manifested import write_manifested
 
+from vadkit.cli import main
 from vadkit.problems import VadkitError
-from vadkit.store.array_file import check_finite, open_features
+from vadkit.store.array_file import check_finite, open_any, open_features
+from vadkit.store.pack import pack
+from vadkit.store.text_file import open_text, text_shape
 
 
 def refusal(path: Path, dim: int | None = None) -> str:
@@ -88,7 +95,8 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 def test_truncated(path: Path, lost: int) -> None:
     np.save(path, np.zeros((12, 4), np.float32))
     path.write_bytes(path.read_bytes()[:-lost])
-    assert f"{path}: is truncated: {path.stat().st_size} bytes are fewer than its header promises" in refusal(path)
+    message = f"{path}: is truncated: {path.stat().st_size} bytes are fewer than the 320 that its header promises"
+    assert message in refusal(path)
 
 
 class _Bomb:
@@ -136,3 +144,130 @@ def test_numbers_that_are_not_finite(value: float, kind: str, dtype: type) -> No
 def test_numbers_whose_sum_overflows_are_finite() -> None:
     check_finite(np.full((2, 3, 4), 3e38, np.float32), "here")
     check_finite(np.full((2, 30, 4), 6e4, np.float16), "here")
+
+
+# -- sizes, before memory and time are spent -------------------------------------------------------
+def with_header(path: Path, text: str, version: int = 1, content: bytes = b"\0" * 1000) -> None:
+    size = len(text).to_bytes(2 if version == 1 else 4, "little")
+    path.write_bytes(b"\x93NUMPY" + bytes([version, 0]) + size + text.encode() + content)
+
+
+def header(shape: object, kind: str = "<f4") -> str:
+    return f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n"
+
+
+@pytest.mark.guards("5.3")
+@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("shape", "kind", "message"),
+    [
+        ((10**7, 1024), "<f4", "bytes are fewer than the 409600000"),
+        ((10**7, 1024), ">f8", "bytes are fewer than the 819200000"),
+        ((10**17, 1024), "<f4", "bytes are fewer than"),
+        ((10**40, 10**40), "<f4", "bytes are fewer than"),
+        ((-1, 1024), "<f4", "has a damaged header (its shape is (-1, 1024))"),
+        ((True, 1024), "<f4", "has a damaged header"),
+        ((3, "4"), "<f4", "has a damaged header"),
+        ((0, 10**40), "<f4", "has "),
+        ((3, 4), "|O", "holds pickled Python objects"),
+        ((3, 4), "<f40000000000", "has a damaged header"),
+        ((10, 10), "|V1000000000", "bytes are fewer than"),
+    ],
+)
+def test_headers_that_promise_too_much(path: Path, shape: object, kind: str, message: str, version: int) -> None:
+    with_header(path, header(shape, kind), version)
+    assert message in refusal(path)
+
+
+@pytest.mark.guards("5.3")
+@pytest.mark.parametrize("size", [10_001, 2**31, 2**32 - 1])
+def test_a_header_of_gigabytes_is_not_read(path: Path, size: int) -> None:
+    path.write_bytes(b"\x93NUMPY\x02\x00" + size.to_bytes(4, "little") + b" " * 100)
+    os.truncate(path, 2**32)
+    assert f"has a damaged header (it is {size} bytes long, the limit is 10000)" in refusal(path)
+
+
+@pytest.mark.guards("5.3")
+@pytest.mark.parametrize("shape", [(25 * 10**6, 1024), (10, 13 * 10**5, 2048)])
+def test_an_array_too_large_for_a_video(path: Path, shape: tuple[int, ...]) -> None:
+    """A sparse file, such as a download that was only begun, takes no space but hours to read."""
+    with_header(path, header(shape), content=b"")
+    os.truncate(path, 110 * 10**9)
+    assert "the features of one video have at most 34.4 GB" in refusal(path)
+
+
+@pytest.mark.guards("5.3")
+@pytest.mark.parametrize("verb", ["check", "diff", "pack", "merge", "info", "import", "train"])
+def test_every_verb_refuses_it_at_once(tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    store, other = write_manifested(tmp_path / "s"), write_manifested(tmp_path / "o", seed=verb != "merge")
+    array = sorted((store / "rgb").glob("*.npy"))[0]
+    with_header(array, header((17 * 10**8, 16)), content=b"")
+    os.truncate(array, 110 * 10**9)
+    if verb in ("check", "import"):
+        (store / "manifest.jsonl").unlink()
+    graph = {
+        "inputs": {"rgb": "b t 16"}, "nodes": {"score": {"use": "causal_conv", "in": "rgb"}}, "output": "score",
+        "losses": {"mil": {"use": "topk_mil", "in": "score"}}, "train": {"steps": 1, "epochs": None},
+        "data": {"sampler": {"args": {"length": 16}}, "batch": 2, "args": {"root": str(store)}},
+    }  # fmt: skip
+    (tmp_path / "g.yaml").write_text(json.dumps(graph))
+    command = {
+        "check": ["store", "check", str(store)],
+        "diff": ["store", "diff", str(store), str(other)],
+        "pack": ["store", "pack", str(store)],
+        "merge": ["store", "merge", str(store), str(other), "--out", str(tmp_path / "out")],
+        "info": ["store", "info", str(store)],
+        "import": ["store", "import", "own", "--root", str(store / "rgb"), "--table", str(tmp_path / "t.csv"),
+                   "--out", str(tmp_path / "index")],
+        "train": ["train", str(tmp_path / "g.yaml"), "--out", str(tmp_path / "run")],
+    }  # fmt: skip
+    (tmp_path / "t.csv").write_text("video,label\n" + "".join(f"{p.stem},1\n" for p in (store / "rgb").glob("*.npy")))
+    begun = time.monotonic()
+    code = main(command[verb])
+    said = capsys.readouterr()
+    assert code == (0 if verb in ("info", "import") else 1 if verb in ("check", "diff") else code or 2)
+    text = said.out + said.err
+    assert "at most 34.4 GB" in text or verb in ("info", "merge"), text
+    assert verb != "merge" or "it has another length" in text
+    assert time.monotonic() - begun < 20
+
+
+# -- what is no file -------------------------------------------------------------------------------
+@pytest.mark.guards("D21")
+@pytest.mark.parametrize("suffix", [".npy", ".txt"])
+def test_a_pipe_in_place_of_an_array(tmp_path: Path, suffix: str) -> None:
+    pipe = tmp_path / f"x{suffix}"
+    os.mkfifo(pipe)
+    for read in [open_features, open_any] if suffix == ".npy" else [open_text, text_shape]:
+        with pytest.raises(VadkitError, match=f"{pipe}: cannot be read: it is a named pipe, not a file"):
+            read(pipe)
+
+
+@pytest.mark.guards("D21")
+@pytest.mark.parametrize("place", ["rgb", "store.json", "videos.json", "manifest.jsonl", "pack", "index"])
+def test_no_verb_waits_for_a_pipe(tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    store, other = write_manifested(tmp_path / "s"), write_manifested(tmp_path / "o", seed=1)
+    if place in ("pack", "index"):
+        target = pack(store)[0].path.with_suffix(".npy" if place == "pack" else ".json")
+    else:
+        target = sorted((store / "rgb").glob("*.npy"))[0] if place == "rgb" else store / place
+    target.unlink()
+    os.mkfifo(target)
+    out = ["--out", str(tmp_path / "out")]
+    for command in (["info"], ["check"], ["diff", str(other)], ["pack"], ["merge", str(other), *out]):
+        code = main(["store", command[0], str(store), *command[1:]])
+        said = capsys.readouterr()
+        assert code in (0, 1, 2) and "Traceback" not in said.err
+        if command == ["check"]:
+            assert code == 1 or "named pipe" in said.err
+
+
+# -- numbers beyond float32 ------------------------------------------------------------------------
+@pytest.mark.guards("D23")
+@pytest.mark.parametrize("value", [1e300, -1e39, 3.5e38])
+def test_float64_beyond_float32(value: float) -> None:
+    features = np.zeros((2, 6, 3))
+    features[1, 4, 2] = value
+    with pytest.raises(VadkitError, match=r"here: .* in snippet row 4 is beyond the largest float32, 3.4e\+38\n"):
+        check_finite(features, "here")
+    check_finite(np.full((2, 6, 3), 3e38), "here")

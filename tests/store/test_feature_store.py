@@ -14,9 +14,9 @@ import pytest
 from tiny_store import CLASSES, LONGER_RGB, write_tiny_store
 from vadkit_feature_store import FeatureStore
 
+from vadkit.npy_header import SMALL
 from vadkit.problems import VadkitError
 from vadkit.store.names import is_plain_name
-from vadkit.store.npy_header import SMALL
 from vadkit.store.videos_json import load_videos
 
 Edit = Callable[..., None]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +23,6 @@ from vadkit.data.batches import TrainBatches
 from vadkit.data.whole_videos import iterate
 from vadkit.problems import VadkitError
 from vadkit.store import pack as module
-from vadkit.store import packed as packed_module
 from vadkit.store.pack import pack, unpack
 from vadkit.store.packed import Packed
 
@@ -319,14 +320,40 @@ def test_a_stream_that_is_not_there(store: Path) -> None:
         pack(store, streams=["rbg"])
 
 
-def test_pages_are_let_go_while_views_of_them_stay_good(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.guards("D23", "5.5")
+@pytest.mark.parametrize("left", [0, 100, 128, 1000])
+def test_a_pack_that_is_cut_while_it_is_in_use(store: Path, left: int) -> None:
+    """A mapped file would end the process with SIGBUS."""
     before = everything(store)
     pack(store)
-    monkeypatch.setattr(packed_module, "MAPPED", 1000)
     dataset = FeatureStore(root=str(store))
     video = next(video for video in dataset.videos("train") if video.name == NAME)
-    views = [dataset.read_crop(video, "rgb", crop) for crop in (0, 1, 2) * 5]
-    assert all(np.array_equal(view, before[NAME, "rgb"][crop]) for view, crop in zip(views, (0, 1, 2) * 5))
+    kept = dataset.read(video, "rgb")
+    os.truncate(file_of(store), left)
+    for read in (lambda: dataset.read(video, "rgb"), lambda: dataset.read_crop(video, "rgb", 2)):
+        with pytest.raises(VadkitError, match=f"{file_of(store)}: was cut while it was in use: it has only {left} b"):
+            read()
+    assert np.array_equal(kept, before[NAME, "rgb"])
+
+
+@pytest.mark.guards("D23", "5.5")
+def test_a_pack_that_is_cut_during_a_training(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def cut() -> None:
+        while not (tmp_path / "run" / "log.jsonl").exists():
+            time.sleep(0.02)
+        os.truncate(packed, 200)
+
+    pack(store, streams=["rgb"])
+    packed = file_of(store)
+    graph = {
+        "inputs": {"rgb": "b t 16"}, "nodes": {"score": {"use": "causal_conv", "in": "rgb"}}, "output": "score",
+        "losses": {"mil": {"use": "topk_mil", "in": "score"}}, "train": {"steps": 10**6, "epochs": None},
+        "data": {"sampler": {"args": {"length": 16}}, "batch": 2, "args": {"root": str(store)}},
+    }  # fmt: skip
+    (tmp_path / "g.yaml").write_text(json.dumps(graph))
+    threading.Thread(target=cut, daemon=True).start()
+    assert main(["train", str(tmp_path / "g.yaml"), "--out", str(tmp_path / "run")]) == 2
+    assert f"{packed}: was cut while it was in use" in capsys.readouterr().err
 
 
 def test_the_command(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

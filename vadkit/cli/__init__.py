@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from vadkit.cli.completion import complete, is_completing
+from vadkit.cli.terminate import end_as_interrupted
 from vadkit.problems import VadkitError, did_you_mean, fail, nearest, render
 
 # verb -> what it does. A verb lives in vadkit/cli/VERB.py (dashes become underscores) and has
@@ -134,6 +135,7 @@ def _run(arguments: list[str]) -> int:
     verb = arguments[0]
     if verb not in VERBS:
         fail(f"vadkit: there is no verb '{verb}'", did_you_mean(verb, VERBS) or "see 'vadkit --help'")
+    end_as_interrupted()
     module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
     parser = Parser(prog=f"vadkit {verb}", description=module.__doc__)
     module.add_arguments(parser)

@@ -16,13 +16,15 @@ from vadkit import json_file
 from vadkit.files import alone_in, make_folder, remove_leftovers, replacing
 from vadkit.files import sha256 as sha256_of
 from vadkit.problems import Problem, VadkitError, fail
+from vadkit.store.array_file import LARGEST
 from vadkit.store.index import read_store
-from vadkit.store.manifest import Line, put_in_order, read_manifest
+from vadkit.store.manifest import Array, Line, put_in_order, read_manifest
 from vadkit.store.names import MANIFEST, VIDEOS, Below, video_file
 from vadkit.store.store_json import load_head, write_head
 from vadkit.store.videos_json import load_videos
 
 Progress = Callable[[int, int], None]  # arrays done, arrays in all
+CHECK = "see 'vadkit store check'"
 UNFINISHED = ".vadkit-merge"  # in the new store until it is whole: which stores are merged
 
 
@@ -93,7 +95,7 @@ def _bring_all(owners: Mapping[str, _Part], out: Path, link: bool, progress: Pro
     target = Below(out)
     sources = {part.root: Below(part.root) for part in owners.values()}
     jobs = [
-        (sources[part.root].array(stream, name), target.array(stream, name), array.sha256)
+        (sources[part.root].array(stream, name), target.array(stream, name), array)
         for name, part in owners.items()
         for stream, array in part.lines[name].arrays.items()
     ]
@@ -163,9 +165,12 @@ def _owners(parts: Sequence[_Part]) -> tuple[dict[str, _Part], list[Problem]]:
     return owners, problems
 
 
-def _bring(source: Path, target: Path, sha256: str, link: bool) -> None:
-    """Copy or link one array file, and check its content."""
+def _bring(source: Path, target: Path, array: Array, link: bool) -> None:
+    """Copy or link one array file, and check its length before and its content after."""
+    sha256 = array.sha256
     try:
+        if source.stat().st_size != array.bytes or array.bytes > LARGEST:
+            fail(f"{source}: was changed since it was extracted: it has another length", hint=CHECK)
         if os.path.lexists(target):  # of a process that was killed
             if sha256_of(target) == sha256 and link == target.samefile(source):
                 return
@@ -184,7 +189,7 @@ def _bring(source: Path, target: Path, sha256: str, link: bool) -> None:
 
 def _check(path: Path, source: Path, sha256: str) -> None:
     if sha256_of(path) != sha256:
-        fail(f"{source}: was changed since it was extracted", hint="see 'vadkit store check'")
+        fail(f"{source}: was changed since it was extracted", hint=CHECK)
 
 
 def _moved(entry: dict[str, Any], root: Path, out: Path) -> dict[str, Any]:

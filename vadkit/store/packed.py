@@ -12,7 +12,7 @@ Legend: t snippets, dim the width of a stream.
 
 from __future__ import annotations
 
-import mmap
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,8 @@ import numpy as np
 from msgspec import Meta
 
 from vadkit import json_file
+from vadkit.files import cannot_read, open_file
+from vadkit.npy_header import read_header
 from vadkit.problems import Problem, VadkitError, fail, plural
 from vadkit.store.array_file import open_features
 from vadkit.store.fingerprints import Comparison, Fingerprint
@@ -29,7 +31,7 @@ from vadkit.store.store_json import Frames, Width
 
 VERSION = 1
 AGAIN = "pack the store again: vadkit store pack STORE"
-MAPPED = 256 << 20  # bytes of a file that stay mapped
+LARGEST = 1 << 50  # bytes: those of all videos
 
 Row = Annotated[int, Meta(ge=0, le=2**60)]
 
@@ -45,10 +47,9 @@ class PackJson(msgspec.Struct):
 
 
 class Packed:
-    """Reads a packed stream. The file is mapped once; a video is a slice of it.
+    """Reads a packed stream; a video is a slice of it.
 
-    What was read is released from time to time (it stays in the page cache of the system), so the memory
-    of the process does not grow to the size of the file.
+    The file is read, not mapped: if a mapped file is cut meanwhile, the system ends the process without a word.
 
     Raises VadkitError for an index or a file that cannot be used, or that do not belong together.
     """
@@ -57,17 +58,22 @@ class Packed:
         self.path = path
         about = _read_index(path.with_suffix(".json"), dim)
         self.index, self.recipe, self.sources = about.videos, about.recipe, about.sources
-        self.rows = open_features(path, dim)[0]
-        self._map, self._read = _map_of(self.rows), 0
+        rows = open_features(path, dim, largest=LARGEST)
+        self.dtype, self.width = rows.dtype, dim
+        self._file = open_file(path)
+        header = read_header(self._file)
+        self._offset = header.offset
+        if len(header.shape) != 2 or header.fortran_order or header.dtype != rows.dtype:
+            fail(f"{path}: is not a packed file: its rows are not one after the other", hint=AGAIN)
         for name, (first, crops, t) in self.index.items():
-            if first + crops * t > len(self.rows):
-                fail(f"{path}: has {len(self.rows)} rows, too few for video '{name}' of its index", hint=AGAIN)
+            if first + crops * t > header.shape[0]:
+                fail(f"{path}: has {header.shape[0]} rows, too few for video '{name}' of its index", hint=AGAIN)
 
     def __contains__(self, name: str) -> bool:
         return name in self.index
 
     def read(self, name: str) -> np.ndarray:
-        """Return (crops, t, dim), a view of the mapped file."""
+        """Return (crops, t, dim)."""
         first, crops, t = self._place(name)
         return self._slice(first, crops * t).reshape(crops, t, -1)
 
@@ -78,7 +84,7 @@ class Packed:
 
     def shape(self, name: str) -> tuple[int, int, int]:
         """Return (crops, t, dim)."""
-        return *self._place(name)[1:], self.rows.shape[1]
+        return *self._place(name)[1:], self.width
 
     def check(self, recipe: Mapping[str, Any], paths: Callable[[str], Sequence[Path]]) -> list[str]:
         """Return what the user should know about the files it was packed from.
@@ -111,20 +117,20 @@ class Packed:
         return self.index[name]
 
     def _slice(self, first: int, count: int) -> np.ndarray:
-        rows: np.ndarray = self.rows[first : first + count]
-        self._read += rows.nbytes
-        if self._read > MAPPED and self._map is not None:
-            self._read = 0
-            self._map.madvise(mmap.MADV_DONTNEED)  # views stay good: pages come back when they are touched
+        rows = np.empty((count, self.width), self.dtype)
+        memory = memoryview(rows.data).cast("B")
+        start, done = self._offset + first * self.width * self.dtype.itemsize, 0
+        while done < len(memory):
+            try:
+                got = os.preadv(self._file.fileno(), [memory[done:]], start + done)
+            except OSError as error:
+                cannot_read(self.path, error, AGAIN)
+            if not got:
+                size = os.fstat(self._file.fileno()).st_size
+                fail(f"{self.path}: was cut while it was in use: it has only {size} bytes left", hint=AGAIN)
+            done += got
+        rows.flags.writeable = False
         return rows
-
-
-def _map_of(array: np.ndarray) -> mmap.mmap | None:
-    """Return the map under an array; None where there is none, or the system cannot release its pages."""
-    base: Any = array
-    while isinstance(base, np.ndarray | memoryview):
-        base = base.base if isinstance(base, np.ndarray) else base.obj
-    return base if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
 
 
 def _read_index(path: Path, dim: int) -> PackJson:

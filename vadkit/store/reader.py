@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from vadkit.npy_header import SMALL
 from vadkit.problems import fail
 from vadkit.store.array_cache import ArrayCache
 from vadkit.store.array_file import open_features
 from vadkit.store.index import Store
 from vadkit.store.names import Below
-from vadkit.store.npy_header import SMALL
 from vadkit.store.packed import Packed
 from vadkit.store.store_json import AXES
 from vadkit.store.text_file import open_text, text_shape

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 
-from vadkit.files import cannot_read
+from vadkit.files import cannot_read, open_file
 from vadkit.problems import fail
+
+LONGEST_LINE = 1 << 20  # bytes; a row of 2**15 numbers takes less
 
 
 def open_text(path: Path, dim: int | None = None, said_by: str = "the store") -> np.ndarray:
@@ -17,9 +20,10 @@ def open_text(path: Path, dim: int | None = None, said_by: str = "the store") ->
     lines differ in length, or that is not ``dim`` wide, where ``said_by`` says what asks for that.
     """
     try:
-        if path.stat().st_size == 0:
-            fail(f"{path}: is empty (0 bytes)")
-        rows = np.loadtxt(path, dtype=np.float32, ndmin=2, comments=None)
+        with open_file(path) as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                fail(f"{path}: is empty (0 bytes)")
+            rows = np.loadtxt(file, dtype=np.float32, ndmin=2, comments=None)
     except OSError as error:
         cannot_read(path, error)
     except ValueError as error:  # what is no number, lines of different length, bytes that are no text
@@ -37,8 +41,8 @@ def text_shape(path: Path) -> tuple[int, int]:
     Raises VadkitError for a file that is missing or empty, or whose first line is not of numbers.
     """
     try:
-        with path.open("rb") as file:
-            first = file.readline()
+        with open_file(path) as file:
+            first = file.readline(LONGEST_LINE)
             rows = 1 + sum(1 for line in file if not line.isspace())
     except OSError as error:
         cannot_read(path, error)

@@ -15,6 +15,7 @@ import numpy as np
 from vadkit.datasets.annotations import Annotated, Intervals
 from vadkit.datasets.auditing.label_grids import Grid
 from vadkit.files import cannot_read
+from vadkit.npy_header import open_array
 from vadkit.problems import fail
 
 RULES: Mapping[Intervals, str] = {
@@ -22,6 +23,7 @@ RULES: Mapping[Intervals, str] = {
     "closed": "with their last frame",
     "umil": "as the authors of UMIL changed them",
 }
+MOST = 10**9  # labels: a year of frames
 OF_LIST, OFFICIAL = "as in the list", "as in the official lists"
 
 
@@ -55,14 +57,16 @@ class Reading:
 def read_labels(path: Path) -> np.ndarray:
     """Return the labels (frames,). Raises VadkitError for what is no .npy of numbers."""
     try:
-        labels = np.load(path, mmap_mode="r", allow_pickle=False)
+        labels = open_array(path)
     except OSError as error:
         cannot_read(path, error)
     except Exception:  # noqa: BLE001 - a damaged header raises a dozen kinds
         fail(f"{path}: is not a .npy file of numbers", hint="pickled objects are never loaded")
-    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "biuf" or labels.size == 0:
-        fail(f"{path}: holds {getattr(labels, 'dtype', 'no array')}, not one number per frame")
-    return np.asarray(labels).reshape(-1)
+    if labels.dtype.kind not in "biuf" or labels.size == 0:
+        fail(f"{path}: holds {labels.dtype}, not one number per frame")
+    if labels.size > MOST:
+        fail(f"{path}: holds {labels.size} labels; a data set has at most {MOST} frames")
+    return labels.reshape(-1)
 
 
 def vector(video: Annotated, rule: Intervals, frames: int) -> np.ndarray:
