@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vadkit.cli.options import add_device
-from vadkit.cli.tables import printable
 from vadkit.problems import fail, plural
 
 if TYPE_CHECKING:
@@ -68,19 +67,19 @@ def run(args: argparse.Namespace) -> int:
     )
     for prediction in predictions:
         _print(prediction)
-    print(f"all videos: {printable(str(Path(args.out) / 'index.html'))}")
+    print(f"all videos: {Path(args.out) / 'index.html'}")
     failed = [prediction for prediction in predictions if prediction.error is not None]
     return 0 if not failed else 2 if len(failed) == len(predictions) else 1
 
 
 def _print(found: Prediction) -> None:
     if found.error is not None:
-        sys.stderr.write(f"{printable(found.error)}\n")
+        sys.stderr.write(f"{found.error}\n")
         return
     top = int(found.scores.argmax())
     print(
-        f"{printable(str(found.video))}: {plural(len(found.events), 'event')}, highest score {found.scores[top]:.3f} "
-        f"at {found.times[top].mean():.1f} s -> {printable(str(found.files[-1]))}"
+        f"{found.video}: {plural(len(found.events), 'event')}, highest score {found.scores[top]:.3f} "
+        f"at {found.times[top].mean():.1f} s -> {found.files[-1]}"
     )
     for text in found.warnings:
-        print(f"  note: {printable(text)}")
+        print(f"  note: {text}")
