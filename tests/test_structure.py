@@ -21,7 +21,7 @@ CORE = sorted(path for path in (ROOT / "vadkit").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # The house, from the ground up. A part imports what is below it, never what is next to it or above.
 LAYERS = (
-    ("problems", "shapes", "hookspecs", "layers", "templates", "lazy"),
+    ("problems", "shapes", "hookspecs", "layers", "templates", "lazy", "tables"),
     ("files", "devices", "video", "opencv", "terminal"),
     ("kinds", "json_file", "results_folder"),
     ("registry", "backbones"),

@@ -12,6 +12,7 @@ from vadkit.datasets.importing.table import read_table
 from vadkit.files import cannot_read
 from vadkit.problems import fail
 from vadkit.store.listing import VideoEntry
+from vadkit.tables import original
 from vadkit.video import Video
 
 PATH, NAME, LABEL = "file", "name", "label"  # columns of a list
@@ -91,7 +92,7 @@ def read_list(path: Path) -> tuple[list[VideoEntry], Labels | None]:
             fail(f"{path}: the first line has no column '{PATH}', for the paths of the videos")
         return [_entry(path, line.strip(), "") for line in lines], None
     rows = [dict(zip(columns, row)) for row in csv.reader(lines[1:], delimiter=separator)]
-    entries = [_entry(path, row.get(PATH, "").strip(), row.get(NAME, "").strip()) for row in rows]
+    entries = [_entry(path, original(row.get(PATH, "").strip()), original(row.get(NAME, "").strip())) for row in rows]
     if not entries:
         fail(f"{path}: lists no video")
     if LABEL not in columns:

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from vadkit.files import cannot_read
 from vadkit.problems import Place, Problem, VadkitError, did_you_mean, fail
 from vadkit.store.names import is_plain_name
+from vadkit.tables import original
 from vadkit.video import SPLITS, Video
 
 # Names that a column may have -> ours.
@@ -78,7 +79,7 @@ def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     next(reader)
     for row in reader:
         if any(cell.strip() for cell in row):
-            yield reader.line_num, [cell.strip() for cell in row]
+            yield reader.line_num, [original(cell.strip()) for cell in row]
 
 
 def _columns(path: Path, head: str, separator: str) -> list[str]:
