@@ -22,7 +22,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # The house, from the ground up. A part imports what is below it, never what is next to it or above.
 LAYERS = (
     ("problems", "shapes", "hookspecs", "layers", "templates", "lazy", "tables"),
-    ("files", "devices", "video", "opencv", "terminal"),
+    ("files", "devices", "video", "opencv", "terminal", "free_memory"),
     ("kinds", "json_file", "results_folder"),
     ("registry", "backbones"),
     ("plugin_manager", "store"),

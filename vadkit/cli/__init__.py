@@ -4,6 +4,7 @@ so ``vadkit --help`` starts without torch."""
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import re
@@ -32,6 +33,11 @@ VERBS = {
     "demo": "render a small data set, train the paper's systems on it and compare them",
     "bench": "compare variants of a graph: train, score and time each",
 }
+
+
+# Errors that the path, the disk or the rights of the user cause, and no line of this program.
+SYSTEM = {errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS,
+          errno.EIO, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.ESTALE}  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):
@@ -115,11 +121,18 @@ def _guarded(arguments: list[str], debug: bool) -> int:
     except OutputLost:
         raise
     except Exception as error:
-        said = None if debug else out_of_memory(error, arguments)
+        said = None if debug else out_of_memory(error, arguments) or _refused_by_the_system(error)
         if said is None:
             raise
         sys.stderr.write(f"vadkit: {said}\n")
         return 2
+
+
+def _refused_by_the_system(error: Exception) -> str | None:
+    """Return what to say about a file that the system refuses, wherever that was noticed; None for another error."""
+    if not isinstance(error, OSError) or error.errno not in SYSTEM or error.filename is None:
+        return None
+    return f"{os.fsdecode(error.filename)}: {error.strerror}"
 
 
 def _run(arguments: list[str]) -> int:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from vadkit.cli.options import add_config, add_device, add_set
 
+BOUNDS = {"bags": (2, 10**4), "snippets": (1, 10**6), "rounds": (1, 1000), "seeds": (1, 100)}
+LARGEST = 10**6  # snippets of the timed batch; of 1024 numbers each they take 4 GB
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, nargs="?")
@@ -73,10 +76,12 @@ def _suite(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # Suite i
     from vadkit.bench.suite import from_file, swap
     from vadkit.problems import fail
 
-    for name in ("bags", "snippets", "rounds", "seeds"):
+    for name, (least, most) in BOUNDS.items():
         value = getattr(args, name)
-        if value is not None and value < (2 if name == "bags" else 1):
-            fail(f"--{name} must be at least {2 if name == 'bags' else 1}, got {value}")
+        if value is not None and not least <= value <= most:
+            fail(f"--{name} must be from {least} to {most}, got {value}")
+    if args.bags * args.snippets > LARGEST:
+        fail(f"--bags times --snippets must be at most {LARGEST}, got {args.bags * args.snippets}")
     if args.spec:
         if args.config or args.node or args.components:
             fail("--spec cannot be combined with CONFIG, --node or --with", "leave out these, or --spec")
