@@ -90,12 +90,16 @@ def own(paths: Iterable[Path], report: Callable[[str], None]) -> None:
 
 def set_aside(path: Path, report: Callable[[str], None]) -> None:
     """Give what is at ``path`` a free name next to it, and report that. Raises VadkitError."""
-    number = next(n for n in itertools.count(1) if not os.path.lexists(f"{path}.{n}"))
+    free = _free_name(path)
     try:
-        path.rename(f"{path}.{number}")
+        path.rename(free)
     except OSError as error:
         fail(f"{path} was not written by vadkit, and cannot be renamed: {why(error)}", hint=MOVE)
-    report(f"{path} is not as vadkit wrote it; it is now {path.name}.{number}")
+    report(f"{path} is not as vadkit wrote it; it is now {free.name}")
+
+
+def _free_name(path: Path) -> Path:
+    return next(free for n in itertools.count(1) if not os.path.lexists(free := Path(f"{path}.{n}")))
 
 
 def is_recorded(path: Path) -> bool:
@@ -179,6 +183,8 @@ def _append(path: Path, text: bytes) -> None:
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(path) and not _is_file(path):
+            path.rename(_free_name(path))  # a link, a folder: not written to, and no reason to stop
         handle = os.open(path, flags, 0o666)
         try:
             size = os.fstat(handle).st_size

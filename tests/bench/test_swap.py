@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import pytest
 import yaml
@@ -184,5 +185,23 @@ def test_damaged_results_and_timings_are_reported_and_computed_again(no_memory, 
     printed = capsys.readouterr().out
     assert f'{result}: figures.ap must be a number, got "x"; the run is finished again' in printed
     assert "timings.json:1:" in printed and "the variants are timed again" in printed
+    after = json.loads((out / "results.json").read_text())
+    assert [v["figures"] for v in after["variants"]] == [v["figures"] for v in before["variants"]]
+
+
+@pytest.mark.guards("D17", "5.7")
+@pytest.mark.parametrize("what", [b"", b"5", b"\xff", b'{"a": ', b"[]", "folder", "pipe"])
+def test_state_that_is_damaged_in_every_way(no_memory, config, tmp_path, what):
+    out = tmp_path / "bench"
+    assert swap(config, out, seeds="1") == 0
+    before = json.loads((out / "results.json").read_text())
+    run = next(out.glob("runs/identity-*/seed0"))
+    for path in (run / "result.json", out / "timings.json", out / "results.json"):
+        path.unlink()
+        if isinstance(what, bytes):
+            path.write_bytes(what)
+        else:
+            path.mkdir() if what == "folder" else os.mkfifo(path)
+    assert swap(config, out, seeds="1") == 0
     after = json.loads((out / "results.json").read_text())
     assert [v["figures"] for v in after["variants"]] == [v["figures"] for v in before["variants"]]

@@ -103,6 +103,7 @@ for name in sys.argv[2:]:
 """
 
 
+@pytest.mark.guards("D4", "4")
 def test_a_clip_is_the_same_bytes_each_time(tmp_path):
     """Eight times each, in two processes: x264's macroblock tree, for one, is not deterministic."""
     names = ["test_fight_01", "test_explosion_00", "train_normal_00"]

@@ -31,6 +31,11 @@ def run_quick(folder):
     return subprocess.run(QUICK, cwd=folder, env=env, capture_output=True, text=True, timeout=900)
 
 
+def table(printed):
+    """Return the lines of the table, without the progress above it."""
+    return [line for line in printed.splitlines() if line.startswith(("system ", "RGB"))]
+
+
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
@@ -42,7 +47,7 @@ def quick(tmp_path_factory):
 def test_it_prints_a_row_for_every_system_and_the_verdict(quick):
     _, printed = quick
     for system in SYSTEMS:
-        assert any(line.lstrip("\u2502 ").startswith(system.title) for line in printed.splitlines())
+        assert any(line.startswith(system.title) for line in table(printed))
     assert "stream raises the mean AP" in printed
     assert "wrote study/index.html" in printed
 
@@ -69,8 +74,7 @@ def test_a_second_run_reuses_what_is_finished(quick):
     again = run_quick(folder)
     assert again.returncode == 0, again.stderr
     assert {path: path.stat().st_mtime_ns for path in files} == before
-    table = [line for line in printed.splitlines() if line.startswith("\u2502")]
-    assert table and table == [line for line in again.stdout.splitlines() if line.startswith("\u2502")]
+    assert len(table(printed)) == 1 + len(SYSTEMS) and table(printed) == table(again.stdout)
 
 
 def test_a_deleted_training_is_repeated_and_gives_the_same_figures(quick):
@@ -166,6 +170,42 @@ def test_cells_of_the_table_have_equal_decimals(quick):
     assert list(found)[-2:] == ["label only", "chance"]
     cells = [text(value) for row in found.values() for value in row.values() if value]
     assert cells and all(re.fullmatch(r"[01]\.\d{3}( \+- [01]\.\d{3})?", cell) for cell in cells)
+
+
+@pytest.mark.guards("D17", "5.7")
+def test_state_that_is_damaged_in_every_way_is_reported_and_written_again(quick):
+    folder, printed = quick
+    study, runs = folder / "study", folder / "study/runs"
+    states = [study / "demo.json", study / "study.json", runs / "demo_rgb/seed0/scores.json",
+              runs / "demo_rgb_flow/seed0/scores.json", runs / "demo_rgb_flow/seed0/result.json"]  # fmt: skip
+    before = {path: json.loads(path.read_text()) for path in (states[0], states[2], states[3])}
+    for number in range(2):
+        for path, content in zip(states, (b"5", b"", b"\xff", b'{"figures": ', b"[]")):
+            path.unlink()
+            if number:
+                os.mkfifo(path) if path.name == "scores.json" else path.mkdir()
+            else:
+                path.write_bytes(content)
+        model = runs / "demo_three_stream/seed0/model.safetensors"
+        model.write_bytes(model.read_bytes()[:-100])
+        (runs / "demo_three_stream/seed0/scores.json").unlink()
+        again = run_quick(folder)
+        assert again.returncode == 0, again.stderr + again.stdout
+        assert "Traceback" not in again.stderr and "demo.json: " in again.stdout and "scores.json: " in again.stdout
+        assert {path: json.loads(path.read_text()) for path in before} == before
+        assert table(again.stdout) == table(printed)
+        assert list(model.parent.glob("model.safetensors.*"))  # what was in its place is kept
+
+
+@pytest.mark.guards("D4", "4")
+def test_two_whole_demos_give_equal_tables(quick, thorough, tmp_path):
+    if not thorough:
+        pytest.skip("a second demo takes minutes; VADKIT_THOROUGH=1 runs it")
+    folder, printed = quick
+    again = run_quick(tmp_path)
+    assert again.returncode == 0 and table(again.stdout) == table(printed)
+    for path in sorted((folder / "study/videos").glob("*.mp4")):
+        assert path.read_bytes() == (tmp_path / "study/videos" / path.name).read_bytes()
 
 
 def test_the_page_is_drawn_in_a_browser(quick):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,51 @@ def test_the_command_resumes_from_the_checkpoint_before_or_says_why_not(
     assert f"{newest.name}/state.json: evaluated must be a whole number" in printed.replace("\n", "")
     assert "Traceback" not in printed and code == (0 if keep else 2)
     assert ("--overwrite" in printed) != keep
+
+
+def put(path: Path, what: bytes | str) -> None:
+    """Put something else in the place of a file."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    if isinstance(what, bytes):
+        path.write_bytes(what)
+    elif what == "folder":
+        path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("nothing")
+
+
+IN_ITS_PLACE = {"empty": b"", "5": b"5\n", "a list": b"[]", "text": b'{"kind": "train", "step": "x"}\n',
+                "not UTF-8": b"\xff\xfe\n", "cut off": b'{"a": ', "a folder": "folder", "a pipe": "pipe",
+                "a link to nothing": "link"}  # fmt: skip
+
+
+@pytest.mark.guards("D17", "5.7")
+@pytest.mark.parametrize("what", IN_ITS_PLACE.values(), ids=IN_ITS_PLACE)
+def test_damaged_state_ends_no_resume(run: Path, graph: Any, tmp_path: Path, what: bytes | str) -> None:
+    """Each file of the run but the checkpoints in turn, then all at once; the third step is the same always."""
+    files = ["log.jsonl", "result.json", "config.yaml", "model.safetensors", ".written-by-vadkit", "tensorboard"]
+    weights = []
+    for damaged in ([], *([file] for file in files[:3]), files):
+        out = shutil.copytree(run, tmp_path / f"run-{'-'.join(damaged)[:20]}")
+        for file in damaged:
+            put(out / file, what)
+        result = train(graph, ["train.steps=3", "train.ema=0.9"], out, resume=True, device="cpu")
+        assert result.steps == 3 and [record["step"] for record in read_log(out / "log.jsonl")][-1] == 3
+        weights.append(result.model.state_dict())
+    for name, tensor in weights[0].items():
+        assert all(torch.equal(tensor, other[name]) for other in weights)
+
+
+@pytest.mark.guards("D17", "5.7")
+@pytest.mark.parametrize("file", ["SHA256SUMS", "state.json", "tensors.safetensors"])
+@pytest.mark.parametrize("what", ["folder", "pipe", "link", b""])
+def test_what_is_in_place_of_a_file_of_a_checkpoint(run: Path, tmp_path: Path, file: str, what: bytes | str) -> None:
+    folder = shutil.copytree(checkpoints.found(run / "checkpoints")[0], tmp_path / "step-00000002")
+    put(folder / file, what)
+    with pytest.raises(Damaged):
+        checkpoints.read(folder)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from vadkit.problems import fail
+from vadkit.terminal import console, one_line
 
 Callback = Callable[[float, float | None, str], Any]
 """Called with what is done, what there is in all (None if not known), and the video or losses at hand.
@@ -33,30 +34,25 @@ def showing(progress: Progress, what: str) -> Iterator[Callback]:
 @contextmanager
 def _bar(what: str) -> Iterator[Callback]:
     """Draw a bar on the error stream, or in the notebook; it is removed at the end. Elsewhere draw nothing."""
-    from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True)
+    screen = console(stderr=True)
     columns = (
-        TextColumn("{task.fields[count]}"),
+        TextColumn("{task.fields[count]}", markup=False),
         BarColumn(),
         TextColumn("{task.description}", markup=False),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn("left", markup=False),
         TimeRemainingColumn(),
     )
-    shown = console.is_terminal or console.is_jupyter
-    with Bar(*columns, console=console, transient=True, disable=not shown) as bar:
+    shown = screen.is_terminal or screen.is_jupyter
+    options: dict[str, Any] = {"transient": True, "redirect_stdout": False, "redirect_stderr": False}
+    with Bar(*columns, console=screen, disable=not shown, **options) as bar:
         task = bar.add_task("", total=None, count=what)
 
         def callback(done: float, total: float | None, text: str) -> None:
             count = what if total is None else f"{what} {int(done)}/{int(total)}".strip()
-            bar.update(task, completed=done, total=total, description=printable(text), count=count)
+            bar.update(task, completed=done, total=total, description=one_line(text), count=count)
 
         yield callback
-
-
-def printable(text: str) -> str:
-    """Return ``text`` without the characters that a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -88,11 +88,9 @@ def _listener(progress: bool | Callback | Listener | None, callback: Callback) -
     if isinstance(progress, Listener):
         return progress
     if progress is True:
-        from rich.console import Console
-
         from vadkit.api.train_progress import TrainProgress
 
-        return TrainProgress(Console(stderr=True))
+        return TrainProgress()
     return _Steps(callback)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from vadkit.engine.progress import Progress
+from vadkit.terminal import console
 
 SHOWN = ("auc", "ap", "far")  # while training; all figures are in the log
 
@@ -16,15 +16,15 @@ SHOWN = ("auc", "ap", "far")  # while training; all figures are in the log
 class TrainProgress(Progress):
     """Shows steps as a bar, evaluations and notes as lines above it."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self) -> None:
+        self.console = console(stderr=True)
         self._bar = Bar(
-            TextColumn("training"),
+            TextColumn("training", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}"),
+            TextColumn("{task.fields[status]}", markup=False),
             TimeRemainingColumn(),
-            console=console,
+            console=self.console,
             redirect_stdout=False,
             redirect_stderr=False,
         )
@@ -47,7 +47,7 @@ class TrainProgress(Progress):
             self.note(f"step {record['step']}, {record['split']}{label}: {figures}")
 
     def note(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(text, soft_wrap=True)
 
     def end(self) -> None:
         if self._task is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import statistics
 from typing import Any
 
 from vadkit.problems import plural
+from vadkit.tables import csv_text, markdown_table, markdown_text
 
 FIGURES = {"ap": "AP", "auc": "AUC", "auc_abnormal": "AUC, abnormal videos"}
 
@@ -50,18 +49,16 @@ def table_title(results: dict[str, Any]) -> str:
 
 def as_csv(results: dict[str, Any]) -> str:
     """Return one line per variant with every seed's figures and plain numbers."""
-    stream = io.StringIO()
     seeds = results["seeds"]
     names = [f"{key}_seed{seed}" for key in FIGURES for seed in seeds]
     means = [f"{key}_{what}" for key in FIGURES for what in ("mean", "std")]
     costs = ["parameters", "gflop", "train_ms", "score_ms", "memory_mib"]
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["variant", *means, *names, *costs, "device", "commit", "note"])
+    body = []
     for variant in results["variants"]:
         pairs = [value for key in FIGURES for value in spread(variant["figures"], key)]
         single = [run[key] for key in FIGURES for run in variant["figures"]]
         machine = results["machine"]
-        writer.writerow(
+        body.append(
             [
                 variant["name"],
                 *pairs,
@@ -72,24 +69,16 @@ def as_csv(results: dict[str, Any]) -> str:
                 variant.get("note"),
             ]
         )
-    return stream.getvalue()
+    return csv_text(["variant", *means, *names, *costs, "device", "commit", "note"], body)
 
 
 def as_markdown(results: dict[str, Any]) -> str:
     """Return the table for a README."""
     body = rows(results)
     head = [name.strip() for name in body[0]]
-    lines = [
-        f"# {results['about']}",
-        "",
-        conditions(results),
-        "",
-        *([results["notice"], ""] if results["notice"] else []),
-        "| " + " | ".join(head) + " |",
-        "|---" + "|---:" * (len(head) - 1) + "|",
-    ]
-    lines += ["| " + " | ".join(row.values()) + " |" for row in body]
-    return "\n".join(lines) + "\n"
+    notice = f"{markdown_text(results['notice'])}\n\n" if results["notice"] else ""
+    table = markdown_table(head, [list(row.values()) for row in body])
+    return f"# {markdown_text(results['about'])}\n\n{markdown_text(conditions(results))}\n\n{notice}{table}\n"
 
 
 def conditions(results: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ so ``vadkit --help`` starts without torch."""
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import re
@@ -12,8 +13,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from vadkit.cli.completion import complete, is_completing
+from vadkit.cli.memory import check_limit, out_of_memory
 from vadkit.cli.terminate import end_as_interrupted
 from vadkit.problems import VadkitError, did_you_mean, fail, nearest, render
+from vadkit.terminal import OutputLost, clean_streams
 
 # verb -> what it does. A verb lives in vadkit/cli/VERB.py (dashes become underscores) and has
 # ``add_arguments(parser)`` and ``run(args) -> int``.
@@ -33,7 +36,9 @@ VERBS = {
 }
 
 
-MEMORY_HINT = "a smaller data.batch, shorter data.sampler.args.length or another --device may help"
+# Errors that the path, the disk or the rights of the user cause, and no line of this program.
+SYSTEM = {errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS,
+          errno.EIO, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.ESTALE}  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,7 +86,7 @@ def _help() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 2 bad input, 130 interrupted."""
+    """Run the command line and return its exit code: 0 done, 2 bad input or lost output, 130 interrupted."""
     # Not list(): once the verb was run, vadkit.cli.list is that verb's module.
     arguments = [*(sys.argv[1:] if argv is None else argv)]
     if is_completing():
@@ -89,12 +94,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = bool(os.environ.get("VADKIT_DEBUG"))
     while arguments and arguments[0] == "--debug":
         debug, arguments = True, arguments[1:]
+    with clean_streams():
+        try:
+            code = _guarded(arguments, debug)
+            sys.stdout.flush()
+            return code
+        except OutputLost as error:
+            if not error.gone:
+                sys.stderr.write(f"vadkit: {error}\n")
+            return 0 if error.gone else 2
+
+
+def _guarded(arguments: list[str], debug: bool) -> int:
+    """Run a verb and return its exit code; what users can cause ends in a line."""
     try:
-        code = _run(arguments)
-        sys.stdout.flush()  # here, where a reader that is gone is expected
-        return code
+        return _run(arguments)
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
     except VadkitError as error:
         if debug:
             raise
@@ -103,24 +119,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
-    except (MemoryError, RuntimeError) as error:
-        if debug or not _out_of_memory(error):
+    except OutputLost:
+        raise
+    except Exception as error:
+        said = None if debug else out_of_memory(error, arguments) or _refused_by_the_system(error)
+        if said is None:
             raise
-        sys.stderr.write(f"there is not enough memory{_on_device(error)}\n  hint: {MEMORY_HINT}\n")
+        sys.stderr.write(f"vadkit: {said}\n")
         return 2
-    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
-def _out_of_memory(error: Exception) -> bool:
-    """Return whether an error of Python or torch (which is not imported for this) means a lack of memory."""
-    said = "allocate memory" in str(error) or "out of memory" in str(error)
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or said
-
-
-def _on_device(error: Exception) -> str:
-    return " on the GPU" if "CUDA" in str(error) else ""
+def _refused_by_the_system(error: Exception) -> str | None:
+    """Return what to say about a file that the system refuses, wherever that was noticed; None for another error."""
+    if not isinstance(error, OSError) or error.errno not in SYSTEM or error.filename is None:
+        return None
+    return f"{os.fsdecode(error.filename)}: {error.strerror}"
 
 
 def _run(arguments: list[str]) -> int:
@@ -135,6 +148,7 @@ def _run(arguments: list[str]) -> int:
     verb = arguments[0]
     if verb not in VERBS:
         fail(f"vadkit: there is no verb '{verb}'", did_you_mean(verb, VERBS) or "see 'vadkit --help'")
+    check_limit(verb)
     end_as_interrupted()
     module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
     parser = Parser(prog=f"vadkit {verb}", description=module.__doc__)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from vadkit.cli.options import add_config, add_device, add_set
 
+BOUNDS = {"bags": (2, 10**4), "snippets": (1, 10**6), "rounds": (1, 1000), "seeds": (1, 100)}
+LARGEST = 10**6  # snippets of the timed batch; of 1024 numbers each they take 4 GB
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser, nargs="?")
@@ -35,34 +38,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from vadkit.bench.comparison_table import rows, table_title
     from vadkit.bench.run_suite import run_suite
     from vadkit.bench.timing import Load
     from vadkit.bench.write_comparison import write_comparison
+    from vadkit.cli.tables import print_table
     from vadkit.devices import choose_device
+    from vadkit.terminal import console, one_line
 
     suite = _suite(args)
-    console = Console(width=None if Console().is_terminal else 160)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
+    screen = console()
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=screen, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("", total=len(suite.variants) * len(suite.seeds))
 
         def progress(what: str, ended: bool) -> None:
-            bar.update(task, description=what, advance=int(ended))
+            bar.update(task, description=one_line(what), advance=int(ended))
 
         load = Load(args.bags, args.snippets, args.rounds)
 
         def report(text: str) -> None:
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+            screen.print(text, soft_wrap=True)
 
         results = run_suite(suite, args.out, str(choose_device(args.device)), load, progress, report)
     files = write_comparison(results, args.out)
-    _print(console, suite.about, rows(results))
-    console.print(table_title(results), highlight=False, markup=False)
-    console.print("wrote " + ", ".join(map(str, files)), highlight=False)
+    table = rows(results)
+    names = [name.strip() for name in table[0]]
+    print(suite.about)
+    print_table(names, [list(row.values()) for row in table], right=names[1:])
+    print(table_title(results))
+    print("wrote " + ", ".join(map(str, files)))
     return 0
 
 
@@ -70,10 +77,12 @@ def _suite(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # Suite i
     from vadkit.bench.suite import from_file, swap
     from vadkit.problems import fail
 
-    for name in ("bags", "snippets", "rounds", "seeds"):
+    for name, (least, most) in BOUNDS.items():
         value = getattr(args, name)
-        if value is not None and value < (2 if name == "bags" else 1):
-            fail(f"--{name} must be at least {2 if name == 'bags' else 1}, got {value}")
+        if value is not None and not least <= value <= most:
+            fail(f"--{name} must be from {least} to {most}, got {value}")
+    if args.bags * args.snippets > LARGEST:
+        fail(f"--bags times --snippets must be at most {LARGEST}, got {args.bags * args.snippets}")
     if args.spec:
         if args.config or args.node or args.components:
             fail("--spec cannot be combined with CONFIG, --node or --with", "leave out these, or --spec")
@@ -84,14 +93,3 @@ def _suite(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # Suite i
             "for example vadkit bench swap demo_rgb --node context --with tca,gl_mhsa",
         )
     return swap(args.config, args.node, args.components.split(","), args.set, args.seeds or 3)
-
-
-def _print(console, about, body) -> None:  # type: ignore[no-untyped-def]  # rich is imported late
-    from rich.table import Table
-
-    shown = Table(title=about, title_justify="left")
-    for name in body[0]:
-        shown.add_column(name.strip(), justify="left" if name == "variant" else "right")
-    for row in body:
-        shown.add_row(*row.values())
-    console.print(shown)

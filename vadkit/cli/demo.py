@@ -26,7 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from vadkit.opencv import load_opencv
@@ -37,40 +36,38 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.files import write_text_atomic
     from vadkit.problems import fail
     from vadkit.results_folder import writing
+    from vadkit.terminal import console
 
     if not 1 <= args.seeds <= 100:
         fail(f"--seeds must be from 1 to 100, got {args.seeds}")
     if free_space(args.out) < NEEDED:
         fail(f"{args.out}: the demo needs {NEEDED >> 20} MiB of free disk space", "choose another --out")
-    console = Console(width=None if Console().is_terminal else 160)
-    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
+    screen = console()
+    name = TextColumn("{task.description:<20}", markup=False)
+    columns = (name, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=screen, redirect_stdout=False, redirect_stderr=False) as bar:
         tasks: dict[str, Any] = {step: bar.add_task(what, total=None) for step, what in STEPS.items()}
 
         def progress(step: str, done: int, total: int) -> None:
             bar.update(tasks[step], completed=done, total=total)
 
         def report(text: str) -> None:
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+            screen.print(text, soft_wrap=True)
 
         study = run_study(args.out, args.seeds, args.quick, progress, report)
     with writing(args.out / PAGE):
         write_text_atomic(args.out / PAGE, study_page(study, args.out))
-    _print(console, study)
-    console.print(f"wrote {args.out / 'index.html'}", highlight=False)
+    _print(study)
+    print(f"wrote {args.out / PAGE}")
     return 0
 
 
-def _print(console: Any, study: dict[str, Any]) -> None:
-    from rich.table import Table
-
+def _print(study: dict[str, Any]) -> None:
+    from vadkit.cli.tables import print_table
     from vadkit.demo.study_table import COLUMNS, heading, rows, table_title, text, verdict
 
-    table = Table(title=table_title(study), title_justify="left")
-    table.add_column("system")
-    for column in COLUMNS:
-        table.add_column(heading(column), justify="right")
-    for title, row in rows(study).items():
-        table.add_row(title, *(text(row[column]) for column in COLUMNS))
-    console.print(table)
-    console.print(verdict(study), highlight=False, markup=False)
+    print(table_title(study))
+    headings = [heading(column) for column in COLUMNS]
+    body = [[title, *(text(row[column]) for column in COLUMNS)] for title, row in rows(study).items()]
+    print_table(["system", *headings], body, right=headings)
+    print(verdict(study))

@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vadkit.cli.tables import printable
-
 if TYPE_CHECKING:
     from vadkit.api.extract import Extraction
 
@@ -152,10 +150,10 @@ def _print(result: Extraction) -> None:
     if result.failed:
         _say("hint: a broken video is retried only if its file changes, or with --retry-broken")
     before = f"{len(result.skipped)} skipped, {len(result.failed)} broken"
-    print(printable(f"{result.store}: {_videos(len(result.extracted))} extracted, {before}"))
+    print(f"{result.store}: {_videos(len(result.extracted))} extracted, {before}")
     if result.unknown:
         where = f"label them with --labels, or in {result.store / 'videos.json'}"
-        print(printable(f"  {_videos(len(result.unknown))} of unknown label; to train or measure on them, {where}"))
+        print(f"  {_videos(len(result.unknown))} of unknown label; to train or measure on them, {where}")
 
 
 def _print_warnings(result: Extraction) -> None:
@@ -182,4 +180,4 @@ def _videos(count: int) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(printable(text) + "\n")
+    sys.stderr.write(f"{text}\n")

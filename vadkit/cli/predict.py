@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vadkit.cli.options import add_device
-from vadkit.cli.tables import printable
 from vadkit.problems import fail, plural
 
 if TYPE_CHECKING:
@@ -98,13 +97,13 @@ class Shown:
 
     def video(self, found: Prediction) -> None:
         if found.error is not None:
-            sys.stderr.write(f"{printable(found.error)}\n")
+            sys.stderr.write(f"{found.error}\n")
         elif not self.silent:
             top = int(found.scores.argmax())
             print(
-                f"{printable(str(found.video))}: {plural(len(found.events), 'event')}, "
+                f"{found.video}: {plural(len(found.events), 'event')}, "
                 f"highest score {found.scores[top]:.3f} at {found.times[top].mean():.1f} s"
-                f"{', finished before' if found.skipped else ''} -> {printable(str(found.files[-1]))}"
+                f"{', finished before' if found.skipped else ''} -> {found.files[-1]}"
             )
 
     def end(self, predictions: list[Prediction], notes: list[str], out: str) -> None:
@@ -115,8 +114,8 @@ class Shown:
             for text in prediction.warnings:
                 about.setdefault(text, []).append(prediction)
         for text in notes:
-            print(f"note: {printable(text)}")
+            print(f"note: {text}")
         for text, those in about.items():
             whose = Path(those[0].video or "").name if len(those) == 1 else plural(len(those), "video")
-            print(f"note ({printable(whose)}): {printable(text)}")
-        print(f"all videos: {printable(str(Path(out) / 'index.html'))}")
+            print(f"note ({whose}): {text}")
+        print(f"all videos: {Path(out) / 'index.html'}")

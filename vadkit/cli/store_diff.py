@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _explain(comparison: Comparison, a: Side, b: Side, args: argparse.Namespace) -> None:
+    from vadkit.api.progress import showing
     from vadkit.devices import choose_device
     from vadkit.diff.trial import explain
 
@@ -85,15 +85,14 @@ def _explain(comparison: Comparison, a: Side, b: Side, args: argparse.Namespace)
         fail(f"--from {args.first}: rows are counted from 0")
     device, problems = str(choose_device(args.device)), []
     open_features = [stream for stream in comparison.streams if stream.differ and not stream.is_explained]
-    for stream in open_features:
-        weights = _weights(args.weights, stream)
-        try:
-            explain(stream, a, b, Path(args.video), args.name, weights, device, args.first, _show)
-        except VadkitError as error:
-            problems += error.problems
-            stream.not_tried = error.problems[0].message
-        finally:
-            _show("")
+    with showing(True, "trying") as progress:
+        for stream in open_features:
+            weights, show = _weights(args.weights, stream), lambda trial: progress(0, None, trial)
+            try:
+                explain(stream, a, b, Path(args.video), args.name, weights, device, args.first, show)
+            except VadkitError as error:
+                problems += error.problems
+                stream.not_tried = error.problems[0].message
     if problems and len(problems) >= len(open_features):
         raise VadkitError(problems)
 
@@ -102,12 +101,6 @@ def _weights(given: list[str], stream: StreamComparison) -> str | None:
     """Return the weight file for a stream: the one that names it, or else one that names none."""
     files = dict(text.partition("=")[::2] if "=" in text else ("", text) for text in given)
     return files.get(stream.a) or files.get(stream.b) or files.get("")
-
-
-def _show(trial: str) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\033[K{'trying: ' + trial if trial else ''}")
-        sys.stderr.flush()
 
 
 def lines(comparison: Comparison) -> Iterator[str]:

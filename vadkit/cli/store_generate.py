@@ -26,31 +26,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     from vadkit.datasets.generating.stand_in import StandIn, Wanted
     from vadkit.problems import fail
+    from vadkit.terminal import console
 
     if not 1 <= args.threads <= 64:
         fail(f"--threads must be from 1 to 64, got {args.threads}")
     wanted = Wanted(args.data_set, args.fraction, args.seed, tuple(args.streams), args.width, args.linked_crops)
     stand_in = StandIn(args.out, wanted)
     missing = stand_in.missing()
-    console = Console(width=None if Console().is_terminal else 160)
-    console.print(
-        f"{len(stand_in.videos)} videos; {len(missing)} files to write, {stand_in.space(missing) / 1e9:.1f} GB",
-        highlight=False,
-    )
+    print(f"{len(stand_in.videos)} videos; {len(missing)} files to write, {stand_in.space(missing) / 1e9:.1f} GB")
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console(), redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("writing", total=sum(file.size for file in missing))
         stand_in.write(lambda size: bar.advance(task, size), args.threads)
-    console.print(f"wrote {args.out}: {args.data_set} with made-up features", highlight=False, markup=False)
+    print(f"wrote {args.out}: {args.data_set} with made-up features")
     return 0

@@ -10,12 +10,15 @@ import sys
 import textwrap
 from collections.abc import Collection, Sequence
 
+from vadkit.terminal import console, one_line
+
 Rows = Sequence[Sequence[str]]
 NARROW = 12  # characters to which a column of text may shrink
 
 
 def print_table(columns: Sequence[str], rows: Rows, right: Collection[str] = ()) -> None:
     """Print rows of text under their columns; numbers are aligned to the ``right``."""
+    columns, rows = list(map(one_line, columns)), [list(map(one_line, row)) for row in rows]
     if sys.stdout.isatty():
         _draw(columns, rows, right)
     else:
@@ -32,18 +35,17 @@ def plain_table(columns: Sequence[str], rows: Rows, right: Collection[str] = ())
 
 def _draw(columns: Sequence[str], rows: Rows, right: Collection[str]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    kept = _unbroken(columns, rows, console.width)
+    screen = console()
+    kept = _unbroken(columns, rows, screen.width)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name, whole in zip(columns, kept):
         table.add_column(name, justify="right" if name in right else "left", no_wrap=whole, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    console.print(table)
+    screen.print(table)
 
 
 def _unbroken(columns: Sequence[str], rows: Rows, width: int) -> list[bool]:
@@ -89,10 +91,3 @@ def _wrapped(line: str, width: int) -> str:
     indent = " " * _indent(line)
     hanging = indent + " " * (4 if indent else 2 * line.startswith("- "))
     return textwrap.fill(line.strip(), width, initial_indent=indent, subsequent_indent=hanging) if line.strip() else ""
-
-
-def printable(text: str) -> str:
-    """Return ``text`` without what a terminal would obey, and in characters that it can show."""
-    kept = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-    encoding = sys.stdout.encoding or "ascii"
-    return kept.encode(encoding, "backslashreplace").decode(encoding)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from vadkit.api.train import Interrupted, train
     from vadkit.api.train_progress import TrainProgress
 
-    console = Console(stderr=True)
     resume = _resume_command(args)
     try:
         result = train(
@@ -45,20 +43,20 @@ def run(args: argparse.Namespace) -> int:
             device=args.device,
             seed=args.seed,
             without=args.without,
-            progress=TrainProgress(console),
+            progress=TrainProgress(),
         )
     except Interrupted as stop:
-        _say(console, f"stopped after step {stop.steps} and saved; resume with: {resume}")
+        _say(f"stopped after step {stop.steps} and saved; resume with: {resume}")
         return 128 + signal.Signals(stop.signal)
     except KeyboardInterrupt:
-        _say(console, f"stopped at once; resume with: {resume}")
+        _say(f"stopped at once; resume with: {resume}")
         return 130
     _print(result, args.out)
     return 0
 
 
-def _say(console: Any, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def _resume_command(args: argparse.Namespace) -> str:

@@ -21,6 +21,7 @@ from vadkit.data.prompts import Prompts
 from vadkit.data.shape_checks import check_videos
 from vadkit.data.whole_videos import no_video
 from vadkit.kinds import Sampler
+from vadkit.memory import free_memory
 from vadkit.problems import fail
 from vadkit.store.array_file import as_float32, check_finite
 from vadkit.video import Video, VideoDataset, crop_of, with_label
@@ -245,6 +246,8 @@ class TrainBatches:
     def _first(self, buffer: dict[str, Tensor], step: int, rows: int, place: Place) -> int:
         """Sample the first crop, and allocate a buffer of ``rows`` such crops if there is none."""
         sampled, length = self.sampler.sample(*self._drawn(step, place))
+        if not all(name in buffer for name in sampled):
+            _refuse_large(rows, sum(4 * x.size for x in sampled.values()))
         for name, x in sampled.items():
             shape = (rows, *x.shape)
             if name not in buffer or not _fits(buffer[name], shape):
@@ -314,6 +317,17 @@ def _same_crops(bags: list[Bag]) -> int:
                 hint="set data.crops to each or first",
             )
     return crops
+
+
+def _refuse_large(rows: int, size: int) -> None:
+    """Raise VadkitError if the buffers for batches of rows of ``size`` bytes do not fit into the memory."""
+    needed, free = BUFFERS * rows * size, free_memory()
+    if free is not None and needed > free:
+        fail(
+            f"batches of {rows} bags x crops take {needed / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB of memory "
+            "are free",
+            hint="use a smaller data.batch or a shorter data.sampler.args.length",
+        )
 
 
 def _fits(buffer: Tensor, shape: tuple[int, ...]) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vadkit.files import cannot_read
 from vadkit.problems import Place, Problem, VadkitError, did_you_mean, fail
+from vadkit.tables import original
 
 SEPARATORS = ",;\t|"
 LIMIT = 64 << 20  # bytes; a list of a million videos takes less
@@ -108,7 +109,7 @@ def cells_of(line: Line, separator: str) -> list[str]:
         cause = "a quote is opened and not closed in this line" if "end of data" in str(error) else _cause(error)
         hint = 'a quoted cell begins and ends with ", and a " inside of it is written twice'
         fail(cause, hint, line.place)
-    return [cell.strip() for cell in row]
+    return [original(cell.strip()) for cell in row]
 
 
 def _cause(error: csv.Error) -> str:

@@ -88,6 +88,8 @@ def prepare(
         for name in FILES:
             if name in names and not _may_be_rewritten(out / name):
                 set_aside(out / name, report)
+        if os.path.lexists(out / LOGS) and not (out / LOGS).is_dir():
+            set_aside(out / LOGS, report)
         return
     claim([out / name for name in FILES if name in names], inputs, ours=_is_of_a_run)
     _refuse_unlisted([out / name for name in FOLDERS if name in names])

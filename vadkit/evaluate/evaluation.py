@@ -7,8 +7,6 @@ RESULTS/index.html     the page: curves, thresholds, the videos that cost most
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 
 from vadkit.files import write_text_atomic
 from vadkit.results_folder import writing
+from vadkit.tables import csv_text
 from vadkit.video import Video
 
 FILES = ("results.json", "scores.csv", "index.html")
@@ -89,14 +88,13 @@ class Evaluation:
 
     def _csv(self) -> str:
         snippet_frames = int(self.protocol["snippet_frames"])
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["video", "snippet", "first_frame", "frames", "start_seconds", "score", "positive_frames"])
+        rows: list[list[Any]] = []
         for scored in self.details:
             positives = [""] * len(scored.scores) if scored.positives is None else scored.positives.tolist()
             parts = np.cumsum(scored.frames) - scored.frames if scored.video.segments else None
             for i, (score, frames) in enumerate(zip(scored.scores.tolist(), scored.frames.tolist())):
                 first, fps = i * snippet_frames if parts is None else int(parts[i]), scored.video.fps
                 start = f"{first / fps:.3f}" if fps else ""
-                writer.writerow([scored.video.name, i, first, frames, start, f"{score:.9g}", positives[i]])
-        return text.getvalue()
+                rows.append([scored.video.name, i, first, frames, start, f"{score:.9g}", positives[i]])
+        header = ["video", "snippet", "first_frame", "frames", "start_seconds", "score", "positive_frames"]
+        return csv_text(header, rows)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import platform
 from dataclasses import asdict, dataclass, field
@@ -21,6 +19,7 @@ from vadkit.predict.inputs import identity
 from vadkit.predict.lifts import NEUTRAL, copies_note, equal_streams
 from vadkit.predict.playable import Packing, probe
 from vadkit.predict.system import System, as_sentence
+from vadkit.tables import csv_text
 
 FORMAT = 1
 
@@ -168,9 +167,6 @@ def as_json(data: dict[str, Any]) -> str:
 
 def as_csv(scored: ScoredVideo) -> str:
     """Return the text of NAME.csv: start, end (seconds), score, and the contribution of each stream."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["start", "end", "score", *(f"contribution_{name}" for name in scored.contributions)])
+    header = ["start", "end", "score", *(f"contribution_{name}" for name in scored.contributions)]
     columns = [scored.edges[:-1], scored.edges[1:], scored.scores, *scored.contributions.values()]
-    writer.writerows(zip(*columns))
-    return text.getvalue()
+    return csv_text(header, zip(*columns))
