@@ -172,6 +172,11 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+def as_sentence(text: str) -> str:
+    """Return a text that begins with a capital letter and ends with a stop."""
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
 def plural(count: int, noun: str) -> str:
     """Return '1 video' or '2 videos'."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,10 +1,11 @@
-"""Many videos, many calls, one folder: what is skipped, what is done again, and what is said of it all."""
+"""Many videos, many calls, one folder: what is skipped, what is scored again, and what is reported."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import time
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def test_videos_of_one_name_are_told_apart_in_one_call_and_over_calls(
         str(third),
     ]
     page = (out / "index.html").read_text()
-    assert all(str(path) in page for path in (first, second, third))  # the name alone would not tell
+    assert all(str(path) in page for path in (first, second, third))  # the name alone is not enough
 
 
 def test_names_that_differ_in_case_or_in_how_an_accent_is_composed_are_told_apart() -> None:
@@ -204,6 +205,16 @@ def test_results_that_a_kill_kept_from_the_summary_are_found_again(tmp_path: Pat
         os.utime(out / "summary.json", (1, 1))
         assert statuses(predict([tmp_path / "a.mp4"], model, out)) == ["skipped"]
         assert [entry["name"] for entry in read(out / "summary.json")["videos"]] == ["a", "b"]
+
+
+def test_temporary_files_of_a_killed_call_go(tmp_path: Path, model: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, age in ((".vadkit-old.mp4", 7200), (".vadkit-new.json", 10)):
+        (out / name).write_bytes(b"half")
+        os.utime(out / name, (time.time() - age,) * 2)
+    predict([clip(tmp_path / "a.mp4")], model, out)
+    assert [path.name for path in out.glob(".*")] == [".vadkit-new.json"]
 
 
 @pytest.mark.guards("D5")

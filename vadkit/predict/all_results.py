@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from vadkit.problems import VadkitError, fail
 
 SUMMARY, INDEX = "summary.json", "index.html"
 FORMAT = 1
+LEFT = 3600.0  # seconds after which a temporary file is no longer in use
 
 
 class SummaryJson(msgspec.Struct):
@@ -33,6 +35,7 @@ class AllResults:
 
     def __init__(self, out: Path) -> None:
         _refuse_unrelated(out)
+        _remove_leftovers(out)
         self.out = out
         self.entries = {entry.path: entry for entry in _earlier(out)}
 
@@ -72,6 +75,14 @@ def _refuse_unrelated(out: Path) -> None:
         fail(f"{out / SUMMARY} exists and was not written by vadkit predict", hint)
     if os.path.lexists(out / INDEX) and not _is_page(out / INDEX):
         fail(f"{out / INDEX} exists and was not written by vadkit predict", hint)
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove temporary files of calls that were killed; one that is in use has changed within the hour."""
+    for path in out.glob(".vadkit-*"):
+        with contextlib.suppress(OSError):
+            if path.is_file() and time.time() - path.stat().st_mtime > LEFT:
+                path.unlink()
 
 
 def _is_page(path: Path) -> bool:

@@ -15,7 +15,7 @@ class Event:
     Attributes:
         peak, peak_time: its highest score, and the middle of that snippet.
         without: by stream, the highest score that is left of it without the stream.
-        lift: which stream lifts it over the threshold, in words.
+        lift: which stream lifts it over the threshold, as a sentence.
     """
 
     start: float
