@@ -19,7 +19,7 @@ from vadkit.cli import main
 from vadkit.predict import Outcome, predict, predict_videos
 from vadkit.predict.all_results import AllResults
 from vadkit.predict.result_files import finished
-from vadkit.predict.result_names import result_names
+from vadkit.predict.result_names import result_names, shared_names
 from vadkit.predict.system import _notices, load_system
 
 pytestmark = pytest.mark.guards("3")
@@ -120,6 +120,13 @@ def test_names_that_differ_in_case_or_in_how_an_accent_is_composed_are_told_apar
     paths = [Path(f"{folder}/{name}.mp4") for folder, name in [("a", ACCENT), ("b", decomposed), ("c", ACCENT.upper())]]
     assert result_names(paths) == [ACCENT, f"{decomposed}-2", f"{ACCENT.upper()}-3"]
     assert result_names([Path("summary.mp4"), Path("Index.mp4")]) == ["summary-2", "Index-2"]
+
+
+def test_a_note_on_many_videos_of_one_name_is_short() -> None:
+    videos = [Path(f"{i}/clip.mp4") for i in range(500)]
+    (note,) = shared_names(videos, result_names(videos))
+    assert note.startswith("500 videos are called clip: their results are clip (of 0/clip.mp4), clip-2 (of 1/clip.mp4)")
+    assert note.endswith("clip-4 (of 3/clip.mp4), ...")
 
 
 def test_a_name_of_a_video_that_is_gone_is_free_again(tmp_path: Path) -> None:
