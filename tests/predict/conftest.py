@@ -9,7 +9,7 @@ from vadkit.plugin_manager import EXTRA, reload_plugins
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_backbones() -> Iterator[None]:
-    """Make the plugin of tests/support known, as a user does with a module that is not packaged."""
+    """Load the plugin of tests/support, as a user loads a module that is not packaged."""
     patch = pytest.MonkeyPatch()
     patch.setenv(EXTRA, "vadkit_tiny_backbones")
     reload_plugins()

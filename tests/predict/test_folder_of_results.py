@@ -1,10 +1,11 @@
-"""Many videos, many calls, one folder: what is skipped, what is done again, and what is said of it all."""
+"""Many videos, many calls, one folder: what is skipped, what is scored again, and what is reported."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import time
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from models import RECIPES, write_model
 import vadkit
 from vadkit.cli import main
 from vadkit.predict import Outcome, predict, predict_videos
-from vadkit.predict.result_names import result_names
-from vadkit.predict.system import _notices
+from vadkit.predict.all_results import AllResults
+from vadkit.predict.result_files import finished
+from vadkit.predict.result_names import result_names, shared_names
+from vadkit.predict.system import _notices, load_system
 
 pytestmark = pytest.mark.guards("3")
 
@@ -54,7 +57,7 @@ def test_finished_videos_are_skipped_and_changed_ones_done_again(tmp_path: Path,
     assert statuses(predict(videos, model, out, overwrite=True)) == ["scored", "scored"]
 
 
-@pytest.mark.parametrize("what", ["threshold", "model", "embed", "page", "table", "damage", "time"])
+@pytest.mark.parametrize("what", ["threshold", "model", "embed", "page", "table", "time"])
 def test_results_that_no_longer_hold_are_computed_again(tmp_path: Path, model: Path, what: str) -> None:
     video, out = clip(tmp_path / "a.mp4"), tmp_path / "out"
     predict([video], model, out)
@@ -63,8 +66,6 @@ def test_results_that_no_longer_hold_are_computed_again(tmp_path: Path, model: P
         model = write_model(tmp_path / "other.safetensors", about="another one")
     elif what == "time":
         os.utime(video, (1, 1))
-    elif what == "damage":
-        (out / "a.json").write_text((out / "a.json").read_text().replace('"scores"', '"sores"'))
     elif what in ("page", "table"):
         (out / {"page": "a.html", "table": "a.csv"}[what]).unlink()
     assert statuses(predict([video], model, out, **more)) == ["scored"]
@@ -111,7 +112,7 @@ def test_videos_of_one_name_are_told_apart_in_one_call_and_over_calls(
         str(third),
     ]
     page = (out / "index.html").read_text()
-    assert all(str(path) in page for path in (first, second, third))  # the name alone would not tell
+    assert all(str(path) in page for path in (first, second, third))  # the name alone is not enough
 
 
 def test_names_that_differ_in_case_or_in_how_an_accent_is_composed_are_told_apart() -> None:
@@ -119,6 +120,13 @@ def test_names_that_differ_in_case_or_in_how_an_accent_is_composed_are_told_apar
     paths = [Path(f"{folder}/{name}.mp4") for folder, name in [("a", ACCENT), ("b", decomposed), ("c", ACCENT.upper())]]
     assert result_names(paths) == [ACCENT, f"{decomposed}-2", f"{ACCENT.upper()}-3"]
     assert result_names([Path("summary.mp4"), Path("Index.mp4")]) == ["summary-2", "Index-2"]
+
+
+def test_a_note_on_many_videos_of_one_name_is_short() -> None:
+    videos = [Path(f"{i}/clip.mp4") for i in range(500)]
+    (note,) = shared_names(videos, result_names(videos))
+    assert note.startswith("500 videos are called clip: their results are clip (of 0/clip.mp4), clip-2 (of 1/clip.mp4)")
+    assert note.endswith("clip-4 (of 3/clip.mp4), ...")
 
 
 def test_a_name_of_a_video_that_is_gone_is_free_again(tmp_path: Path) -> None:
@@ -190,20 +198,49 @@ def test_an_interrupt_leaves_what_was_finished(tmp_path: Path, model: Path, monk
     monkeypatch.setattr(predict_videos, "score_video", stopped)
     with pytest.raises(KeyboardInterrupt):
         predict(videos, model, out)
-    assert sorted(p.name for p in out.iterdir()) == ["a.csv", "a.html", "a.json", "index.html", "summary.json"]
+    written = sorted(path.name for path in out.glob("[!.]*"))
+    assert written == ["a.csv", "a.html", "a.json", "index.html", "summary.json"]
+    assert list(out.glob(".vadkit-*")) == []
     assert [entry["name"] for entry in read(out / "summary.json")["videos"]] == ["a"]
     monkeypatch.undo()
     assert statuses(predict(videos, model, out)) == ["skipped", "scored", "scored"]
 
 
-def test_results_that_a_kill_kept_from_the_summary_are_found_again(tmp_path: Path, model: Path) -> None:
+def test_results_that_a_kill_kept_from_the_summary_are_found_again(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
-    predict([clip(tmp_path / "a.mp4"), clip(tmp_path / "b.mp4", end=0)], model, out)
-    for damage in ("", "{", '{"vadkit_predict": 1, "videos": []}'):
-        (out / "summary.json").write_text(damage)
-        os.utime(out / "summary.json", (1, 1))
-        assert statuses(predict([tmp_path / "a.mp4"], model, out)) == ["skipped"]
-        assert [entry["name"] for entry in read(out / "summary.json")["videos"]] == ["a", "b"]
+    predict([clip(tmp_path / "a.mp4")], model, out)
+    with monkeypatch.context() as patch:  # as after a kill: the results of b are whole, the summary is an old one
+        patch.setattr(AllResults, "write", lambda self: None)
+        predict([clip(tmp_path / "b.mp4", end=0)], model, out)
+    assert [entry["name"] for entry in read(out / "summary.json")["videos"]] == ["a"]
+    assert statuses(predict([tmp_path / "a.mp4"], model, out)) == ["skipped"]
+    assert [entry["name"] for entry in read(out / "summary.json")["videos"]] == ["a", "b"]
+    (out / "summary.json").unlink()
+    assert statuses(predict([tmp_path / "b.mp4"], model, out)) == ["skipped"]
+    assert [entry["name"] for entry in read(out / "summary.json")["videos"]] == ["a", "b"]
+
+
+def test_damaged_results_do_not_hold(tmp_path: Path, model: Path) -> None:
+    video, out = clip(tmp_path / "a.mp4"), tmp_path / "out"
+    predict([video], model, out)
+    system = load_system(model, "cpu")
+    assert finished(out, "a", video, system, False) is not None
+    whole = (out / "a.json").read_text()
+    for damage in ("", "[]", whole[:-100], whole.replace('"scores"', '"sores"'), whole.replace('"peak"', '"pique"')):
+        (out / "a.json").write_text(damage)
+        assert finished(out, "a", video, system, False) is None
+
+
+def test_temporary_files_of_a_killed_call_go(tmp_path: Path, model: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, age in ((".vadkit-old.mp4", 7200), (".vadkit-new.json", 10)):
+        (out / name).write_bytes(b"half")
+        os.utime(out / name, (time.time() - age,) * 2)
+    predict([clip(tmp_path / "a.mp4")], model, out)
+    assert [path.name for path in out.glob(".vadkit-*")] == [".vadkit-new.json"]
 
 
 @pytest.mark.guards("D5")
@@ -214,7 +251,7 @@ def test_files_of_the_user_are_not_replaced(
     video = clip(tmp_path / "a.mp4")
     (tmp_path / name).write_text('{"mine": 1}')
     assert main(["predict", str(video), "--model", str(model), "--out", str(tmp_path)]) == 2
-    assert f"{tmp_path / name} exists and was not written by vadkit predict" in capsys.readouterr().err
+    assert f"{tmp_path / name} exists and was not written by vadkit" in capsys.readouterr().err
     assert (tmp_path / name).read_text() == '{"mine": 1}'
 
 

@@ -97,6 +97,16 @@ def test_links_back_to_a_folder_above_are_not_followed(tmp_path: Path, target: s
 
 
 @pytest.mark.guards("F")
+def test_links_in_a_circle_are_broken_links(tmp_path: Path) -> None:
+    touch(tmp_path / "set/a.mp4")
+    (tmp_path / "set/x.mp4").symlink_to("y.mp4")
+    (tmp_path / "set/y.mp4").symlink_to("x.mp4")
+    found = search([tmp_path / "set", tmp_path / "set/x.mp4", tmp_path / "set/x.mp4/b.mp4"], tmp_path / "out")
+    assert found.videos == [tmp_path / "set/a.mp4"] and len(found.problems) == 2
+    assert found.notes == [f"{tmp_path / 'set'}: left out 2 broken links (x.mp4, y.mp4)"]
+
+
+@pytest.mark.guards("F")
 def test_folders_that_link_to_each_other_are_searched_once(tmp_path: Path) -> None:
     touch(tmp_path / "set/a/x.mp4", tmp_path / "set/b/y.mp4")
     (tmp_path / "set/a/other").symlink_to("../b")

@@ -13,8 +13,6 @@ from models import write_model
 
 import vadkit
 from vadkit.graph.model_file import save
-from vadkit.kinds import Head
-from vadkit.plugin_manager import load_plugins
 from vadkit.predict import predict
 from vadkit.predict.lifts import copies_note, lift_sentence, logits_of, neutral
 from vadkit.predict.system import System, load_system
@@ -61,34 +59,14 @@ def test_without_post_processing_contributions_are_exact_at_any_logit(tmp_path: 
     assert lifts.contributions["audio"][2] == pytest.approx(60 * 2.4, rel=1e-4)
 
 
-class OwnSigmoid(Head):
-    """A head that gives a probability itself."""
-
-    name = "own_sigmoid"
-    range = "probability"
-    inputs = {"x": "b t in_dim"}
-
-    def __init__(self, *, in_dim: int) -> None:
-        super().__init__()
-        self.in_dim = in_dim
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.sigmoid(40 * (x[..., 0] - x[..., 1]) - 12)
-
-
 def test_a_head_that_gives_probabilities_is_explained_in_bounded_logits(tmp_path: Path) -> None:
     graph = {
         "inputs": {"rgb": {"use": "mean_colour"}},
         "nodes": {"score": {"use": "own_sigmoid", "in": "rgb"}},
         "output": "score",
     }
-    components = load_plugins().components
-    components.add(OwnSigmoid, "tests")
-    try:
-        system = load_system(save(vadkit.build(graph), tmp_path / "m.safetensors", {}), "cpu")
-        lifts = system.lifts({"rgb": RGB}, system.scored({"rgb": RGB}))
-    finally:
-        components.remove(OwnSigmoid)
+    system = load_system(save(vadkit.build(graph), tmp_path / "m.safetensors", {}), "cpu")
+    lifts = system.lifts({"rgb": RGB}, system.scored({"rgb": RGB}))
     assert system.unit == "logit" and system.model.output_range == "probability"
     assert lifts.contributions["rgb"].tolist() == pytest.approx([0, 0, 28, 28, 0, 0], abs=0.1)  # 16 + 12
 

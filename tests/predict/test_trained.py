@@ -76,7 +76,7 @@ def test_a_notice_of_the_store_reaches_the_model_and_its_pages(folder: Path, tmp
     result = train(GRAPH, [f"data.args.root={store}", "train.steps=1"], tmp_path / "run", device="cpu")
     assert "rendered clips, no real ones" in result.warnings[0]
     predict([folder / "clip5.mp4"], tmp_path / "run" / "model.safetensors", tmp_path / "out")
-    said = "The model was trained on features with this notice: rendered clips, no real ones."
+    said = "About the training data of the model: rendered clips, no real ones."
     assert json.loads((tmp_path / "out" / "clip5.json").read_text())["notice"] == said
     for page in ("clip5", "index"):
         assert said in (tmp_path / "out" / f"{page}.html").read_text()

@@ -1,4 +1,4 @@
-"""Backbones whose features are simple, so that scores and events can be predicted.
+"""Backbones (and a head) whose features are simple, so that scores and events can be predicted.
 
 A plugin for the tests of ``vadkit predict``, loaded through VADKIT_PLUGINS.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from torch import Tensor, sigmoid
 
-from vadkit import Backbone, hookimpl
+from vadkit import Backbone, Head, hookimpl
 
 
 class MeanColour(Backbone):
@@ -49,6 +50,21 @@ class Clumsy(MeanColour):
         raise RuntimeError("something gave way")
 
 
+class OwnSigmoid(Head):
+    """Score red minus green, as a probability that is 1 or 0 to the last digit nearly everywhere."""
+
+    name = "own_sigmoid"
+    range = "probability"
+    inputs = {"x": "b t in_dim"}
+
+    def __init__(self, *, in_dim: int) -> None:
+        super().__init__()
+        self.in_dim = in_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return sigmoid(40 * (x[..., 0] - x[..., 1]) - 12)
+
+
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [MeanColour, Loudness, Clumsy]
+    return [MeanColour, Loudness, Clumsy, OwnSigmoid]

@@ -30,7 +30,7 @@ class Prediction:
         scores: float64 (t,), rounded to 1e-6.
         times: float64 (t, 2), seconds at which each snippet starts and ends.
         events: stretches whose scores reach ``threshold``: ``start``, ``end``, ``peak``, ``peak_time`` in seconds,
-            ``without`` (by stream, the highest score left without it) and ``lift`` (what lifts it, in words).
+            ``without`` (by stream, the highest score left without it) and ``lift`` (what lifts it, as a sentence).
         threshold: score from which a snippet belongs to an event.
         contributions: (t,) by stream: how much the logit, the value before the last sigmoid, drops if the stream is
             replaced by its mean over the calmer half of the video. Empty for frames in memory.

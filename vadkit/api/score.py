@@ -133,8 +133,10 @@ class Scorer:
         times = np.round(found.snippet_times, 3)
         edges = [*times[:, 0].tolist(), float(times[-1, 1])]
         events = find_events(scores.tolist(), edges, system.threshold)
-        warnings = (*system.warnings, *found.warnings)
-        return Prediction(video, scores, times, tuple(events), system.threshold, warnings=warnings)
+        warnings = (*system.notices, *system.warnings, *found.warnings)
+        return Prediction(
+            video, scores, times, tuple(events), system.threshold, warnings=warnings, notice=system.notice
+        )
 
 
 def score(

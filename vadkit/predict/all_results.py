@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from vadkit import json_file
-from vadkit.files import write_text_atomic
+from vadkit.files import remove_leftovers, write_text_atomic
 from vadkit.predict.index_page import index_page
 from vadkit.predict.result_files import read_result
 from vadkit.predict.video_summary import FAILED, SCORED, Entry, Outcome, entry_of
@@ -34,6 +34,7 @@ class AllResults:
 
     def __init__(self, out: Path, inputs: Sequence[Path]) -> None:
         claim([out / SUMMARY, out / INDEX], inputs)
+        remove_leftovers(out)
         self.out = out
         self.entries = {entry.path: entry for entry in _earlier(out)}
 

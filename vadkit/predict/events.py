@@ -15,15 +15,17 @@ class Event:
     Attributes:
         peak, peak_time: its highest score, and the middle of that snippet.
         without: by stream, the highest score that is left of it without the stream.
-        lift: which stream lifts it over the threshold, in words.
+        lift: which stream lifts it over the threshold, as a sentence.
+
+    Events are equal if their times and scores are; ``without`` and ``lift`` are not known of frames in memory.
     """
 
     start: float
     end: float
     peak: float
     peak_time: float
-    without: Mapping[str, float] = field(default_factory=dict)
-    lift: str = ""
+    without: Mapping[str, float] = field(default_factory=dict, compare=False)
+    lift: str = field(default="", compare=False)
 
 
 def find_events(

@@ -17,33 +17,32 @@ def index_page(entries: Sequence[Entry]) -> str:
     scored = [entry for entry in entries if entry.name is not None]
     failed = [entry for entry in entries if entry.name is None]
     values = [v for entry in scored for v in (*entry.curve, entry.threshold)] + [0.0, 1.0]
-    counts = Counter(text for entry in scored for text in set(entry.warnings))
-    titles = Counter(same_text(entry.title) for entry in entries)
     notice = " ".join(dict.fromkeys(entry.notice for entry in scored if entry.notice))
+    counts = Counter(text for entry in scored for text in set(entry.warnings))
+    counted = {text for text, count in counts.items() if count > 1 or text in notice}  # said once, above the table
+    titles = Counter(same_text(entry.title) for entry in entries)
     return render(
         "videos.html",
-        title=f"Videos scored by {', '.join(_models(scored)) or 'vadkit'}",
+        title="Scored videos",
         subtitle=_subtitle(scored, failed),
         notice=notice,
         scored=scored,
-        common={text: count for text, count in counts.items() if count > 1 and text not in notice},
-        once={entry.path: [text for text in entry.warnings if counts[text] == 1] for entry in scored},
+        common={text: counts[text] for text in counts if text in counted and text not in notice},
+        once={entry.path: [text for text in entry.warnings if text not in counted] for entry in scored},
         failed=failed,
         several=len({(entry.model_sha256, entry.threshold) for entry in scored}) > 1,
         shared={entry.path for entry in entries if titles[same_text(entry.title)] > 1},
+        notes=any(entry.error or set(entry.warnings) - counted for entry in scored),
         spark=partial(spark_chart, bounds=(min(values), max(values))),
     )
 
 
-def _models(scored: Sequence[Entry]) -> list[str]:
-    return list(dict.fromkeys(entry.model for entry in scored))
-
-
 def _subtitle(scored: Sequence[Entry], failed: Sequence[Entry]) -> str:
     count = f"{len(scored)} of {plural(len(scored) + len(failed), 'video')}" if failed else plural(len(scored), "video")
+    models = ", ".join(dict.fromkeys(entry.model for entry in scored))
     thresholds = sorted({entry.threshold for entry in scored})
     if len({entry.model_sha256 for entry in scored}) > 1:
-        return f"{count} scored, by several models: scores of different models cannot be compared."
+        return f"{count} scored by {models}: scores of different models cannot be compared."
     if len(thresholds) != 1:
-        return f"{count} scored, highest score first."
-    return f"{count} scored, highest score first; events are stretches with a score of {thresholds[0]:g} or more."
+        return f"{count} scored{' by ' * bool(models)}{models}, highest score first."
+    return f"{count} scored by {models}, highest score first; events are stretches at or above {thresholds[0]:g}."

@@ -74,7 +74,7 @@ def search(paths: Sequence[str | Path], out: Path) -> Found:
             if problem or known.add(path):
                 found.entries.append((path, problem))
             continue
-        folder = _Folder(path, out.resolve())
+        folder = _Folder(path, real(out))
         inside = sorted(folder)
         found.entries += [(video, None) for video in inside if known.add(video)]
         if not inside:
@@ -102,7 +102,12 @@ def _suffixes() -> str:
 
 def identity(path: Path) -> Path:
     """Return the absolute path of a video. A link is not followed: its name is the video's."""
-    return path.parent.resolve() / path.name
+    return real(path.parent) / path.name
+
+
+def real(path: Path) -> Path:
+    """Return the absolute path without links; of links that go in a circle, the path itself."""
+    return Path(os.path.realpath(path))
 
 
 def same_text(name: str) -> str:
@@ -124,7 +129,7 @@ class _Known:
         if where in self.paths:
             return False
         self.paths.add(where)
-        first = self.contents.setdefault((path.resolve(), same_text(path.stem)), path)
+        first = self.contents.setdefault((real(path), same_text(path.stem)), path)
         if first is not path:
             self.twice.append((path, first))
         return first is path
@@ -151,17 +156,17 @@ class _Folder:
             for entry in self._entries(here):
                 if entry.name.startswith("."):
                     self._skip("hidden", entry.path)
-                elif entry.is_dir():
+                elif os.path.isdir(entry.path):  # entry.is_dir() raises for links in a circle
                     (links if entry.is_symlink() else folders).append(Path(entry.path))
                 elif self._is_video(entry):
                     yield Path(entry.path)
 
     def _entries(self, folder: Path) -> Iterable[os.DirEntry[str]]:
-        real = folder.resolve()
-        if folder.is_symlink() and folder != self.path and folder.parent.resolve().is_relative_to(real):
+        target = real(folder)
+        if folder.is_symlink() and folder != self.path and real(folder.parent).is_relative_to(target):
             self._skip("above", str(folder))
             return []
-        if real == self.out and folder != self.path:  # copies of an earlier run must not count as videos
+        if target == self.out and folder != self.path:  # copies of an earlier run must not count as videos
             return []
         try:
             about = folder.stat()
@@ -176,7 +181,7 @@ class _Folder:
             return []
 
     def _is_video(self, entry: os.DirEntry[str]) -> bool:
-        if not entry.is_file():
+        if not os.path.isfile(entry.path):
             broken = entry.is_symlink() and not os.path.exists(entry.path)
             self._skip("broken" if broken else "special", entry.path)
         elif entry.name.endswith(PREVIEW):
@@ -188,7 +193,7 @@ class _Folder:
         return False
 
     def _is_result(self, entry: os.DirEntry[str]) -> bool:
-        return entry.is_symlink() and self.out != self.path.resolve() and self.out in Path(entry.path).resolve().parents
+        return entry.is_symlink() and self.out != real(self.path) and self.out in real(Path(entry.path)).parents
 
     def _skip(self, what: str, path: str) -> None:
         self.left_out.setdefault(what, []).append(os.path.relpath(path, self.path))

@@ -59,7 +59,7 @@ def read_result(path: Path) -> dict[str, Any] | None:
 
 
 def finished(out: Path, name: str, video: Path, system: System, embed: bool) -> dict[str, Any] | None:
-    """Return the content of NAME.json if it is of this video as it is now, this model and these settings."""
+    """Return the content of NAME.json if this video as it is now, this model and these settings give it."""
     data = read_result(out / f"{name}.json")
     try:
         if data is None or not _is_same(data, video, system, embed) or not _is_complete(data, out, name):

@@ -9,6 +9,7 @@ from pathlib import Path
 from vadkit.predict.inputs import identity, same_text
 
 LONGEST = 180  # bytes of a name; with suffixes it must not exceed 255 on most file systems
+NAMED = 4  # videos of one name that a note lists
 RESERVED = ("index", "summary")  # the page and the file over all videos
 
 
@@ -53,7 +54,8 @@ def shared_names(videos: Sequence[Path], names: Sequence[str]) -> list[str]:
         groups.setdefault(same_text(video.stem), []).append(number)
     return [
         f"{len(group)} videos are called {videos[group[0]].stem}: their results are "
-        + ", ".join(f"{names[i]} (of {videos[i]})" for i in group)
+        + ", ".join(f"{names[i]} (of {videos[i]})" for i in group[:NAMED])
+        + (", ..." if len(group) > NAMED else "")
         for group in groups.values()
         if len(group) > 1
     ]

@@ -18,7 +18,8 @@ from vadkit.predict.events import Event, find_events
 from vadkit.predict.inputs import identity
 from vadkit.predict.lifts import NEUTRAL, copies_note, equal_streams
 from vadkit.predict.playable import Packing, probe
-from vadkit.predict.system import System, as_sentence
+from vadkit.predict.system import System
+from vadkit.problems import as_sentence
 from vadkit.tables import csv_text
 
 FORMAT = 1

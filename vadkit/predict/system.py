@@ -23,7 +23,7 @@ from vadkit.graph.module import VadModel
 from vadkit.graph.schema import with_defaults
 from vadkit.kinds import Backbone, Postprocess
 from vadkit.predict.lifts import FLOAT32_LIMIT, JOINT, LIMIT, Lifts, Scored, logits_of, neutral
-from vadkit.problems import fail, plural
+from vadkit.problems import as_sentence, fail, plural
 from vadkit.store.recipes import meaningless_warnings, other_recipes
 
 # How videos are cut if the model file does not state it.
@@ -131,11 +131,6 @@ class System:
         return Lifts(contributions, without)
 
 
-def as_sentence(text: str) -> str:
-    """Return a text that begins with a capital letter and ends with a stop."""
-    return text[:1].upper() + text[1:].rstrip(".") + "."
-
-
 def load_system(
     path: Path, device: str = "auto", threshold: float | None = None, weights: Mapping[str, str] | None = None
 ) -> System:
@@ -185,7 +180,7 @@ def load_system(
 def _notices(header: Mapping[str, Any], recipes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return what makes the scores mean little: what the training data were, and networks with random weights."""
     stated = header["extra"].get("notice")
-    trained = [f"the model was trained on features with this notice: {stated}"] if stated else []
+    trained = [f"about the training data of the model: {stated}"] if stated else []
     return [as_sentence(text) for text in (*trained, *meaningless_warnings(recipes, "input"))]
 
 
