@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from page_checks import check_fits, check_print, check_without_scripts
 
-from vadkit.evaluate.evaluation import Evaluation, Scored
+from vadkit.evaluate.evaluation import Evaluation
 from vadkit.evaluate.evaluation_page import WORST, evaluation_page
+from vadkit.evaluate.scored import Scored
 
 pytestmark = pytest.mark.guards("3")
 Make = Callable[..., Any]

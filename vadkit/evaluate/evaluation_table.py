@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from vadkit.evaluate.evaluation import Evaluation
 from vadkit.evaluate.scorebook import MEANINGS
+from vadkit.evaluate.scored import Measured
 from vadkit.problems import plural
 
 # The figures of the table, in order; results.json has all.
@@ -26,7 +26,7 @@ SHOWN = (
 )
 
 
-def measured_on(result: Evaluation) -> str:
+def measured_on(result: Measured) -> str:
     """Return what the figures were measured on: data set, split, videos, snippets, frames, and what is left out."""
     figures, protocol = result.figures, result.protocol
     unknown = sum(scored.video.label is None for scored in result.details)
