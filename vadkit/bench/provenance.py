@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from vadkit import json_file
 from vadkit.problems import VadkitError, as_sentence, plural
-from vadkit.store.recipes import random_weights_warning
 
 
 class CountsJson(msgspec.Struct):
@@ -34,12 +32,11 @@ class ProvenanceJson(msgspec.Struct):
 
     figures: CountsJson
     protocol: ProtocolJson | None = None
-    notice: str | None = None
-    recipes: dict[str, dict[str, Any]] = {}
+    note: str | None = None
 
 
 def provenance(files: Iterable[Path]) -> tuple[str, str | None]:
-    """Return what the runs were measured on, and their notices, from their result.json files.
+    """Return what the runs were measured on, and what must be said of their figures, from their result.json files.
 
     Where runs differ, each sentence is there once. What a file does not state is left out.
     """
@@ -50,7 +47,7 @@ def provenance(files: Iterable[Path]) -> tuple[str, str | None]:
         except VadkitError:  # its figures are sound, or the comparison would have ended
             continue
         measured.append(_measured_on(run))
-        notices += [run.notice, *random_weights_warning(run.recipes, "input")]
+        notices.append(run.note)
     known = dict.fromkeys(as_sentence(text) for text in notices if text)
     return "; ".join(dict.fromkeys(filter(None, measured))) or "data unknown", " ".join(known) or None
 

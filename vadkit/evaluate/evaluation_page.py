@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number
+from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number, other_notes
 from vadkit.evaluate.scored import Measured, Scored
 from vadkit.evaluate.threshold_charts import alarms_chart, alarms_sentence, f1_chart, precision_recall_chart, roc_chart
 from vadkit.evaluate.threshold_curves import FalseAlarms, Point, ThresholdCurves, false_alarms, threshold_curves
 from vadkit.evaluate.worst_videos import costs, worst_first
-from vadkit.problems import as_sentence, plural
+from vadkit.problems import plural
 from vadkit.report import Line, line_chart, render
 from vadkit.report.axis_ticks import linear_axis, moment, time_label
 
@@ -39,7 +39,7 @@ def evaluation_page(result: Measured, model: str, note: str | None = None, notic
         title=f"Evaluation of {model}",
         subtitle=f"{measured}.",
         notice=notice,
-        notes=[text for text in (*result.warnings, note) if text and as_sentence(text) not in (notice or "")],
+        notes=other_notes(notice, *result.warnings, note),
         caption=caption,
         figures=[_figure(key, figures) for key in SHOWN],
         no_curves=None if curves else _why(figures),

@@ -7,7 +7,7 @@ from typing import Any
 
 from vadkit.evaluate.scorebook import MEANINGS
 from vadkit.evaluate.scored import Measured
-from vadkit.problems import plural
+from vadkit.problems import as_sentence, plural
 
 # The figures of the table, in order; results.json has all.
 SHOWN = (
@@ -41,6 +41,12 @@ def measured_on(result: Measured) -> str:
         *([f"{bare} of the videos without intervals, in figures of whole videos only"] if bare else []),
     ]
     return "; ".join([f"{protocol['data_set']}, split {protocol['split']}: {counts}", *left_out])
+
+
+def other_notes(notice: str | None, *texts: str | None) -> list[str]:
+    """Return what else the user should know: the parts of ``texts``, divided by "; ", that the notice does not say."""
+    kept = [[part for part in (text or "").split("; ") if as_sentence(part) not in (notice or "")] for text in texts]
+    return ["; ".join(parts) for parts in kept if any(parts)]
 
 
 def number(value: float | None) -> str:
