@@ -44,9 +44,9 @@ def measured_on(result: Measured) -> str:
 
 
 def other_notes(notice: str | None, *texts: str | None) -> list[str]:
-    """Return what else the user should know: the parts of ``texts``, divided by "; ", that the notice does not say."""
+    """Return what else the user should know, once: the parts of ``texts``, at "; ", that the notice does not say."""
     kept = [[part for part in (text or "").split("; ") if as_sentence(part) not in (notice or "")] for text in texts]
-    return ["; ".join(parts) for parts in kept if any(parts)]
+    return list(dict.fromkeys("; ".join(parts) for parts in kept if any(parts)))
 
 
 def number(value: float | None) -> str:
