@@ -125,11 +125,11 @@ def test_the_command_for_a_users_own_video_is_one_that_predict_takes(quick):
     folder, _ = quick
     page = (folder / "study/index.html").read_text()
     (command,) = re.findall(r'<pre class="command"><code>(.*?)</code>', page, re.DOTALL)
-    words = shlex.split(html.unescape(command).replace("\\\n", " "))
-    assert words[:2] == ["vadkit", "predict"]
+    arguments = shlex.split(html.unescape(command).replace("\\\n", " "))
+    assert arguments[:2] == ["vadkit", "predict"]
     parser = argparse.ArgumentParser()
     cli_predict.add_arguments(parser)
-    given = parser.parse_args(words[2:])
+    given = parser.parse_args(arguments[2:])
     assert (folder / given.model).is_file() and f"<code>{given.model}</code>" in page
 
 

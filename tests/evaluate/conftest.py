@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from vadkit.evaluate.evaluation import Evaluation, Scored
+from vadkit.evaluate.evaluation import Evaluation
 from vadkit.evaluate.scorebook import ScoreBook
+from vadkit.evaluate.scored import Scored
 from vadkit.video import Video
 
 PROTOCOL = {

@@ -115,11 +115,13 @@ def test_the_page_has_the_figures_and_the_name_of_the_model(capsys: Any, model_f
 def test_a_notice_of_the_model_is_printed_first_and_is_on_the_page(
     capsys: Any, model_file: Path, tmp_path: Path
 ) -> None:
-    notice = "made-up features: figures mean nothing"
-    marked = save(vadkit.load(model_file), tmp_path / "marked.safetensors", {"notice": notice})
+    notice = "stand-in features: figures mean nothing"
+    extra = {"notice": notice, "note": f"selected on test; {notice}"}
+    marked = save(vadkit.load(model_file), tmp_path / "marked.safetensors", extra)
     code, text, _ = run(capsys, "--model", marked, "--out", tmp_path / "out")
-    sentence = "Made-up features: figures mean nothing."
+    sentence = "Stand-in features: figures mean nothing."
     assert code == 0 and text.splitlines()[0] == f"notice: {sentence}"
+    assert text.splitlines()[-1] == "note: selected on test"  # what the notice says is not repeated
     assert (tmp_path / "out" / "index.html").read_text().count(sentence) >= 3
     assert json.loads((tmp_path / "out" / "results.json").read_text())["notice"] == sentence
 

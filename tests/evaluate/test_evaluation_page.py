@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from page_checks import check_fits, check_print, check_without_scripts
 
-from vadkit.evaluate.evaluation import Evaluation, Scored
+from vadkit.evaluate.evaluation import Evaluation
 from vadkit.evaluate.evaluation_page import WORST, evaluation_page
+from vadkit.evaluate.scored import Scored
 
 pytestmark = pytest.mark.guards("3")
 Make = Callable[..., Any]
@@ -87,6 +88,13 @@ def test_it_says_why_there_is_no_curve(details: list[Scored], as_evaluation: Mak
     assert "ROC, AUC" not in page and "False alarms per hour against the threshold" in page and "nan" not in page
 
 
+def test_videos_without_any_truth_have_a_page_too(details: list[Scored], as_evaluation: Make) -> None:
+    page = text_of(evaluation_page(as_evaluation([replace(s, positives=None) for s in details]), "model"))
+    why = "there is no positive and no negative frame (30 videos have no intervals)"
+    assert f"There are no curves of precision and recall: {why}" in page
+    assert "0 of 30 videos are shown. 30 without known intervals cannot be ranked." in page
+
+
 def test_all_positive_frames_are_no_ranking_either(details: list[Scored], as_evaluation: Make) -> None:
     page = evaluation_page(as_evaluation([replace(s, positives=s.frames) for s in details if s.video.label]), "model")
     assert "There are no curves of precision and recall: there is no negative frame" in text_of(page)
@@ -99,7 +107,7 @@ def test_scores_that_are_no_probabilities_have_an_axis_of_their_own(details: lis
 
 
 def test_a_notice_is_shown_first_and_in_every_caption(details: list[Scored], as_evaluation: Make) -> None:
-    notice = "made-up <features>: figures mean nothing"
+    notice = "stand-in <features>: figures mean nothing"
     page = evaluation_page(as_evaluation(details), "model", notice=notice)
     assert "<features>" not in page
     captions = re.findall(r"<caption>(.*?)</caption>", page)
@@ -127,7 +135,7 @@ def page(details: list[Scored], as_evaluation: Make, tmp_path: Path) -> Path:
     details = [replace(s, video=replace(s.video, name=f"{NAME} {i}")) for i, s in enumerate(details)]
     result: Evaluation = as_evaluation(details)
     path = tmp_path / "index.html"
-    path.write_text(evaluation_page(result, "m" * 80, notice="made-up features: figures mean nothing"), "utf-8")
+    path.write_text(evaluation_page(result, "m" * 80, notice="Stand-in features: figures mean nothing"), "utf-8")
     return path
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score, roc_curve
 
-from vadkit.evaluate.evaluation import Scored
+from vadkit.evaluate.scored import Scored
 from vadkit.evaluate.threshold_curves import ThresholdCurves, false_alarms, threshold_curves
 from vadkit.evaluate.worst_videos import costs, worst_first
 

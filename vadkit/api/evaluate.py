@@ -36,7 +36,7 @@ class Evaluation(Result):
     """Figures by name, scores (t,) by video name, and every choice that was made.
 
     ``note`` is the sentence that the model's file carries about its figures, if any; ``notice`` one that must not be
-    missed, such as that the features were made up. ``model`` is the model's name.
+    missed, such as that the features are stand-ins. ``model`` is the model's name.
     """
 
     note: str | None = None

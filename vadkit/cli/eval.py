@@ -52,8 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(result: Evaluation) -> None:
     from vadkit.cli.tables import print_table
-    from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number
-    from vadkit.problems import as_sentence
+    from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number, other_notes
 
     figures, protocol = result.figures, result.protocol
     if result.notice:
@@ -73,6 +72,5 @@ def _print(result: Evaluation) -> None:
         print(f"  {key}: {protocol[key]}")
     post = "; ".join(f"{p['use']} {p['args']}" for p in protocol["post"]) or "none"
     print(f"  post: {post}\n  threshold: {protocol['threshold']}\n  weights selected by: {protocol['select']}")
-    for text in dict.fromkeys(filter(None, [*result.warnings, result.note])):
-        if as_sentence(text) not in (result.notice or ""):
-            print(f"note: {text}")
+    for text in other_notes(result.notice, *result.warnings, result.note):
+        print(f"note: {text}")

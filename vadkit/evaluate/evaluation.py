@@ -14,36 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from vadkit.evaluate.scored import Scored
 from vadkit.files import write_text_atomic
 from vadkit.results_folder import writing
 from vadkit.tables import csv_text
-from vadkit.video import Video
 
 FILES = ("results.json", "scores.csv", "index.html")
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One scored video: ``scores``, ``frames`` and, if known, ``positives`` per snippet, (t,) each."""
-
-    video: Video
-    scores: np.ndarray
-    positives: np.ndarray | None
-    frames: np.ndarray
-
-    def summary(self) -> dict[str, Any]:
-        """Return its entry in results.json."""
-        return {
-            "name": self.video.name,
-            "label": self.video.label,
-            "classes": list(self.video.classes),
-            "snippets": len(self.scores),
-            "frames": int(self.frames.sum()),
-            "positives": None if self.positives is None else int(self.positives.sum()),
-            "highest": float(self.scores.max()),
-            "highest_at": int(self.scores.argmax()),
-            "mean": float(self.scores.mean()),
-        }
 
 
 @dataclass(frozen=True)

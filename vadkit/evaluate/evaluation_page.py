@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from vadkit.evaluate.evaluation import Evaluation, Scored
-from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number
+from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number, other_notes
+from vadkit.evaluate.scored import Measured, Scored
 from vadkit.evaluate.threshold_charts import alarms_chart, alarms_sentence, f1_chart, precision_recall_chart, roc_chart
 from vadkit.evaluate.threshold_curves import FalseAlarms, Point, ThresholdCurves, false_alarms, threshold_curves
 from vadkit.evaluate.worst_videos import costs, worst_first
-from vadkit.problems import as_sentence, plural
+from vadkit.problems import plural
 from vadkit.report import Line, line_chart, render
 from vadkit.report.axis_ticks import linear_axis, moment, time_label
 
@@ -19,7 +19,7 @@ WORST = 20  # videos with a chart
 LEFT = 58  # pixels left of the charts of videos, so that these are aligned
 
 
-def evaluation_page(result: Evaluation, model: str, note: str | None = None, notice: str | None = None) -> str:
+def evaluation_page(result: Measured, model: str, note: str | None = None, notice: str | None = None) -> str:
     """Return the page as HTML.
 
     Args:
@@ -39,7 +39,7 @@ def evaluation_page(result: Evaluation, model: str, note: str | None = None, not
         title=f"Evaluation of {model}",
         subtitle=f"{measured}.",
         notice=notice,
-        notes=[text for text in (*result.warnings, note) if text and as_sentence(text) not in (notice or "")],
+        notes=other_notes(notice, *result.warnings, note),
         caption=caption,
         figures=[_figure(key, figures) for key in SHOWN],
         no_curves=None if curves else _why(figures),
@@ -57,7 +57,7 @@ def evaluation_page(result: Evaluation, model: str, note: str | None = None, not
     )
 
 
-def score_bounds(result: Evaluation) -> tuple[float, float]:
+def score_bounds(result: Measured) -> tuple[float, float]:
     """Return the ends of an axis of scores: 0 and 1 if all are between."""
     ends = [float(end(scored.scores)) for scored in result.details for end in (np.min, np.max)]
     axis = linear_axis([*ends, result.figures["threshold"]])
@@ -153,7 +153,7 @@ def _score_chart(scored: Scored, threshold: float, bounds: tuple[float, float]) 
     )
 
 
-def _protocol(result: Evaluation, model: str, measured: str) -> dict[str, str]:
+def _protocol(result: Measured, model: str, measured: str) -> dict[str, str]:
     protocol = result.protocol
     post = "; ".join(f"{step['use']} {step['args']}" for step in protocol["post"])
     return {

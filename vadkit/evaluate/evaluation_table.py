@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from vadkit.evaluate.evaluation import Evaluation
 from vadkit.evaluate.scorebook import MEANINGS
-from vadkit.problems import plural
+from vadkit.evaluate.scored import Measured
+from vadkit.problems import as_sentence, plural
 
 # The figures of the table, in order; results.json has all.
 SHOWN = (
@@ -26,7 +26,7 @@ SHOWN = (
 )
 
 
-def measured_on(result: Evaluation) -> str:
+def measured_on(result: Measured) -> str:
     """Return what the figures were measured on: data set, split, videos, snippets, frames, and what is left out."""
     figures, protocol = result.figures, result.protocol
     unknown = sum(scored.video.label is None for scored in result.details)
@@ -41,6 +41,12 @@ def measured_on(result: Evaluation) -> str:
         *([f"{bare} of the videos without intervals, in figures of whole videos only"] if bare else []),
     ]
     return "; ".join([f"{protocol['data_set']}, split {protocol['split']}: {counts}", *left_out])
+
+
+def other_notes(notice: str | None, *texts: str | None) -> list[str]:
+    """Return what else the user should know, once: the parts of ``texts``, at "; ", that the notice does not say."""
+    kept = [[part for part in (text or "").split("; ") if as_sentence(part) not in (notice or "")] for text in texts]
+    return list(dict.fromkeys("; ".join(parts) for parts in kept if any(parts)))
 
 
 def number(value: float | None) -> str:

@@ -17,8 +17,9 @@ from vadkit import __version__
 from vadkit.components import build_component, find_component
 from vadkit.data.whole_videos import load, no_video
 from vadkit.devices import float32
-from vadkit.evaluate.evaluation import Evaluation, Scored
+from vadkit.evaluate.evaluation import Evaluation
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
+from vadkit.evaluate.scored import Scored
 from vadkit.evaluate.truth import Tail, snippet_truth
 from vadkit.kinds import Postprocess
 from vadkit.plugin_manager import Plugins

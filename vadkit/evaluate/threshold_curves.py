@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vadkit.evaluate.curves import ranking
-from vadkit.evaluate.evaluation import Scored
+from vadkit.evaluate.scored import Scored
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vadkit.evaluate.evaluation import Scored
+from vadkit.evaluate.scored import Scored
 from vadkit.evaluate.threshold_curves import with_truth
 
 
