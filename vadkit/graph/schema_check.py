@@ -25,6 +25,9 @@ from vadkit.graph.wording import say, shorten
 from vadkit.problems import Note, Problem, Problems, did_you_mean, unknown
 
 Path = tuple[str | int, ...]
+# What people write for data.args.root.
+ROOT = ("root", "path", "dir", "folder", "store", "features")
+FLATTERS = "val keeps the best on validation videos; test_best picks by the test videos themselves, so figures flatter"
 
 
 def check_keys(source: Source) -> list[Problem]:
@@ -64,6 +67,8 @@ def _unknown_keys(
             moved = moved_key(key) if path[:1] not in [(name,) for name in NAMED] else None
             problem = unknown(dotted((*path, key)), known, "key", place=source.place((*path, key), key=True))
             hint = f"did you mean '{moved}'?" if moved else did_you_mean(key, known) or problem.hint
+            if path == ("data",) and key in ROOT:
+                hint = "did you mean 'data.args.root'? --data DIR is short for it"
             problems.found.append(Problem(problem.message, problem.place, hint))
 
 
@@ -126,7 +131,7 @@ def _wrong(row: Row, value: Any, path: Path, problems: Problems) -> None:
     if not wrong:
         null = f"{',' * (', ' in row.type.says)} or null" if row.null else ""
         said = f"{dotted(path)} must be {row.type.says}{null}, got {_got(row, value)}"
-        problems.add(said, path, _value_hint(row.type, value))
+        problems.add(said, path, FLATTERS if row.key == "train.select" else _value_hint(row.type, value))
 
 
 def _got(row: Row, value: Any) -> str:
