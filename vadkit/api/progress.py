@@ -14,6 +14,7 @@ Callback = Callable[[float, float | None, str], Any]
 Training counts steps. The other verbs count videos, and fractions of them where one takes long.
 """
 Progress = bool | Callback | None
+BAR = 20  # characters
 
 
 @contextmanager
@@ -36,18 +37,24 @@ def _bar(what: str) -> Iterator[Callback]:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
 
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.fields[count]}"),
-        BarColumn(),
-        TextColumn("{task.description}", markup=False),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=BAR, table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        TextColumn("left", table_column=Column(no_wrap=True)),
+        # The rest of the line: where it is too narrow, the name is cut, not the bar or the time.
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+        ),
     )
     shown = console.is_terminal or console.is_jupyter
-    with Bar(*columns, console=console, transient=True, disable=not shown) as bar:
+    with Bar(*columns, console=console, transient=True, expand=True, disable=not shown) as bar:
         task = bar.add_task("", total=None, count=what)
 
         def callback(done: float, total: float | None, text: str) -> None:
