@@ -37,7 +37,7 @@ Captured = pytest.CaptureFixture[str]
         ),
         (["train", "x", "--out", "y", "z"], "vadkit: unrecognized arguments: z\n  hint: see 'vadkit train --help'\n"),
         (["build", "seed_xd_rgb", "--snippets", "0"], "--snippets must be from 1 to 1000000, got 0\n"),
-        (["build", "seed_xd_rgb", "--seed", "-1"], "seed must be from 0 to 4294967295, got -1\n"),
+        (["build", "seed_xd_rgb", "--seed", "-1"], "--seed must be from 0 to 4294967295, got -1\n"),
         (["build", "seed_xd_rgb", "-o", "m.pt"], "m.pt: a model file ends in .safetensors\n"),
         (["eval", "--model", "nothing.safetensors"], "there is no model file nothing.safetensors\n"),
         (
@@ -55,7 +55,8 @@ Captured = pytest.CaptureFixture[str]
         (
             ["train", "seed_xd_rgb", "--out", "new"],
             "stores/xd_violence: there is no such folder\n  hint: a feature store is a folder with store.json, "
-            "videos.json and one folder per stream\n",
+            "videos.json and one folder per stream; --data DIR names it, 'vadkit store import' makes one of existing "
+            "features, 'vadkit extract' of videos\n",
         ),
         (["build", "seed_xd_rgb", "--diagram", "a.yaml/d.svg"], "cannot write a.yaml/d.svg: a.yaml is a file\n"),
     ],

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from plugin_packages import plugins_in, write_plugin
+from plugin_packages import COMPONENT, plugins_in, write_plugin
 
 from vadkit.cli import main
 from vadkit.cli.tables import plain_table, print_table
 from vadkit.kinds import KINDS
-from vadkit.plugin_manager import load_plugins
+from vadkit.plugin_manager import load_plugins, reload_plugins
 
 Captured = pytest.CaptureFixture[str]
 
@@ -48,13 +52,66 @@ def test_json_tells_the_same(capsys: Captured) -> None:
     assert all(plugin["state"] == "" for plugin in found["plugins"])
 
 
-def test_plugins_are_listed_without_loading_them(capsys: Captured, tmp_path: Path) -> None:
+@pytest.mark.guards("6")
+def test_list_plugins_shows_what_is_broken_and_at_which_line(capsys: Captured, tmp_path: Path) -> None:
     with plugins_in(tmp_path):
-        write_plugin(tmp_path, "bomb", "raise SystemExit('imported')")
+        write_plugin(tmp_path, "bomb", "import json\n\njson.loads('[')\n")
+        write_plugin(tmp_path, "torn", "def f(:\n")
         assert main(["list", "plugins", "--without", "tca"]) == 0
-    lines = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
-    assert lines["bomb"] == ["vadkit-bomb", "1.0", "vadkit_bomb"]
+        shown = capsys.readouterr().out
+        assert main(["build", "ur_dmu_xd"]) == 0  # the other verbs go on
+    lines = {line.split()[0]: line.split()[1:] for line in shown.splitlines()}
+    assert lines["bomb"] == ["vadkit-bomb", "1.0", "vadkit_bomb", "broken"]
     assert lines["tca"][-1] == "blocked"
+    assert "broken: bomb (vadkit-bomb 1.0): JSONDecodeError: Expecting value" in shown
+    assert f"  entry point vadkit_bomb; {tmp_path / 'vadkit_bomb.py'}:3: json.loads('[')" in shown
+    assert f"  entry point vadkit_torn; {tmp_path / 'vadkit_torn.py'}:1: def f(:" in shown
+
+
+WITHOUT_TORCH = """
+import sys
+from vadkit.cli import main
+code = main(sys.argv[1:])
+print(code, [name for name in ("torch", "mmengine", "cv2") if name in sys.modules])
+"""
+
+
+@pytest.mark.guards("6")
+def test_lists_and_descriptions_need_no_torch(tmp_path: Path) -> None:
+    def last_line(*arguments: str) -> str:
+        environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "VADKIT_PLUGINS": ""}
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_TORCH, *arguments], capture_output=True, text=True, env=environment
+        )
+        return (done.stdout.splitlines() or [done.stderr])[-1]
+
+    without = "0 []"
+    assert last_line("list", "configs") == without
+    assert last_line("info", "seed_xd_rgb") == without and last_line("info", "train.patience") == without
+    assert last_line("list", "head") == "0 ['torch', 'mmengine']"  # the first call describes all components
+    assert [last_line("list"), last_line("list", "plugins"), last_line("info", "tca")] == [without] * 3
+    (kept,) = (tmp_path / "vadkit").iterdir()
+    kept.write_text("{")
+    assert last_line("list", "head").startswith("0 ['torch'")
+    assert last_line("list", "head") == without
+
+
+@pytest.mark.guards("6")
+def test_what_was_kept_holds_only_for_the_same_plugins(capsys: Captured, tmp_path: Path) -> None:
+    def listed() -> str:
+        assert main(["list", "temporal"]) == 0
+        return capsys.readouterr().out
+
+    with plugins_in(tmp_path):
+        write_plugin(tmp_path, "mine", COMPONENT.format(name="mine"))
+        assert "Keep the snippets." in listed() and "Keep the snippets." in listed()
+        file = tmp_path / "vadkit_mine.py"
+        file.write_text(file.read_text().replace("Keep the snippets", "Hold the snippets"))
+        importlib.invalidate_caches()
+        sys.modules.pop("vadkit_mine")
+        reload_plugins()
+        assert "Hold the snippets." in listed()
+    assert "mine" not in listed()
 
 
 def test_broken_and_blocked_plugins_are_shown_with_their_cause(capsys: Captured, tmp_path: Path) -> None:
@@ -74,6 +131,7 @@ def test_two_plugins_of_one_name_can_still_be_listed(capsys: Captured, tmp_path:
         shown = capsys.readouterr().out
         assert main(["list"]) == 2
     assert [line.split()[1] for line in shown.splitlines() if line.startswith("tca ")] == ["vadkit", "acme-tools"]
+    assert shown.count("broken: tca") == 2
     assert "two plugins are called 'tca': vadkit_tca (vadkit" in capsys.readouterr().err
 
 

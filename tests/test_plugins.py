@@ -150,7 +150,7 @@ def test_modules_without_a_package_are_named_in_the_environment(
         plugins = {plugin.name: plugin for plugin in load_plugins().plugins}
         assert load_plugins().components.find("loose_block") in plugins["loose"].components
         assert plugins["loose"].origin == "VADKIT_PLUGINS"
-        assert "No module named 'vadkit_missing'" in str(plugins["missing"].error)
+        assert "vadkit_missing is not installed" in str(plugins["missing"].error)
 
 
 def test_an_unchecked_name_never_reaches_the_registry() -> None:
@@ -159,3 +159,23 @@ def test_an_unchecked_name_never_reaches_the_registry() -> None:
     assert components.find("torch.nn.Linear", "temporal") is None
     assert components.suggest("tcaa") == "did you mean 'tca' (temporal, plugin tca)?"
     assert components.suggest("nothing_like_it") is None
+
+
+@pytest.mark.guards("6")
+def test_a_loose_module_is_found_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here_only.py").write_text(block("here_block"))
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    monkeypatch.chdir(tmp_path)
+    for written in ("here_only", "here_only.py"):
+        monkeypatch.setenv("VADKIT_PLUGINS", written)
+        reload_plugins()
+        assert load_plugins().components.find("here_block") is not None
+    monkeypatch.setenv("VADKIT_PLUGINS", "not_here")
+    reload_plugins()
+    (broken,) = load_plugins().broken
+    assert broken.error == (
+        f"ModuleNotFoundError: not_here is not installed, and there is no {tmp_path / 'not_here.py'}"
+    )
+    sys.modules.pop("here_only")
+    monkeypatch.setenv("VADKIT_PLUGINS", "")
+    reload_plugins()

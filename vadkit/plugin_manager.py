@@ -7,12 +7,16 @@ the first plugin that cannot be imported. A broken plugin is listed with its cau
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
+import sys
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -37,6 +41,7 @@ class Plugin:
     package: str
     version: str = ""
     error: str | None = None
+    place: str | None = None  # the plugin's own line at which it failed
     blocked: bool = False
     components: list[type] = field(default_factory=list)
     config_folders: list[Path] = field(default_factory=list)
@@ -76,7 +81,7 @@ def discover() -> list[Plugin]:
         package = point.dist.name if point.dist else "?"
         version = point.dist.version if point.dist else ""
         found.append(Plugin(point.name, point.value, package, version))
-    for module in filter(None, (m.strip() for m in os.environ.get(EXTRA, "").split(","))):
+    for module in filter(None, (m.strip().removesuffix(".py") for m in os.environ.get(EXTRA, "").split(","))):
         found.append(Plugin(module.removeprefix("vadkit_"), module, EXTRA))
     unique = {(p.name, p.module): p for p in reversed(found)}
     return sorted(unique.values(), key=lambda p: (p.package != "vadkit", p.name, p.module))
@@ -105,7 +110,7 @@ def _refuse_same_names(plugins: list[Plugin]) -> None:
 def _load(plugin: Plugin, manager: pluggy.PluginManager, components: Components) -> None:
     """Import one plugin and register its components; record the cause if that fails."""
     try:
-        module = importlib.import_module(plugin.module)
+        module = _imported(plugin)
         manager.register(module, plugin.name)
         manager.check_pending()
         hook = manager.subset_hook_caller("vadkit_components", [p for p in manager.get_plugins() if p is not module])
@@ -117,11 +122,36 @@ def _load(plugin: Plugin, manager: pluggy.PluginManager, components: Components)
         plugin.config_folders.extend(map(_existing, folders()))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises must not affect other plugins
         plugin.error = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        plugin.place = _own_line(error, plugin)
         for component in plugin.components:
             components.remove(component)
         plugin.components.clear()
         if manager.has_plugin(plugin.name):
             manager.unregister(name=plugin.name)
+
+
+def _imported(plugin: Plugin) -> ModuleType:
+    """Import a plugin's module; one that VADKIT_PLUGINS names may be in the current folder."""
+    here = os.getcwd()
+    if plugin.package == EXTRA and here not in sys.path:
+        sys.path.append(here)  # last, so that nothing installed is hidden
+    try:
+        return importlib.import_module(plugin.module)
+    except ModuleNotFoundError as error:
+        if plugin.package == EXTRA and error.name == plugin.module:
+            file = Path(here, *plugin.module.split(".")).with_suffix(".py")
+            raise ModuleNotFoundError(f"{plugin.module} is not installed, and there is no {file}") from None
+        raise
+
+
+def _own_line(error: BaseException, plugin: Plugin) -> str | None:
+    """Return the line of the plugin's own files at which it failed, as FILE:LINE: SOURCE."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: {(error.text or '').strip()}"
+    frames = traceback.extract_tb(error.__traceback__)
+    top = plugin.module.partition(".")[0]
+    own = [f for f in frames if Path(f.filename).stem == top or top in Path(f.filename).parts[:-1]]
+    return f"{own[-1].filename}:{own[-1].lineno}: {own[-1].line}" if own else None
 
 
 def _existing(folder: str | Path) -> Path:
@@ -137,11 +167,12 @@ def load_plugins(without: Iterable[str] = ()) -> Plugins:
     A component whose name is taken makes its plugin broken; the error names the other plugin.
     """
     provide_numba_cache()  # before a plugin imports what needs it
-    return _load_all(tuple(sorted(set(without))), os.environ.get(EXTRA, ""))
+    extra = os.environ.get(EXTRA, "")
+    return _load_all(tuple(sorted(set(without))), extra, os.getcwd() if extra else "")
 
 
 @lru_cache(maxsize=4)
-def _load_all(without: tuple[str, ...], extra: str) -> Plugins:
+def _load_all(without: tuple[str, ...], extra: str, here: str) -> Plugins:
     from vadkit.registry import Components
 
     plugins = discover()
@@ -156,6 +187,27 @@ def _load_all(without: tuple[str, ...], extra: str) -> Plugins:
             _load(plugin, manager, components)
     folders = [own_configs(), *(folder for plugin in plugins for folder in plugin.config_folders)]
     return Plugins(plugins, components, folders)
+
+
+def config_folders(without: Iterable[str] = ()) -> list[Path]:
+    """Return the folders of configs. Plugins whose source does not speak of ``vadkit_configs`` are not imported."""
+    plugins = discover()
+    check_without(plugins, without)
+    if any(plugin.name not in without and _may_have_configs(plugin) for plugin in plugins):
+        return load_plugins(without).config_folders
+    return [own_configs()]
+
+
+def _may_have_configs(plugin: Plugin) -> bool:
+    """Return False for a module of one file that neither names the hook nor takes all names of another module."""
+    try:
+        spec = importlib.util.find_spec(plugin.module) if "." not in plugin.module else None
+        if spec is None or spec.origin is None or spec.submodule_search_locations:
+            return True
+        source = Path(spec.origin).read_text("utf-8")
+    except (ImportError, ValueError, OSError):
+        return True
+    return "vadkit_configs" in source or "import *" in source
 
 
 def configs_in(folders: Iterable[Path]) -> list[Path]:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 SHOWN = 20  # more problems than this are counted, not listed
 WIDTH = 110  # characters of a source line that are shown
+SAME = 3  # of problems with one cause, the names that are listed after the first
 LISTED = 20  # a hint lists what is known up to this many names
 Later = Callable[[], "str | None"]
 
@@ -146,11 +147,32 @@ def fail(message: str, hint: str | None = None, place: Place | None = None, note
 
 
 def render(problems: Sequence[Problem], shown: int = SHOWN) -> str:
-    """Return the text of all problems, the first ``shown`` of them in full."""
-    text = [problem.render() for problem in problems[:shown]]
-    if len(problems) > shown:
-        text.append(f"... and {len(problems) - shown} more problems")
-    return "\n".join(text)
+    """Return the text of all problems, the first ``shown`` of them in full; an equal cause is said once."""
+    groups: dict[Any, list[Problem]] = {}
+    for number, problem in enumerate(problems):
+        subject, cause = _split(problem)
+        key = (cause, problem.hint, problem.notes) if subject else number
+        groups.setdefault(key, []).append(problem)
+    text = [_render_group(group) for group in list(groups.values())[:shown]]
+    left = sum(len(group) for group in list(groups.values())[shown:])
+    return "\n".join([*text, f"... and {left} more problems"] if left else text)
+
+
+def _split(problem: Problem) -> tuple[str, str]:
+    """Return what a problem is with, a file or a video, and what is wrong; the first is empty if that is not clear."""
+    if problem.place is not None:
+        return ("", "") if problem.place.column else (problem.place.file, problem.message)
+    subject, colon, cause = problem.message.partition(": ")
+    return (subject, cause) if colon and " " not in subject else ("", "")
+
+
+def _render_group(group: list[Problem]) -> str:
+    first, *others = group
+    if not others:
+        return first.render()
+    names = ", ".join(_split(problem)[0] for problem in others[:SAME])
+    more = f" and {len(others) - SAME} more" if len(others) > SAME else ""
+    return f"{first.render()}\n  the same: {names}{more} ({len(group)} in all)"
 
 
 def unknown(

@@ -6,10 +6,12 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
 from vadkit.engine.progress import Progress
 from vadkit.terminal import console
 
+BAR = 20  # characters
 SHOWN = ("auc", "ap", "far")  # while training; all figures are in the log
 
 
@@ -19,12 +21,17 @@ class TrainProgress(Progress):
     def __init__(self) -> None:
         self.console = console(stderr=True)
         self._bar = Bar(
-            TextColumn("training", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}", markup=False),
-            TimeRemainingColumn(),
+            TextColumn("training", markup=False, table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=BAR, table_column=Column(no_wrap=True)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            TextColumn("left", markup=False, table_column=Column(no_wrap=True)),
+            # The rest of the line: where it is too narrow, the losses are cut, not the bar or the time.
+            TextColumn(
+                "{task.fields[status]}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            ),
             console=self.console,
+            expand=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
@@ -40,7 +47,7 @@ class TrainProgress(Progress):
     def record(self, record: dict[str, Any]) -> None:
         if record["kind"] == "train":
             losses = " ".join(f"{name} {value:.4g}" for name, value in record["losses"].items() if "." not in name)
-            self._bar.update(self._task, status=f"{losses}  {record['steps_per_second']:.3g} steps/s")
+            self._bar.update(self._task, status=f"{record['steps_per_second']:.3g} steps/s  {losses}")
         elif record["kind"] == "evaluation" and not record.get("final"):
             figures = " ".join(f"{k} {record['figures'][k]:.4f}" for k in SHOWN if record["figures"].get(k) is not None)
             label = " (test_best: flatters)" if record["select"] == "test_best" else ""

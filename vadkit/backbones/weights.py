@@ -50,8 +50,8 @@ def _given(backbone: str, weights: str | None) -> str:
     if weights is None:
         fail(
             f"backbone '{backbone}' has no weights",
-            "set args: {weights: FILE}; or, to try things out, args: {random_weights: true}: the features then "
-            "mean nothing, and the store is permanently marked",
+            f"'vadkit weights list {backbone}' shows its public files; set args: {{weights: FILE}}; or, to try things "
+            "out, args: {random_weights: true}: the features then mean nothing, and the store is permanently marked",
         )
     return weights
 

@@ -153,7 +153,13 @@ def _run(arguments: list[str]) -> int:
     module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
     parser = Parser(prog=f"vadkit {verb}", description=module.__doc__)
     module.add_arguments(parser)
-    return int(module.run(parser.parse_args(arguments[1:])) or 0)
+    parsed = parser.parse_args(arguments[1:])
+    try:
+        return int(module.run(parsed) or 0)
+    except VadkitError as error:
+        from vadkit.cli.argument_names import as_options
+
+        raise VadkitError([as_options(problem, parser) for problem in error.problems]) from error
 
 
 def _add_arguments(verb: str, parser: argparse.ArgumentParser, words: Sequence[str]) -> None:

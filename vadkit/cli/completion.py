@@ -43,10 +43,12 @@ def config_names(prefix: str = "", **_: Any) -> list[str]:
 
 
 def names_to_look_up(prefix: str = "", **more: Any) -> list[str]:
-    """Return what ``vadkit info`` knows: plugins by their metadata, configs, and keys of a config."""
+    """Return what ``vadkit info`` knows: components (plugins, until they were listed once), configs and keys."""
+    from vadkit.cli.catalogue import cached
     from vadkit.graph.schema import describe
     from vadkit.plugin_manager import discover
 
-    keys = [row.key for row in describe()]
-    names = [*(plugin.name for plugin in discover()), *config_names(prefix), *keys]
+    kept = cached()
+    known = [facts["name"] for facts in kept.components] if kept else [plugin.name for plugin in discover()]
+    names = [*known, *config_names(prefix), *(row.key for row in describe())]
     return [name for name in names if name.startswith(prefix)]

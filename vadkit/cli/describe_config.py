@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vadkit.cli.tables import print_table
 from vadkit.plugin_manager import configs_in
 from vadkit.problems import plural
 
-if TYPE_CHECKING:
-    from vadkit.plugin_manager import Plugins
 
-
-def find_config(plugins: Plugins, name: str) -> Path | None:
+def find_config(folders: Sequence[Path], name: str) -> Path | None:
     """Return the file of a config, by its path or its name."""
     if name.endswith((".yaml", ".yml")) and Path(name).is_file():
         return Path(name)
-    return next((file for file in configs_in(plugins.config_folders) if file.stem == name), None)
+    return next((file for file in configs_in(folders) if file.stem == name), None)
 
 
-def systems(plugins: Plugins) -> dict[str, list[Path]]:
+def systems(folders: Sequence[Path]) -> dict[str, list[Path]]:
     """Return the configs of each system: the files in ``graphs/SYSTEM``."""
     found: dict[str, list[Path]] = {}
-    for file in configs_in(plugins.config_folders):
+    for file in configs_in(folders):
         if file.parent.parent.name == "graphs":
             found.setdefault(file.parent.name, []).append(file)
     return found
 
 
-def config_facts(plugins: Plugins, file: Path) -> dict[str, Any]:
+def config_facts(folders: Sequence[Path], file: Path) -> dict[str, Any]:
     """Return what a config says, with what it extends: sizes and defaults are left to ``vadkit build``.
 
     Raises VadkitError for a file that cannot be read.
     """
     from vadkit.graph.load import load_config
 
-    source = load_config(str(file), (), plugins.config_folders)
+    source = load_config(str(file), (), folders)
     data = source.data
     return {
         "config": file.stem,

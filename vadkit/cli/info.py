@@ -7,8 +7,10 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from vadkit.cli.catalogue import catalogue
 from vadkit.cli.completion import names_to_look_up
 from vadkit.cli.options import add_without
+from vadkit.plugin_manager import config_folders, discover, load_plugins
 from vadkit.problems import fail, nearest
 
 if TYPE_CHECKING:
@@ -43,19 +45,18 @@ def _look_up(name: str, without: list[str]) -> tuple[Any, Callable[[Any], None]]
 
     if name.partition(".")[0] in SECTIONS and not name.endswith((".yaml", ".yml")):
         return config.key_facts(name), config.print_keys  # needs no plugin
-    from vadkit.plugin_manager import load_plugins
-
-    plugins = load_plugins(without)
-    found = plugins.components.find(name)
+    folders = config_folders(without)
+    file, systems = config.find_config(folders, name), config.systems(folders)
+    found = None
+    if (file is None and name not in systems) or name in {plugin.name for plugin in discover()}:
+        found = catalogue(without).find(name)  # a plugin's own graph is often called as its component
     if found is not None:
-        return component.component_facts(plugins, found), component.print_component
-    file = config.find_config(plugins, name)
+        return found, component.print_component
     if file is not None:
-        return config.config_facts(plugins, file), config.print_config
-    systems = config.systems(plugins)
+        return config.config_facts(folders, file), config.print_config
     if name in systems:
         return config.system_facts(systems[name]), config.print_system
-    _unknown(plugins, name)
+    _unknown(load_plugins(without), name)
 
 
 def _unknown(plugins: Plugins, name: str) -> NoReturn:
@@ -64,7 +65,7 @@ def _unknown(plugins: Plugins, name: str) -> NoReturn:
     from vadkit.graph.schema import moved_key
 
     hint = plugins.components.suggest(name)
-    close = None if hint else nearest(name, [*config_names(), *systems(plugins), *SECTIONS])
+    close = None if hint else nearest(name, [*config_names(), *systems(plugins.config_folders), *SECTIONS])
     if hint is None and close is None:
         close = moved_key(name)
     fail(

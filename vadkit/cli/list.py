@@ -6,16 +6,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from vadkit import KINDS as CLASSES
+from vadkit.cli.catalogue import Entry, catalogue, plugin_entry
 from vadkit.cli.options import add_without
 from vadkit.cli.tables import print_table, unmarked
-from vadkit.problems import did_you_mean, fail
+from vadkit.problems import VadkitError, did_you_mean, fail
 
-if TYPE_CHECKING:
-    from vadkit.plugin_manager import Plugin, Plugins
-
-Entry = dict[str, Any]
+KINDS = tuple(name.lower() for name in CLASSES)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.what == "plugins":
-        found = {"plugins": _plugins_unloaded(args.without)}
+        found = {"plugins": _plugins(args.without)}
     elif args.what == "configs":
         found = {"configs": _configs(args.without)}
     else:
@@ -44,62 +42,49 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _plugins_unloaded(without: list[str]) -> list[Entry]:
-    """Describe plugins from their packages' metadata alone: nothing of them is imported."""
+def _plugins(without: list[str]) -> list[Entry]:
+    """Describe all plugins. Two of one name end other verbs; here they are told apart."""
     from vadkit.plugin_manager import check_without, discover
 
     plugins = discover()
     check_without(plugins, without)
-    for plugin in plugins:
-        plugin.blocked = plugin.name in without
-    return [_plugin(plugin) for plugin in plugins]
-
-
-def _plugin(plugin: Plugin) -> Entry:
-    state = "blocked" if plugin.blocked else "broken" if plugin.error else ""
-    return {
-        "name": plugin.name,
-        "package": plugin.package,
-        "version": plugin.version,
-        "module": plugin.module,
-        "state": state,
-        "error": plugin.error,
-    }
+    try:
+        return catalogue(without).plugins
+    except VadkitError as error:
+        for plugin in plugins:
+            plugin.blocked = plugin.name in without
+            if not plugin.blocked and sum(other.name == plugin.name for other in plugins) > 1:
+                plugin.error = error.problems[0].message
+        return [plugin_entry(plugin) for plugin in plugins]
 
 
 def _components(what: str, without: list[str]) -> dict[str, list[Entry]]:
-    from vadkit.kinds import KINDS
-    from vadkit.plugin_manager import load_plugins
-
-    kinds = [kind for kind in KINDS if what in ("all", kind)]
-    if not kinds:
+    found = catalogue(without)
+    if what not in ("all", *KINDS):
         hint = did_you_mean(what, ["plugins", "configs", *KINDS])
         fail(f"cannot list '{what}'; there are plugins, configs, {', '.join(KINDS)}", hint)
-    plugins = load_plugins(without)
-    entries = [_component(plugins, kind, name) for kind in kinds for name in plugins.components.names(kind)]
-    return {"components": entries, "plugins": [_plugin(plugin) for plugin in plugins.plugins]}
+    plugins = {plugin["name"]: plugin for plugin in found.plugins}
+    chosen = [facts for facts in found.components if what in ("all", facts["kind"])]
+    return {"components": [_component(facts, plugins) for facts in chosen], "plugins": found.plugins}
 
 
-def _component(plugins: Plugins, kind: str, name: str) -> Entry:
-    component = plugins.components.find(name, kind)
-    assert component is not None
-    plugin = next(p for p in plugins.plugins if p.name == plugins.components.owners[component])
-    summary = (component.__doc__ or "").strip().partition("\n")[0]
+def _component(facts: Entry, plugins: dict[str, Entry]) -> Entry:
+    plugin = plugins[facts["plugin"]]
     return {
-        "kind": kind,
-        "name": name,
-        "summary": summary,
-        "plugin": plugin.name,
-        "package": plugin.package,
-        "version": plugin.version,
-        "fidelity": component.fidelity,
+        "kind": facts["kind"],
+        "name": facts["name"],
+        "summary": facts["docstring"].strip().partition("\n")[0],
+        "plugin": plugin["name"],
+        "package": plugin["package"],
+        "version": plugin["version"],
+        "fidelity": facts["fidelity"],
     }
 
 
 def _configs(without: list[str]) -> list[Entry]:
-    from vadkit.plugin_manager import configs_in, load_plugins
+    from vadkit.plugin_manager import config_folders, configs_in
 
-    files = configs_in(load_plugins(without).config_folders)
+    files = configs_in(config_folders(without))
     return [{"name": file.stem, "about": about(file), "file": str(file)} for file in files]
 
 
@@ -129,6 +114,7 @@ def _print(found: dict[str, list[Entry]]) -> None:
             ["name", "package", "version", "module", "state"],
             [[p["name"], p["package"], p["version"], p["module"], p["state"]] for p in found["plugins"]],
         )
+        _print_lost(found["plugins"])
 
 
 def _origin(component: Entry) -> str:
@@ -147,5 +133,6 @@ def _print_lost(plugins: list[Entry]) -> None:
         origin = f"{plugin['name']} ({plugin['package']} {plugin['version']}".rstrip() + ")"
         if plugin["error"]:
             print(f"broken: {origin}: {plugin['error']}")
+            print(f"  entry point {plugin['module']}" + (f"; {plugin['place']}" if plugin["place"] else ""))
         elif plugin["state"] == "blocked":
             print(f"blocked: {origin}, by --without")

@@ -220,6 +220,12 @@ class _Run:
     def _warm_start(self) -> None:
         warm = self.spec["train"]["warm_start"]
         if warm is not None:
+            if not Path(warm["file"]).exists():
+                fail(
+                    f"train.warm_start.file: there is no file {warm['file']}",
+                    hint="train that model first and name its file (--set train.warm_start.file=FILE), "
+                    "or start from fresh weights (--set train.warm_start=null)",
+                )
             loaded = warm_start(self.model, read_weights(warm["file"]), warm["nodes"], warm["file"])
             self.progress.note(f"warm start: took {loaded} from {warm['file']}")
 

@@ -27,6 +27,9 @@ from vadkit.problems import SHOWN, Note, Problem, Problems, did_you_mean, unknow
 
 Path = tuple[str | int, ...]
 MOST_ENTRIES = 500  # inputs, nodes or losses; the largest graph that comes with vadkit has 20
+# What people write for data.args.root.
+ROOT = ("root", "path", "dir", "folder", "store", "features")
+FLATTERS = "val keeps the best on validation videos; test_best picks by the test videos themselves, so figures flatter"
 
 
 def check_keys(source: Source) -> list[Problem]:
@@ -78,6 +81,8 @@ def _unknown_keys(
     known = list(known)
 
     def hint(key: str) -> str | None:
+        if path == ("data",) and key in ROOT:
+            return "did you mean 'data.args.root'? --data DIR is short for it"
         moved = moved_key(key) if path[:1] not in [(name,) for name in NAMED] else None
         return f"did you mean '{moved}'?" if moved else unknown(key, known, "key").settled().hint
 
@@ -145,7 +150,7 @@ def _wrong(row: Row, value: Any, path: Path, problems: Problems) -> None:
     if not wrong:
         null = f"{',' * (', ' in row.type.says)} or null" if row.null else ""
         said = f"{dotted(path)} must be {row.type.says}{null}, got {_got(row, value)}"
-        problems.add(said, path, _value_hint(row.type, value))
+        problems.add(said, path, FLATTERS if row.key == "train.select" else _value_hint(row.type, value))
 
 
 def _got(row: Row, value: Any) -> str:

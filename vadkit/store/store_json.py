@@ -30,7 +30,10 @@ from vadkit.store.names import HEAD, is_pack_name, is_path, is_stream_name
 VERSION = 1
 AXES = ("crops snippets width", "snippets crops width")
 CLOCK = ("snippet_frames", "stride", "fps", "tail")  # what all streams of a store have in common
-STORE = "a feature store is a folder with store.json, videos.json and one folder per stream"
+STORE = (
+    "a feature store is a folder with store.json, videos.json and one folder per stream; --data DIR names it, "
+    "'vadkit store import' makes one of existing features, 'vadkit extract' of videos"
+)
 OTHER_FOLDER = "write to another folder"
 
 Width = Annotated[int, Meta(ge=1, le=2**20)]
