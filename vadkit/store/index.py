@@ -63,7 +63,7 @@ def read_store(root: Path | str) -> Store:
 
 def _check_folder(root: Path) -> None:
     if not root.exists():
-        fail(f"{root}: there is no such folder", hint=f"{STORE}; vadkit extract and vadkit store import write one")
+        fail(f"{root}: there is no such folder", hint=STORE)
     if not root.is_dir():
         fail(f"{root}: is not a folder", hint=STORE)
     if not any(root.iterdir()):
