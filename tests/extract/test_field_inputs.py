@@ -200,6 +200,17 @@ def test_wrong_stamps_cost_no_picture(tmp_path: Path, stamp: Callable[[int], flo
     assert len(numbers) == (165 if "freezes" in words else 40)
 
 
+def test_a_wrong_stamp_of_sound_and_picture_costs_neither(tmp_path: Path) -> None:
+    parts = [
+        write(tmp_path / "0.ts", range(50), tone=(440, 0, 2)),
+        write(tmp_path / "1.ts", range(50, 51), tone=(440, 0, 0.04), offset=1200),
+        write(tmp_path / "2.ts", range(51, 100), tone=(440, 0, 1.96), offset=2.04),
+    ]
+    found, numbers = shown(join(tmp_path / "all.ts", *parts))
+    assert len(numbers) <= 101 and len(set(numbers)) >= 99
+    assert found.streams["audio"][:, 1] == pytest.approx([440] * 7, abs=8) and len(found.envelope) < 90
+
+
 # -- where files begin ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("suffix", "how"),
