@@ -232,17 +232,24 @@ class SoundTimes:
                 return self.end
         return None
 
-    def _begin(self, stamp: float | None) -> float:
+    def _begin(self, stamp: float | None) -> float | None:
         self._base = self.bases[-1] if self.bases else 0.0
-        self.first = 0.0 if stamp is None else stamp - self._base
-        if abs(self.first) > LONGEST_HOLE and stamp is not None:
-            self.resets += 1
-            self._base, self.first = stamp, 0.0
-        return self.first
+        if stamp is None:
+            self.first = 0.0
+            return 0.0
+        for i, (later, _, _) in enumerate(self._held):  # the first one may be dated before a clock's 0, and wrap
+            if later is not None and abs(later - self._base) <= LONGEST_HOLE:
+                self.first = later - self._base - self._waiting(i)
+                return self.first
+        return None
 
     def _jump(self) -> float:
         stamp = self._held[0][0]
-        assert stamp is not None and self.end is not None
+        assert stamp is not None
+        if self.end is None:
+            self.resets += 1
+            self._base, self.first = stamp, 0.0
+            return 0.0
         if 0 < stamp - self._base - self.end <= LONGEST_HOLE:
             return stamp - self._base
         self.resets += 1
