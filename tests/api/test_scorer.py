@@ -138,8 +138,8 @@ FRAMES = np.zeros((5, 8, 6, 3), np.uint8)
         (FRAMES[0], 25, "frames has shape (8, 6, 3); it must be (n, height, width, 3)"),
         (FRAMES / 255, 25, "frames holds float64; it must be uint8, from 0 to 255\n  hint: numbers from 0 to 1"),
         (FRAMES[:0], 25, "frames has shape (0, 8, 6, 3): there is no frame in it"),
-        (FRAMES, 0, "fps is 0; it must be above 0"),
-        (FRAMES, None, "fps is None; it must be above 0"),
+        (FRAMES, 0, "fps is 0; it must be from"),
+        (FRAMES, None, "fps is None; it must be from"),
     ],
 )
 def test_frames_that_are_none_are_named(made: SimpleNamespace, frames: Any, fps: Any, message: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from vadkit.extract.media import Media, Picture
 from vadkit.problems import fail
 
+HIGH_SPEED = 300  # frames a second at which a millisecond is no longer small
 STAMP_ERROR = 0.005  # seconds; containers round times, Matroska to whole milliseconds
 
 
@@ -24,7 +25,7 @@ class FrameClock:
 
     def __init__(self, media: Media, fps: float) -> None:
         self.media, self.fps = media, fps
-        self.slack = min(STAMP_ERROR, 0.25 / fps)
+        self.slack = min(STAMP_ERROR, (0.25 if fps < HIGH_SPEED else 0.5) / fps)
         self.count = 0
         self.size: tuple[int, int] | None = None
         self.steps: list[float] = [float("inf"), 0.0]  # shortest and longest time between pictures
@@ -89,6 +90,6 @@ class FrameClock:
             warn(f"the video has {self.media.fps:.4g} frames a second, fewer than {self.fps:g}: some are repeated")
         if self._resized:
             warn(f"{self._resized} pictures differ in size from the first; they were resized to it")
-        stated = self.media.duration
-        if stated is not None and stated - self._end > max(0.5, 2 * usual, 0.01 * stated):
+        stated = self.media.duration or 0.0
+        if self.media.missing(self._end) > max(0.5, 2 * usual, 0.01 * stated):
             warn(f"the file says {stated:.1f} s but its pictures end at {self._end:.1f} s: it seems to be cut short")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ USUAL_FPS = 25.0  # for files without a rate, e.g. a bare H.264 stream or a stil
 STATED = (0.1, 240.0)  # outside of it a stated rate is a mistake unless the time stamps agree
 HIGHEST = 1000.0  # a rate above it is a wrong unit of time
 LOWEST = 1 / 3600
+SLOW = 2.0
 ENOUGH = 4  # steps between pictures from which a rate is taken
 
 
@@ -51,6 +53,8 @@ def find_rate(video: Any, packets: Sequence[Any]) -> Rate:
     mean = _mean(video)
     if near:
         rate = usual if usual is not None and usual in near else near[0]
+        if rate < SLOW:  # few pictures, whose average the length of the last one decides
+            rate = min(near, key=partial(_distance, steps.usual))
     else:
         rate = float(f"{mean if mean > 1.06 * rate else rate:.5g}")
     return Rate(rate, durations=0.5 < steps.lasts / steps.usual < 2)
@@ -73,6 +77,10 @@ def _mean(video: Any) -> float:
     if not video.frames or not video.duration:
         return 0.0
     return float((video.frames - 1) / (video.duration * video.time_base))
+
+
+def _distance(step: float, rate: float) -> float:
+    return abs(1 / rate - step)
 
 
 def _alike(step: float, steps: _Steps) -> bool:

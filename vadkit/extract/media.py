@@ -73,6 +73,7 @@ class Media:
     use_stamps: bool = True
     use_durations: bool = True
     pictures: PictureTimes = field(default_factory=lambda: PictureTimes(1 / USUAL_FPS))
+    sound_end: float = 0.0
     _oblique: bool = False
 
     @property
@@ -92,6 +93,12 @@ class Media:
         # Matroska states when a file ends or how long it is, others how long it is.
         ends = "matroska" in self.container.format.name and whole > late
         return float(whole - late if ends else whole - (late - begin))
+
+    def missing(self, end: float) -> float:
+        """Return how much longer the file should be, by what it states, if its pictures end at ``end``."""
+        if self.video is not None and not self.video.duration:  # what is stated may be the length of the sound
+            end = max(end, self.sound_end)
+        return (self.duration or 0.0) - end
 
     @property
     def offset(self) -> float | None:
@@ -121,6 +128,7 @@ class Media:
         for piece in early:  # no picture has a time stamp
             yield from map(_samples, sound.place(*piece))
         yield from map(_samples, sound.finish())
+        self.sound_end = sound.end or 0.0
         self.damaged += self.packets.damaged
         self._warn(sound)
 

@@ -23,6 +23,7 @@ WAIT = 48  # pictures that wait at most ...
 WAIT_BYTES = 64 << 20  # ... and the memory they take
 WAIT_LEAST = 4  # but that many wait in any case
 SLIP = 0.25  # seconds by which sound may disagree with its own length without a doubt
+FAR = 2.0  # seconds from which sound is out of place for sure
 SOUND_WAIT = 5.0  # seconds of sound that wait: files hold sound up to some seconds away from its pictures
 SOUND_OVERLAP, SOUND_GAP = 2.0, 60.0  # seconds doubled or missing between the sound before and after a reset
 
@@ -111,7 +112,11 @@ class PictureTimes:
 
     def _is_regular(self, stamp: float) -> bool:
         assert self.time is not None
-        return 0 < stamp - self.bases[-1] - self.time <= max(PAUSE, 4 * self.step)
+        passed = stamp - self.bases[-1] - self.time
+        if passed > 1.5 * self.step:  # believed if the next picture is later still
+            following = self._held[1][0] if len(self._held) > 1 else stamp
+            return passed <= max(PAUSE, 4 * self.step) and (following is None or following > stamp)
+        return passed > 0
 
     def _back_on_clock(self) -> int | None:
         """Return which waiting picture is where it would be if those before it had wrong stamps."""
@@ -124,7 +129,9 @@ class PictureTimes:
                 continue
             passed, steps = stamp - now, (i + 1) * self.step
             goes_on = 0 < stamp - before <= 1.5 * self.step
-            if not goes_on and 0.75 * steps <= passed <= 4 * steps + 1:
+            # After a jump ahead, any way back will do; after a jump back, the missed pictures must fit in.
+            least = -SLIP if first > now else 0.75 * steps
+            if not goes_on and least <= passed <= 4 * steps + 1:
                 return i
         return None
 
@@ -134,6 +141,7 @@ class PictureTimes:
         start, back = self.time, self._held[count][0]
         assert back is not None
         step = (back - self.bases[-1] - start) / (count + 1)
+        step = step if step > 0 else self.step
         for i in range(count):
             yield self._wrong(start + (i + 1) * step)
 
@@ -217,23 +225,31 @@ class SoundTimes:
             if -SOUND_OVERLAP <= stamp - base - self.end <= SOUND_GAP:
                 self._base = base
                 return stamp - base
+        slip = SLIP if abs(stamp - self._base - self.end) < FAR else FAR / 2
         for i, (later, _, _) in enumerate(self._held):
-            if later is not None and abs(later - self._base - self.end - self._waiting(i)) <= SLIP:
+            if later is not None and abs(later - self._base - self.end - self._waiting(i)) <= slip:
                 self.wrong += 1
                 return self.end
         return None
 
-    def _begin(self, stamp: float | None) -> float:
+    def _begin(self, stamp: float | None) -> float | None:
         self._base = self.bases[-1] if self.bases else 0.0
-        self.first = 0.0 if stamp is None else stamp - self._base
-        if abs(self.first) > LONGEST_HOLE and stamp is not None:
-            self.resets += 1
-            self._base, self.first = stamp, 0.0
-        return self.first
+        if stamp is None:
+            self.first = 0.0
+            return 0.0
+        for i, (later, _, _) in enumerate(self._held):  # the first one may be dated before a clock's 0, and wrap
+            if later is not None and abs(later - self._base) <= LONGEST_HOLE:
+                self.first = later - self._base - self._waiting(i)
+                return self.first
+        return None
 
     def _jump(self) -> float:
         stamp = self._held[0][0]
-        assert stamp is not None and self.end is not None
+        assert stamp is not None
+        if self.end is None:
+            self.resets += 1
+            self._base, self.first = stamp, 0.0
+            return 0.0
         if 0 < stamp - self._base - self.end <= LONGEST_HOLE:
             return stamp - self._base
         self.resets += 1
