@@ -19,7 +19,7 @@ from vadkit.store.summary import summarise
 
 def test_streams_recipes_and_times(whole: Path) -> None:
     found = summarise(whole)
-    assert found.videos == 3 and found.splits == {"test": {"normal": 3}}
+    assert found.videos == 3 and found.splits == {"test": {"unknown": 3}}
     assert found.hours == pytest.approx((40 + 60 + 80) / 24 / 3600)
     assert found.clip_times == [(0.0, pytest.approx(16 / 24))]
     rgb, sound = found.streams["rgb"], found.streams["sound"]
@@ -33,7 +33,7 @@ def test_table(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["store", "info", str(whole)]) == 0
     out = capsys.readouterr().out
     for text in (
-        "3 videos (test 3 normal)",
+        "3 videos (test 3 unknown)",
         "RANDOM: means nothing",
         "fps: each video's own",
         "tail: repeat",
