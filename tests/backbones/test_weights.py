@@ -288,10 +288,10 @@ def refused(path):
 @pytest.mark.parametrize("name", ["a.npy", "w/data.pkl", "w/data/0"])
 @pytest.mark.parametrize("torchscript", [False, True])
 def test_an_archive_that_unpacks_to_much_more(tmp_path, name, torchscript):
-    """300 MB in 0.3 MB."""
+    """84 MB in 0.08 MB."""
     path = tmp_path / "w.pt"
-    packed(path, {name: bytes(300 << 20), **({"w/constants.pkl": b""} if torchscript else {})})
-    assert "would take 315 MB when unpacked, but the file has 30" in refused(path)
+    packed(path, {name: bytes(80 << 20), **({"w/constants.pkl": b""} if torchscript else {})})
+    assert "would take 83.9 MB when unpacked, but the file has 8" in refused(path)
 
 
 @pytest.mark.guards("5.3")
@@ -307,7 +307,7 @@ def test_small_archives_may_compress_well(tmp_path):
         (npy((10**10,)), "not the 40000000"),
         (npy((10**17, 10**17)), "bytes, not the"),
         (npy((-1, 3)), "its shape is (-1, 3)"),
-        (npy((3,)), "has 12"),
+        (npy((3,)), "bytes, not the"),
         (npy((16,), "|O"), "holds pickled Python objects"),
         (npy((4, 4))[:20], "it ends within its header"),
         (b"", "it ends within its header"),
@@ -421,6 +421,7 @@ def test_an_old_file_that_asks_for_40_gb(tmp_path):
 
 
 @pytest.mark.guards("D23", "5.3")
+@pytest.mark.filterwarnings("ignore:Validating sparse")
 def test_complex_sparse_and_nameless_tensors(tmp_path):
     torch.save({"a.weight": torch.ones(2, 3, dtype=torch.complex64), "b": torch.eye(3).to_sparse(), 1: torch.ones(1),
                 "c": torch.ones(10, device="meta")}, tmp_path / "w.pt")  # fmt: skip
