@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tiny_store import write_tiny_store
 
+from vadkit.cli import main
 from vadkit.engine.run_folder import claimed
 from vadkit.files import (
     PREFIX,
@@ -117,6 +119,26 @@ def test_only_regular_files_are_opened(tmp_path: Path, make: Callable[[Path], No
     for read in (open_file, read_bytes, read_text, sha256):
         with pytest.raises(OSError, match=message):
             read(tmp_path / "x")
+
+
+@pytest.mark.guards("D21")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["build", "PIPE"], ["train", "PIPE", "--out", "run"], ["bench", "swap", "--spec", "PIPE"],
+        ["store", "check", "STORE", "--labels", "PIPE"], ["store", "diff", "PIPE", "STORE"],
+    ],
+)  # fmt: skip
+def test_a_pipe_in_place_of_a_config_or_labels(
+    tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.yaml")
+    write_tiny_store(tmp_path / "store", train=1, test=1)
+    places = {"PIPE": str(tmp_path / "pipe.yaml"), "STORE": str(tmp_path / "store")}
+    assert main([places.get(argument, argument) for argument in command]) == 2
+    said = capsys.readouterr().err
+    assert "pipe.yaml" in said and "Traceback" not in said
 
 
 def test_a_name_with_a_zero_byte() -> None:

@@ -94,12 +94,18 @@ def typed(plain: Any, type: type[T], where: str, what: str = "", hint: str | Map
         text, keys = _split(error)
         found = _found(plain, keys := _resolved(plain, type, keys))
         inside = _path(keys)
-        hint = hint.get(keys[0] if keys else "") if isinstance(hint, Mapping) else hint
+        hint = _hint(hint, keys[0] if keys else "")
         if what and not keys:
             fail(f"{where}: is not {what}: it {_wording(text, found)}", hint=hint)
         fail(f"{where}: {inside + ' ' if inside else ''}{_wording(text, found)}", hint=hint)
+    except UnicodeEncodeError as error:  # half of a character, where a number should be
+        fail(f"{where}: holds {ascii(error.object)[:60]}, which is neither text nor a number", hint=_hint(hint))
     except RecursionError:
         fail(f"{where}: is nested too deeply")
+
+
+def _hint(hint: str | Mapping[Any, str] | None, key: Any = "") -> str | None:
+    return hint.get(key) if isinstance(hint, Mapping) else hint
 
 
 def _parse(text: str) -> Any:

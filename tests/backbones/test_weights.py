@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 import zipfile
 from collections import OrderedDict
 
@@ -261,3 +262,178 @@ def test_folding_a_batch_norm_changes_nothing(bias, eps):
     x = torch.randn(2, 2, 4, 5, 6, generator=generator)
     with torch.no_grad():
         torch.testing.assert_close(network["x"](x), norm(conv(x)), rtol=1e-5, atol=1e-5)
+
+
+# -- sizes, before memory and time are spent -------------------------------------------------------
+def npy(shape, kind="<f4", content=b"\0" * 64):
+    text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
+
+
+def packed(path, members, how=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", how) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def refused(path):
+    begun = time.monotonic()
+    with pytest.raises(VadkitError) as caught:
+        read_weights(path)
+    assert time.monotonic() - begun < 10 and str(caught.value).startswith(f"the weights {path} ")
+    return str(caught.value)
+
+
+@pytest.mark.guards("5.3", "D19")
+@pytest.mark.parametrize("name", ["a.npy", "w/data.pkl", "w/data/0"])
+@pytest.mark.parametrize("torchscript", [False, True])
+def test_an_archive_that_unpacks_to_much_more(tmp_path, name, torchscript):
+    """84 MB in 0.08 MB."""
+    path = tmp_path / "w.pt"
+    packed(path, {name: bytes(80 << 20), **({"w/constants.pkl": b""} if torchscript else {})})
+    assert "would take 83.9 MB when unpacked, but the file has 8" in refused(path)
+
+
+@pytest.mark.guards("5.3")
+def test_small_archives_may_compress_well(tmp_path):
+    np.savez_compressed(tmp_path / "w.npz", a=np.zeros((1000, 1000), np.float32))
+    assert read_weights(tmp_path / "w.npz")["a"].shape == (1000, 1000)
+
+
+@pytest.mark.guards("5.3")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (npy((10**10,)), "not the 40000000"),
+        (npy((10**17, 10**17)), "bytes, not the"),
+        (npy((-1, 3)), "its shape is (-1, 3)"),
+        (npy((3,)), "bytes, not the"),
+        (npy((16,), "|O"), "holds pickled Python objects"),
+        (npy((4, 4))[:20], "it ends within its header"),
+        (b"", "it ends within its header"),
+        (b"\x93NUMPY\x02\x00\xff\xff\xff\x7f", "it is 2147483647 bytes long"),
+        (b"no array at all", "it is of no known version"),
+    ],
+)
+def test_members_of_a_numpy_archive_that_lie(tmp_path, content, message):
+    packed(tmp_path / "w.npz", {"a.npy": npy((4, 4)), "b.npy": content})
+    assert message in refused(tmp_path / "w.npz")
+
+
+@pytest.mark.guards("5.3")
+def test_numpy_archives_of_any_order_and_kind(tmp_path):
+    arrays = {"a": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "b": np.arange(3, dtype=">i4"), "c": np.float32(2),
+              "d": np.zeros((0, 3), np.float32)}  # fmt: skip
+    np.savez(tmp_path / "w.npz", **arrays)
+    found = read_weights(tmp_path / "w.npz")
+    assert all(np.array_equal(found[name].numpy(), array) for name, array in arrays.items())
+
+
+@pytest.mark.guards("5.3")
+@pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("names", [["a.npy"], ["w/data.pkl", "w/constants.pkl", "w/data/0"], ["w/constants.pkl"]])
+def test_damaged_members(tmp_path, how, names):
+    """zlib, lzma and zipfile raise errors of their own; an archive without data.pkl a StopIteration."""
+    path, rng = tmp_path / "w.pt", np.random.default_rng(0)
+    packed(path, {name: npy((4, 4)) * 20 for name in names}, how)
+    good = path.read_bytes()
+    for _ in range(30):
+        bad = bytearray(good)
+        for at in rng.integers(30, len(bad), 3):
+            bad[at] = rng.integers(256)
+        path.write_bytes(bytes(bad))
+        refused(path)
+
+
+@pytest.mark.guards("5.3")
+@pytest.mark.parametrize("key", ["state_dict", "model", "net"])
+def test_a_state_dict_that_holds_itself(tmp_path, key):
+    state = {"a": torch.zeros(2)}
+    state[key] = state
+    torch.save(state, tmp_path / "w.pt")
+    assert "its state dict holds itself" in refused(tmp_path / "w.pt")
+
+
+def torchscript(path, program, **tensors):
+    packed(path, {"w/data.pkl": program, "w/constants.pkl": b"", **{f"w/data/{k}": v for k, v in tensors.items()}})
+
+
+def module(inside):
+    """Return the instructions of a module whose attributes ``inside`` sets."""
+    return b"cM\nM\n)\x81q\x00}(" + inside + b"ub"
+
+
+FLOATS = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQ"
+
+
+def tensor(size, stride):
+    sizes = b"".join(b"(" + b"".join(b"J" + n.to_bytes(4, "little") for n in part) + b"t" for part in (size, stride))
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + FLOATS + b"K\x00" + sizes + b"\x89}tR"
+
+
+@pytest.mark.guards("5.3")
+@pytest.mark.parametrize(
+    ("inside", "message"),
+    [
+        (b"X\x01\x00\x00\x00ah\x00", "a module in it holds itself"),
+        (b"X\x01\x00\x00\x00ah\x00X\x01\x00\x00\x00bh\x00", "a module in it holds itself"),
+        (b"X\x01\x00\x00\x00a" + tensor([10**9], [0]), "more numbers than the file has"),
+        (b"X\x01\x00\x00\x00a" + tensor([10**9, 10**9, 10**9], [0, 0, 0]), "more numbers than the file has"),
+        (b"X\x01\x00\x00\x00a" + tensor([3, 3], [1, 1]), "more numbers than the file has"),
+        (b"K\x01" + b"\x85" * 200_000 + b"K\x02", "a mapping has a key that no file of tensors needs"),
+    ],
+)
+def test_torchscript_programs_that_ask_for_much(tmp_path, inside, message):
+    torchscript(tmp_path / "w.pt", b"\x80\x02" + module(inside) + b".", **{"0": bytes(16)})
+    assert message in refused(tmp_path / "w.pt")
+    torchscript(
+        tmp_path / "w.pt", b"\x80\x02" + module(b"X\x01\x00\x00\x00a" + tensor([4], [1])) + b".", **{"0": bytes(16)}
+    )
+    assert read_weights(tmp_path / "w.pt")["a"].shape == (4,)
+
+
+@pytest.mark.guards("5.3")
+def test_modules_that_share_modules(tmp_path):
+    """Thirty modules, each twice in the next: a thousand million names."""
+    program, memo = b"\x80\x02" + b"cM\nM\n)\x81q\x00}b", 0
+    for memo in range(1, 31):
+        inner = b"h" + bytes([memo - 1])
+        program += b"cM\nM\n)\x81q" + bytes([memo]) + b"}(X\x01\x00\x00\x00a" + inner + b"X\x01\x00\x00\x00b" + inner
+        program += b"ub"
+    torchscript(tmp_path / "w.pt", program + b".")
+    assert "it has more than 100000 modules" in refused(tmp_path / "w.pt")
+
+
+@pytest.mark.guards("5.3")
+@pytest.mark.parametrize("new_form", [True, False])
+def test_tensors_larger_than_what_the_file_has(tmp_path, new_form):
+    """A view that repeats one number takes nothing in the file, and gigabytes when it is used."""
+    torch.save({"a": torch.zeros(1).expand(10**9)}, tmp_path / "w.pt", _use_new_zipfile_serialization=new_form)
+    assert "a is 1000000000, more numbers than the file has for it" in refused(tmp_path / "w.pt")
+
+
+@pytest.mark.guards("5.3")
+def test_an_old_file_that_asks_for_40_gb(tmp_path):
+    torch.save({"a": torch.arange(1000.0)}, tmp_path / "w.pt", _use_new_zipfile_serialization=False)
+    content = (tmp_path / "w.pt").read_bytes()
+    (tmp_path / "w.pt").write_bytes(content.replace(b"M\xe8\x03", b"\x8a\x06" + (10**13).to_bytes(6, "little")))
+    assert "it asks for 40 TB of memory and has 4." in refused(tmp_path / "w.pt")
+
+
+@pytest.mark.guards("D23", "5.3")
+@pytest.mark.filterwarnings("ignore:Validating sparse")
+def test_complex_sparse_and_nameless_tensors(tmp_path):
+    torch.save({"a.weight": torch.ones(2, 3, dtype=torch.complex64), "b": torch.eye(3).to_sparse(), 1: torch.ones(1),
+                "c": torch.ones(10, device="meta")}, tmp_path / "w.pt")  # fmt: skip
+    state = read_weights(tmp_path / "w.pt")
+    assert list(state) == ["a.weight"]
+    with pytest.raises(VadkitError, match="1 of complex numbers \\(a.weight\\)"):
+        check_names(state, {"a.weight": (2, 3)}, "FILE", "Net")
+
+
+@pytest.mark.guards("D21")
+def test_a_pipe_in_place_of_weights(tmp_path):
+    os.mkfifo(tmp_path / "w.pt")
+    for use in (read_weights, sha256):
+        with pytest.raises(VadkitError, match="it is a named pipe, not a file"):
+            use(tmp_path / "w.pt")

@@ -8,14 +8,19 @@ a name and never looked up.
 
 from __future__ import annotations
 
+import math
 import pickletools
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+
+MOST = 100_000  # modules and tensors; the largest published network has a thousand
+LONGEST = 4096  # letters of a tensor's dotted name
+PROGRAM = 16 << 20  # bytes of instructions; those of CLIP are 0.1 MB
 
 _TYPES = {
     "FloatStorage": torch.float32,
@@ -103,11 +108,11 @@ class _Machine:
     def _setitem(self) -> None:
         key, value = self.stack[-2:]
         del self.stack[-2:]
-        self.stack[-1][key] = value
+        self.stack[-1][_key(key)] = value
 
     def _setitems(self) -> None:
         items = self._above_mark()
-        self.stack[-1].update(zip(items[::2], items[1::2]))
+        self.stack[-1].update(zip(map(_key, items[::2]), items[1::2]))
 
     def _newobj(self) -> None:
         del self.stack[-1]
@@ -138,7 +143,15 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
 }
 
 
+def _key(value: Any) -> Any:
+    if not isinstance(value, str | int | float | None):  # to hash tuples in tuples could exhaust the stack
+        raise ValueError("a mapping has a key that no file of tensors needs")
+    return value
+
+
 def _view(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+    if math.prod(size) > len(storage):
+        raise ValueError("a tensor has more numbers than the file has for it")
     return storage.as_strided(size, stride, offset)  # torch raises if it is out of bounds
 
 
@@ -149,15 +162,22 @@ def is_torchscript(archive: zipfile.ZipFile) -> bool:
 def read_torchscript(archive: zipfile.ZipFile) -> dict[str, Tensor]:
     """Return the parameters and buffers of the archived module by their dotted names.
 
-    Raises ValueError, KeyError, IndexError, TypeError, AttributeError or RuntimeError if it is damaged.
+    Raises any error if it is damaged.
     """
-    root = next(name for name in archive.namelist() if name.endswith("/data.pkl")).removesuffix("/data.pkl")
+    programs = [info for info in archive.infolist() if info.filename.endswith("/data.pkl")]
+    if not programs:
+        raise ValueError("it has no data.pkl")
+    if programs[0].file_size > PROGRAM:
+        raise ValueError(f"its data.pkl has {programs[0].file_size} bytes, the limit is {PROGRAM}")
+    root = programs[0].filename.removesuffix("/data.pkl")
     names, storages = set(archive.namelist()), dict[str, Tensor]()
     if f"{root}/byteorder" in names and archive.read(f"{root}/byteorder") != b"little":
         raise ValueError("its numbers are big-endian")
 
     def storage(identity: tuple[Any, ...]) -> Tensor:
         _, kind, key, _, count = identity
+        if not isinstance(key, str):
+            raise ValueError("a tensor is in no file of the archive")
         if key not in storages:
             content = bytearray(archive.read(f"{root}/data/{key}"))
             dtype = _TYPES[kind.name.rsplit(".", 1)[-1]]
@@ -166,12 +186,24 @@ def read_torchscript(archive: zipfile.ZipFile) -> dict[str, Tensor]:
             raise ValueError("a tensor is cut short")
         return storages[key]
 
-    return dict(_tensors(_Machine(storage).run(archive.read(f"{root}/data.pkl")), ""))
+    return _tensors(_Machine(storage).run(archive.read(f"{root}/data.pkl")))
 
 
-def _tensors(module: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:
-    for name, value in (module.state if isinstance(module.state, dict) else {}).items():
+def _tensors(module: Any) -> dict[str, Tensor]:
+    """Return the tensors of a module and of those in it, by their dotted names, in order."""
+    if not isinstance(module, Named):
+        raise ValueError("it holds no module")
+    found: dict[str, Tensor] = {}
+    waiting: list[tuple[str, Any]] = [("", module)]
+    for _ in range(MOST):
+        if not waiting:
+            return found
+        name, value = waiting.pop()
         if isinstance(value, Tensor):
-            yield f"{prefix}{name}", value
-        elif isinstance(value, Named):
-            yield from _tensors(value, f"{prefix}{name}.")
+            found[name] = value
+        elif isinstance(value, Named) and isinstance(value.state, dict):
+            prefix = f"{name}." if name else ""
+            waiting += [(f"{prefix}{own}", inner) for own, inner in reversed(value.state.items())]
+            if len(name) > LONGEST or len(waiting) > MOST:
+                break
+    raise ValueError(f"a module in it holds itself, or it has more than {MOST} modules and tensors")

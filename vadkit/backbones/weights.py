@@ -2,17 +2,18 @@
 
 Supported are safetensors, PyTorch's files of tensors (new and old format, ``weights_only=True``), TorchScript
 archives (their tensors only, see ``torchscript``) and .npz. Whatever is wrong with a file is raised as a
-VadkitError.
+VadkitError. Sizes are compared before anything is unpacked.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import torch
@@ -21,12 +22,16 @@ from torch import Tensor, nn
 from vadkit import files
 from vadkit.backbones.recipe import RANDOM
 from vadkit.backbones.torchscript import is_torchscript, read_torchscript
-from vadkit.problems import fail, plural
+from vadkit.npy_header import read_header
+from vadkit.problems import VadkitError, fail, plural
 
 State = dict[str, Tensor]
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")  # keys under which checkpoints keep the weights
+WRAPPED = 10  # wrappers in each other
 SHOWN = 3  # names listed in a message
+UNPACKED = 64 << 20  # bytes that any archive may take when it is unpacked,
+TIMES = 20  # and how many times its own size a larger one may: weights compress to a half at best
 
 
 # -- where weights come from -----------------------------------------------------------------------
@@ -82,7 +87,7 @@ def read_weights(path: str | Path) -> State:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with files.open_file(path) as file:
             head = file.read(256)
     except OSError as error:
         _cannot_read(path, error)
@@ -91,19 +96,11 @@ def read_weights(path: str | Path) -> State:
     _refuse_pages(path, head)
     try:
         found = _read(path, head)
-    except (
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        zipfile.BadZipFile,
-    ) as error:
+        state = _named(found)
+    except VadkitError:
+        raise
+    except Exception as error:  # noqa: BLE001 - zip, zlib, lzma, numpy and torch raise errors of many kinds
         fail(f"the weights {path} are damaged or of no supported format: {_first_line(error)}", _FORMS)
-    state = {name: tensor for name, value in _unwrapped(found).items() if (tensor := _as_tensor(value)) is not None}
     if not state:
         fail(f"the weights {path} hold no named tensors", _FORMS)
     return _without_prefix(state, "module.")
@@ -126,14 +123,42 @@ def _refuse_pages(path: Path, head: bytes) -> None:
 def _read(path: Path, head: bytes) -> Any:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
+            _check_sizes(path, archive)
             if is_torchscript(archive):
                 return read_torchscript(archive)
             if all(name.endswith(".npy") for name in archive.namelist()):
-                with np.load(path, allow_pickle=False) as arrays:
-                    return dict(arrays)
+                return {info.filename.removesuffix(".npy"): _read_npy(archive, info) for info in archive.infolist()}
     elif int.from_bytes(head[:8], "little") < 1 << 28 and head[8:9] == b"{":  # length of a JSON header, then the header
         return _read_safetensors(path)
     return _read_pickled(path)
+
+
+def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an archive that takes much more memory than its own size, before it is unpacked."""
+    size, unpacked = os.path.getsize(path), sum(info.file_size for info in archive.infolist())
+    if unpacked > max(UNPACKED, TIMES * size):
+        fail(
+            f"the weights {path} would take {files.in_bytes(unpacked)} when unpacked, but the file has "
+            f"{files.in_bytes(size)}; the limit is {TIMES} times its size",
+            "real weights hardly compress: download the file again, from those who published it",
+        )
+    for info in archive.infolist():
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{info.filename} is compressed in a way that weights are not")
+
+
+def _read_npy(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(info) as member:
+        header = read_header(member)
+        if header.dtype.hasobject:
+            raise ValueError(f"{info.filename} holds pickled Python objects, which are never loaded")
+        if header.end != info.file_size:
+            raise ValueError(
+                f"{info.filename} has {info.file_size} bytes, not the {header.end} that its header promises"
+            )
+        content = member.read()
+    order: Literal["F", "C"] = "F" if header.fortran_order else "C"
+    return np.frombuffer(content, header.dtype).reshape(header.shape, order=order)
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -152,6 +177,9 @@ def _read_pickled(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - torch raises errors of many kinds
         named = re.search(r"(?:GLOBAL|class) ['\"]?([\w.]+\.[\w.]+)", str(error))
+        if asked := re.search(r"tried to allocate (\d+) bytes", str(error)):
+            had = files.in_bytes(os.path.getsize(path))
+            raise ValueError(f"it asks for {files.in_bytes(int(asked[1]))} of memory and has {had}") from error
         if named is None:
             raise ValueError(_first_line(error)) from error
         fail(
@@ -173,19 +201,32 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
+def _named(found: Any) -> State:
+    """Return the tensors of what a file holds, by name."""
+    tensors = ((name, _as_tensor(value)) for name, value in _unwrapped(found).items() if isinstance(name, str))
+    state = {name: tensor for name, tensor in tensors if tensor is not None}
+    for name, tensor in state.items():
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise ValueError(f"{name} is {_size(tensor.shape)}, more numbers than the file has for it")
+    return state
+
+
 def _unwrapped(found: Any) -> Mapping[str, Any]:
-    while isinstance(found, Mapping):
+    for _ in range(WRAPPED):
+        if not isinstance(found, Mapping):
+            return {}
         inner = next((found[key] for key in WRAPPERS if isinstance(found.get(key), Mapping)), None)
         if inner is None:
             return found
         found = inner
-    return {}
+    raise ValueError("its state dict holds itself")
 
 
 def _as_tensor(value: Any) -> Tensor | None:
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fiu":
-        return torch.from_numpy(np.array(value))
-    return value if isinstance(value, Tensor) else None
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fiuc":
+        return torch.from_numpy(np.array(value).astype(value.dtype.newbyteorder("="), copy=False))
+    is_plain = isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
+    return value if is_plain else None
 
 
 def _without_prefix(state: State, prefix: str) -> State:
@@ -217,11 +258,9 @@ def check_names(
         for name, size in wanted.items()
         if name in state and tuple(state[name].shape) != tuple(size)
     ]
-    faults = [
-        f"{len(names)} {what} ({_listed(names)})"
-        for what, names in (("missing", missing), ("unknown", unlisted), ("of another size", resized))
-        if names
-    ]
+    imaginary = [name for name in wanted if name in state and state[name].is_complex()]
+    kinds = {"missing": missing, "unknown": unlisted, "of another size": resized, "of complex numbers": imaginary}
+    faults = [f"{len(names)} {what} ({_listed(names)})" for what, names in kinds.items() if names]
     if faults:
         fail(
             f"the weights {path} are not those of {network} ({plural(len(wanted), 'tensor')}): {', '.join(faults)}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vadkit import files
 from vadkit.graph.compiler import compile_plan
 from vadkit.graph.load import load_config
 from vadkit.graph.plan import Plan
@@ -82,9 +83,11 @@ def from_file(path: Path, sets: Sequence[str], seeds: int | None) -> Suite:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.read_text(path)
     except OSError as error:
         fail(f"cannot read {path}: {error.strerror}")
+    except UnicodeDecodeError as error:
+        fail(f"{path}: is not UTF-8 text (byte {error.start})")
     reading = read_text(text, str(path))
     if reading.problems:
         raise VadkitError(reading.problems)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vadkit.files import read_bytes
 from vadkit.graph.dict_reader import ROOT, read_dict
 from vadkit.graph.merge import Log, apply_sets, merge
 from vadkit.graph.source import Key, Source
@@ -236,7 +237,7 @@ def _read_file(path: Path, name: str) -> Reading:
     place = Place(name, 1, 1)
     try:
         size = os.path.getsize(path)
-        raw = path.read_bytes() if size <= BYTES else b""
+        raw = read_bytes(path) if size <= BYTES else b""
     except OSError as error:
         return Reading(None, [Problem(f"the file cannot be read: {error.strerror}", place)])
     if size > BYTES:

@@ -13,7 +13,7 @@ from vadkit.datasets.auditing.content import check_content
 from vadkit.datasets.auditing.files import check_files, check_lengths
 from vadkit.datasets.auditing.label_vector import check_truth
 from vadkit.datasets.auditing.list_files import check_intervals, check_list
-from vadkit.files import cannot_read
+from vadkit.files import cannot_read, open_file
 from vadkit.problems import fail
 from vadkit.store.check.array_scan import Progress, Scanned
 from vadkit.store.check.finding import Finding, kinds
@@ -91,7 +91,7 @@ def check(
     """
     for path in label_files.paths() if label_files else ():  # before the arrays are read, which takes long
         try:
-            path.open("rb").close()
+            open_file(path).close()
         except OSError as error:
             cannot_read(path, error)
     verified = verify(root, videos, content, progress)
