@@ -127,6 +127,9 @@ def test_after_a_kill_the_next_command_finds_a_whole_run(config, run, when, more
         assert main([*command, more]) == 0
         assert not (run / old_run.OLD).exists()
         return
+    if when == "training":
+        assert main(["eval", "--model", str(run / "model.safetensors")]) == 2
+        assert f"the earlier run's is {run / '.old-run' / 'model.safetensors'}" in capfd.readouterr().err
     assert main([*command, "--set", "data.args.root=stroe", more]) == 2
     assert "holds its earlier run again" in capfd.readouterr().err.replace("\n", " ")
     assert content(run) == before

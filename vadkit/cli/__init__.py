@@ -154,8 +154,8 @@ def _run(arguments: list[str]) -> int:
     return int(module.run(parser.parse_args(arguments[1:])) or 0)
 
 
-def _add_arguments(verb: str, parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
-    """Add what a verb takes, and what the verb below it takes that is in ``words``: for completion."""
+def _add_arguments(verb: str, parser: argparse.ArgumentParser, written: Sequence[str]) -> None:
+    """Add what a verb takes, and what the verb below it takes that is ``written``: for completion."""
     module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
     if not hasattr(module, "VERBS"):
         module.add_arguments(parser)
@@ -163,5 +163,5 @@ def _add_arguments(verb: str, parser: argparse.ArgumentParser, words: Sequence[s
     below = parser.add_subparsers()
     for name, what in module.VERBS.items():
         chosen = below.add_parser(name, help=what)
-        if name in words:
+        if name in written:
             importlib.import_module(f"vadkit.cli.{verb}_{name}".replace("-", "_")).add_arguments(chosen)
