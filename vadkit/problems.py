@@ -68,7 +68,8 @@ class Problem:
 
     def render(self) -> str:
         """Return the message with its place, the source line, a caret, the hint and the notes."""
-        lines = [f"{self.place}: {self.message}" if self.place else self.message]
+        message = self.message.replace("\n", "\n    ")  # a file name may have several lines, which are no messages
+        lines = [f"{self.place}: {message}" if self.place else message]
         if self.place and self.place.source.strip():
             lines += _excerpt(self.place)
         if self.hint:

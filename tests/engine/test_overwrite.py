@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import yaml
 
 from vadkit.cli import main
 from vadkit.engine import old_run
+from vadkit.engine.progress import Progress
 from vadkit.engine.train import train
 from vadkit.graph.model_file import read_header
 from vadkit.problems import VadkitError
@@ -89,44 +89,48 @@ def test_the_new_run_takes_the_place_of_the_old_one(config, run):
     assert overwrite(config, run, "--set", "train.steps=2") == 0
 
 
-KILLED = """
-import json, os, signal, sys
-from vadkit.engine import checkpoints, old_run
-from vadkit.engine.progress import Progress
-from vadkit.engine.train import train
-
 class Kill(Progress):
+    """Ends the process in step 2, as nothing but a power cut does."""
+
     def step(self, step):
         if step == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-config, out, when = sys.argv[1:]
-replace, count = os.replace, 0
-def slow(*args):
-    global count
-    if ".moving-old-run" in str(args[1]):
-        count += 1
-    if count == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace(*args)
-if when == "moving":
-    os.replace = slow
-train(config, (), out, overwrite=True, device="cpu", progress=Kill(), checkpoint_seconds=0 if when == "saved" else 60)
-"""
+
+def killed(config, run, when, monkeypatch):
+    """Overwrite the run in a process that is killed while the old run is moved, in step 2, or after a checkpoint."""
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            replace = os.replace
+
+            def until_the_third(source, target):
+                if len(list(run.glob(".moving-old-run/*"))) == 2 and when == "moving":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                replace(source, target)
+
+            monkeypatch.setattr(os, "replace", until_the_third)
+            seconds = 0 if when == "saved" else 60
+            train(config, (), run, overwrite=True, device="cpu", progress=Kill(), checkpoint_seconds=seconds)
+        os._exit(1)
+    return os.waitpid(pid, 0)[1]
 
 
 @pytest.mark.parametrize("when", ["moving", "training", "saved"])
 @pytest.mark.parametrize("more", ["--overwrite", "--resume"])
-def test_after_a_kill_the_next_command_finds_a_whole_run(config, run, when, more, capfd):
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_after_a_kill_the_next_command_finds_a_whole_run(config, run, when, more, capfd, monkeypatch):
     before = content(run)
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(config), str(run), when], capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert killed(config, run, when, monkeypatch) == signal.SIGKILL
     assert content(run) != before  # the kill came in between
     command = ["train", str(config), "--out", str(run), "--device", "cpu"]
     if when == "saved":  # the new run has a checkpoint, and is resumed
         assert main([*command, more]) == 0
         assert not (run / old_run.OLD).exists()
         return
+    if when == "training":
+        assert main(["eval", "--model", str(run / "model.safetensors")]) == 2
+        assert f"the earlier run's is {run / '.old-run' / 'model.safetensors'}" in capfd.readouterr().err
     assert main([*command, "--set", "data.args.root=stroe", more]) == 2
     assert "holds its earlier run again" in capfd.readouterr().err.replace("\n", " ")
     assert content(run) == before

@@ -162,8 +162,8 @@ def _run(arguments: list[str]) -> int:
         raise VadkitError([as_options(problem, parser) for problem in error.problems]) from error
 
 
-def _add_arguments(verb: str, parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
-    """Add what a verb takes, and what the verb below it takes that is in ``words``: for completion."""
+def _add_arguments(verb: str, parser: argparse.ArgumentParser, written: Sequence[str]) -> None:
+    """Add what a verb takes, and what the verb below it takes that is ``written``: for completion."""
     module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
     if not hasattr(module, "VERBS"):
         module.add_arguments(parser)
@@ -171,5 +171,5 @@ def _add_arguments(verb: str, parser: argparse.ArgumentParser, words: Sequence[s
     below = parser.add_subparsers()
     for name, what in module.VERBS.items():
         chosen = below.add_parser(name, help=what)
-        if name in words:
+        if name in written:
             importlib.import_module(f"vadkit.cli.{verb}_{name}".replace("-", "_")).add_arguments(chosen)

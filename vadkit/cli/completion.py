@@ -17,7 +17,7 @@ def is_completing() -> bool:
 def complete(
     verbs: Mapping[str, str], add_arguments: Callable[[str, argparse.ArgumentParser, list[str]], None]
 ) -> None:
-    """Answer the shell and exit. ``add_arguments(verb, parser, words)`` adds what a verb takes to its parser."""
+    """Answer the shell and exit. ``add_arguments(verb, parser, written)`` adds what a verb takes to its parser."""
     import argcomplete
 
     written = os.environ.get("COMP_LINE", "").split()

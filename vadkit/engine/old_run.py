@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vadkit.engine import checkpoints, distributed
-from vadkit.engine.run_folder import CONFIG, FILES, LOG, MODEL, held
+from vadkit.engine.run_folder import CONFIG, MODEL, RESULT, held
 from vadkit.problems import fail
 from vadkit.results_folder import record
 
@@ -81,12 +81,13 @@ def _clear(out: Path) -> None:
 
 
 def _put_back(out: Path, report: Report) -> None:
-    names = os.listdir(out / MOVING)
+    names = sorted(os.listdir(out / MOVING), key=lambda name: name == CONFIG)  # it last, so that a kill loses no record
     for name in names:
         os.replace(out / MOVING / name, out / name)
     (out / MOVING).rmdir()
     if names:
-        record(out / name for name in FILES if name in names and name != LOG)
+        record([out / name for name in (MODEL, RESULT) if (out / name).exists()])
+        record([out / CONFIG] if CONFIG in names else ())
         report(f"{out} holds its earlier run again: the one that was to replace it ended before its first checkpoint")
 
 

@@ -233,7 +233,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _check_sizes(path: Path) -> None:
     """Refuse what is no file, is larger than the free memory, or names a tensor twice, before safetensors reads it."""
     if not path.exists():
-        fail(f"there is no model file {path}")
+        old = path.parent / ".old-run" / path.name  # where ``train --overwrite`` keeps it until the new run has begun
+        put_back = f"the earlier run's is {old}; 'vadkit train' with --out {path.parent} and --resume puts it back"
+        fail(f"there is no model file {path}", put_back if old.exists() else None)
     if path.is_dir():
         fail(f"{path} is a folder, not a model file", "give the .safetensors file inside")
     if not path.is_file():
