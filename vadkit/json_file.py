@@ -96,6 +96,8 @@ def typed(plain: Any, type: type[T], where: str, what: str = "", hint: str | Map
         if what and not keys:
             fail(f"{where}: is not {what}: it {_wording(text, found)}", hint=hint)
         fail(f"{where}: {inside + ' ' if inside else ''}{_wording(text, found)}", hint=hint)
+    except UnicodeEncodeError:  # JSON can write one half of a pair, "\ud800", but nothing else can
+        fail(f"{where}: holds text that is not Unicode (one half of a surrogate pair)")
     except RecursionError:
         fail(f"{where}: is nested too deeply")
 
