@@ -1,0 +1,103 @@
+"""Damaged configs: their text, their data, and overrides. A graph that is sound is also built by the command."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vadkit.graph.compiler import compile_plan
+from vadkit.graph.load import load_config
+from vadkit.plugin_manager import load_plugins
+
+from . import mutations
+from .harness import command
+
+CONFIGS = Path(__file__).parent.parent.parent / "registry_configs"
+SMALL = """\
+about: a small graph with one of everything
+inputs: {rgb: b t 16, clip: b t 8}
+nodes:
+  context: {use: tca, in: rgb, args: {hidden: 4, window: 3}}
+  reduce: {use: dense, in: {x: context, skip: rgb}, args: {dropout: 0.1}}
+  pick: {use: topk_nominator, in: clip, args: {samples: 2}}
+  both: {use: concat, in: [reduce, pick.x]}
+  twin: {use: temporal_conv, in: both, share: a, detach: true}
+  score: {use: causal_conv, in: twin}
+  helper: {use: mlp_head, in: context, when: train}
+losses:
+  mil: {use: topk_mil, in: score, weight: 1.0}
+  hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
+output: score
+data: {use: feature_store, args: {root: somewhere}, streams: {rgb: rgb, clip: clip}, sampler: {use: uniform_pad}}
+train: {epochs: 2, optimizer: {lr: 1.0e-4}, groups: [{nodes: [context], lr: 1.0e-6}]}
+eval: {metric: ap, post: [{use: score_smoothing, args: {kappa: 2}}]}
+"""
+SHIPPED = ("pel4vad/pel4vad_xd.yaml", "seed/seed_xd_rgb.yaml", "seed/seed_xd_three_stream.yaml")
+BUILT = 4 << 20  # bytes of weights up to which a graph is also built
+KEYS = ("in", "use", "args", "weight", "share", "when", "detach", "x", "nodes", "extends", "class", "values", "0", "")
+
+
+class Graphs:
+    name = "graphs"
+
+    def prepare(self, folder: Path) -> None:
+        (folder / "small.yaml").write_text(SMALL)
+        for path in SHIPPED:
+            (folder / Path(path).name).write_text((CONFIGS / "graphs" / path).read_text())
+
+    def mutate(self, folder: Path, canary: Path, rng: random.Random) -> list[Callable[[], Any]]:
+        name = rng.choice(("small.yaml", "small.yaml", *(Path(path).name for path in SHIPPED)))
+        path, sets = folder / name, [""][:0]
+        kind = rng.randrange(10)
+        if kind < 4:
+            path.write_bytes(mutations.some_bytes(path.read_bytes(), rng))
+        elif kind < 8:
+            return [_compiles(_structure(path, rng), sets, folder)]
+        else:
+            sets = [_override(path, rng) for _ in range(rng.choice((1, 1, 2, 3)))]
+        return [_compiles(path, sets, folder)]
+
+
+def _structure(path: Path, rng: random.Random) -> Any:
+    data = mutations.structure(yaml.safe_load(path.read_text()), rng)
+    if rng.random() < 0.2 and isinstance(data, dict):
+        data[rng.choice(KEYS)] = copy.copy(
+            rng.choice((None, "rgb", {"use": "tca"}, b"bytes", (1, 2), {1: 2}, object()))
+        )
+    return data if isinstance(data, dict) else {"nodes": data}
+
+
+def _override(path: Path, rng: random.Random) -> str:
+    place, key = rng.choice(mutations.spots(yaml.safe_load(path.read_text())))
+    keys = [str(part) for part in (*place, key)]
+    if rng.random() < 0.3:
+        keys[rng.randrange(len(keys))] = rng.choice(KEYS)
+    if rng.random() < 0.1:
+        keys.append(rng.choice(KEYS))
+    value = rng.choice(
+        (
+            *(token.decode("utf-8", "replace") for token in mutations.TOKENS),
+            str(mutations.junk(rng)),
+            "[1, 2]",
+            "{x: rgb}",
+        )
+    )
+    return ".".join(keys) + rng.choice(("=", "=", "=", "=", "", "==")) + value
+
+
+def _compiles(config: Any, sets: list[str], folder: Path) -> Callable[[], Any]:
+    def build() -> Any:
+        plugins = load_plugins()
+        plan = compile_plan(load_config(config, sets, plugins.config_folders), plugins)
+        json.dumps(plan.spec, allow_nan=False)
+        if not sets and isinstance(config, Path) and sum(size for size, _ in plan.weights.bytes.values()) < BUILT:
+            return command("build", config, "--diagram", folder / "graph.svg")()
+        return 0
+
+    return build

@@ -1,0 +1,15 @@
+"""The six kinds of file, by name."""
+
+from __future__ import annotations
+
+from .arrays import Arrays
+from .graphs import Graphs
+from .harness import Target
+from .manifests import Manifests
+from .models import Models
+from .stores import Stores
+from .tables import Tables
+
+TARGETS: dict[str, Target] = {
+    target.name: target for target in (Graphs(), Stores(), Models(), Arrays(), Tables(), Manifests())
+}
