@@ -6,6 +6,7 @@ from pathlib import Path
 
 from chromium import Chromium
 
+LOADED = "document.querySelectorAll('main section').length > 0"
 # Elements beyond the window, except what a box of its own scrolls. An svg's parts are counted: text may stick out.
 OVERFLOW = """[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll *')).filter(e => {
     const r = e.getBoundingClientRect();
@@ -24,6 +25,7 @@ def check_fits(page: Path, width: int = 390) -> None:
         for dark in (False, True):
             browser.dark(dark)
             browser.open(page)
+            assert browser.run(LOADED)
             assert browser.run("document.documentElement.scrollWidth") <= width
             assert browser.run(OVERFLOW) == []
             assert browser.run(CAPTIONS) == []
@@ -37,6 +39,7 @@ def check_without_scripts(page: Path, charts: int) -> None:
         browser.scripts(False)
         browser.open(page)
         browser.scripts(True)  # to look at it
+        assert browser.run(LOADED)
         drawn = "[...document.querySelectorAll('figure.chart svg')].filter(s => s.clientWidth > 200).length"
         assert browser.run(drawn) >= charts
 
@@ -46,6 +49,7 @@ def check_print(page: Path) -> None:
     with Chromium(700, 900) as browser:
         browser.paper()
         browser.open(page)
+        assert browser.run(LOADED)
         assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         shown = "[...document.querySelectorAll('video, button, input')].filter(e => e.clientWidth).length"
         assert browser.run(shown) == 0
