@@ -185,8 +185,8 @@ def glitch(**wrong: float) -> Callable[[int], float]:
         (glitch(**{f"n{n}": 0.0 for n in range(1, 40, 2)}), "20 pictures with a wrong time stamp"),
         (glitch(n0=0.0), "freezes for up to 5.0 s"),
         (glitch(n0=90000.0), "clock jumps 1 time"),
-        (lambda n: 0.0, "the first 40 pictures have the same time stamp"),
-        (lambda n: 7.0, "the first 40 pictures have the same time stamp"),
+        (lambda n: 0.0, "39 of the first 40 pictures have the time stamp of the one before"),
+        (lambda n: 7.0, "39 of the first 40 pictures have the time stamp of the one before"),
         (lambda n: n / 25 / 1000, "the time stamps of pictures are"),  # in a wrong unit
         (lambda n: n * 4000.0, "the time stamps of pictures are 4e+03 s apart"),
         (lambda n: (min(n, 10) if n < 20 else n) / 25, "9 pictures with a wrong time stamp"),  # stands still, goes on

@@ -14,6 +14,7 @@ STATED = (0.1, 240.0)  # outside of it a stated rate is a mistake unless the tim
 HIGHEST = 1000.0  # a rate above it is a wrong unit of time
 LOWEST = 1 / 3600
 SLOW = 2.0
+MOST_EQUAL = 0.7  # of the pictures; with more of them, time stamps mean nothing
 ENOUGH = 4  # steps between pictures from which a rate is taken
 
 
@@ -42,8 +43,9 @@ def find_rate(video: Any, packets: Sequence[Any]) -> Rate:
     stated = [float(rate) for rate in (video.average_rate, video.guessed_rate, video.base_rate) if rate]
     usual = next((rate for rate in stated if STATED[0] <= rate <= STATED[1]), None)
     steps = _Steps.of(packets)
-    if steps.stuck:
-        return _without_stamps(usual, f"the first {steps.count} pictures have the same time stamp")
+    if steps.equal > MOST_EQUAL * steps.count:
+        text = f"{steps.equal} of the first {steps.count} pictures have the time stamp of the one before"
+        return _without_stamps(usual, text)
     if steps.usual is None:
         return _assumed(usual)
     rate = 1 / steps.usual
@@ -90,11 +92,11 @@ def _alike(step: float, steps: _Steps) -> bool:
 
 @dataclass
 class _Steps:
-    """Times between pictures: ``usual`` one in seconds if most are alike, None otherwise."""
+    """Times between pictures: ``usual`` one in seconds if most are alike, None otherwise; ``equal`` are 0."""
 
     count: int = 0
     usual: float | None = None
-    stuck: bool = False
+    equal: int = 0
     lasts: float = 0.0  # the usual duration that is stated of a picture
     resolution: float = 0.0
 
@@ -111,10 +113,9 @@ class _Steps:
         resolution = float(packets[0].time_base)
         gaps = np.diff(np.array(times, np.float64)) * resolution
         forward = gaps[gaps > 0]
-        if len(gaps) >= ENOUGH and (gaps == 0).mean() > 0.75:
-            return cls(count, stuck=True)
-        if len(forward) < ENOUGH or (gaps <= 0).mean() > 0.05:
-            return cls(count)
+        equal = int((gaps == 0).sum()) if len(gaps) >= ENOUGH else 0
+        if equal > MOST_EQUAL * count or len(forward) < ENOUGH or (gaps <= 0).mean() > 0.05:
+            return cls(count, equal=equal)
         middle = float(np.median(forward))
         close = forward[(forward > 0.5 * middle) & (forward < 1.75 * middle)]
         narrow = np.abs(forward - middle) <= 0.26 * middle + 1.01 * resolution

@@ -147,7 +147,9 @@ class Media:
         if self.damaged:
             self.warnings.append(f"{plural(self.damaged, 'damaged piece')} skipped or repaired by the decoder")
         if self._oblique:
-            self.warnings.append("the file turns its pictures by an odd angle; the nearest quarter turn was used")
+            self.warnings.append(
+                "the file turns its pictures by an angle between the quarters; the nearest quarter turn was used"
+            )
         lost = self.pictures.bases[0] - self.packets.first if self.pictures.bases and self.packets.first else 0.0
         if self.use_stamps and lost > 1.5 / self.fps:
             self.warnings.append(
