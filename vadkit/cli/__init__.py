@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from vadkit.cli.completion import complete, is_completing
+from vadkit.cli.path_faults import reported_paths
 from vadkit.cli.terminate import end_as_interrupted
 from vadkit.problems import VadkitError, did_you_mean, fail, nearest, render
 
@@ -139,7 +140,8 @@ def _run(arguments: list[str]) -> int:
     module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
     parser = Parser(prog=f"vadkit {verb}", description=module.__doc__)
     module.add_arguments(parser)
-    return int(module.run(parser.parse_args(arguments[1:])) or 0)
+    with reported_paths():
+        return int(module.run(parser.parse_args(arguments[1:])) or 0)
 
 
 def _add_arguments(verb: str, parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
