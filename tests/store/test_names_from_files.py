@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from manifested import array_of, everything, read_lines, write_lines, write_manifested
 
 from vadkit.cli import main
+from vadkit.extract.run import _after
 from vadkit.problems import VadkitError
 from vadkit.store.index import read_store
-from vadkit.store.manifest import read_manifest
+from vadkit.store.manifest import Array, Line, read_manifest
 from vadkit.store.merge import merge
 from vadkit.store.names import Below, is_pack_name, is_path_below, is_plain_name, is_stream_name
 from vadkit.store.pack import pack, unpack
@@ -199,6 +201,25 @@ def test_what_is_no_path(home: Path, key: str, text: str) -> None:
         change(home / "store" / "store.json", lambda head: head.update(root=text))
     with pytest.raises(VadkitError, match="which is not a path"):
         read_store(home / "store")
+
+
+def test_an_extraction_deletes_only_what_is_the_stores(home: Path) -> None:
+    """A video that is now broken: its arrays go, but not files in other folders that the manifest names."""
+    store = home / "store"
+    name = read_lines(store)[0]["name"]
+    (store / "mine").mkdir()
+    shutil.copy(home / "payload" / f"{name}.npy", store / "mine")
+    (before, *_) = read_manifest(store)[0].values()
+    one = array_of(store / "mine" / f"{name}.npy")
+    array = Array(one["shape"], one["bytes"], one["sha256"])
+    before = msgspec.structs.replace(before, arrays={**before.arrays, "mine": array})
+    _after(store, before, Line(name, "broken", None, "its file is empty"))
+    assert (store / "mine" / f"{name}.npy").exists() and not (store / "rgb" / f"{name}.npy").exists()
+    for stream in ("../payload", str(home / "payload"), "store.json"):
+        hostile = msgspec.structs.replace(before)
+        hostile.arrays = {stream: array}
+        _after(store, hostile, Line(name, "broken", None, "its file is empty"))
+    assert (home / "payload" / f"{name}.npy").exists() and (store / "store.json").exists()
 
 
 # -- links -----------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from vadkit.problems import VadkitError
 from vadkit.store.index import read_store
 from vadkit.store.manifest import put_in_order, read_manifest
 from vadkit.store.pack import pack
+from vadkit.store.packed import Packed
 
 pytestmark = pytest.mark.guards("D15", "5.8")
 SEED = 8  # of the samples; printed when one fails
@@ -120,6 +121,38 @@ def test_wrong_values(store: Path, file: str, cases: Callable[[int], int], capsy
 def test_damaged_files(store: Path, file: str, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
     (store / file).write_bytes(DAMAGED[damage])
     run_all(store, capsys, damage)
+
+
+@pytest.mark.parametrize("file", ["store.json", "videos.json", "manifest.jsonl", "pack"])
+def test_mutated_bytes(store: Path, file: str, cases: Callable[[int], int]) -> None:
+    """5,000 of each if thorough: some bytes are changed, taken out, doubled or put in."""
+    path = next(store.glob("rgb-*.json")) if file == "pack" else store / file
+    good, rng, refused = path.read_bytes(), random.Random(SEED), 0
+    packed = path.with_suffix(".npy")
+    for _ in range(cases(500)):
+        bad = bytearray(good)
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(bad))
+            piece = bytes(bad[at : at + rng.randint(1, 20)])
+            new = rng.choice(
+                [b"", piece * 2, bytes([rng.randrange(256)]), b'"', b"}", b"[", b"9" * 20, b"\\ud800", b"null"]
+            )
+            bad[at : at + len(piece)] = new
+        path.write_bytes(bad)
+        try:
+            if file == "pack":
+                Packed(packed, 16)
+            elif file == "manifest.jsonl":
+                refused += bool(read_manifest(store)[1])
+            else:
+                read_store(store)
+        except VadkitError as error:
+            assert len(str(error)) < 20_000
+            refused += 1
+        except Exception as error:
+            raise AssertionError(f"seed {SEED}: {bytes(bad)!r}") from error
+    print(f"{file}: {cases(500)} mutants, {refused} refused, seed {SEED}")
+    assert refused > cases(500) // 2
 
 
 def one(store: Path, how: Callable[[Any], Any], file: str) -> None:

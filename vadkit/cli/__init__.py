@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from vadkit.cli.completion import complete, is_completing
 from vadkit.cli.memory import check_limit, out_of_memory
+from vadkit.cli.path_faults import reported_paths
 from vadkit.cli.terminate import end_as_interrupted
 from vadkit.problems import VadkitError, did_you_mean, fail, nearest, render
 from vadkit.terminal import OutputLost, clean_streams
@@ -155,7 +156,8 @@ def _run(arguments: list[str]) -> int:
     module.add_arguments(parser)
     parsed = parser.parse_args(arguments[1:])
     try:
-        return int(module.run(parsed) or 0)
+        with reported_paths():
+            return int(module.run(parsed) or 0)
     except VadkitError as error:
         from vadkit.cli.argument_names import as_options
 

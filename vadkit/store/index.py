@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,7 @@ def read_store(root: Path | str) -> Store:
 
 
 def _check_folder(root: Path) -> None:
-    if not root.exists():
+    if not os.path.exists(root):  # unlike Path.exists, also for a name that is too long
         fail(f"{root}: there is no such folder", hint=STORE)
     if not root.is_dir():
         fail(f"{root}: is not a folder", hint=STORE)

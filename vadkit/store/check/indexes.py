@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,8 +57,8 @@ class Indexes:
 
 def read_indexes(root: Path) -> tuple[Indexes, list[Finding]]:
     """Return what the store's files say and what is wrong with each. Raises VadkitError if there is no store."""
-    if not root.is_dir():
-        fail(f"{root}: there is no such folder" if not root.exists() else f"{root}: is not a folder")
+    if not os.path.isdir(root):
+        fail(f"{root}: is not a folder" if os.path.exists(root) else f"{root}: there is no such folder")
     if not any((root / name).exists() for name in (HEAD, VIDEOS, MANIFEST)):
         fail(f"{root}: is not a feature store: it has neither {HEAD} nor {VIDEOS} nor {MANIFEST}")
     indexes = Indexes(root, has_manifest=(root / MANIFEST).exists())
