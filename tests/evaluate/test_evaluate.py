@@ -20,6 +20,7 @@ from vadkit.data.validation_split import with_validation
 from vadkit.evaluate import score
 from vadkit.evaluate.score import evaluate, evaluate_as_configured
 from vadkit.problems import VadkitError
+from vadkit.results_folder import RECORD
 
 
 class Mean(nn.Module):
@@ -201,7 +202,7 @@ def test_an_empty_split(dataset: FeatureStore) -> None:
 def test_saved_files_hold_figures_and_every_score(dataset: FeatureStore, tmp_path: Path) -> None:
     result = evaluate(Mean(), dataset, streams=["rgb"])
     result.save(tmp_path / "out")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["results.json", "scores.csv"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [RECORD, "results.json", "scores.csv"]
     saved = json.loads((tmp_path / "out" / "results.json").read_text())
     assert saved["figures"] == result.figures and saved["protocol"] == result.protocol
     assert saved["videos"][0]["name"] == LONGER_RGB and saved["videos"][0]["frames"] == 144
