@@ -118,3 +118,20 @@ def test_a_path_of_300_characters(
     assert main(words) == 2
     said = capsys.readouterr().err
     assert "x" * 300 in said and "File name too long" in said and "Traceback" not in said
+
+
+@pytest.mark.guards("D19", "5.3")
+@pytest.mark.parametrize("option", ["--workers", "--threads", "--snippet"])
+@pytest.mark.parametrize("value", ["1000000000", "-1"])
+def test_numbers_of_an_extraction_have_bounds(option: str, value: str, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    command = ["extract", str(tmp_path), "--stream", "audio=logmel_stats", "--out", str(tmp_path / "S")]
+    assert main([*command, option, value]) == 2
+    assert f" is {value}; it must be from " in capsys.readouterr().err and not (tmp_path / "S").exists()
+
+
+@pytest.mark.guards("D17")
+@pytest.mark.parametrize("content", [b"\xff", b"", b"5", b"seeds: true\nconfig: x\nvariants: {a: {}}"])
+def test_a_damaged_spec(content: bytes, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "spec.yaml").write_bytes(content)
+    assert main(["bench", "swap", "--spec", str(tmp_path / "spec.yaml"), "--out", str(tmp_path / "b")]) == 2
+    assert "spec.yaml" in capsys.readouterr().err and not (tmp_path / "b").exists()

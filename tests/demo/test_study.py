@@ -177,25 +177,24 @@ def test_cells_of_the_table_have_equal_decimals(quick):
 def test_state_that_is_damaged_in_every_way_is_reported_and_written_again(quick):
     folder, printed = quick
     study, runs = folder / "study", folder / "study/runs"
-    states = [study / "demo.json", study / "study.json", runs / "demo_rgb/seed0/scores.json",
-              runs / "demo_rgb_flow/seed0/scores.json", runs / "demo_rgb_flow/seed0/result.json"]  # fmt: skip
-    before = {path: json.loads(path.read_text()) for path in (states[0], states[2], states[3])}
-    for number in range(2):
-        for path, content in zip(states, (b"5", b"", b"\xff", b'{"figures": ', b"[]")):
-            path.unlink()
-            if number:
-                os.mkfifo(path) if path.name == "scores.json" else path.mkdir()
-            else:
-                path.write_bytes(content)
-        model = runs / "demo_three_stream/seed0/model.safetensors"
-        model.write_bytes(model.read_bytes()[:-100])
-        (runs / "demo_three_stream/seed0/scores.json").unlink()
-        again = run_quick(folder)
-        assert again.returncode == 0, again.stderr + again.stdout
-        assert "Traceback" not in again.stderr and "demo.json: " in again.stdout and "scores.json: " in again.stdout
-        assert {path: json.loads(path.read_text()) for path in before} == before
-        assert table(again.stdout) == table(printed)
-        assert list(model.parent.glob("model.safetensors.*"))  # what was in its place is kept
+    scores = [runs / system / "seed0/scores.json" for system in ("demo_rgb", "demo_rgb_flow", "demo_three_stream")]
+    damaged = {study / "demo.json": b"5", study / "study.json": "folder", scores[0]: "pipe", scores[1]: b'{"a": ',
+               scores[1].with_name("result.json"): "folder", scores[2]: b"\xff"}  # fmt: skip
+    before = {path: json.loads(path.read_text()) for path in (study / "demo.json", *scores)}
+    for path, content in damaged.items():
+        path.unlink()
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            os.mkfifo(path) if content == "pipe" else path.mkdir()
+    model = scores[2].with_name("model.safetensors")
+    model.write_bytes(model.read_bytes()[:-100])
+    again = run_quick(folder)
+    assert again.returncode == 0, again.stderr + again.stdout
+    assert "Traceback" not in again.stderr and "demo.json: " in again.stdout and "scores.json: " in again.stdout
+    assert {path: json.loads(path.read_text()) for path in before} == before
+    assert table(again.stdout) == table(printed)
+    assert list(model.parent.glob("model.safetensors.*"))  # what was in its place is kept
 
 
 @pytest.mark.guards("D4", "4")

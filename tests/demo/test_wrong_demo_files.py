@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,22 @@ def test_the_command_names_the_damaged_note(tmp_path: Path, capsys: pytest.Captu
     assert main(["demo", "--quick", "--out", str(tmp_path)]) == 2
     printed = "".join(capsys.readouterr())
     assert f"{tmp_path}/demo.json: clips must be a list, got 7" in printed and "choose another --out" in printed
+
+
+@pytest.mark.guards("D17", "5.7")
+@pytest.mark.parametrize("name", ["scores.json", "demo.json"])
+@pytest.mark.parametrize("what", ["folder", "pipe", "link"])
+def test_what_is_no_file_is_reported(tmp_path: Path, name: str, what: str) -> None:
+    notes: list[str] = []
+    path = tmp_path / name
+    if what == "link":
+        path.symlink_to("nothing")
+    else:
+        path.mkdir() if what == "folder" else os.mkfifo(path)
+    if name == "scores.json":
+        assert not study._is_scored(path, CLIPS, notes.append)
+    else:
+        study._claim(tmp_path, study.DemoJson(True, ["a"]), [], notes.append)
+        assert json.loads(path.read_text()) == {"quick": True, "clips": ["a"]}
+        assert os.path.lexists(tmp_path / "demo.json.1")
+    assert notes and notes[0].startswith(str(path)) and "\n" not in notes[0]

@@ -160,7 +160,7 @@ def test_random_weights_are_marked(folder: Path) -> None:
         (["IN", *TWO, "--tail", "repaet"], "there is no tail rule 'repaet'"),
         (["IN", *TWO, "--shard", "9/8"], "--shard is '9/8'; it must be a part of N parts, such as 1/8"),
         (["IN", *TWO, "--fps", "-1"], "--fps is -1.0; it must be from 0.00028 (one frame an hour) to 1000"),
-        (["IN", *TWO, "--workers", "-1"], "--workers is -1; it must be at least 0"),
+        (["IN", *TWO, "--workers", "-1"], "--workers is -1; it must be from 0 to 1024"),
         (["IN", *TWO, "--executor", "spark"], "there is no executor 'spark'"),
         (["IN", *TWO, "--labels", "xd_violence"], "xd_violence labels no video of this store; the first is 'a'"),
         (["IN", "--config", "seed_ucf_rgb"], "seed_ucf_rgb: input 'rgb' is a shape (b t 1024), not a backbone"),

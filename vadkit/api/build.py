@@ -57,7 +57,8 @@ def build(
     plugins = load_plugins(as_names(without, "without"))
     source = load_config(as_config(config), as_changes(set), plugins.config_folders)
     if path is not None:
-        claim([path], source.files, ours=_is_untrained)
+        _refuse_trained(path)
+        claim([path], source.files, ours=_is_model)
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
@@ -67,9 +68,14 @@ def build(
     return model
 
 
-def _is_untrained(path: Path) -> bool:
-    """Return whether a file is a model with fresh weights: one that was trained is not replaced by such."""
+def _refuse_trained(path: Path) -> None:
+    """Refuse to replace trained weights by fresh ones."""
+    if _is_model(path) and model_file.read_header(path)["extra"].get("trained") is not False:
+        fail(f"{path} is a trained model, and would be replaced by one with fresh weights", "choose another name")
+
+
+def _is_model(path: Path) -> bool:
     try:
-        return model_file.read_header(path)["extra"].get("trained") is False
-    except VadkitError:
+        return path.is_file() and bool(model_file.read_header(path))
+    except (VadkitError, OSError):
         return False

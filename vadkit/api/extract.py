@@ -187,13 +187,13 @@ def _check(
 ) -> None:
     if as_changes(changes) and config is None:
         fail("set changes a graph, so it needs config")
-    for name, value, least in (
-        ("workers", workers, 0),
-        ("threads", threads, 1),
-        ("snippet_frames", snippet_frames, 1),
+    for name, value, least, most in (
+        ("workers", workers, 0, 1024),
+        ("threads", threads, 1, 1024),
+        ("snippet_frames", snippet_frames, 1, 100_000),
     ):
-        if value < least:
-            fail(f"{name} is {value}; it must be at least {least}")
+        if not least <= value <= most:
+            fail(f"{name} is {value}; it must be from {least} to {most}")
     if timeout is not None and not timeout > 0:
         fail(f"timeout is {timeout:g}; it must be above 0")
 

@@ -76,7 +76,7 @@ def from_file(path: Path, sets: Sequence[str], seeds: int | None) -> Suite:
         fail(f"{path}: variants must be a mapping of names", "for example variants: {tca: {set: [...]}}")
     found = [_variant(path, data, str(name), value, sets) for name, value in variants.items()]
     count = data.get("seeds", 3) if seeds is None else seeds
-    if not isinstance(count, int) or not 1 <= count <= 100:
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 100:
         fail(f"{path}: seeds must be a whole number from 1 to 100, got {count!r}")
     return Suite(str(data.get("about", path.stem)), tuple(found), tuple(range(count)), (path,))
 
