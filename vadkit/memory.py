@@ -22,7 +22,7 @@ def free_memory() -> int | None:
 
 
 def gigabytes(count: int) -> str:
-    """Return a number of bytes as people say it."""
+    """Return a number of bytes in GB, or in MB if they are few."""
     return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
 
 

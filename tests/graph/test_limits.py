@@ -1,13 +1,21 @@
 """What is too large to be meant, and numbers of the other kind."""
 
 import random
+import resource
 import time
+from pathlib import Path
 
 import pytest
 
 import vadkit
 from vadkit import VadkitError
+from vadkit.graph.arguments import arguments
+from vadkit.graph.compiler import compile_plan
+from vadkit.graph.load import load_config
+from vadkit.kinds import BATCH_PORTS
+from vadkit.plugin_manager import load_plugins
 from vadkit.problems import Place, Problem, nearest, unknown
+from vadkit.shapes import parse_ports
 
 pytestmark = pytest.mark.guards("D19", "5.3")
 
@@ -160,3 +168,43 @@ def test_sizes_are_refused_by_arithmetic(component, args):
     with pytest.raises(VadkitError):
         build(component, **args)
     assert time.perf_counter() - start < 5
+
+
+def sized_arguments():
+    """Return every whole-number argument of every component that a graph can hold."""
+    components = load_plugins().components
+    found = []
+    for kind in ("temporal", "fusion", "head", "loss"):
+        for name in components.names(kind):
+            component = components.find(name)
+            whole = [a for a in arguments(component).values() if a.is_list or a.type in (int, int | None)]
+            found += [pytest.param(component, a, id=f"{name}.{a.name}") for a in whole]
+    return found
+
+
+def with_component(component, args):
+    """Return a graph of one component, its ports wired to an input or to scores."""
+    wires = {}
+    for name, port in parse_ports(component.inputs).items():
+        if name not in BATCH_PORTS and not port.optional:
+            source = "rgb" if len(port.pattern.tokens) == 3 else "score"
+            wires[name] = [source] if port.variadic else source
+    item = {"use": component.name, "in": wires, "args": args}
+    other = {"losses": {"it": item}} if component.kind == "loss" else {"nodes": {**RGB["nodes"], "it": item}}
+    return {**RGB, **other}
+
+
+@pytest.mark.parametrize(("component", "argument"), sized_arguments())
+def test_a_million_in_any_argument_costs_nothing(component, argument):
+    before, start = memory_now(), time.perf_counter()
+    for value in (10**6, 2000):
+        try:
+            args = {argument.name: [value] if argument.is_list else value}
+            compile_plan(load_config(with_component(component, args)), load_plugins())
+        except VadkitError as error:
+            assert error.problems[0].message
+    assert time.perf_counter() - start < 30 and memory_now() - before < 500 << 20
+
+
+def memory_now():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
