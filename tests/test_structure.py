@@ -199,7 +199,7 @@ print(code, len(shown.getvalue()) > 10, [name for name in {heavy} if name in sys
 """
 
 
-@pytest.mark.parametrize("words", (["--help"], ["--version"], ["list", "plugins"], ["list", "plugins", "--json"]))
+@pytest.mark.parametrize("words", (["--help"], ["--version"], ["list", "configs"], ["list", "configs", "--json"]))
 def test_it_starts_without_heavy_packages(words: list[str]) -> None:
     command = [sys.executable, "-c", COLD.format(heavy=HEAVY), *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

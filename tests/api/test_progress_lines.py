@@ -38,7 +38,7 @@ def test_training(width: int) -> None:
         and "11999/12000" in line
         and re.search(r"[-\d]:[-\d]{2}:[-\d]{2} left", line)
     )
-    assert "3.21 s" in line and "\u2026" in line
+    assert "left 3.21" in line and "\u2026" in line
 
 
 @pytest.mark.parametrize("width", [60, 80])

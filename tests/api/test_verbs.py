@@ -72,7 +72,7 @@ def test_set_is_one_change_or_a_list(change: str | list[str]) -> None:
         (lambda: vadkit.evaluate("x", split="tset"), "no split 'tset'\n  hint: did you mean 'test'"),
         (lambda: vadkit.predict(None, model="x"), "videos is None"),
         (lambda: vadkit.predict([None], model="x"), r"videos\[0\] is None"),
-        (lambda: vadkit.extract("x", out="y"), "name the backbones by config or by streams"),
+        (lambda: vadkit.extract("x", out="y"), "name the backbones by config, by streams or by like"),
         (lambda: vadkit.extract("x", out="y", streams={"rgb": 3}), r"streams\['rgb'\] is 3; it names no backbone"),
         (lambda: vadkit.extract("x", out="y", streams="rgb=mean_colour", set="a=b"), "so it needs config"),
         (lambda: vadkit.extract(out="y", streams="rgb=mean_colour"), "name videos or folders"),

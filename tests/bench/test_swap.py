@@ -117,7 +117,10 @@ def test_spec_file(no_memory, config, tmp_path, capsys):
         (["swap", "tiny.yaml", "--node", "contxt", "--with", "identity"], "unknown node 'contxt'"),
         (["swap", "tiny.yaml", "--node", "context", "--with", ","], "--with lists no component"),
         (["swap", "--spec", "nothing.yaml"], "cannot read nothing.yaml"),
-        (["swap", "tiny.yaml", "--node", "context", "--with", "identity", "--bags", "1"], "--bags must be from 2 to 10000"),
+        (
+            ["swap", "tiny.yaml", "--node", "context", "--with", "identity", "--bags", "1"],
+            "--bags must be from 2 to 10000",
+        ),
     ],
 )
 def test_bad_input_trains_nothing(config, monkeypatch, capsys, arguments, message):

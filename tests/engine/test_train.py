@@ -180,14 +180,14 @@ def test_a_warm_start_takes_the_named_nodes_and_says_how_many(graph, tmp_path):
 
 
 def test_a_warm_start_from_a_file_that_is_not_there_leaves_no_run(graph, tmp_path):
-    with pytest.raises(VadkitError, match="there is no model file"):
+    with pytest.raises(VadkitError, match="there is no file no.safetensors"):
         train(graph, ["train.warm_start.file=no.safetensors"], tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_cannot_begin_leaves_a_folder_that_was_there(graph, tmp_path):
     (tmp_path / "run").mkdir()
-    with pytest.raises(VadkitError, match="there is no model file"):
+    with pytest.raises(VadkitError, match="there is no file"):
         train(graph, ["train.warm_start.file=no.safetensors"], tmp_path / "run", device="cpu")
     assert set(files(tmp_path / "run")) == {".lock"}
 

@@ -25,7 +25,7 @@ from vadkit.graph.schema import with_defaults
 from vadkit.graph.schema_check import check_keys
 from vadkit.problems import VadkitError, as_sentence, did_you_mean, fail
 from vadkit.results_folder import claim
-from vadkit.store.recipes import meaningless_warnings, other_recipes
+from vadkit.store.recipes import cut_otherwise, meaningless_warnings, other_recipes
 from vadkit.video import SPLITS
 
 Model = str | PathLike[str] | VadModel
@@ -96,6 +96,10 @@ def evaluate(
     header = _header(model)
     sections = configured(header["spec"], as_changes(set))
     dataset = open_dataset(sections["data"])
+    extra, recipes = header.get("extra") or {}, getattr(dataset, "recipes", {})
+    other_cut = cut_otherwise(extra.get("recipes") or {}, recipes)
+    if other_cut is not None:
+        fail(other_cut, f"extract them as the model wants: vadkit extract VIDEOS --like {model} --out STORE")
     if isinstance(model, VadModel):
         where, system = None if device is None else choose_device(as_device(device)), model
     else:
@@ -109,8 +113,7 @@ def evaluate(
         found = evaluate_as_configured(
             system, dataset, sections["eval"], split=split, device=where, on_progress=callback
         )
-    extra = header.get("extra") or {}
-    changed = other_recipes(extra.get("recipes") or {}, getattr(dataset, "recipes", {}))
+    changed = other_recipes(extra.get("recipes") or {}, recipes)
     warnings = [*found.warnings, *changed, *filter(None, [extra.get("unfinished")])]
     result = Evaluation(
         found.figures,
@@ -119,7 +122,7 @@ def evaluate(
         found.details,
         warnings,
         extra.get("note"),
-        _notice(extra, getattr(dataset, "notice", None), getattr(dataset, "recipes", {})),
+        _notice(extra, getattr(dataset, "notice", None), recipes),
         Evaluation.model if isinstance(model, VadModel) else Path(fspath(model)).name,
     )
     if out is not None:

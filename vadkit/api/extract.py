@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from vadkit.api.arguments import Changes, Config, as_changes, as_config, as_names, as_path, as_paths
+from vadkit.api.arguments import Changes, Config, as_changes, as_config, as_model, as_names, as_path, as_paths
 from vadkit.api.progress import Progress, showing
 from vadkit.devices import choose_device
 from vadkit.extract.labels import Labels, label, read_labels, read_list
@@ -21,6 +21,7 @@ from vadkit.extract.streams import build_backbones, streams_of_graph, streams_of
 from vadkit.kinds import Backbone
 from vadkit.plugin_manager import load_plugins
 from vadkit.predict.inputs import find_videos
+from vadkit.predict.like import like_model
 from vadkit.problems import fail
 from vadkit.store.listing import VideoEntry, read_listing
 from vadkit.store.shards import parse_share
@@ -61,6 +62,7 @@ def extract(
     out: str | PathLike[str],
     config: Config | None = None,
     streams: Streams | None = None,
+    like: str | PathLike[str] | None = None,
     set: Changes = (),
     video_list: str | PathLike[str] | None = None,
     labels: str | PathLike[str] | None = None,
@@ -90,6 +92,8 @@ def extract(
         config: a graph whose inputs name their backbones: a name, a path or a mapping.
         streams: instead of ``config``, the backbone of each stream: {"rgb": "i3d_rgb"},
             {"rgb": {"use": "i3d_rgb", "args": {"weights": FILE}}}, or strings "rgb=i3d_rgb,weights=FILE".
+        like: instead of ``config``, a model file or the folder of a run: backbones, crops, frame rate and snippets are
+            those of its training.
         set: changes to the graph, one or a list.
         video_list: instead of ``videos``, a file with a path per line, or CSV with the column "file".
         labels: "xd_violence", "ucf_crime", "shanghaitech", or a CSV file with video, label[, split, ...].
@@ -123,16 +127,27 @@ def extract(
         (120, {})
     """
     folder = as_path(out, "out")
-    if (config is None) == (streams is None):
-        fail("name the backbones by config or by streams", "config is a graph; streams is {'rgb': 'i3d_rgb'}")
-    _check(set, config, workers, threads, snippet_frames, timeout)
+    if sum(given is not None for given in (config, streams, like)) != 1:
+        fail(
+            "name the backbones by config, by streams or by like",
+            "config is a graph; streams is {'rgb': 'i3d_rgb'}; like is a trained model",
+        )
+    _check(set, streams, workers, threads, snippet_frames, timeout)
     plugins = load_plugins(as_names(without, "without"))
     common = _common(crops, precision, device, random_weights)
-    if config is not None:
+    clock = Clock(fps, snippet_frames, find_tail(tail))
+    wanted = None
+    if like is not None:
+        _leave_to_the_model(common, clock)
+        wanted = like_model(as_model(like, "like"), as_changes(set), plugins)
+        named, clock = wanted.streams, wanted.clock
+    elif config is not None:
         named = streams_of_graph(as_config(config), as_changes(set), plugins)
     else:
         named = _named(streams or ())
     backbones = build_backbones(named, plugins, common)
+    if wanted is not None:
+        wanted.check(backbones)
     notes: list[str] = []
     entries, known = find_entries(videos, video_list, folder, notes)
     known = known if labels is None else read_labels(fspath(labels))
@@ -146,7 +161,7 @@ def extract(
             entries,
             backbones,
             folder,
-            clock=Clock(fps, snippet_frames, find_tail(tail)),
+            clock=clock,
             classes=known.classes if known else (),
             left_out=unlabelled,
             resources=Resources(executor, workers, threads, timeout),  # type: ignore[arg-type]
@@ -182,11 +197,20 @@ def _watch(callback: Any, count: int) -> dict[str, Any]:
     return {"progress": progress, "within": within}
 
 
+def _leave_to_the_model(common: Mapping[str, Any], clock: Clock) -> None:
+    """Raise VadkitError if the caller says how to cut, too: of ``like`` that is what the model says."""
+    usual = Clock()
+    own = [name for name in ("fps", "snippet_frames", "tail") if getattr(clock, name) != getattr(usual, name)]
+    own += [name for name in common if name != "device"]
+    if own:
+        fail(f"like takes {', '.join(own)} from the model", "leave them out")
+
+
 def _check(
-    changes: Changes, config: Config | None, workers: int, threads: int, snippet_frames: int, timeout: float | None
+    changes: Changes, streams: Streams | None, workers: int, threads: int, snippet_frames: int, timeout: float | None
 ) -> None:
-    if as_changes(changes) and config is None:
-        fail("set changes a graph, so it needs config")
+    if as_changes(changes) and streams is not None:
+        fail("set changes a graph, so it needs config or like")
     for name, value, least, most in (
         ("workers", workers, 0, 1024),
         ("threads", threads, 1, 1024),

@@ -9,9 +9,6 @@ from dataclasses import replace
 
 from vadkit.problems import Problem
 
-# Arguments whose option is called otherwise.
-OTHER = {"--snippet": "snippet_frames", "--list": "video_list", "--stream": "streams"}
-
 
 def as_options(problem: Problem, parser: argparse.ArgumentParser) -> Problem:
     """Return the problem with arguments written as ``parser`` takes them: ``--test-share``, not ``test_share``.
@@ -34,7 +31,6 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
         elif action.option_strings:
             yield action.option_strings[-1].lstrip("-").replace("-", "_"), action.option_strings[-1]
             yield action.dest, action.option_strings[-1]
-            yield OTHER.get(action.option_strings[-1], action.dest), action.option_strings[-1]
 
 
 def _written(text: str, options: dict[str, str]) -> str:

@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--config", metavar="CONFIG", help="a graph whose inputs name their backbones")
     what.add_argument(
+        "--like", metavar="MODEL", help="cut and extract as for the training of MODEL, a file or the folder of a run"
+    )
+    what.add_argument(
         "--stream",
         action="append",
         metavar="NAME=BACKBONE[,ARG=VALUE...]",

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plugins(without: list[str]) -> list[Entry]:
-    """Describe all plugins. Two of one name are an error for other verbs; here both are listed."""
+    """Describe all plugins. Two of one name stop other verbs; here both are listed."""
     from vadkit.plugin_manager import check_without, discover
 
     plugins = discover()

@@ -151,14 +151,14 @@ def load_system(
     _need_backbones(path, spec["inputs"])
     model = load(path, str(place))
     evaluation = with_defaults(spec)["eval"]
-    stored = _stored_recipes(header)
+    stored = stored_recipes(header)
     inputs = _with_weights(spec["inputs"], weights or {}, stored)
     backbones = {name: _backbone(name, section, place) for name, section in inputs.items()}
     chosen = threshold if threshold is not None else evaluation["threshold"]
     _check_threshold(chosen, model.output_range)
     unfinished = header["extra"].get("unfinished")
     warnings: list[str] = [unfinished] if unfinished else []
-    clock = _clock(stored, header["extra"].get("snippet_frames"), warnings)
+    clock = clock_of(stored, header["extra"].get("snippet_frames"), warnings)
     recipes = {name: recipe(spec["inputs"][name]["use"], b, Clock(**clock)) for name, b in backbones.items()}
     warnings += other_recipes(stored, recipes, MAY_DIFFER)
     return System(
@@ -231,7 +231,7 @@ def _check_threshold(threshold: float, output_range: str) -> None:
         fail(f"the threshold is {threshold:g}, but this model's scores are between 0 and 1")
 
 
-def _stored_recipes(header: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def stored_recipes(header: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the recipes that the model was trained on, by input name; empty if the file does not state them."""
     recipes = header["extra"].get("recipes") or {}
     names = header["spec"]["data"].get("streams") or {}
@@ -239,7 +239,9 @@ def _stored_recipes(header: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: stored for name, stored in found.items() if stored}
 
 
-def _clock(stored: Mapping[str, Mapping[str, Any]], snippet_frames: int | None, warnings: list[str]) -> dict[str, Any]:
+def clock_of(
+    stored: Mapping[str, Mapping[str, Any]], snippet_frames: int | None, warnings: list[str]
+) -> dict[str, Any]:
     """Return snippet_frames, fps and tail as in training."""
     clocks = [{key: recipe.get(key, usual) for key, usual in USUAL.items()} for recipe in stored.values()]
     if not clocks:

@@ -7,6 +7,8 @@ from typing import Any
 
 from vadkit.backbones.recipe import MADE_UP, RANDOM
 
+CUT = ("snippet_frames", "stride", "fps")
+
 
 def meaningless_warnings(recipes: Mapping[str, Mapping[str, Any]], what: str = "stream") -> list[str]:
     """Return what must be said of features, by stream or input, that are made up or of random weights."""
@@ -26,6 +28,20 @@ def meaningless_warnings(recipes: Mapping[str, Mapping[str, Any]], what: str = "
 
 def _listed(names: Sequence[str], what: str) -> str:
     return f"{what}{'s' if len(names) > 1 else ''} " + ", ".join(f"'{name}'" for name in names)
+
+
+def cut_otherwise(trained_on: Mapping[str, Any], scored_on: Mapping[str, Any]) -> str | None:
+    """Return what tells snippets of the two sides apart, of the first input of which both state it; None if nothing.
+
+    Snippets of another length or rate are another input, to which scores mean nothing.
+    """
+    for name, before in trained_on.items():
+        now = scored_on.get(name) or {}
+        keys = [key for key in CUT if key in (before or {}) and key in now and before[key] != now[key]]
+        if keys:
+            differences = ", ".join(f"{key} {before[key]} then, {now[key]} now" for key in keys)
+            return f"the features of input '{name}' are not cut as those that the model was trained on: {differences}"
+    return None
 
 
 def other_recipes(
