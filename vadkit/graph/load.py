@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vadkit.files import read_bytes
+from vadkit.graph import former_keys
 from vadkit.graph.dict_reader import ROOT, read_dict
 from vadkit.graph.merge import Log, apply_sets, merge
 from vadkit.graph.source import Key, Source
@@ -110,6 +111,7 @@ class _Loader:
             if not reading.problems:
                 self.problems.append(_not_a_config(tree, name))
             return []
+        former_keys.rename(tree)
         extends = tree.value.pop("extends", None)
         layers: dict[str, Tree] = {}
         for entry in self._entries(extends):
