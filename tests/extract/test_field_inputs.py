@@ -234,6 +234,19 @@ def test_a_file_that_begins_between_key_frames(tmp_path: Path, suffix: str, how:
     assert found.snippet_times[0, 0] == 0 and "cut short" not in said(found)
 
 
+def test_the_loss_of_the_beginning_is_reported_where_a_clock_begins_at_0(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.mkv", range(60), options={"g": "30"})
+    path = tmp_path / "part.mkv"
+    with av.open(str(whole)) as old, av.open(str(path), "w") as sink:
+        track = sink.add_stream_from_template(old.streams.video[0])
+        for packet in [p for p in old.demux(video=0) if p.size][5:]:
+            packet.stream, packet.pts, packet.dts = track, packet.pts - 200, packet.dts - 200
+            sink.mux(packet)
+    found, numbers = shown(path)
+    assert numbers == decoded(path) == list(range(30, 60))
+    assert "its first 1.0 s cannot be decoded" in said(found)
+
+
 @pytest.mark.parametrize(("suffix", "offset"), [("mkv", 90_000), ("mp4", 3), ("ts", 5000), ("mkv", 1.5)])
 def test_a_clock_that_does_not_begin_at_0(tmp_path: Path, suffix: str, offset: float) -> None:
     path = write(tmp_path / f"a.{suffix}", N, offset=offset, tone=(440, 0, 1.6))

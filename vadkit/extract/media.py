@@ -150,7 +150,8 @@ class Media:
             self.warnings.append(
                 "the file turns its pictures by an angle between the quarters; the nearest quarter turn was used"
             )
-        lost = self.pictures.bases[0] - self.packets.first if self.pictures.bases and self.packets.first else 0.0
+        base, first = self.pictures.bases[:1], self.packets.first
+        lost = base[0] - first if base and first is not None else 0.0
         if self.use_stamps and lost > 1.5 / self.fps:
             self.warnings.append(
                 f"the file begins between key frames: its first {lost:.1f} s cannot be decoded; times count from the "
