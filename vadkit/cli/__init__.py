@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from vadkit.cli.completion import complete, is_completing
 from vadkit.cli.path_faults import reported_paths
-from vadkit.cli.terminate import end_as_interrupted
+from vadkit.cli.terminate import ended_as_interrupted
 from vadkit.problems import VadkitError, did_you_mean, fail, nearest, render
 
 # verb -> what it does. A verb lives in vadkit/cli/VERB.py (dashes become underscores) and has
@@ -136,11 +136,10 @@ def _run(arguments: list[str]) -> int:
     verb = arguments[0]
     if verb not in VERBS:
         fail(f"vadkit: there is no verb '{verb}'", did_you_mean(verb, VERBS) or "see 'vadkit --help'")
-    end_as_interrupted()
     module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
     parser = Parser(prog=f"vadkit {verb}", description=module.__doc__)
     module.add_arguments(parser)
-    with reported_paths():
+    with ended_as_interrupted(), reported_paths():
         return int(module.run(parser.parse_args(arguments[1:])) or 0)
 
 
