@@ -20,7 +20,7 @@ import pytest
 from manifested import everything, write_manifested
 
 from vadkit.cli import main
-from vadkit.cli.terminate import end_as_interrupted
+from vadkit.cli.terminate import ended_as_interrupted
 from vadkit.store.check.verify import verify
 from vadkit.store.index import read_store
 from vadkit.store.reader import StoredFeatures
@@ -253,7 +253,10 @@ def test_an_import_keeps_what_was_changed_by_hand(tmp_path: Path) -> None:
 def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        end_as_interrupted()
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+        with ended_as_interrupted():
+            assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        run("list")
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # for a program that calls ``main``
     finally:
         signal.signal(signal.SIGTERM, before)

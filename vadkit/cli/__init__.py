@@ -15,7 +15,7 @@ from typing import NoReturn
 from vadkit.cli.completion import complete, is_completing
 from vadkit.cli.memory import check_limit, out_of_memory
 from vadkit.cli.path_faults import reported_paths
-from vadkit.cli.terminate import end_as_interrupted
+from vadkit.cli.terminate import ended_as_interrupted
 from vadkit.problems import VadkitError, did_you_mean, fail, nearest, render
 from vadkit.terminal import OutputLost, clean_streams
 
@@ -150,13 +150,12 @@ def _run(arguments: list[str]) -> int:
     if verb not in VERBS:
         fail(f"vadkit: there is no verb '{verb}'", did_you_mean(verb, VERBS) or "see 'vadkit --help'")
     check_limit(verb)
-    end_as_interrupted()
     module = importlib.import_module(f"vadkit.cli.{verb.replace('-', '_')}")
     parser = Parser(prog=f"vadkit {verb}", description=module.__doc__)
     module.add_arguments(parser)
     parsed = parser.parse_args(arguments[1:])
     try:
-        with reported_paths():
+        with ended_as_interrupted(), reported_paths():
             return int(module.run(parsed) or 0)
     except VadkitError as error:
         from vadkit.cli.argument_names import as_options
