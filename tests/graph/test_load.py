@@ -73,11 +73,16 @@ def test_empty_sections_count_as_absent():
 
 
 def test_the_place_of_a_value_in_a_dict_is_its_keys():
-    source = load_config({"inputs": {"rgb": "b t 8"}, "train": {"optimizer": {"lr": 1e-5, "args": {"betas": (0.9, 0.99)}}}})
+    source = load_config(
+        {"inputs": {"rgb": "b t 8"}, "train": {"optimizer": {"lr": 1e-5, "args": {"betas": (0.9, 0.99)}}}}
+    )
     assert source.data["train"]["optimizer"] == {"lr": 1e-5, "args": {"betas": [0.9, 0.99]}}
     place = source.place(("train", "optimizer", "lr"))
     assert str(place) == "config['train']['optimizer']['lr']"
-    assert str(source.place(("train", "optimizer", "args", "betas", 1))) == "config['train']['optimizer']['args']['betas'][1]"
+    assert (
+        str(source.place(("train", "optimizer", "args", "betas", 1)))
+        == "config['train']['optimizer']['args']['betas'][1]"
+    )
 
 
 def test_text_of_a_dict_stays_text():
