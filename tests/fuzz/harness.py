@@ -98,7 +98,11 @@ def _one(target: Target, seed: int, base: Path, outcome: Outcome) -> None:
     _fresh(base, canary, work, here)
     os.chdir(here)
     rng = random.Random(f"{target.name} {seed}")
-    verbs = target.mutate(work, canary, rng)
+    try:
+        verbs = target.mutate(work, canary, rng)
+    except Exception as error:
+        error.add_note(f"the mutant {seed} of {target.name} could not be written")
+        raise
     outside = _snapshot(canary, here)
     outcome.mutants += 1
     for verb in verbs:

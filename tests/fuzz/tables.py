@@ -73,10 +73,10 @@ def _cells(text: str, rng: random.Random) -> bytes:
     lines = [line.split(separator) for line in text.split("\n")]
     for _ in range(rng.choice((1, 1, 2, 4))):
         line = rng.choice(lines)
-        kind, i = rng.randrange(6), rng.randrange(len(line))
+        kind, i = rng.randrange(6), rng.randrange(max(1, len(line)))
         if kind == 0:
-            del line[i]
-        elif kind == 1:
+            del line[i : i + 1]
+        elif kind == 1 or not line:
             line.insert(i, rng.choice(CELLS))
         elif kind == 2:
             line[i] = f'"{rng.choice(CELLS)}'
