@@ -40,7 +40,8 @@ ${thief} 3;yes;test;1-3s;25
 TABLE
 vadkit extract videos --config demo_three_stream --labels labels.csv --out store
 vadkit store check store
-vadkit train demo_three_stream --data store --batch 2 --set train.steps=6 --out runs/mine
+vadkit train demo_three_stream --data store --set train.warm_start=null --batch 2 --set train.steps=6 \
+    --out runs/mine
 vadkit eval --model runs/mine/model.safetensors --data store --out eval
 vadkit predict "videos/trouble/${thief} 4.mp4" "videos/quiet/street 4.mp4" --model runs/mine/model.safetensors --out pages
 
@@ -56,7 +57,7 @@ step "features of her own, with a messy table"
 vadkit store import own --root features --table table.csv --out imported
 vadkit store info imported
 vadkit train ur_dmu_xd --data imported --batch 2 --epochs 2 --set train.select=val --set inputs.rgb='b t 1024' \
-    --set data.streams.rgb=i3d --out runs/imported
+    --out runs/imported
 vadkit eval --model runs/imported/model.safetensors --data imported
 
 step "compare and export"
