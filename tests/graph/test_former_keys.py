@@ -24,6 +24,7 @@ GRAPH = "inputs: {rgb: b t 8}\nnodes: {score: {use: mlp_head, in: rgb}}\noutput:
         ("optimizer: {use: sgd, args: {momentum: 0.8}}", {"optimizer": {"use": "sgd", "args": {"momentum": 0.8}}}),
         ("optimizer: {use: sgd, name: adam}", {"optimizer": {"use": "sgd", "name": "adam"}}),
         ("optimizer: sgd", {"optimizer": "sgd"}),
+        ("log: [jsonl, tensorboard]", {"log": ["tensorboard"]}),
     ],
 )
 def test_former_keys(written: str, read: dict[str, object], tmp_path: Path) -> None:

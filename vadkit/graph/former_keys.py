@@ -23,6 +23,9 @@ def rename(config: Tree) -> None:
         moved = [key for key in arguments if key in keys]
         if moved and isinstance((args := keys.setdefault("args", Tree({}, train[section].place))).value, dict):
             args.value.update((key, keys.pop(key)) for key in moved)
+    log = train.get("log")
+    if log is not None and isinstance(log.value, list):
+        log.value = [entry for entry in log.value if entry.value != "jsonl"]  # log.jsonl is always written
 
 
 def _mapping(tree: Tree | None) -> dict[str, Tree]:
