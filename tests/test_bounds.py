@@ -117,7 +117,8 @@ def test_a_path_of_300_characters(
     words = [word.format(graph="g.yaml", long="x" * 300) for word in command]
     assert main(words) == 2
     said = capsys.readouterr().err
-    assert "x" * 300 in said and "File name too long" in said and "Traceback" not in said
+    assert "x" * 300 in said and "Traceback" not in said
+    assert "File name too long" in said or "there is no such folder" in said
 
 
 @pytest.mark.guards("D19", "5.3")

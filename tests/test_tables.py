@@ -59,7 +59,7 @@ def test_labels_of_names_like_formulas_are_read_as_written(tmp_path: Path) -> No
     names = ["=1+1", "+a", "-b", "@c", "plain"]
     table = csv_text(["video", "label"], [[name, 0] for name in names])
     (tmp_path / "table.csv").write_text(table)
-    assert [video.name for video in read_table(tmp_path / "table.csv")] == names
+    assert [video.name for video in read_table(tmp_path / "table.csv").videos] == names
     listed = csv_text(["file", "name"], [[f"{name}.mp4", name] for name in names])
     (tmp_path / "list.csv").write_text(listed)
     entries, _ = read_list(tmp_path / "list.csv")
@@ -85,9 +85,9 @@ def test_a_comparison_of_variants_with_such_names() -> None:
         "date": "d",
     }
     load = {"rounds": 1, "bags": 2, "snippets": 3}
-    results = {"about": "<b>|x", "seeds": [0], "machine": machine, "load": load, "variants": variants}
+    results = {"about": "<b>|x", "seeds": [0], "machine": machine, "load": load, "variants": variants, "notice": None}
     rows = list(csv.reader(io.StringIO(as_csv(results))))
-    assert [row[0] for row in rows[1:]] == ["'=cmd()", "a | b", "<img src=x>", "[x](y)"] and rows[1][-1] == "'@c"
+    assert [row[0] for row in rows[1:]] == ["'=cmd()", "a | b", "<img src=x>", "[x](y)"] and rows[1][-2] == "'@c"
     lines = as_markdown(results).splitlines()
     assert lines[0] == "# \\<b\\>\\|x"
     assert {line.replace("\\|", "").count("|") for line in lines if line.startswith("|")} == {lines[4].count("|")}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from models import RECIPES, write_model
 
 import vadkit
 from vadkit.cli import main
+from vadkit.files import PREFIX, replacing
 from vadkit.predict import Outcome, predict, predict_videos
 from vadkit.predict.all_results import AllResults
 from vadkit.predict.result_files import finished
@@ -236,11 +236,12 @@ def test_damaged_results_do_not_hold(tmp_path: Path, model: Path) -> None:
 def test_temporary_files_of_a_killed_call_go(tmp_path: Path, model: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    for name, age in ((".vadkit-old.mp4", 7200), (".vadkit-new.json", 10)):
-        (out / name).write_bytes(b"half")
-        os.utime(out / name, (time.time() - age,) * 2)
-    predict([clip(tmp_path / "a.mp4")], model, out)
-    assert [path.name for path in out.glob(".vadkit-*")] == [".vadkit-new.json"]
+    left = out / f"{PREFIX}left.mp4"
+    left.write_bytes(b"half")
+    with replacing(out / "held.json") as held:
+        held.write_bytes(b"half")
+        predict([clip(tmp_path / "a.mp4")], model, out)
+        assert held.exists() and not left.exists()
 
 
 @pytest.mark.guards("D5")

@@ -69,7 +69,7 @@ def _check_folder(root: Path) -> None:
         fail(f"{root}: is not a folder", hint=STORE)
     if not any(root.iterdir()):
         fail(f"{root}: the folder is empty", hint=STORE)
-    if not any((root / name).exists() for name in (HEAD, VIDEOS, MANIFEST)) and any(root.rglob("*.npy")):
+    if {HEAD, VIDEOS, MANIFEST}.isdisjoint(os.listdir(root)) and any(root.rglob("*.npy")):
         fail(
             f"{root}: holds features, but no {HEAD}, so it is no feature store",
             hint=f"index them, where they are: vadkit store import own --root {root} --out STORE",
