@@ -5,7 +5,7 @@
 #
 # installs vadkit into a new virtual environment, scores her own videos, imports features with a messy table, trains with
 # train.select=val, compares two components and exports the model. PIP_ARGS are further arguments of `pip install`, and
-# SITE is a folder of packages that the environment may use. Stops at the first command that fails.
+# SITE are folders of packages that the environment may use. Stops at the first command that fails.
 set -euo pipefail
 source=$(realpath "$1")
 own_data=$(realpath "$(dirname "$0")")/own_data.py
@@ -56,7 +56,7 @@ step "features of her own, with a messy table"
 } > table.csv
 vadkit store import own --root features --table table.csv --out imported
 vadkit store info imported
-vadkit train ur_dmu_xd --data imported --batch 2 --epochs 2 --set train.select=val --set inputs.rgb='b t 1024' \
+vadkit train ur_dmu_xd --data imported --batch 2 --epochs 2 --set train.select=val \
     --out runs/imported
 vadkit eval --model runs/imported/model.safetensors --data imported
 
@@ -67,7 +67,7 @@ python - <<'PYTHON'
 import torch
 import vadkit
 
-model = vadkit.load("runs/imported/model.safetensors").model.eval()
+model = vadkit.load("runs/imported/model.safetensors").eval()
 program = torch.export.export(model.inference, (torch.rand(1, 40, 1024),))
 torch.export.save(program, "model.pt2")
 PYTHON

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ def test_a_new_user_gets_from_installing_to_scores(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "PYTHON": sys.executable,
-        "SITE": sysconfig.get_path("purelib"),  # torch and the others, instead of 2 GB of downloads
+        "SITE": " ".join(path for path in sys.path if path.endswith("site-packages")),  # torch and others are not loaded
         "PIP_ARGS": "--no-deps --no-build-isolation --no-index",
     }
     for name in ("VADKIT_PLUGINS", "PYTHONPATH"):
