@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from vadkit import hookspecs
+from vadkit.plugin_manager import EXTRA
 
 ROOT = Path(__file__).parent.parent
 CORE = sorted(path for path in (ROOT / "vadkit").rglob("*.py"))
@@ -202,7 +204,8 @@ print(code, len(shown.getvalue()) > 10, [name for name in {heavy} if name in sys
 @pytest.mark.parametrize("words", (["--help"], ["--version"], ["list", "configs"], ["list", "configs", "--json"]))
 def test_it_starts_without_heavy_packages(words: list[str]) -> None:
     command = [sys.executable, "-c", COLD.format(heavy=HEAVY), *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    environment = {name: value for name, value in os.environ.items() if name != EXTRA}  # plugins of other tests
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.stdout == "0 True []\n", done.stdout + done.stderr
 
 

@@ -8,8 +8,7 @@ import re
 import pytest
 from rich.console import Console
 
-from vadkit.api import progress
-from vadkit.api.train_progress import TrainProgress
+from vadkit.api import progress, train_progress
 
 pytestmark = pytest.mark.guards("6")
 
@@ -23,9 +22,10 @@ def terminal(width: int) -> Console:
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_training(width: int) -> None:
+def test_training(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     console = terminal(width)
-    shown = TrainProgress(console)
+    monkeypatch.setattr(train_progress, "console", lambda stderr: console)
+    shown = train_progress.TrainProgress()
     shown.begin(0, 12000)
     shown.step(11999)
     losses = {f"a_long_name_of_a_loss_{n}": 0.123456 for n in range(6)} | {"total": 1.0}
@@ -44,7 +44,7 @@ def test_training(width: int) -> None:
 @pytest.mark.parametrize("width", [60, 80])
 def test_videos(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     console = terminal(width)
-    monkeypatch.setattr("rich.console.Console", lambda **given: console)
+    monkeypatch.setattr(progress, "console", lambda stderr: console)
     with progress.showing(True, "videos") as callback:
         callback(7, 5000, "A.Very.Long.Name.Of.A.Film.2004__#00-21-52_00-23-00_label_B2-0-0" * 2)
     line = next(line for line in lines(console.file.getvalue()) if "7/5000" in line)

@@ -201,10 +201,10 @@ def test_an_unreadable_file(tmp_path, monkeypatch):
     path = tmp_path / "x.yaml"
     path.write_text("a: 1\n")
 
-    def refuse(self):
+    def refuse(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    monkeypatch.setattr("vadkit.graph.load.read_bytes", refuse)
     with pytest.raises(VadkitError, match="the file cannot be read: Permission denied"):
         load_config(path)
 

@@ -20,7 +20,9 @@ def test_a_new_user_gets_from_installing_to_scores(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "PYTHON": sys.executable,
-        "SITE": " ".join(path for path in sys.path if path.endswith("site-packages")),  # torch and others are not loaded
+        "SITE": " ".join(
+            path for path in sys.path if path.endswith("site-packages")
+        ),  # torch and others are not loaded
         "PIP_ARGS": "--no-deps --no-build-isolation --no-index",
     }
     for name in ("VADKIT_PLUGINS", "PYTHONPATH"):

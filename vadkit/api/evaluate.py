@@ -136,8 +136,8 @@ def _header(model: Model) -> dict[str, Any]:
 
 def _notice(extra: Mapping[str, Any], of_data: str | None, recipes: Mapping[str, Any]) -> str | None:
     """Return why the figures mean little: what the model was trained on, what it is tested on, random weights."""
-    meaningless = meaningless_warnings({**(extra.get("recipes") or {}), **recipes}, "input")
-    texts = filter(None, (extra.get("notice"), of_data, *meaningless))
+    trained, tested = (meaningless_warnings(known, "input") for known in (extra.get("recipes") or {}, recipes))
+    texts = filter(None, (extra.get("notice"), of_data, *trained, *tested))
     return " ".join(dict.fromkeys(as_sentence(text) for text in texts)) or None
 
 

@@ -154,7 +154,7 @@ def _print(result: Extraction) -> None:
         _say("hint: a broken video is retried only if its file changes, or with --retry-broken")
     before = f"{len(result.skipped)} skipped, {len(result.failed)} broken"
     print(f"{result.store}: {_videos(len(result.extracted))} extracted, {before}")
-    if result.unknown:
+    if result.unknown and result.extracted:
         where = f"label them with --labels, or in {result.store / 'videos.json'}"
         print(f"  {_videos(len(result.unknown))} of unknown label; to train or measure on them, {where}")
 
