@@ -27,7 +27,7 @@ DEMO = ["ur_dmu_xd", "--device", "cpu"]
         (["extract", ".", "--stream", "a=logmel_stats", "--out", "o", "--timeout", "-1"], "--timeout is -1; it must"),
         (
             ["extract", ".", "--stream", "a=logmel_stats", "--out", "o", "--snippet", "0"],
-            "--snippet is 0; it must be from 1 to 100000",
+            "--snippet is 0; it must be from 1 to 10000",
         ),
     ],
 )

@@ -132,7 +132,7 @@ def extract(
             "name the backbones by config, by streams or by like",
             "config is a graph; streams is {'rgb': 'i3d_rgb'}; like is a trained model",
         )
-    _check(set, streams, workers, threads, snippet_frames, timeout)
+    _check(set, streams, workers, threads, timeout)
     plugins = load_plugins(as_names(without, "without"))
     common = _common(crops, precision, device, random_weights)
     clock = Clock(fps, snippet_frames, find_tail(tail))
@@ -206,15 +206,12 @@ def _leave_to_the_model(common: Mapping[str, Any], clock: Clock) -> None:
         fail(f"like takes {', '.join(own)} from the model", "leave them out")
 
 
-def _check(
-    changes: Changes, streams: Streams | None, workers: int, threads: int, snippet_frames: int, timeout: float | None
-) -> None:
+def _check(changes: Changes, streams: Streams | None, workers: int, threads: int, timeout: float | None) -> None:
     if as_changes(changes) and streams is not None:
         fail("set changes a graph, so it needs config or like")
     for name, value, least, most in (
         ("workers", workers, 0, 1024),
         ("threads", threads, 1, 1024),
-        ("snippet_frames", snippet_frames, 1, 100_000),
     ):
         if not least <= value <= most:
             fail(f"{name} is {value}; it must be from {least} to {most}")

@@ -14,7 +14,7 @@ def as_options(problem: Problem, parser: argparse.ArgumentParser) -> Problem:
     """Return the problem with arguments written as ``parser`` takes them: ``--test-share``, not ``test_share``.
 
     A word that is an argument beyond doubt is one with an underscore, or one that the message begins with and states
-    the value of. What is in quotes is the user's own.
+    the value of. What is in quotes is the user's own, and a word before a colon is a key of YAML.
     """
     if problem.place is not None:
         return problem
@@ -38,7 +38,7 @@ def _written(text: str, options: dict[str, str]) -> str:
         return options.get(match[0], match[0])
 
     parts = re.split(r"('[^']*')", text)
-    return "".join(part if i % 2 else re.sub(r"(?<![\w./-])[a-z]+(_[a-z]+)+(?![\w./=-])", option, part)
+    return "".join(part if i % 2 else re.sub(r"(?<![\w./-])[a-z]+(_[a-z]+)+(?![\w./=:-])", option, part)
                    for i, part in enumerate(parts))  # fmt: skip
 
 
