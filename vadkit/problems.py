@@ -222,6 +222,12 @@ def as_sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def plural(count: int, noun: str) -> str:
     """Return '1 video' or '2 videos'."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

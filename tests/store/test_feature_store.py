@@ -81,8 +81,8 @@ def test_an_abnormal_test_video_without_spans_is_reported_and_kept(store: Path, 
     dataset = FeatureStore(root=str(store))
     assert len(dataset.videos("test")) == 8
     assert dataset.warnings == [
-        f"{store}/videos.json: video '{LONGER_RGB}' is an abnormal test video without spans; "
-        "which of its frames are abnormal is unknown, so frame figures leave it out"
+        f"{store}/videos.json: 1 abnormal test video without spans ({LONGER_RGB}): "
+        "which frames are abnormal is unknown, so only figures of whole videos count them"
     ]
 
 

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vadkit.problems import plural
+
 if TYPE_CHECKING:
     from vadkit.api.extract import Extraction
 
@@ -153,10 +155,10 @@ def _print(result: Extraction) -> None:
     if result.failed:
         _say("hint: a broken video is retried only if its file changes, or with --retry-broken")
     before = f"{len(result.skipped)} skipped, {len(result.failed)} broken"
-    print(f"{result.store}: {_videos(len(result.extracted))} extracted, {before}")
+    print(f"{result.store}: {plural(len(result.extracted), 'video')} extracted, {before}")
     if result.unknown and result.extracted:
         where = f"label them with --labels, or in {result.store / 'videos.json'}"
-        print(f"  {_videos(len(result.unknown))} of unknown label; to train or measure on them, {where}")
+        print(f"  {plural(len(result.unknown), 'video')} of unknown label; to train or measure on them, {where}")
 
 
 def _print_warnings(result: Extraction) -> None:
@@ -175,11 +177,7 @@ def _print_warnings(result: Extraction) -> None:
 def _list(text: str, names: Sequence[str]) -> None:
     if names:
         some = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-        _say("note: " + text.format(f"{_videos(len(names))} ({some})"))
-
-
-def _videos(count: int) -> str:
-    return f"{count} video{'s' * (count != 1)}"
+        _say("note: " + text.format(f"{plural(len(names), 'video')} ({some})"))
 
 
 def _say(text: str) -> None:

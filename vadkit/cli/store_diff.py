@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vadkit.problems import VadkitError, fail
+from vadkit.problems import VadkitError, fail, plural, some
 
 if TYPE_CHECKING:
     from vadkit.diff.comparison import Comparison, Outcome, StreamComparison, Trial
@@ -119,9 +119,9 @@ def _stream(stream: StreamComparison) -> Iterator[str]:
     from vadkit.diff.causes import say
 
     if stream.is_equal:
-        yield f"{stream.title}: equal, {_videos(stream.videos)}"
+        yield f"{stream.title}: equal, {plural(stream.videos, 'video')}"
         return
-    counts = [f"{_videos(stream.videos)} in both"]
+    counts = [f"{plural(stream.videos, 'video')} in both"]
     if stream.videos == stream.equal:
         counts.append("the numbers of all are the same")
     else:
@@ -129,10 +129,10 @@ def _stream(stream: StreamComparison) -> Iterator[str]:
     yield f"{stream.title}: {'; '.join(counts)}"
     for side, names in (("A", stream.only_a), ("B", stream.only_b)):
         if names:
-            yield f"  only in {side}: {_some(names)}"
+            yield f"  only in {side}: {some(names)}"
     yield from (f"  cannot be compared: {text}" for text in stream.unreadable[:NAMES])
     if stream.differ and stream.equal:
-        yield f"  differing: {_some(stream.differ)}"
+        yield f"  differing: {some(stream.differ)}"
     if stream.evidence is not None:
         yield from (f"  {line}" for line in _evidence(stream.evidence))
     if stream.trial is not None:
@@ -188,14 +188,6 @@ def _lacking(stream: StreamComparison) -> str:
     if any(stream.recipes):
         return f"{'B' if stream.recipes[0] else 'A'} has no recipe; "
     return "neither has a recipe; "
-
-
-def _videos(count: int) -> str:
-    return "1 video" if count == 1 else f"{count} videos"
-
-
-def _some(names: list[str] | tuple[str, ...]) -> str:
-    return ", ".join(names[:NAMES]) + (f" and {len(names) - NAMES} more" if len(names) > NAMES else "")
 
 
 def _evidence(evidence: Evidence) -> Iterator[str]:

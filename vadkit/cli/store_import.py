@@ -169,7 +169,7 @@ def _print(plan: Plan, out: Path) -> None:
         print(f"\nfeatures are of {plan.segments} equal parts of each video")
     for split, names in plan.absent.items():
         if names:
-            from vadkit.datasets.importing.scan import some
+            from vadkit.problems import some
 
             verb = "has" if len(names) == 1 else "have"
             print(f"note: {len(names)} {split} video{'' if len(names) == 1 else 's'} {verb} no features: {some(names)}")

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from vadkit import json_file
 from vadkit.labels import label_word, read_label
-from vadkit.problems import Problem, VadkitError, did_you_mean, fail
+from vadkit.problems import Problem, VadkitError, did_you_mean, fail, plural, some
 from vadkit.store.names import VIDEOS, is_path, is_path_below, is_plain_name
 from vadkit.store.store_json import STORE, Frames, Name
 from vadkit.video import SPLITS, Video
@@ -75,13 +75,12 @@ def read_videos(
     problems = [problem for video in videos for problem in _check(path, video, names, tuple(streams))]
     if problems:
         raise VadkitError(problems)
+    bare = [video.name for video in videos if video.label == 1 and not video.spans and video.split == "test"]
     warnings = [
-        f"{path}: video '{video.name}' is an abnormal test video without spans; which of its frames are abnormal is "
-        "unknown, so frame figures leave it out"
-        for video in videos
-        if video.label == 1 and not video.spans and video.split == "test"
+        f"{path}: {plural(len(bare), 'abnormal test video')} without spans ({some(bare)}): which frames are abnormal "
+        "is unknown, so only figures of whole videos count them"
     ]
-    return tuple(_video(video, segments) for video in videos), names, warnings
+    return tuple(_video(video, segments) for video in videos), names, warnings if bare else []
 
 
 def _load(root: Path) -> list[Any]:

@@ -20,9 +20,8 @@ import msgspec
 
 from vadkit import json_file
 from vadkit.datasets.importing.plan import Plan, axes_entry
-from vadkit.datasets.importing.scan import some
 from vadkit.files import alone_in, make_folder, read_bytes, write_atomically
-from vadkit.problems import Problem, VadkitError, fail, plural
+from vadkit.problems import Problem, VadkitError, fail, plural, some
 from vadkit.results_folder import claim
 from vadkit.store.index import Store, read_store
 from vadkit.store.names import HEAD, VIDEOS, stream_folder

@@ -19,12 +19,12 @@ from vadkit.data.validation_split import carve
 from vadkit.datasets.annotations import Intervals
 from vadkit.datasets.importing.features import Feature, group, identify
 from vadkit.datasets.importing.plan import Plan, Progress, grouped, make_plan, unlisted_notes
-from vadkit.datasets.importing.scan import SUFFIXES, find, next_step, scan, some
+from vadkit.datasets.importing.scan import SUFFIXES, find, next_step, scan
 from vadkit.datasets.importing.shapes import given_axes
 from vadkit.datasets.importing.streams import given_streams
 from vadkit.datasets.importing.table import read_table
 from vadkit.labels import folder_label
-from vadkit.problems import Problem, VadkitError, fail, plural
+from vadkit.problems import Problem, VadkitError, fail, plural, some
 from vadkit.store.names import is_plain_name
 from vadkit.video import SPLITS, Video, unlabelled_note
 

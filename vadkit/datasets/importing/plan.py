@@ -14,9 +14,9 @@ from pathlib import Path
 from vadkit.backbones.recipe import MADE_UP
 from vadkit.datasets.generating.mark import made_up
 from vadkit.datasets.importing.features import Files, uneven
-from vadkit.datasets.importing.scan import Found, some
+from vadkit.datasets.importing.scan import Found
 from vadkit.datasets.importing.shapes import Shape, find_axes, ordered, read_shape
-from vadkit.problems import Problem, VadkitError, fail
+from vadkit.problems import Problem, VadkitError, fail, plural, some
 from vadkit.store.recipes import meaningless_warnings
 from vadkit.store.store_json import AXES
 from vadkit.video import Video
@@ -232,7 +232,7 @@ def _uneven_notes(files: Files, splits: Mapping[str, str]) -> list[str]:
     for (split, stream), others in uneven(files, splits).items():
         video, count, usual = others[0]
         notes.append(
-            f"stream '{stream}', {split}: {_videos(len(others))} not of {usual} crop{'s' if usual > 1 else ''}, e.g. "
+            f"stream '{stream}', {split}: {plural(len(others), 'video')} not of {plural(usual, 'crop')}, e.g. "
             f"{video} of {count}"
         )
     return notes
@@ -267,16 +267,12 @@ def _note_gaps(plan: Plan) -> None:
         lacking = [video.name for video in plan.videos if stream not in video.files]
         if lacking:
             plan.notes.append(
-                f"stream '{stream}' is missing for {_videos(len(lacking))}: {some(lacking)}; to train on it, put the "
-                "files into the folder, or import with --complete, which leaves such videos out"
+                f"stream '{stream}' is missing for {plural(len(lacking), 'video')}: {some(lacking)}; to train on it, "
+                "put the files into the folder, or import with --complete, which leaves such videos out"
             )
         rows = None if plan.segments else _equal_rows(plan, "train", stream)
         if rows:
             plan.notes.append(f"stream '{stream}': every training video has {rows} rows: are they segments?")
-
-
-def _videos(count: int) -> str:
-    return "1 video" if count == 1 else f"{count} videos"
 
 
 def unlisted_notes(unlisted: Sequence[Found], data_set: str) -> list[str]:

@@ -10,10 +10,10 @@ from vadkit.datasets.annotations import FPS, Annotations, DataSet, Intervals, re
 from vadkit.datasets.importing.features import group, identify
 from vadkit.datasets.importing.list_files import Chosen, choose
 from vadkit.datasets.importing.plan import Plan, Progress, make_plan, unlisted_notes
-from vadkit.datasets.importing.scan import Found, find, next_step, scan, some
+from vadkit.datasets.importing.scan import Found, find, next_step, scan
 from vadkit.datasets.importing.shapes import given_axes
 from vadkit.datasets.importing.streams import given_streams
-from vadkit.problems import fail
+from vadkit.problems import fail, some
 
 
 def plan_known(

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from vadkit.files import cannot_read
-from vadkit.problems import fail
+from vadkit.problems import fail, some
 from vadkit.video import VIDEO_SUFFIXES
 
 SUFFIXES = (".npy", ".txt")
-FEW = 5  # names in a sentence
 ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".rar", ".7z"}
 EACH = "save the features of each video as NAME.npy, float (snippets, width) or (crops, snippets, width)"
 # What to do about features in other formats.
@@ -124,12 +123,6 @@ def _take(found: Scan, path: Path, root: Path, suffixes: Collection[str]) -> Non
 
 def _below(path: Path | str, root: Path) -> PurePosixPath:
     return PurePosixPath(Path(path).relative_to(root).as_posix())
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-    return ", ".join(names[:FEW]) + more
 
 
 def _unreadable(error: OSError) -> NoReturn:
