@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import NoReturn
 
@@ -133,8 +133,20 @@ def open_lock(path: Path) -> int:
 
     Raises OSError, also for a link: the file that it leads to is not a lock.
     """
+    return _open_own(path, os.O_RDWR | os.O_CREAT)
+
+
+def open_to_append(path: Path | str) -> BufferedRandom:
+    """Open a file to read it and to append to it; it is created if there is none.
+
+    Raises OSError, also for a link, which might lead to a file of somebody else's.
+    """
+    return os.fdopen(_open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab+")
+
+
+def _open_own(path: Path | str, flags: int) -> int:
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK | _AT_ONCE, 0o666)
+        handle = os.open(path, flags | _NO_LINK | _AT_ONCE, 0o666)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "it is a link", str(path)) from error

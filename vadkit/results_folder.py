@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vadkit.files import sha256, why
+from vadkit.files import open_to_append, sha256, why
 from vadkit.problems import Problem, VadkitError, fail
 
 RECORD = ".written-by-vadkit"
@@ -180,17 +180,12 @@ def _read(folder: Path) -> dict[str, str]:
 
 def _append(path: Path, text: bytes) -> None:
     """Append whole lines; a line that a kill cut off is ended first."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(path) and not _is_file(path):
             path.rename(_free_name(path))  # a link, a folder: not written to, and no reason to stop
-        handle = os.open(path, flags, 0o666)
-        try:
-            size = os.fstat(handle).st_size
-            torn = size and os.pread(handle, 1, size - 1) != b"\n"
-            os.write(handle, b"\n" * bool(torn) + text)
-        finally:
-            os.close(handle)
+        with open_to_append(path) as file:
+            torn = file.seek(0, os.SEEK_END) and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
+            file.write(b"\n" * bool(torn) + text)
     except OSError as error:
         fail(f"cannot write {path}: {why(error)}")

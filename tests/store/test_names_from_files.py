@@ -16,10 +16,12 @@ import pytest
 from manifested import array_of, everything, read_lines, write_lines, write_manifested
 
 from vadkit.cli import main
+from vadkit.engine.loggers import Guarded
 from vadkit.extract.run import _after
+from vadkit.files import open_to_append
 from vadkit.problems import VadkitError
 from vadkit.store.index import read_store
-from vadkit.store.manifest import Array, Line, read_manifest
+from vadkit.store.manifest import Array, Line, append_line, read_manifest
 from vadkit.store.merge import merge
 from vadkit.store.names import Below, is_pack_name, is_path_below, is_plain_name, is_stream_name
 from vadkit.store.pack import pack, unpack
@@ -356,3 +358,36 @@ def test_paths_from_names_are_made_in_one_place() -> None:
         for text in joins(path)
     }
     assert len(EXAMINED) > 60 and found == ALLOWED
+
+
+@pytest.mark.guards("D11", "5.1")
+def test_what_is_appended_to_is_never_a_link(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    for target in ("mine.txt", "new.txt"):
+        link = tmp_path / f"link to {target}"
+        link.symlink_to(tmp_path / target)
+        with pytest.raises(OSError, match="it is a link"):
+            open_to_append(link)
+    assert (tmp_path / "mine.txt").read_text() == "mine" and not (tmp_path / "new.txt").exists()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is a named pipe, not a file"):
+        open_to_append(tmp_path / "pipe")
+    with open_to_append(tmp_path / "own.txt") as file:
+        file.write(b"a")
+    with open_to_append(tmp_path / "own.txt") as file:
+        file.write(b"b")
+    assert (tmp_path / "own.txt").read_text() == "ab"
+
+
+@pytest.mark.guards("D11", "5.1")
+def test_a_manifest_and_a_table_of_a_run_that_are_links_are_not_written_to(tmp_path: Path) -> None:
+    store, logs = tmp_path / "store", tmp_path / "csv"
+    for folder, name in ((store, "manifest.jsonl"), (logs, "intervals.csv")):
+        folder.mkdir()
+        (folder / name).symlink_to(tmp_path / "elsewhere")
+    line = Line("clip", "broken", None, cause="why")
+    with pytest.raises(VadkitError, match="manifest.jsonl: it is a link"):
+        append_line(store, line)
+    with pytest.raises(VadkitError, match="intervals.csv is a link"):
+        Guarded("csv", None, logs, None)
+    assert not (tmp_path / "elsewhere").exists()

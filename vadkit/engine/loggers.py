@@ -19,6 +19,7 @@ class Guarded:
     def __init__(self, name: str, logger: Any, folder: Path, keep: int | None) -> None:
         self.name, self.logger, self.folder = name, logger, folder
         make_folder(folder)
+        _refuse_links(folder)
         self._call(logger.open, folder, keep)
 
     def write(self, record: dict[str, Any]) -> None:
@@ -35,6 +36,13 @@ class Guarded:
                 f"the logger {self.name} cannot write in {self.folder}: {why(error)}",
                 hint="what was saved before is intact; make room, or leave it out of train.log, then use --resume",
             )
+
+
+def _refuse_links(folder: Path) -> None:
+    """A file that a logger goes on with is its own: a link might lead to a file of somebody else's."""
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink():
+            fail(f"{path} is a link, and loggers only write to files of their own", hint="move it away")
 
 
 def open_logger(entry: Mapping[str, Any], folder: Path, keep: int | None, plugins: Plugins) -> Writer:

@@ -29,7 +29,7 @@ from vadkit import json_file
 from vadkit.engine.distributed import average
 from vadkit.engine.progress import Progress
 from vadkit.engine.run_record import Record
-from vadkit.files import cannot_read, write_atomically
+from vadkit.files import cannot_read, open_to_append, write_atomically
 from vadkit.problems import VadkitError, fail
 
 
@@ -55,7 +55,7 @@ class JsonLines:
         self.kept = [r for r in old if r["step"] <= (keep or 0) and not r.get("final")]
         try:
             write_atomically(path, b"".join(map(as_line, self.kept)))
-            self._stream = path.open("ab")
+            self._stream = open_to_append(path)
         except OSError as error:
             self._refused(error)
 

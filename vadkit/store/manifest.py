@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from vadkit import json_file
-from vadkit.files import cannot_read, open_file, read_bytes, write_atomically
+from vadkit.files import cannot_read, open_file, open_to_append, read_bytes, write_atomically
 from vadkit.problems import VadkitError, fail
 from vadkit.store.names import MANIFEST, is_plain_name, is_stream_name
 from vadkit.store.store_json import Frames
@@ -149,7 +149,7 @@ def append_line(root: Path, line: Line) -> None:
     """
     path = root / MANIFEST
     try:
-        with path.open("ab+") as file:
+        with open_to_append(path) as file:
             file.seek(0)
             whole = _length_of_whole_lines(file)
             file.truncate(whole)  # a part of a line would spoil the one after it
@@ -158,7 +158,7 @@ def append_line(root: Path, line: Line) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             except OSError:  # a full disk: leave no part of a line
-                os.truncate(path, whole)
+                os.ftruncate(file.fileno(), whole)
                 raise
     except OSError as error:
         fail(
