@@ -21,6 +21,14 @@ def free_memory() -> int | None:
     return min(_limits(), default=None)
 
 
+def address_limit() -> int | None:
+    """Return the bytes of addresses that this process may have, or None if that is not limited."""
+    if resource is None:
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
 def gigabytes(count: int) -> str:
     """Return a number of bytes in GB, or in MB if they are few."""
     return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
@@ -35,7 +43,7 @@ def _limits() -> Iterator[int]:
     with contextlib.suppress(OSError, ValueError):
         used = int((GROUP / "memory/memory.usage_in_bytes").read_text())
         yield max(0, int((GROUP / "memory/memory.limit_in_bytes").read_text()) - used)
-    if resource is not None and (limit := resource.getrlimit(resource.RLIMIT_AS)[0]) != resource.RLIM_INFINITY:
+    if (limit := address_limit()) is not None:
         with contextlib.suppress(OSError, ValueError):
             pages = int(Path("/proc/self/statm").read_text().split()[0])
             yield max(0, limit - pages * os.sysconf("SC_PAGE_SIZE"))

@@ -4,7 +4,6 @@ so ``vadkit --help`` starts without torch."""
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import os
 import re
@@ -14,7 +13,7 @@ from typing import NoReturn
 
 from vadkit.cli.completion import complete, is_completing
 from vadkit.cli.memory import check_limit, out_of_memory
-from vadkit.cli.path_faults import reported_paths
+from vadkit.cli.path_faults import refused_path
 from vadkit.cli.terminate import ended_as_interrupted
 from vadkit.problems import VadkitError, did_you_mean, fail, nearest, render
 from vadkit.terminal import OutputLost, clean_streams
@@ -35,11 +34,6 @@ VERBS = {
     "demo": "render a small data set, train the paper's systems on it and compare them",
     "bench": "compare variants of a graph: train, score and time each",
 }
-
-
-# Errors that the path, the disk or the rights of the user cause, and no line of this program.
-SYSTEM = {errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS,
-          errno.EIO, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.ESTALE}  # fmt: skip
 
 
 class Parser(argparse.ArgumentParser):
@@ -123,18 +117,11 @@ def _guarded(arguments: list[str], debug: bool) -> int:
     except OutputLost:
         raise
     except Exception as error:
-        said = None if debug else out_of_memory(error, arguments) or _refused_by_the_system(error)
+        said = None if debug else refused_path(error) or out_of_memory(error, arguments)
         if said is None:
             raise
         sys.stderr.write(f"vadkit: {said}\n")
         return 2
-
-
-def _refused_by_the_system(error: Exception) -> str | None:
-    """Return what to say about a file that the system refuses, wherever that was noticed; None for another error."""
-    if not isinstance(error, OSError) or error.errno not in SYSTEM or error.filename is None:
-        return None
-    return f"{os.fsdecode(error.filename)}: {error.strerror}"
 
 
 def _run(arguments: list[str]) -> int:
@@ -155,7 +142,7 @@ def _run(arguments: list[str]) -> int:
     module.add_arguments(parser)
     parsed = parser.parse_args(arguments[1:])
     try:
-        with ended_as_interrupted(), reported_paths():
+        with ended_as_interrupted():
             return int(module.run(parsed) or 0)
     except VadkitError as error:
         from vadkit.cli.argument_names import as_options

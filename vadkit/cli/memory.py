@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+
+from vadkit.memory import address_limit
 
 TRAINING = "a smaller data.batch, shorter data.sampler.args.length or another --device may help"
 HINTS = {
@@ -23,7 +24,7 @@ SPARE = 1 << 29  # bytes that Python and other packages take
 
 def check_limit(verb: str) -> None:
     """Raise MemoryError if the addresses that this process may have do not hold torch, which would then abort."""
-    limit = _limit()
+    limit = address_limit()
     if limit is not None and limit < ENOUGH and verb not in WITHOUT_TORCH:
         needed = _size_of_torch() + SPARE
         if limit < needed:
@@ -32,7 +33,7 @@ def check_limit(verb: str) -> None:
 
 def out_of_memory(error: Exception, arguments: Sequence[str]) -> str | None:
     """Return what to say about an error that means a lack of memory, of Python or torch; None for another error."""
-    limit = _limit()
+    limit = address_limit()
     if limit is not None and limit < ENOUGH:
         text = " ".join(str(error).split())[:200] or type(error).__name__
         return (
@@ -45,16 +46,6 @@ def out_of_memory(error: Exception, arguments: Sequence[str]) -> str | None:
     where = " on the GPU" if "CUDA" in str(error) else ""
     hint = HINTS.get(arguments[0] if arguments else "")
     return f"there is not enough memory{where}" + (f"\n  hint: {hint}" if hint else "")
-
-
-def _limit() -> int | None:
-    """Return the bytes of addresses that this process may have, or None if that is not limited."""
-    with contextlib.suppress(ImportError, OSError):
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        return None if limit == resource.RLIM_INFINITY else limit
-    return None
 
 
 def _size_of_torch() -> int:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
 
 from vadkit.files import why
-from vadkit.problems import fail
 
-REFUSED = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EROFS)
+# Errors that the path, the disk or the rights of the user cause, and no line of this program.
+REFUSED = {errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS,
+           errno.EIO, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ENOTDIR}  # fmt: skip
+HINT = "choose another path, free some space, or change its rights"
 
 
-@contextmanager
-def reported_paths() -> Iterator[None]:
-    """Raise VadkitError for an OSError that is about a path."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in REFUSED or error.filename is None:
-            raise
-        fail(f"{error.filename}: cannot be used: {why(error)}", hint="choose another path, or change its rights")
+def refused_path(error: Exception) -> str | None:
+    """Return what to say about an error of a path that the system refuses; None for another error."""
+    if not isinstance(error, OSError) or error.errno not in REFUSED or error.filename is None:
+        return None
+    return f"{os.fsdecode(error.filename)}: cannot be used: {why(error)}\n  hint: {HINT}"
