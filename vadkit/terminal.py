@@ -11,15 +11,17 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import ProgressColumn
 
 # C0 but newline and tab, DEL, C1, what sets the direction of reading, and the line breaks of Unicode.
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+BAR = 20  # characters of a progress bar
 
 
 def clean(text: str) -> str:
@@ -136,3 +138,24 @@ def console(stderr: bool = False, width: int | None = None) -> Console:
     inner = stream.stream if isinstance(stream, Encoded) else stream or _nowhere()
     file: Any = Encoded(inner, needed=not stderr)  # rich writes escape sequences of its own
     return CleanConsole(file=file, width=width, markup=False, highlight=False, emoji=False)
+
+
+def progress_columns(count: str, kinds: Sequence[type[ProgressColumn]], text: str) -> list[ProgressColumn]:
+    """Return the columns of a progress line: how far, a bar, columns of the given kinds, the time left, and a text.
+
+    ``count`` and ``text`` are rich's formats. Where the line is too narrow, the text is cut, not the bar or the time.
+    """
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    def whole() -> Column:
+        return Column(no_wrap=True)
+
+    times: list[type[ProgressColumn]] = [*kinds, TimeRemainingColumn]
+    return [
+        TextColumn(count, markup=False, table_column=whole()),
+        BarColumn(bar_width=BAR, table_column=whole()),
+        *(kind(table_column=whole()) for kind in times),
+        TextColumn("left", markup=False, table_column=whole()),
+        TextColumn(text, markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+    ]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from vadkit.problems import fail
-from vadkit.terminal import console, one_line
+from vadkit.terminal import console, one_line, progress_columns
 
 Callback = Callable[[float, float | None, str], Any]
 """Called with what is done, what there is in all (None if not known), and the video or losses at hand.
@@ -15,7 +15,6 @@ Callback = Callable[[float, float | None, str], Any]
 Training counts steps. The other verbs count videos, and fractions of them where one takes long.
 """
 Progress = bool | Callback | None
-BAR = 20  # characters
 
 
 @contextmanager
@@ -35,24 +34,11 @@ def showing(progress: Progress, what: str) -> Iterator[Callback]:
 @contextmanager
 def _bar(what: str) -> Iterator[Callback]:
     """Draw a bar on the error stream, or in the notebook; it is removed at the end. Elsewhere draw nothing."""
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
-    from rich.table import Column
+    from rich.progress import TimeElapsedColumn
 
     screen = console(stderr=True)
-    columns = (
-        TextColumn("{task.fields[count]}", markup=False, table_column=Column(no_wrap=True)),
-        BarColumn(bar_width=BAR, table_column=Column(no_wrap=True)),
-        TimeElapsedColumn(table_column=Column(no_wrap=True)),
-        TimeRemainingColumn(table_column=Column(no_wrap=True)),
-        TextColumn("left", markup=False, table_column=Column(no_wrap=True)),
-        # The rest of the line: where it is too narrow, the name is cut, not the bar or the time.
-        TextColumn(
-            "{task.description}",
-            markup=False,
-            table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
-        ),
-    )
+    columns = progress_columns("{task.fields[count]}", [TimeElapsedColumn], "{task.description}")
     shown = screen.is_terminal or screen.is_jupyter
     options: dict[str, Any] = {"transient": True, "redirect_stdout": False, "redirect_stderr": False, "expand": True}
     with Bar(*columns, console=screen, disable=not shown, **options) as bar:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn
 from rich.progress import Progress as Bar
-from rich.table import Column
 
 from vadkit.engine.progress import Progress
-from vadkit.terminal import console
+from vadkit.terminal import console, progress_columns
 
-BAR = 20  # characters
 SHOWN = ("auc", "ap", "far")  # while training; all figures are in the log
 
 
@@ -21,15 +19,7 @@ class TrainProgress(Progress):
     def __init__(self) -> None:
         self.console = console(stderr=True)
         self._bar = Bar(
-            TextColumn("training", markup=False, table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=BAR, table_column=Column(no_wrap=True)),
-            MofNCompleteColumn(table_column=Column(no_wrap=True)),
-            TimeRemainingColumn(table_column=Column(no_wrap=True)),
-            TextColumn("left", markup=False, table_column=Column(no_wrap=True)),
-            # The rest of the line: where it is too narrow, the losses are cut, not the bar or the time.
-            TextColumn(
-                "{task.fields[status]}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
-            ),
+            *progress_columns("training", [MofNCompleteColumn], "{task.fields[status]}"),
             console=self.console,
             expand=True,
             redirect_stdout=False,
