@@ -33,7 +33,7 @@ class Adam(Optimizer):
         return torch.optim.Adam(groups, betas=self.betas, eps=self.eps, fused=fusible(groups))
 
 
-class AdamW(Optimizer):
+class AdamW(Adam):
     """Adam with decoupled weight decay: it shrinks the weights and leaves the running means alone.
 
     Args:
@@ -44,14 +44,11 @@ class AdamW(Optimizer):
     name = "adamw"
     paper = "Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019"
 
-    def __init__(self, *, betas: tuple[float, ...] = BETAS, eps: float = 1e-8) -> None:
-        self.betas, self.eps = checked(betas), eps
-
     def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         return torch.optim.AdamW(groups, betas=self.betas, eps=self.eps, fused=fusible(groups))
 
 
-class NAdam(Optimizer):
+class NAdam(Adam):
     """Adam with Nesterov momentum.
 
     Args:
@@ -61,9 +58,6 @@ class NAdam(Optimizer):
 
     name = "nadam"
     paper = "Dozat, Incorporating Nesterov Momentum into Adam, ICLR workshop 2016"
-
-    def __init__(self, *, betas: tuple[float, ...] = BETAS, eps: float = 1e-8) -> None:
-        self.betas, self.eps = checked(betas), eps
 
     def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         return torch.optim.NAdam(groups, betas=self.betas, eps=self.eps)
