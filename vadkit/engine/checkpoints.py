@@ -22,6 +22,7 @@ from safetensors.torch import load, save
 from vadkit import json_file
 from vadkit.engine.run_record import Step
 from vadkit.engine.tensor_tree import pack, unpack
+from vadkit.files import read_bytes, read_text
 from vadkit.problems import VadkitError, fail
 
 FORMAT = 1
@@ -141,12 +142,9 @@ def read(folder: Path, types: Sequence[Any] = ()) -> Checkpoint:
 
 def _whole(folder: Path) -> dict[str, bytes]:
     """Return the content of the files. Raises Damaged if it is not as the sums say."""
-    for file in ("SHA256SUMS", "tensors.safetensors", "state.json"):
-        if (folder / file).exists() and not (folder / file).is_file():
-            raise Damaged(f"{folder / file} is not a file")  # reading from a pipe might never end
-    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    lines = read_text(folder / "SHA256SUMS").splitlines()
     sums = {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
-    data = {file: (folder / file).read_bytes() for file in ("tensors.safetensors", "state.json")}
+    data = {file: read_bytes(folder / file) for file in ("tensors.safetensors", "state.json")}
     for file, content in data.items():
         if hashlib.sha256(content).hexdigest() != sums.get(file):
             raise Damaged(f"{folder / file} is damaged: its SHA-256 differs from the one in SHA256SUMS")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vadkit.engine import checkpoints, distributed
-from vadkit.engine.run_folder import CONFIG, MODEL, RESULT, held
+from vadkit.engine.run_folder import CHECKPOINTS, CONFIG, MODEL, RESULT, held
 from vadkit.problems import fail
 from vadkit.results_folder import record
 
@@ -43,7 +43,7 @@ def mark(out: Path) -> None:
 
 def has_begun(out: Path) -> bool:
     """Return whether the run that replaces the one set aside has a checkpoint or a model."""
-    return (out / OLD).is_dir() and ((out / MODEL).is_file() or bool(checkpoints.found(out / "checkpoints")))
+    return (out / OLD).is_dir() and ((out / MODEL).is_file() or bool(checkpoints.found(out / CHECKPOINTS)))
 
 
 def settle(out: Path, report: Report) -> None:
