@@ -72,13 +72,16 @@ def backward(g: Graph, total: Tensor) -> dict[str, np.ndarray]:
 def steps(g: Graph, batch: Callable[[int], dict[str, Any]], columns: Mapping[str, str]) -> dict[str, Any]:
     """Take the case's optimiser steps on ``batch(step)``. ``columns`` are the official names of losses.
 
+    A case without columns records the total only.
+
     In float64: Adam turns a gradient that is rounding noise, or one ReLU whose input rounds to the other
     side of 0, into a step of full size, so that two float32 programs drift apart. The original's runs in
     float32 and float64 agree on these cases. Gradients of single steps are compared in float32.
     """
     g.model.to(STEPS)
     given, before = g.case.given, {n: w.detach().clone() for n, w in g.weights.items()}
-    unknown = set(given["loss_columns"]) - set(columns)
+    wanted = given.get("loss_columns")
+    unknown = set(wanted or ()) - set(columns)
     if unknown:
         raise NotSupported(f"loss columns {', '.join(sorted(unknown))}")
     no_dropout(g.model)
@@ -91,7 +94,8 @@ def steps(g: Graph, batch: Callable[[int], dict[str, Any]], columns: Mapping[str
             group["lr"] = rate * share(step)
         used.append(optimizer.param_groups[-1]["lr"])
         parts = g.model.loss({n: for_steps(v) for n, v in batch(step).items()})
-        rows.append([float(parts[columns[name]].detach()) for name in given["loss_columns"]])
+        row = [float(parts[columns[name]].detach()) for name in wanted or ()]
+        rows.append(row if wanted else float(parts["total"].detach()))
         optimizer.zero_grad()
         parts["total"].backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -99,12 +103,8 @@ def steps(g: Graph, batch: Callable[[int], dict[str, Any]], columns: Mapping[str
     g.model.eval().float()
     changed = [float((after[n] - before[n]).double().norm()) for n in given["param_names"]]
     norms = [float(after[n].double().norm()) for n in given["param_names"]]
-    return {
-        "losses": np.array(rows),
-        "lr": np.array(used),
-        "param_change": np.array(changed),
-        "param_norm": np.array(norms),
-    }
+    found = {"losses": rows, "lr": used, "param_change": changed, "param_norm": norms}
+    return {name: np.array(value) for name, value in found.items()}
 
 
 def for_steps(value: Any) -> Any:
