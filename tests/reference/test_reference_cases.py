@@ -10,6 +10,7 @@ import systems
 import torch
 from cases import list_cases, load_case
 from compare import compare
+from systems import released
 
 CASES = Path(__file__).parent / "cases"
 
@@ -34,7 +35,7 @@ def test_case(path: Path, record_property: Callable[[str, object], None]) -> Non
     record_property("system", case.system)
     try:
         results = systems.run(case)
-    except systems.NoSuchSystem as reason:
+    except (systems.NoSuchSystem, released.NoCheckpoint) as reason:
         pytest.skip(str(reason))
     differences = compare(case, results)
     worst = max(differences, key=lambda d: d.share)

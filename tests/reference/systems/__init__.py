@@ -36,7 +36,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "rtfm": data.only_data,
     "seed": seed.run,
     "tvl1": tvl1.run,
-    "ur_dmu": ur_dmu.run,
+    "ur_dmu": ur_dmu.UR_DMU.run,
     "vggish": backbones.vggish,
 }
 
