@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from systems import released
+import released
 
 HERE = Path(__file__).parent
 
@@ -18,8 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     cases, given = config.getoption("--cases", None), config.getoption("--checkpoints", None)
-    folders = [given] if given else [cases, cases.resolve().parent / "checkpoints"] if cases else []
-    released.FOLDERS[:] = [folder for folder in folders if folder.is_dir()]
+    released.FOLDERS[:0] = [*([given] if given else []), *([cases.resolve().parent / "checkpoints"] if cases else [])]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -96,6 +96,6 @@ def test_weights_that_are_never_used_are_taken_from_the_case(built: graphs.Graph
     state = {"idle": np.full(4, 2.0), "embedding.conv_1.0.bias": np.zeros(6)}
     g = graphs.Graph(dataclasses.replace(built.case, state=state), built.model, {"conv": "score.2.bias"})
     g.ours = {"embedding.conv_1.0.bias": next(name for name, _ in built.model.named_parameters())}
-    own = float(next(iter(g.weights.values())).norm().double())
+    own = float(next(iter(g.weights.values())).detach().norm().double())
     assert graphs.norms(g, ["idle", *g.ours]) == pytest.approx([4.0, own])
     assert torch.tensor(graphs._change(g.weights, g.weights, "idle")) == 0

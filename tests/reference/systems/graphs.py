@@ -76,6 +76,8 @@ Column = str | Callable[[Mapping[str, Tensor]], Tensor]  # our part of the losse
 def steps(g: Graph, batch: Callable[[int], dict[str, Any]], columns: Mapping[str, Column]) -> dict[str, Any]:
     """Take the case's optimiser steps on ``batch(step)``. ``columns`` are the official names of losses.
 
+    A case without columns records the total only.
+
     In float64: Adam turns a gradient that is rounding noise, or one ReLU whose input rounds to the other
     side of 0, into a step of full size, so that two float32 programs drift apart. The original's runs in
     float32 and float64 agree on these cases. Gradients of single steps are compared in float32.

@@ -17,7 +17,7 @@ from cases import Case
 from names import Names
 from torch import Tensor
 
-from systems import protocol, released
+from systems import protocol
 from systems.errors import NotSupported
 from systems.graphs import Graph, backward, graph, merge, norms, optimizer, steps, training_batch
 from systems.harness import give_noise, listen, no_dropout, norms_of, numpy, tensor
@@ -73,6 +73,7 @@ class System:
             (run, names are those of ``inputs``). Where the case has none, the draws are 0.
         outputs: output -> "place | operation" (see ``Run.tap``), or a function of the run; where they differ,
             {"train": one, "eval": other}.
+        taps: further places that functions among ``outputs`` ask for.
         calls: methods ("losses.mc.compare") whose calls a function among ``outputs`` finds in ``run.calls``, as a
             list of (positional arguments, result).
         losses: official name of a loss -> our part, or {part: factor or config key} to sum.
@@ -90,6 +91,7 @@ class System:
     args: Mapping[str, Any] = field(default_factory=dict)
     changes: Callable[[Case], dict[str, Any]] = lambda case: {}
     draws: Mapping[str, Any] = field(default_factory=dict)
+    taps: Sequence[str] = ()
     calls: Sequence[str] = ()
     losses: Mapping[str, str | Mapping[str, Any]] = field(default_factory=dict)
     protocol: Mapping[str, str] = field(default_factory=dict)
@@ -114,8 +116,7 @@ class System:
 
     # -- the graph -------------------------------------------------------------------------------
     def build(self, case: Case) -> Graph:
-        """Return the graph with every setting of the case on top and its weights, or the released ones."""
-        case = released.with_state(case)
+        """Return the graph with every setting of the case on top and its weights."""
         base = self.graph if isinstance(self.graph, str) else self.graph(case)
         return graph(case, base, merge(self._settings(case.config), self.changes(case)), Names(self.names))
 
@@ -173,9 +174,9 @@ class System:
         return {s: torch.cat(x) for s, x in found.items()}, crops, torch.cat(kinds) if kinds else halves
 
     def _places(self) -> list[str]:
-        values = [
-            v for value in self.outputs.values() for v in (value.values() if isinstance(value, Mapping) else [value])
-        ]
+        values: list[Any] = [*self.taps]
+        for value in self.outputs.values():
+            values += value.values() if isinstance(value, Mapping) else [value]
         return [value.split("|")[0].strip() for value in values if isinstance(value, str)]
 
     def scores(self, g: Graph, inputs: Inputs, wanted: Sequence[str] | None = None) -> Run:
