@@ -25,7 +25,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "bn_wvad": data.only_data,
     "clip_tsa": clip_tsa.run,
     "clip_vit": backbones.clip_vit,
-    "cma_la": cma_la.run,
+    "cma_la": cma_la.CMA_LA.run,
     "hl_net": data.only_data,
     "i3d_flow": backbones.i3d,
     "i3d_resnet50": backbones.i3d_resnet50,
@@ -40,7 +40,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "rtfm": data.only_data,
     "seed": seed.run,
     "tvl1": tvl1.run,
-    "ur_dmu": ur_dmu.run,
+    "ur_dmu": ur_dmu.UR_DMU.run,
     "vggish": backbones.vggish,
 }
 
