@@ -33,7 +33,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "lstc": data.only_data,
     "macil_sd_full": data.only_data,
     "macil_sd_light": data.only_data,
-    "mavd": mavd.run,
+    "mavd": mavd.MAVD.run,
     "mgfn": mgfn.run,
     "msbt": data.only_data,
     "pel4vad": pel4vad.run,

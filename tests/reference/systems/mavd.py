@@ -5,100 +5,92 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from cases import Case
-from names import Names
-from torch import Tensor
 
-from systems.errors import NotSupported
-from systems.graphs import Graph, backward, graph, training_batch
-from systems.harness import listen, no_dropout, numpy, tensor, watch
+from systems.table import Run, System
 
-NETS = {"rgb": "v_net", "audio": "a_net", "flow": "f_net"}
 LETTERS = {"v": "rgb", "a": "audio", "f": "flow"}
+OTHERS = ("audio", "flow")  # in the order in which they are matched to RGB
 
 
-def run(case: Case) -> dict[str, Any]:
-    mode = case.config["mode"]
-    runners = {"eval": _eval, "train": _train}
-    if mode not in runners:
-        raise NotSupported(f"a mavd case of mode {mode}")
-    return runners[mode](case)
+def bag(loss: str) -> Any:
+    return lambda run: run.calls[f"losses.{loss}.bag_scores"][0][1][0]
 
 
-def build(case: Case) -> Graph:
-    """Return the model with every value of the case's config set; widths are (input, head, feature)."""
-    config, nodes, inputs = case.config, {}, {}
-    for stream, net in NETS.items():
-        width, hidden, dim = config[net]
-        inputs[stream] = f"b t {width}"
-        nodes[f"{stream}_embedding"] = {"args": {"dim": dim}}
-        nodes[f"{stream}_context"] = {"args": {"head_dim": dim // 2}}
-        for score in (f"{stream}_score", f"{stream}_aligned_score"):
-            nodes |= {score: {"args": {"hidden": [hidden, 32]}}} if score != "rgb_aligned_score" else {}
-    joined, hidden, dim = config["vaf_net"]
-    nodes |= {"joined_1": {"args": {"dim": joined // 2}}, "joined_2": {"args": {"dim": dim}}}
-    nodes["score"] = {"args": {"hidden": [hidden, 32]}}
-    alignment, mil, triplet = config["lambda"]
-    losses: dict[str, Any] = {"mil": {"weight": mil}, "alignment": {"weight": alignment}}
-    losses |= {f"{stream}_aligned_mil": {"weight": 0.01 * alignment} for stream in ("audio", "flow")}
-    losses["triplet"] = {"weight": triplet, "args": {"margin": float(config["triplet_margin"])}}
-    return graph(case, "mavd_xd", {"inputs": inputs, "nodes": nodes, "losses": losses}, Names("mavd"))
+def call(stream: str, method: str) -> Any:
+    return lambda run: run.calls[f"losses.alignment.{method}"][OTHERS.index(stream)][1]
 
 
-def _eval(case: Case) -> dict[str, Any]:
-    g = build(case)
-    g.model.eval()
-    with watch(**g.parts) as seen, torch.no_grad():
-        found = g.model(**{name: tensor(case.inputs[name]) for name in NETS})
-        own = {f"{letter}_output": head(g, stream)(seen[f"{stream}_context"]) for letter, stream in LETTERS.items()}
-    results = {f"{letter}_satt": numpy(seen[f"{stream}_context"]) for letter, stream in LETTERS.items()}
-    results |= {f"{letter}_aligned": numpy(seen[f"{LETTERS[letter]}_aligned"]) for letter in "af"}
-    results |= {name: numpy(torch.sigmoid(logits)) for name, logits in own.items()}
-    return {**results, "fused": numpy(seen["fused"]), "output": numpy(found), "score": numpy(found.mean(0))}
+def sources(stream: str) -> Any:
+    """Return 1 + the channel of the stream at each channel of RGB, 0 for none, as a function of the run."""
+
+    def channels(run: Run) -> np.ndarray:
+        from vadkit_channel_alignment import assign
+
+        similarity = call(stream, "similarity")(run)
+        narrow, wide = similarity.shape
+        return np.pad(np.arange(1, narrow + 1), (0, wide - narrow))[assign(similarity)]
+
+    return channels
 
 
-def head(g: Graph, stream: str) -> Any:
-    """Return the head of a stream's own network; for audio and flow it is shared."""
-    return g.parts.get(f"{stream}_head", g.parts.get(f"{stream}_score"))
+def head(n: int) -> list[int]:
+    return [n, 32]
 
 
-def _train(case: Case) -> dict[str, Any]:
-    g = build(case)
-    no_dropout(g.model)
-    g.model.train()
-    losses = g.model.losses
-    bags = {name: listen(losses[name], "bag_scores") for name in ("rgb_mil", "audio_mil", "flow_mil", "mil")}
-    compared, widened = listen(losses["alignment"], "similarity"), listen(losses["alignment"], "widen")
-    parts = g.model.loss(training_batch(g.model, {name: case.inputs[name] for name in NETS}, case.given))
-    results = {f"{letter}_output": bags[f"{stream}_mil"][0][1][0] for letter, stream in LETTERS.items()}
-    results |= {"vaf_output": bags["mil"][0][1][0], **_losses(parts, case.config["lambda"])}
-    for place, stream in enumerate(("audio", "flow")):
-        results[f"similarity_{stream}"] = compared[place][1]
-        results[f"padded_{stream}"] = widened[place][1]
-    arrays: dict[str, Any] = {name: numpy(value) for name, value in results.items()}
-    for stream, (arguments, _) in zip(("audio", "flow"), widened):
-        arrays[f"column_source_{stream}"] = _sources(losses["alignment"], *arguments)
-    return {**arrays, **backward(g, parts["total"])}
-
-
-def _losses(parts: dict[str, Tensor], weights: list[float]) -> dict[str, Tensor]:
-    own = parts["rgb_mil"] + parts["audio_mil"] + parts["flow_mil"]
-    aligned = parts["alignment"] + 0.01 * (parts["audio_aligned_mil"] + parts["flow_aligned_mil"])
-    multimodal = weights[0] * aligned + weights[1] * parts["mil"] + weights[2] * parts["triplet"]
-    return {
-        "U_MIL_loss": own,
-        "MA_loss": aligned,
-        "M_MIL_loss": parts["mil"],
-        "Triplet_loss": parts["triplet"],
-        "disl_total": multimodal,
-        "total": parts["total"],
-    }
-
-
-def _sources(loss: Any, x: Tensor, main: Tensor, counted: Tensor) -> np.ndarray:
-    """Return 1 + the channel of x at each channel of the result, 0 for none."""
-    from vadkit_channel_alignment import assign
-
-    order = assign(loss.similarity(x.detach(), main, counted))
-    return np.pad(np.arange(1, x.shape[-1] + 1), (0, main.shape[-1] - x.shape[-1]))[order]
+MAVD = System(
+    graph="mavd_xd",
+    names="mavd",
+    args={
+        **{f"{x}_net.0": f"inputs.{stream}" for x, stream in LETTERS.items()},
+        **{f"{x}_net.1": ([f"{stream}_score.hidden"], head) for x, stream in LETTERS.items()},
+        "a_net.1": (["audio_score.hidden", "audio_aligned_score.hidden"], head),
+        "f_net.1": (["flow_score.hidden", "flow_aligned_score.hidden"], head),
+        **{f"{x}_net.2": f"{stream}_embedding.dim" for x, stream in LETTERS.items()},
+        "vaf_net.0": ("joined_1.dim", lambda n: n // 2),
+        "vaf_net.1": ("score.hidden", head),
+        "vaf_net.2": "joined_2.dim",
+        "lambda.0": "losses.alignment weight",
+        "lambda.1": "losses.mil weight",
+        "lambda.2": "losses.triplet weight",
+        "triplet_margin": ("losses.triplet.margin", float),
+    },
+    changes=lambda case: {
+        "nodes": {
+            f"{stream}_context": {"args": {"head_dim": case.config[f"{x}_net"][2] // 2}}
+            for x, stream in LETTERS.items()
+        },
+        "losses": {f"{stream}_aligned_mil": {"weight": 0.01 * case.config["lambda"][0]} for stream in OTHERS},
+    },
+    inputs={"rgb": "rgb", "audio": "audio", "flow": "flow"},
+    sampler=True,
+    losses={
+        "U_MIL_loss": {"rgb_mil": 1, "audio_mil": 1, "flow_mil": 1},
+        "MA_loss": {"alignment": 1, "audio_aligned_mil": 0.01, "flow_aligned_mil": 0.01},
+        "M_MIL_loss": "mil",
+        "Triplet_loss": "triplet",
+        "total": "total",
+    },
+    outputs={
+        "score": "output | mean",
+        "output": "output",
+        **{f"{x}_satt": f"{stream}_context" for x, stream in LETTERS.items()},
+        "a_aligned": "audio_aligned",
+        "f_aligned": "flow_aligned",
+        "fused": "fused",
+        **{
+            f"{x}_output": {"eval": f"{stream}_score | sigmoid", "train": bag(f"{stream}_mil")}
+            for x, stream in LETTERS.items()
+        },
+        "vaf_output": bag("mil"),
+        **{f"similarity_{stream}": call(stream, "similarity") for stream in OTHERS},
+        **{f"padded_{stream}": call(stream, "widen") for stream in OTHERS},
+        **{f"column_source_{stream}": sources(stream) for stream in OTHERS},
+        "disl_total": lambda run: run.results["total"] - run.results["U_MIL_loss"],
+    },
+    calls=[
+        *(f"losses.{name}.bag_scores" for name in ("rgb_mil", "audio_mil", "flow_mil", "mil")),
+        "losses.alignment.similarity",
+        "losses.alignment.widen",
+    ],
+    protocol={"score": "score", "ap": "score, ap"},
+)
