@@ -86,7 +86,7 @@ def test_a_weight_can_fall(graph, batch):
     graph["losses"]["mil"]["weight"] = {"from": 3.0, "to": 1.0, "epochs": 2}
     model = vadkit.build(graph)
     losses = [model.loss({**batch, "epoch": epoch}) for epoch in (0, 1, 2)]
-    assert [float(x["total"] / x["mil"]) for x in losses] == pytest.approx([3, 2, 1])
+    assert [(x["total"] / x["mil"]).item() for x in losses] == pytest.approx([3, 2, 1])
 
 
 def test_a_missing_or_unknown_stream_is_named(model, batch):
