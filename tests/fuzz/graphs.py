@@ -34,9 +34,11 @@ losses:
   mil: {use: topk_mil, in: score, weight: 1.0}
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
 output: score
-data: {use: feature_store, args: {root: somewhere}, streams: {rgb: rgb, clip: clip}, sampler: {use: uniform_pad}}
+data:
+  {use: feature_store, args: {root: x}, streams: {rgb: rgb, clip: clip}, sampler: {use: uniform_pad}, align: shortest}
 train: {epochs: 2, optimizer: {lr: 1.0e-4}, groups: [{nodes: [context], lr: 1.0e-6}]}
-eval: {metric: ap, post: [{use: score_smoothing, args: {kappa: 2}}]}
+eval:
+  {metric: ap, crops: 2, sampler: {use: uniform_pad, args: {length: 8}}, post: [{use: score_smoothing}]}
 """
 SHIPPED = ("pel4vad/pel4vad_xd.yaml", "seed/seed_xd_rgb.yaml", "seed/seed_xd_three_stream.yaml")
 BUILT = 4 << 20  # bytes of weights up to which a graph is also built

@@ -271,6 +271,7 @@ class _Run:
             self.spec["train"]["seed"],
             sizes=self.model.input_sizes,
             crops=data["crops"],
+            align=data["align"],
             paired=data["paired"],
             prompts=data["prompts"],
             several=data["several_classes"],
