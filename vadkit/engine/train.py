@@ -273,6 +273,7 @@ class _Run:
             crops=data["crops"],
             align=data["align"],
             paired=data["paired"],
+            listed=data["order"] == "listed",
             prompts=data["prompts"],
             several=data["several_classes"],
             workers=data["workers"],
