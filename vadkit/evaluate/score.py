@@ -21,6 +21,7 @@ from vadkit.evaluate.score_video import Crops, device_of, score_video
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.scored import Scored
 from vadkit.evaluate.truth import Tail, snippet_truth
+from vadkit.graph.ranges import outside, threshold_of
 from vadkit.kinds import Component, Postprocess, Sampler
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import fail, plural
@@ -52,7 +53,7 @@ class Book(Protocol):
         group: Sequence[str],
     ) -> None: ...
 
-    def figures(self, threshold: float) -> dict[str, Any]: ...
+    def figures(self, threshold: float | None) -> dict[str, Any]: ...
 
 
 def evaluate(
@@ -66,7 +67,7 @@ def evaluate(
     crops: Crops = "mean",
     sampler: Sampler | None = None,
     align: Align = "first",
-    threshold: float = 0.5,
+    threshold: float | None = 0.5,
     tail: Tail = "real",
     book: Book | None = None,
     on_progress: OnProgress | None = None,
@@ -83,7 +84,7 @@ def evaluate(
         crops: the scores of a video's crops are averaged, or only the "first" or the N-th from 0 is scored.
         sampler: cuts videos and spreads the scores of the pieces; None scores a video as a whole.
         align: streams are cut or filled to the snippets of the "first", or all cut to the "shortest".
-        threshold: a frame that scores at least this is an alarm (for false alarms).
+        threshold: a frame that scores at least this is an alarm (for false alarms); None counts none.
         tail: see ``snippet_truth``.
         book: computes the figures; None is a ``ScoreBook``.
         on_progress: called after every video.
@@ -133,8 +134,13 @@ def evaluate_as_configured(
 ) -> Evaluation:
     """Evaluate by an ``eval`` section: post, threshold, crops, sampler, tail, and the split if none is given.
 
-    ``align`` is None for what the model's own ``data`` section says.
+    ``align`` is None for what the model's own ``data`` section says. Raises VadkitError for a threshold outside of the
+    range of the scores, and as ``evaluate``.
     """
+    scores_are = getattr(model, "output_range", "probability")
+    threshold = threshold_of(section, scores_are)
+    if outside(threshold, scores_are):
+        fail(f"eval.threshold must be a number from 0 to 1, got {threshold:g}: the output is a probability")
     return evaluate(
         model,
         dataset,
@@ -144,7 +150,7 @@ def evaluate_as_configured(
         crops=crops_of(section),
         sampler=build_eval_sampler(section, plugins),
         align=align or align_of(getattr(model, "spec", None)),
-        threshold=section.get("threshold", 0.5),
+        threshold=threshold,
         tail=section.get("tail") or "real",
         on_progress=on_progress,
     )
@@ -229,7 +235,7 @@ def _how(
     crops: Crops,
     sampler: Sampler | None,
     align: Align,
-    threshold: float,
+    threshold: float | None,
     tail: Tail,
     intervals: str,
 ) -> dict[str, Any]:
