@@ -203,13 +203,14 @@ class _Reader:
             self.rows += _of_node(words[0].removeprefix("."), words[1].removesuffix(":"), names)
 
     def check_aliases(self) -> None:
-        """An alias leads to a name of ours, at once."""
-        table = Names(self.rows)
+        """An alias leads to names of ours, at once."""
+        named = [row for row in self.rows if row.ours != UNUSED and not row.ours.startswith("=")]
         for row, place in self.aliases:
-            target = row.ours[1:].replace("*", "0") + ("weight" if row.ours.endswith(".") else "")
-            found = table.find(target)
-            if found is None or found.ours is None:
-                self.problems.append(Problem(f"'{shorten(row.ours[1:])}' has no line that gives a name of ours", place))
+            other = row.ours[1:]
+            below = (own.official.startswith(other) for own in named if other.endswith("."))
+            above = (other.startswith(own.official) for own in named if own.official.endswith("."))
+            if not any((*below, *above, other in [own.official for own in named])):
+                self.problems.append(Problem(f"'{shorten(other)}' has no line that gives a name of ours", place))
 
     def _wrong(self, message: str, column: re.Match[str], hint: str | None = None) -> None:
         self.problems.append(Problem(message, self._place(column), hint))
