@@ -28,19 +28,40 @@ nodes:
   pick: {use: topk_nominator, in: clip, args: {samples: 2}}
   both: {use: concat, in: [reduce, pick.x]}
   twin: {use: temporal_conv, in: both, share: a, detach: true}
-  score: {use: causal_conv, in: twin}
+  score: {use: causal_conv, in: {from: [twin, pick]}}
   helper: {use: mlp_head, in: context, when: train}
 losses:
   mil: {use: topk_mil, in: score, weight: 1.0}
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
+  known: {use: distillation, in: {scores: score, teacher: targets}, weight: 0.1}
 output: score
-data: {use: feature_store, args: {root: somewhere}, streams: {rgb: rgb, clip: clip}, sampler: {use: uniform_pad}}
+data:
+  {use: feature_store, args: {root: somewhere}, streams: {rgb: rgb, clip: clip}, sampler: {use: uniform_pad},
+   classes: [normal, riot]}
 train: {epochs: 2, optimizer: {lr: 1.0e-4}, groups: [{nodes: [context], lr: 1.0e-6}]}
 eval: {metric: ap, post: [{use: score_smoothing, args: {kappa: 2}}]}
 """
 SHIPPED = ("pel4vad/pel4vad_xd.yaml", "seed/seed_xd_rgb.yaml", "seed/seed_xd_three_stream.yaml")
 BUILT = 4 << 20  # bytes of weights up to which a graph is also built
-KEYS = ("in", "use", "args", "weight", "share", "when", "detach", "x", "nodes", "extends", "class", "values", "0", "")
+KEYS = (
+    "in",
+    "use",
+    "args",
+    "weight",
+    "share",
+    "when",
+    "detach",
+    "x",
+    "nodes",
+    "from",
+    "targets",
+    "class_set",
+    "extends",
+    "class",
+    "values",
+    "0",
+    "",
+)
 
 
 class Graphs:
