@@ -23,6 +23,7 @@ from vadkit.batch_ports import BATCH_PORTS, BatchPort
 
 Lookahead = int | Literal["all"]
 Range = Literal["logit", "probability", "unbounded"]
+Ranges = Range | Mapping[str, Range]  # of every port with one number per snippet, or by port
 
 
 class Component:
@@ -42,6 +43,10 @@ class ModuleComponent(Component, nn.Module):
     outputs: ClassVar[dict[str, str]]
     # Tiny constructor arguments with which the contract test and the dry run can build it.
     example: ClassVar[dict[str, Any]] = {}
+    # The range of its outputs, and the one that its inputs take: the graph applies a sigmoid, once, where a logit meets
+    # a port that needs a probability. Class values, or set by the constructor.
+    range: Ranges | None = None
+    needs: Ranges | None = None
     # Parameters whose gradient is exactly zero by construction; the contract test verifies it.
     no_gradient: ClassVar[tuple[str, ...]] = ()
     # Name in our state dict -> name in the authors' checkpoint, or several if they use the part more
@@ -131,7 +136,7 @@ class Head(ModuleComponent):
     kind: ClassVar[str] = "head"
     inputs: ClassVar[dict[str, str]] = {"x": "b t dim"}
     outputs: ClassVar[dict[str, str]] = {"scores": "b t"}
-    range: ClassVar[Range] = "logit"
+    range: Ranges = "logit"
     lookahead: Lookahead = 0
     mask_switch: ClassVar[str | None] = None
 
@@ -139,13 +144,10 @@ class Head(ModuleComponent):
 class Loss(ModuleComponent):
     """Any ports in, one finite differentiable number out. May return a dict whose
     ``total`` is the loss and whose other entries are logged parts.
-
-    ``needs`` is the range that a score port takes ("probability" or "logit").
     """
 
     kind: ClassVar[str] = "loss"
     outputs: ClassVar[dict[str, str]] = {"total": ""}
-    needs: ClassVar[dict[str, Range]] = {}
     mask_switch: ClassVar[str | None] = None
     # True if the n-th abnormal video is compared with the n-th normal one, so that order matters
     # within the normal and within the abnormal videos of a batch.
@@ -225,15 +227,19 @@ class Schedule(Component):
     # True if steps count from the start of the run, False if from the end of its warm-up.
     counts_warmup: ClassVar[bool] = False
 
-    def share(self, step: int, steps: int) -> float:
-        """Return the share at ``step`` (from 0) of a curve of ``steps``. A run may be longer than its curve."""
+    def share(self, step: float, steps: float) -> float:
+        """Return the share at ``step`` (from 0) of a curve of ``steps``. A run may be longer than its curve.
+
+        With ``train.schedule.unit: epoch`` both count epochs, and fractions of them.
+        """
         raise NotImplementedError
 
 
 class Logger(Component):
     """Writes the records of a training run, besides the run's own log.jsonl.
 
-    A record is a dict with a ``kind``. "train": step, epoch, losses by name, lr by group; "evaluation": step, split,
+    A record is a dict with a ``kind``. "train": step, epoch, losses by name, lr by group, where they change weights
+    by loss; "evaluation": step, split,
     figures by name, a ``note`` if they flatter, and ``final`` for those of the finished run; "start" and "resume".
     """
 
@@ -291,6 +297,7 @@ __all__ = [
     "Optimizer",
     "Postprocess",
     "Range",
+    "Ranges",
     "Sampler",
     "Schedule",
     "Temporal",

@@ -62,6 +62,7 @@ class TrainBatches:
         sizes: the graph's width of each input, to be checked.
         crops: "each" crop is a bag, the "first" is the only one, or "all" are one bag.
         paired: as many normal as abnormal bags in a step.
+        listed: the bags come in the order of the data set, the same in every epoch.
         classes: the classes in the order of ``class_set``, ``classes`` and ``prompts``, see ``ClassOrder``.
         prompts: file of class vectors, see ``Prompts``; ``several`` is for videos of several classes.
         targets: returns float32 (t, 2) of a video, a target and a weight for each of its snippets. The sampler
@@ -87,6 +88,7 @@ class TrainBatches:
         sizes: Mapping[str, int] | None = None,
         crops: Literal["each", "first", "all"] = "each",
         paired: bool = True,
+        listed: bool = False,
         classes: Sequence[str] | None = None,
         prompts: str | Path | None = None,
         several: Literal["first", "mean"] = "first",
@@ -107,7 +109,7 @@ class TrainBatches:
         self.crops = _same_crops(bags)
         self.normal, self.abnormal = ([b for b in bags if b.video.label == label] for label in (0, 1))
         self.bags = bags
-        self.order = self._order(batch, paired)
+        self.order = self._order(batch, paired, listed)
         self.classes = ClassOrder(dataset, classes)
         self.classes.check(videos)
         self.prompts = self._prompts(prompts, several, videos)
@@ -168,7 +170,7 @@ class TrainBatches:
                     hint="add some, or set data.paired=false",
                 )
 
-    def _order(self, batch: int, paired: bool) -> Paired | Unpaired:
+    def _order(self, batch: int, paired: bool, listed: bool) -> Paired | Unpaired:
         if batch < 1:
             raise ValueError(f"batch must be at least 1, not {batch}")
         if batch % self.world_size:
@@ -177,8 +179,8 @@ class TrainBatches:
                 hint=f"make data.batch a multiple of {self.world_size}",
             )
         if paired:
-            return Paired(len(self.normal), len(self.abnormal), batch, self.seed)
-        order = Unpaired(len(self.bags), batch, self.seed)
+            return Paired(len(self.normal), len(self.abnormal), batch, self.seed, listed)
+        order = Unpaired(len(self.bags), batch, self.seed, listed)
         last = len(order.bags(order.steps - 1))
         if last < self.world_size:
             fail(

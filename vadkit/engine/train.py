@@ -280,6 +280,7 @@ class _Run:
             sizes=self.model.input_sizes,
             crops=data["crops"],
             paired=data["paired"],
+            listed=data["order"] == "listed",
             classes=data["classes"],
             prompts=data["prompts"],
             several=data["several_classes"],

@@ -13,7 +13,7 @@ from vadkit.graph.arguments import LARGEST, arguments, check_args
 from vadkit.graph.dry_run import dry_run
 from vadkit.graph.module import VadModel, model_of
 from vadkit.graph.names import instead, why_not
-from vadkit.graph.plan import Plan
+from vadkit.graph.plan import LossWeight, Plan
 from vadkit.graph.planning import Planner
 from vadkit.graph.schema import BY_KEY, NAMED, NAMES_WILL_DO, SECTIONS, TOP_KEYS, accepted, children
 from vadkit.graph.schema_check import check_keys, dotted, too_many
@@ -23,7 +23,7 @@ from vadkit.graph.wiring import Wiring, Written, main_port, ports_of
 from vadkit.graph.wording import say, shorten
 from vadkit.kinds import BATCH_PORTS, NODE_KINDS
 from vadkit.plugin_manager import Plugins
-from vadkit.problems import Problems, nearest, unknown
+from vadkit.problems import Note, Problems, nearest, unknown
 from vadkit.shapes import Pattern, Port, parse_pattern, parse_ports
 
 
@@ -54,6 +54,7 @@ class _Compiler:
     def run(self) -> Plan:
         inputs = self._inputs()
         items = [*self._items("nodes"), *self._items("losses")]
+        self._shares(items)
         output = self._output(items)
         wiring = Wiring(inputs, items, self.source, self.problems)
         wiring.resolve()
@@ -139,13 +140,30 @@ class _Compiler:
         component = self._component(value.get("use"), NODE_KINDS if section == "nodes" else ("loss",), path)
         item = Written(name, section, component, value.get("in"), dict(accepted(f"{section}.*.args", value)))
         if section == "losses":
-            item.weight = float(accepted("losses.*.weight", value))
+            item.weight = _weight(accepted("losses.*.weight", value))
         else:
             item.share = accepted("nodes.*.share", value)
             item.detach = accepted("nodes.*.detach", value)
             item.train_only = accepted("nodes.*.when", value) == "train"
         self._check_in(item)
         return item
+
+    def _shares(self, items: list[Written]) -> None:
+        """Check the names under which nodes share weights: each is the name of a module, as a node's is."""
+        nodes = {item.name: item for item in items if item.section == "nodes"}
+        firsts = {item.share: item for item in reversed(nodes.values()) if item.share is not None}
+        for item in reversed(firsts.values()):
+            path = (*item.path, "share")
+            assert item.share is not None
+            if wrong := why_not(item.share, "shared module"):
+                self.problems.add(wrong, path, f"for example {instead(item.share, 'shared', self._all_names())}")
+            elif (other := nodes.get(item.share)) is not None and other.share != item.share:
+                self.problems.add(
+                    f"{item.name} shares weights as '{item.share}', which is the name of another node",
+                    path,
+                    f"choose another name, or add share: {item.share} to that node",
+                    (Note("the node is here", self.problems.locate(other.path, True)),),
+                )
 
     def _check_in(self, item: Written) -> None:
         """Note a node that has no ``in`` but needs one. It is unknown then, as is one whose ``in`` is wrong."""
@@ -276,6 +294,16 @@ class _Compiler:
         for item in items:
             if item.name == output.partition(".")[0] and item.section == "nodes" and item.train_only:
                 self.problems.add(f"output: node '{item.name}' exists in training only", ("output",))
+
+
+def _weight(value: float | dict[str, Any]) -> LossWeight:
+    """Return the weight as written. Of a mapping with problems, noted with the other keys, any will do."""
+    if not isinstance(value, dict):
+        return LossWeight(float(value), float(value))
+    first, last, epochs = (value.get(key) for key in ("from", "to", "epochs"))
+    if all(BY_KEY[f"losses.*.weight.{key}"].type.accepts(value.get(key)) for key in ("from", "to", "epochs")):
+        return LossWeight(float(first), float(last), int(epochs))  # type: ignore[arg-type]
+    return LossWeight(1.0, 1.0)
 
 
 def _roots(output: str | None, wiring: Wiring) -> list[str]:

@@ -21,7 +21,7 @@ _AT_TEST = tuple(name for name, port in BATCH_PORTS.items() if not port.training
 
 
 class VadModel(nn.Module):
-    """A trained or trainable system. Its children are the nodes by name, plus ``losses``.
+    """A trained or trainable system. Its children are the nodes by name, shared ones by ``share``, and ``losses``.
 
     Calling it scores bags: ``model(rgb=..., clip=...)`` or in the order of ``input_sizes``, each
     stream float32 (b, t, size); the result is (b, t), probabilities unless ``output_range`` says
@@ -68,7 +68,8 @@ class VadModel(nn.Module):
         """Return ``total`` (weighted), each loss by name (unweighted) and its parts as ``name.part``.
 
         ``batch`` holds the streams (b, t, size) by name and those of the ``BATCH_PORTS`` that nodes and losses
-        need. Raises VadkitError for what is missing.
+        need. A weight that changes goes by ``epoch``; without one it is the last. Raises VadkitError for what is
+        missing.
         """
         wanted = {_key(ref): ref for step in self.plan.losses for ref in step.refs if not ref.batch}
         graph = self._graph(wanted, tuple(BATCH_PORTS), single=False)
@@ -78,7 +79,7 @@ class VadModel(nn.Module):
         for step in self.plan.losses:
             ports = feed(step.wires, lambda ref: batch.get(ref.name) if ref.batch else values[_key(ref)])
             missing = [ref.name for ref in step.required_of_batch if batch.get(ref.name) is None]
-            if missing and not step.weight:
+            if missing and not step.weight.ever:
                 continue  # it only logs, and there is nothing to log
             if missing:
                 fail(*lacks(step, missing[0]))
@@ -86,12 +87,17 @@ class VadModel(nn.Module):
             parts = out if isinstance(out, dict) else {"total": out}
             result[step.name] = parts["total"]
             result |= {f"{step.name}.{part}": value for part, value in parts.items() if part != "total"}
-            if step.weight:  # a loss of weight 0 is logged but never added, not even as 0 * nan
-                weighted = step.weight * parts["total"]
+            weight = step.weight.at(batch.get("epoch"))
+            if weight:  # a loss of weight 0 is logged but never added, not even as 0 * nan
+                weighted = weight * parts["total"]
                 total = weighted if total is None else total + weighted
         if total is None:
             fail("this graph has no loss with a weight above 0", "add one under losses: to train it")
         return {"total": total, **result}
+
+    def changing_weights(self, epoch: int) -> dict[str, float]:
+        """Return the weights of those losses whose weight changes, after ``epoch`` whole epochs."""
+        return {step.name: step.weight.at(epoch) for step in self.plan.losses if step.weight.changes}
 
     def values(self, batch: Mapping[str, Any], names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Return values inside the graph by name ("node.port"), all of them unless ``names`` are given."""
@@ -170,7 +176,8 @@ def without_weights(plan: Plan) -> VadModel:
 
 
 def _module(plan: Plan) -> VadModel:
-    nodes = {step.name: step.component(**step.args) for step in plan.steps if step.module == step.name}
+    owners = plan.owners
+    nodes = {s.module: s.component(**s.args) for s in plan.steps if owners[s.module] is s}
     losses = {step.name: step.component(**step.args) for step in plan.losses}
     return VadModel(plan, nodes, losses)
 

@@ -64,7 +64,7 @@ class Wired:
 
 @dataclass
 class Step(Wired):
-    """One node, ready to run: the module's name (another node's if shared) and where each port comes from."""
+    """One node, ready to run: the module's name (the ``share`` key of a shared one) and where each port comes from."""
 
     name: str
     component: type
@@ -76,6 +76,37 @@ class Step(Wired):
     train_only: bool = False
 
 
+@dataclass(frozen=True)
+class LossWeight:
+    """The factor of a loss in the total: in a straight line from ``first`` to ``last``, over whole ``epochs``."""
+
+    first: float
+    last: float
+    epochs: int = 0
+
+    @property
+    def changes(self) -> bool:
+        return self.first != self.last
+
+    @property
+    def ever(self) -> bool:
+        """Whether the loss counts at any time."""
+        return bool(self.first or self.last)
+
+    def at(self, epoch: int | None) -> float:
+        """Return the weight after ``epoch`` whole epochs. None, of a batch outside a run, means after all of them."""
+        if epoch is None or epoch >= self.epochs:
+            return self.last
+        return self.first + (self.last - self.first) * epoch / self.epochs
+
+    def as_written(self) -> float | dict[str, float]:
+        """Return the weight as a config has it."""
+        return {"from": self.first, "to": self.last, "epochs": self.epochs} if self.changes else self.last
+
+    def __str__(self) -> str:
+        return f"{self.first:g} to {self.last:g}" if self.changes else f"{self.last:g}"
+
+
 @dataclass
 class LossStep(Wired):
     """One loss: its ports, its weight, and its module's arguments."""
@@ -83,7 +114,7 @@ class LossStep(Wired):
     name: str
     component: type
     wires: Wires
-    weight: float
+    weight: LossWeight
     args: dict[str, Any]
 
 
@@ -100,6 +131,11 @@ class Plan:
     spec: dict[str, Any] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
 
+    @property
+    def owners(self) -> dict[str, Step]:
+        """The first step of each module, by the module's name."""
+        return {step.module: step for step in reversed(self.steps)}
+
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
 
@@ -109,7 +145,7 @@ class Plan:
         Each is (who needs it, its name, whether something besides the config may fill it later). A loss of weight 0
         does without: it only logs.
         """
-        users: list[Wired] = [*self.steps, *(loss for loss in self.losses if loss.weight)]
+        users: list[Wired] = [*self.steps, *(loss for loss in self.losses if loss.weight.ever)]
         found = [(step, ref.name) for step in users for ref in step.required_of_batch]
         return [(step, name, BATCH_PORTS[name].later) for step, name in found if BATCH_PORTS[name].lacks(config)]
 

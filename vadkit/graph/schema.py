@@ -35,6 +35,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_share(value: object) -> bool:
+    return _is_number(value) and 0 <= value <= 1  # type: ignore[operator]
+
+
 def number(says: str, low: float = -inf, high: float = inf, open_low: bool = False, open_high: bool = False) -> Type:
     """A number from ``low`` to ``high``, without the ends that are ``open``."""
 
@@ -74,6 +78,7 @@ TEXT = Type("text", lambda value: isinstance(value, str) and bool(value))
 TRUTH = Type("true or false", lambda value: isinstance(value, bool))
 POSITIVE = number("above 0", 0, open_low=True)
 NOT_NEGATIVE = number("of 0 or more", 0)
+FINITE = Type("a finite number", lambda value: _is_number(value) and abs(value) <= 1e30)
 SHARE = number("from 0 to below 1", 0, 1, open_high=True)
 COUNT = whole("above 0", 1)
 NAMES = many(TEXT, "a list of node names", least=1)
@@ -90,6 +95,14 @@ TEXTS = Type(
     lambda value: isinstance(value, dict) and all(TEXT.accepts(item) for item in value.values()),
 )
 WIRING = Type("a source, a list of sources, or a mapping of ports", lambda value: isinstance(value, str | list | dict))
+FACTOR = number("of 0 or more", 0, 1e9)
+LOSS_WEIGHT = Type(
+    f"{FACTOR.says} or a mapping of from, to and epochs", lambda value: FACTOR.accepts(value) or isinstance(value, dict)
+)
+KEEP = Type(
+    "a number from 0 to 1 or a list of two",
+    lambda value: all(map(_is_share, value)) and len(value) == 2 if isinstance(value, list) else _is_share(value),
+)
 LOGGER = Type("a name or a mapping", lambda value: TEXT.accepts(value) or isinstance(value, dict))
 
 
@@ -118,7 +131,8 @@ ROWS = (
     Row("nodes.*.use", TEXT, None, "component that the node runs (temporal, fusion or head)", required=True),
     Row("nodes.*.in", WIRING, None, "inputs or nodes that feed it, as NAME or NAME.PORT", null=True),
     Row("nodes.*.args", MAPPING, {}, "arguments of the component; sizes are inferred"),
-    Row("nodes.*.share", TEXT, None, "nodes with the same text share one set of weights", null=True),
+    Row("nodes.*.share", TEXT, None,
+        "nodes with the same name here share one set of weights, which has this name in files and in train", null=True),
     Row("nodes.*.detach", TRUTH, False, "stop gradients at the outputs of the node"),
     Row("nodes.*.when", Type("train", lambda value: value == "train"), None,
         "train: run the node in training only; null runs it always", null=True),
@@ -126,8 +140,12 @@ ROWS = (
     Row("losses.*.use", TEXT, None, "name of a loss component", required=True),
     Row("losses.*.in", WIRING, None, "inputs or nodes that feed it, as NAME or NAME.PORT", null=True),
     Row("losses.*.args", MAPPING, {}, "arguments of the component; sizes are inferred"),
-    Row("losses.*.weight", number("of 0 or more", 0, 1e9), 1.0,
-        "factor in the total; 0 only logs the loss"),
+    Row("losses.*.weight", LOSS_WEIGHT, 1.0,
+        "factor in the total; 0 only logs the loss. A mapping changes it in a straight line over the first epochs"),
+    Row("losses.*.weight.from", FACTOR, None, "factor in the first epoch", required=True),
+    Row("losses.*.weight.to", FACTOR, None, "factor after that many epochs, and from then on", required=True),
+    Row("losses.*.weight.epochs", whole("from 1 to 1000000", 1, 10**6), None,
+        "whole epochs from one factor to the other", required=True),
     Row("output", TEXT, None, "node whose output is the score of each snippet", required=True),
     Row("data.use", TEXT, "feature_store", "dataset component that provides videos and features"),
     Row("data.args", MAPPING, {}, "arguments of the dataset, such as the root of the store"),
@@ -138,6 +156,8 @@ ROWS = (
     Row("data.batch", whole("from 1 to 65536", 1, 2**16), 32, "bags of each class (normal, abnormal) per step"),
     Row("data.paired", TRUTH, True,
         "draw as many normal as abnormal bags per step; false draws from all videos alike"),
+    Row("data.order", choice("shuffled", "listed"), "shuffled",
+        "order of the bags in an epoch: shuffled again for each, or that of the data set in every epoch"),
     Row("data.crops", choice("each", "first", "all"), "each",
         "in training, use each crop as a separate bag, only the first, or all as one bag"),
     Row("data.prompts", TEXT, None, "path of the .npy file of class text vectors (classes, dim)", null=True),
@@ -166,9 +186,12 @@ ROWS = (
     Row("train.groups.*.weight_decay", NOT_NEGATIVE, None,
         "weight decay of the group; null means the optimizer's", null=True),
     Row("train.schedule.use", TEXT, "constant", "schedule component: the learning rate over the run"),
-    Row("train.schedule.warmup", whole("of 0 or more", 0), 0, "steps of linear warm-up at the start"),
+    Row("train.schedule.warmup", whole("of 0 or more", 0), 0,
+        "steps of linear warm-up at the start, or epochs by unit"),
     Row("train.schedule.span", COUNT, None, "length of the curve in epochs; null means the whole run", null=True),
     Row("train.schedule.per", choice("step", "epoch"), "step", "update the learning rate every step or every epoch"),
+    Row("train.schedule.unit", choice("step", "epoch"), "step",
+        "what warmup and the arguments of the schedule, such as milestones, count"),
     Row("train.schedule.args", MAPPING, {}, "arguments of the schedule, such as end_factor or milestones"),
     Row("train.warm_start", MAPPING, None, "weights to start from", null=True),
     Row("train.warm_start.file", TEXT, None, "path of the model file (.safetensors)", required=True),
@@ -179,6 +202,14 @@ ROWS = (
     Row("train.accumulate", whole("from 1 to 1024", 1, 1024), 1, "batches per optimizer step"),
     Row("train.ema", number("above 0, below 1", 0, 1, True, True), None,
         "decay of the exponential moving average of the weights; null turns it off", null=True),
+    Row("train.blend", MAPPINGS, [],
+        "nodes whose weights are drawn towards those of another node, in order, before ema averages them"),
+    Row("train.blend.*.into", TEXT, None, "node whose weights change: keep * into + (1 - keep) * from", required=True),
+    Row("train.blend.*.from", TEXT, None, "node whose weights are mixed in; both must be built alike", required=True),
+    Row("train.blend.*.keep", KEEP, None,
+        "share of its own weights that the node keeps; of two, half a cosine leads from the first to the second over "
+        "the run", required=True),
+    Row("train.blend.*.per", choice("step", "epoch"), "step", "blend after every step, or at the end of every epoch"),
     Row("train.clip_grad", POSITIVE, None, "maximum gradient norm; null turns clipping off", null=True),
     Row("train.select", choice("last", "val", "test_best"), "last",
         "weights to keep: the last, the best on val, or the best on test (optimistic, and labelled as such)"),
@@ -200,7 +231,9 @@ ROWS = (
     Row("eval.post", MAPPINGS, [], "postprocess components, applied in order"),
     Row("eval.post.*.use", TEXT, None, "name of a postprocess component", required=True),
     Row("eval.post.*.args", MAPPING, {}, "arguments of the component"),
-    Row("eval.threshold", number("from 0 to 1", 0, 1), 0.5, "score above which a snippet raises an alarm"),
+    Row("eval.threshold", FINITE, None,
+        "score from which a snippet raises an alarm; null is 0.5 for probabilities, and no alarms for unbounded scores",
+        null=True),
     Row("eval.split", choice("train", "val", "test"), "test", "split to evaluate on"),
     Row("eval.tail", choice("real", "full"), "real",
         "the last snippet counts with the frames the video has, or in full as in published label files"),

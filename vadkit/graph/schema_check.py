@@ -13,6 +13,7 @@ from vadkit.graph.schema import (
     NAMED,
     NAMES_WILL_DO,
     SECTIONS,
+    TEXT,
     TEXTS,
     TOP_KEYS,
     TRUTH,
@@ -135,7 +136,7 @@ def _check_value(source: Source, value: Any, path: Path, problems: Problems) -> 
         for i, item in enumerate(value):
             if not (isinstance(item, str) and pattern in NAMES_WILL_DO):
                 _check_mapping(source, item, (*path, i), problems)
-    elif children(pattern):
+    elif children(pattern) and (row is None or isinstance(value, dict)):
         _check_mapping(source, value, path, problems)
 
 
@@ -198,15 +199,25 @@ def _patience(train: Mapping[str, Any], problems: Problems) -> None:
 
 def _node_names(train: Mapping[str, Any], nodes: Mapping[str, Any], problems: Problems) -> None:
     seen: dict[str, Path] = {}
+    shared = {name: _share(node) for name, node in nodes.items()}
+    modules = {key or name: None for name, key in shared.items()}
     for path, name in _named_nodes(train):
-        if name not in nodes:
+        if name not in modules and shared.get(name):
+            said = f"the weights of node '{name}' are shared under '{shared[name]}'"
+            problems.add(said, path, f"write {shared[name]}")
+        elif name not in modules:
             where, place = f"in {dotted(path[:-1])}", problems.locate(path, False)
-            problems.found.append(unknown(name, nodes, "node", where, place))
+            problems.found.append(unknown(name, modules, "node", where, place))
         elif path[1] == "groups" and name in seen:
             note = Note("the first is here", problems.locate(seen[name], False))
             problems.add(f"node '{name}' is in two groups", path, notes=(note,))
         elif path[1] == "groups":
             seen[name] = path
+
+
+def _share(node: Any) -> str | None:
+    share = node.get("share") if isinstance(node, dict) else None
+    return share if isinstance(share, str) else None
 
 
 def _named_nodes(train: Mapping[str, Any]) -> list[tuple[Path, str]]:
@@ -218,6 +229,11 @@ def _named_nodes(train: Mapping[str, Any]) -> list[tuple[Path, str]]:
         names = mapping.get("nodes") if isinstance(mapping, dict) else None
         if isinstance(names, list):
             found += [((*path, "nodes", i), name) for i, name in enumerate(names) if isinstance(name, str) and name]
+    blend = train.get("blend") if isinstance(train.get("blend"), list) else []
+    for i, entry in enumerate(blend or []):
+        for key in ("into", "from") if isinstance(entry, dict) else ():
+            if TEXT.accepts(entry.get(key)):
+                found.append((("train", "blend", i, key), entry[key]))
     return found
 
 

@@ -85,6 +85,59 @@ class ToyHead(Head):
         return self.linear(x).squeeze(-1)
 
 
+class ToyTwoScores(Head):
+    """A distance of any size, and the probability from which it is made; or the logit of that."""
+
+    name = "toy_two_scores"
+    outputs = {"scores": "b t", "belief": "b t"}
+
+    def __init__(self, *, dim: int, logits: bool = False) -> None:
+        super().__init__()
+        self.dim, self.logits = dim, logits
+        self.range = {"scores": "unbounded", "belief": "logit" if logits else "probability"}
+        self.linear = nn.Linear(dim, 1)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        logit = self.linear(x).squeeze(-1)
+        return {"scores": 10 + x.square().sum(-1), "belief": logit if self.logits else torch.sigmoid(logit)}
+
+
+class ToyDamp(Temporal):
+    """Scale snippets by a probability."""
+
+    name = "toy_damp"
+    inputs = {"x": "b t dim", "by": "b t"}
+    outputs = {"x": "b t dim", "kept": "b t"}
+    needs = {"by": "probability"}
+    range = "probability"
+
+    def __init__(self, *, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor, by: Tensor) -> dict[str, Tensor]:
+        return {"x": x * by[..., None], "kept": by}
+
+
+class ToyTokens(Temporal):
+    """Attend to learned tokens, the same in every bag."""
+
+    name = "toy_tokens"
+    inputs = {"x": "b t dim"}
+    outputs = {"x": "b t dim"}
+    lookahead = "all"
+
+    def __init__(self, *, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.tokens = nn.Parameter(torch.randn(3, dim))
+        self.layer = nn.TransformerEncoderLayer(dim, 1, dim, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.layer(self.tokens.expand(x.shape[0], 3, self.dim))
+        return x + tokens.mean(1, keepdim=True)
+
+
 class ToyLoss(Loss):
     """Cross-entropy of the best snippet, with a part."""
 
@@ -95,6 +148,26 @@ class ToyLoss(Loss):
     def forward(self, scores: Tensor, labels: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         best = scores.max(1).values
         return {"total": nn.functional.binary_cross_entropy(best, labels), "best": best.mean()}
+
+
+class ToyMemory(Loss):
+    """Cross-entropy of the mean score less its moving average, which is a buffer."""
+
+    name = "toy_memory"
+    inputs = {"scores": "b t", "labels": "v"}
+    needs = {"scores": "probability"}
+
+    def __init__(self, *, momentum: float = 0.9) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.tensor(0.5))
+
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
+        means = scores.mean(1)
+        if self.training:
+            with torch.no_grad():
+                self.mean.lerp_(means.mean(), 1 - self.momentum)
+        return nn.functional.binary_cross_entropy_with_logits(means - self.mean, labels)
 
 
 class ToyLiar(Temporal):
@@ -174,15 +247,6 @@ class ToyTargets(Loss):
 @hookimpl
 def vadkit_components() -> list[type]:
     return [
-        ToyLinear,
-        ToyGate,
-        ToyConcat,
-        ToySum,
-        ToyHead,
-        ToyLoss,
-        ToyLiar,
-        ToyFussy,
-        ToyLogits,
-        ToyClasses,
-        ToyTargets,
-    ]
+        ToyLinear, ToyGate, ToyConcat, ToySum, ToyHead, ToyTwoScores, ToyDamp, ToyTokens, ToyLoss, ToyMemory, ToyLiar,
+        ToyFussy, ToyLogits, ToyClasses, ToyTargets,
+    ]  # fmt: skip
