@@ -127,7 +127,7 @@ def test_a_loss_reports_what_the_batch_lacks():
     model = vadkit.build("pel4vad_xd")
     batch = training_batch(model)
     del batch["prompts"]
-    with pytest.raises(vadkit.VadkitError, match=r"loss 'prompt' \(prompt_alignment\) needs 'prompts'"):
+    with pytest.raises(vadkit.VadkitError, match=r"loss 'prompt' \(prompt_alignment\) needs prompts"):
         model.loss(batch)
 
 
