@@ -32,8 +32,8 @@ class Transformer(Temporal):
         dropout: after attention and both feed-forward projections.
         form: "pre_norm" as above, with a GELU between the feed-forward projections; "post_norm", a norm after each
             residual, and a ReLU (Vaswani et al.); "msbt", as post_norm but without positions and with one more norm
-            on the input of each layer, from whose result the first residual starts. The last two have a dropout of .1 on
-            attention weights and inside the feed-forward part too. "msbt" is equal to MSBT's code.
+            on the input of each layer, from whose result the first residual starts: equal to MSBT's code. The last
+            two have a dropout of .1 on attention weights and inside the feed-forward part too.
         init: "xavier"; "torch"; or "equal", where all layers, and in each q, k, v and out, start as copies (MSBT).
         use_mask: exclude padding.
     """
