@@ -20,9 +20,9 @@ class MeanDivergence(Loss):
 
     At each level, the abnormal snippets are the union of two choices, both by distance: the farthest of each video,
     and the farthest of all abnormal videos together. From every normal video, as many of the farthest are taken as
-    are needed to pair each of them. The n-th pair is the n-th abnormal one, in order of videos and then of time, and the
-    n-th normal one, in order of their rank in their video and then of videos: pairs have nothing in common but the
-    number, as in the authors' code. Every crop counts as a video. Padding is excluded, and a pair that lacks a
+    are needed to pair each of them. The n-th pair is the n-th abnormal one, in order of videos and then of time, and
+    the n-th normal one, in order of their rank in their video and then of videos: pairs have nothing in common but
+    the number, as in the authors' code. Every crop counts as a video. Padding is excluded, and a pair that lacks a
     partner is ignored; a batch of one class has a loss of 0.
 
     Args:

@@ -7,7 +7,6 @@ Legend: b bags x crops, v videos, t snippets.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from vadkit import Loss, hookimpl

@@ -60,7 +60,7 @@ def test_a_batch_of_one_class_has_nothing_to_diverge(labels):
     distances = torch.rand(3, 20, 2, generator=torch.manual_seed(0)).requires_grad_()
     found = MeanDivergence()(distances, torch.tensor(labels))["total"]
     found.backward()
-    assert float(found) == 0 and distances.grad.eq(0).all()
+    assert found.item() == 0 and distances.grad.eq(0).all()
 
 
 def test_padding_is_never_chosen():
