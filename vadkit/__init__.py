@@ -17,6 +17,8 @@ KINDS = (
     "Temporal",
     "Fusion",
     "Head",
+    "Source",
+    "Selector",
     "Loss",
     "Sampler",
     "Dataset",
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
         PublicWeights,
         Sampler,
         Schedule,
+        Selector,
+        Source,
         Temporal,
     )
     from vadkit.problems import Problem, VadkitError, fail, nearest
@@ -69,6 +73,8 @@ __all__ = [
     "Sampler",
     "Schedule",
     "Scorer",
+    "Selector",
+    "Source",
     "Temporal",
     "VadkitError",
     "Video",

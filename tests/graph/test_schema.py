@@ -70,7 +70,7 @@ def test_a_full_config_is_good():
          "unknown node 'contxt' in train.groups.0.nodes", "did you mean 'context'?"),
         ({"train": {"groups": [{"nodes": ["score"]}, {"nodes": ["score"]}]}}, "node 'score' is in two groups", None),
         ({"train": {"warm_start": {"nodes": ["score"]}}},
-         "train.warm_start needs 'file': path of the model file (.safetensors)", None),
+         "train.warm_start needs 'file': path of a model file (.safetensors), or of the rows of a source (.npy)", None),
         ({"train": {"warm_start": {"file": "a", "nodes": ["zzz"]}}},
          "unknown node 'zzz' in train.warm_start.nodes", "known here: context, score"),
         ({"train": {"ema": 1}}, "train.ema must be a number above 0, below 1, or null, got 1", None),
