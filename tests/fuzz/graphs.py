@@ -30,12 +30,26 @@ nodes:
   twin: {use: temporal_conv, in: both, share: a, detach: true}
   score: {use: causal_conv, in: twin}
   helper: {use: mlp_head, in: context, when: train}
+  peer: {use: mlp_head, in: context, when: train, detach: true}
 losses:
   mil: {use: topk_mil, in: score, weight: 1.0}
+  mc: {use: magnitude_contrastive, in: both, args: {k: 2}, weight: 0.001}
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
+  ramp: {use: topk_mil, in: peer, weight: {from: 0.0, to: 1.5, epochs: 3}}
 output: score
-data: {use: feature_store, args: {root: somewhere}, streams: {rgb: rgb, clip: clip}, sampler: {use: uniform_pad}}
-train: {epochs: 2, optimizer: {lr: 1.0e-4}, groups: [{nodes: [context], lr: 1.0e-6}]}
+data:
+  use: feature_store
+  args: {root: somewhere}
+  streams: {rgb: rgb, clip: clip}
+  sampler: {use: uniform_pad}
+  order: listed
+train:
+  warm_start: [{file: a.safetensors, nodes: [twin]}]
+  epochs: 2
+  optimizer: {lr: 1.0e-4}
+  groups: [{nodes: [context], lr: 1.0e-6}]
+  schedule: {use: step, args: {milestones: [1]}, unit: epoch}
+  blend: [{into: peer, from: helper, keep: [0.9, 1.0], per: epoch}, {into: helper, from: peer, keep: 0.5}]
 eval: {metric: ap, post: [{use: score_smoothing, args: {kappa: 2}}]}
 """
 SHIPPED = ("pel4vad/pel4vad_xd.yaml", "seed/seed_xd_rgb.yaml", "seed/seed_xd_three_stream.yaml")

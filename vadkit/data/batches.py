@@ -45,8 +45,9 @@ class TrainBatches:
     """Batches for training. ``batch(step)`` depends on the arguments and ``step`` only.
 
     A batch holds every stream as float32 (b, t, dim), ``mask`` bool (b, t), ``labels`` float (v,),
-    ``classes`` long (v,), ``prompts`` float (v, 2, dim) if there are any, and the number ``crops``
-    with b = v * crops. In paired batches the normal bags come first; rely on ``labels``, not on the order.
+    ``classes`` long (v,), ``prompts`` float (v, 2, dim) if there are any, and the numbers ``crops``, with
+    b = v * crops, and ``epoch``, the whole epochs so far. In paired batches the normal bags come first; rely on
+    ``labels``, not on the order.
     Streams keep their own snippet counts until the sampler has brought them to training length.
 
     Its tensors are reused two calls later: ``clone`` what is needed longer.
@@ -60,6 +61,7 @@ class TrainBatches:
         sizes: the graph's width of each input, to be checked.
         crops: "each" crop is a bag, the "first" is the only one, or "all" are one bag.
         paired: as many normal as abnormal bags in a step.
+        listed: the bags come in the order of the data set, the same in every epoch.
         prompts: file of class vectors, see ``Prompts``; ``several`` is for videos of several classes.
         workers: threads that read and sample; with 0 the caller's thread does, and nothing is prefetched.
         rank, world_size: this process's share. The normal parts of all ranks, concatenated, and then
@@ -81,6 +83,7 @@ class TrainBatches:
         sizes: Mapping[str, int] | None = None,
         crops: Literal["each", "first", "all"] = "each",
         paired: bool = True,
+        listed: bool = False,
         prompts: str | Path | None = None,
         several: Literal["first", "mean"] = "first",
         workers: int = 2,
@@ -98,7 +101,7 @@ class TrainBatches:
         self.crops = _same_crops(bags)
         self.normal, self.abnormal = ([b for b in bags if b.video.label == label] for label in (0, 1))
         self.bags = bags
-        self.order = self._order(batch, paired)
+        self.order = self._order(batch, paired, listed)
         self.prompts = self._prompts(prompts, several, videos)
         self._in_place = type(sampler).sample_into is not Sampler.sample_into
         self._finite: set[tuple[str, str, int]] = set()
@@ -152,7 +155,7 @@ class TrainBatches:
                     hint="add some, or set data.paired=false",
                 )
 
-    def _order(self, batch: int, paired: bool) -> Paired | Unpaired:
+    def _order(self, batch: int, paired: bool, listed: bool) -> Paired | Unpaired:
         if batch < 1:
             raise ValueError(f"batch must be at least 1, not {batch}")
         if batch % self.world_size:
@@ -161,8 +164,8 @@ class TrainBatches:
                 hint=f"make data.batch a multiple of {self.world_size}",
             )
         if paired:
-            return Paired(len(self.normal), len(self.abnormal), batch, self.seed)
-        order = Unpaired(len(self.bags), batch, self.seed)
+            return Paired(len(self.normal), len(self.abnormal), batch, self.seed, listed)
+        order = Unpaired(len(self.bags), batch, self.seed, listed)
         last = len(order.bags(order.steps - 1))
         if last < self.world_size:
             fail(
@@ -217,7 +220,8 @@ class TrainBatches:
         if whole:
             rows = torch.tensor([row * self.crops + crop for row in own for crop in range(self.crops)])
             streams, lengths = {name: x[rows] for name, x in streams.items()}, lengths[rows]
-        return {**streams, **self._about([bags[row] for row in own], streams, lengths)}
+        about = self._about([bags[row] for row in own], streams, lengths)
+        return {**streams, **about, "epoch": step // len(self)}
 
     def _sampled(
         self, step: int, bags: list[tuple[int, Bag]], buffer: dict[str, Tensor]

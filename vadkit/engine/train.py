@@ -264,6 +264,7 @@ class _Run:
             sizes=self.model.input_sizes,
             crops=data["crops"],
             paired=data["paired"],
+            listed=data["order"] == "listed",
             prompts=data["prompts"],
             several=data["several_classes"],
             workers=data["workers"],
