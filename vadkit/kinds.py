@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 Lookahead = int | Literal["all"]
 Range = Literal["logit", "probability", "unbounded"]
+Ranges = Range | Mapping[str, Range]  # of every port with one number per snippet, or by port
 
 # Filled from the batch under these names. An empty pattern is a plain Python number.
 BATCH_PORTS: dict[str, str] = {
@@ -52,6 +53,10 @@ class ModuleComponent(Component, nn.Module):
     # Ports, in or out, of int64 indices, and the count that they are below: {"index": "t"}. Where the count is smaller
     # than the last size of the pattern, there are only so many indices: ``v k`` is then ``v t``.
     indices: ClassVar[Mapping[str, str]] = {}
+    # The range of its outputs, and the one that its inputs take: the graph applies a sigmoid, once, where a logit meets
+    # a port that needs a probability. Class values, or set by the constructor.
+    range: Ranges | None = None
+    needs: Ranges | None = None
     # Parameters whose gradient is exactly zero by construction; the contract test verifies it.
     no_gradient: ClassVar[tuple[str, ...]] = ()
     # Name in our state dict -> name in the authors' checkpoint, or several if they use the part more
@@ -141,7 +146,7 @@ class Head(ModuleComponent):
     kind: ClassVar[str] = "head"
     inputs: ClassVar[dict[str, str]] = {"x": "b t dim"}
     outputs: ClassVar[dict[str, str]] = {"scores": "b t"}
-    range: ClassVar[Range] = "logit"
+    range: Ranges = "logit"
     lookahead: Lookahead = 0
     mask_switch: ClassVar[str | None] = None
 
@@ -176,13 +181,10 @@ class Selector(ModuleComponent):
 class Loss(ModuleComponent):
     """Any ports in, one finite differentiable number out. May return a dict whose
     ``total`` is the loss and whose other entries are logged parts.
-
-    ``needs`` is the range that a score port takes ("probability" or "logit").
     """
 
     kind: ClassVar[str] = "loss"
     outputs: ClassVar[dict[str, str]] = {"total": ""}
-    needs: ClassVar[dict[str, Range]] = {}
     mask_switch: ClassVar[str | None] = None
     # True if the n-th abnormal video is compared with the n-th normal one, so that order matters
     # within the normal and within the abnormal videos of a batch.
@@ -190,11 +192,13 @@ class Loss(ModuleComponent):
 
 
 class Sampler(Component):
-    """Brings the snippets of one video to training length, and a batch to one length.
+    """Brings the snippets of one video to training length, and a batch to one length; may also cut videos at test time.
 
     ``sample`` gets float32 (t, dim) arrays by stream name and returns them at training length with
     the number of real snippets. ``finish`` may change the assembled batch (cut, fill padding).
     ``draws`` False promises that nothing is drawn from the generator.
+
+    A sampler that ``eval.sampler`` names overrides ``cut``, ``spread`` or both. As they are, they leave a video whole.
     """
 
     kind: ClassVar[str] = "sampler"
@@ -213,6 +217,17 @@ class Sampler(Component):
     def finish(self, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Take and return streams (b, t, dim) and the lengths (b)."""
         return streams, lengths
+
+    def cut(self, streams: dict[str, np.ndarray]) -> list[tuple[dict[str, np.ndarray], int]]:
+        """Return the pieces in which a video is scored, each with its number of real snippets; padding comes last.
+
+        Takes the float32 streams (t, dim) of one crop, all of one t. How they are cut depends on t alone.
+        """
+        return [(streams, len(next(iter(streams.values()))))]
+
+    def spread(self, scores: list[np.ndarray], t: int) -> np.ndarray:
+        """Return one score for each of t snippets, from those of the real snippets of each piece (real,)."""
+        return np.concatenate(scores)[:t]
 
 
 class Dataset(Component):
@@ -333,6 +348,7 @@ __all__ = [
     "Optimizer",
     "Postprocess",
     "Range",
+    "Ranges",
     "Sampler",
     "Schedule",
     "Selector",

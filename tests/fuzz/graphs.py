@@ -43,6 +43,7 @@ data:
   streams: {rgb: rgb, clip: clip}
   sampler: {use: uniform_pad}
   order: listed
+  align: shortest
 train:
   warm_start: [{file: a.safetensors, nodes: [twin]}]
   epochs: 2
@@ -50,7 +51,11 @@ train:
   groups: [{nodes: [context], lr: 1.0e-6}]
   schedule: {use: step, args: {milestones: [1]}, unit: epoch}
   blend: [{into: peer, from: helper, keep: [0.9, 1.0], per: epoch}, {into: helper, from: peer, keep: 0.5}]
-eval: {metric: ap, post: [{use: score_smoothing, args: {kappa: 2}}]}
+eval:
+  metric: ap
+  crops: 2
+  sampler: {use: uniform_pad, args: {length: 8}}
+  post: [{use: score_smoothing, args: {kappa: 2}}]
 """
 SHIPPED = ("pel4vad/pel4vad_xd.yaml", "seed/seed_xd_rgb.yaml", "seed/seed_xd_three_stream.yaml")
 BUILT = 4 << 20  # bytes of weights up to which a graph is also built

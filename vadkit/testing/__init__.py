@@ -35,21 +35,21 @@ __all__ = ["ComponentError", "Report", "check_component"]
 
 Check = Callable[[Subject], None]
 
-_DECLARED: list[Check] = [*declarations.MODULE, declarations.declares_its_mask_switch]
+_DECLARED: list[Check] = [
+    *declarations.MODULE,
+    declarations.declares_its_mask_switch,
+    declarations.declares_its_range,
+    declarations.needs_are_ports,
+]
 _MACHINES: list[Check] = [machines.exports, machines.runs_on_cuda]
-_NODE: list[Check] = [*_DECLARED, *nodes.NODE, *_MACHINES]
+_NODE: list[Check] = [*_DECLARED, *nodes.NODE, nodes.stays_in_its_range, *_MACHINES]
 CHECKS: dict[str, list[Check]] = {
     "temporal": [*_NODE, nodes.keeps_width],
     "fusion": [*_NODE, nodes.takes_any_number_of_streams],
-    "head": [*_NODE, declarations.declares_its_range, nodes.stays_in_its_range],
-    "source": [*_DECLARED, *nodes.SOURCE, *_MACHINES],
+    "head": list(_NODE),
+    "source": [*_DECLARED, *nodes.SOURCE, nodes.stays_in_its_range, *_MACHINES],
     "selector": [*_DECLARED, *nodes.SELECTOR, *_MACHINES],
-    "loss": [
-        *_DECLARED,
-        declarations.needs_are_ports,
-        *losses.LOSS,
-        losses.runs_on_cuda,
-    ],
+    "loss": [*_DECLARED, *losses.LOSS, losses.runs_on_cuda],
     "sampler": list(arrays.SAMPLER),
     "postprocess": list(arrays.POSTPROCESS),
     "backbone": list(arrays.BACKBONE),

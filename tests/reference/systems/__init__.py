@@ -15,7 +15,7 @@ import released
 from cases import Case
 from released import NoSuchFile
 
-from systems import backbones, clip_tsa, cma_la, data, mgfn, pel4vad, seed, tvl1, ur_dmu
+from systems import backbones, clip_tsa, cma_la, data, mavd, mgfn, pel4vad, seed, tvl1, ur_dmu
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchFile", "NoSuchSystem", "NotSupported", "run"]
@@ -33,6 +33,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "lstc": data.only_data,
     "macil_sd_full": data.only_data,
     "macil_sd_light": data.only_data,
+    "mavd": mavd.MAVD.run,
     "mgfn": mgfn.run,
     "msbt": data.only_data,
     "pel4vad": pel4vad.run,

@@ -43,6 +43,21 @@ class ToyGate(Temporal):
         return {"x": x * gate[..., None], "gate": gate}
 
 
+class ToyPatchMean(Temporal):
+    """The mean over the patches of a snippet."""
+
+    name = "toy_patch_mean"
+    inputs = {"x": "b t patches dim"}
+    outputs = {"x": "b t dim"}
+
+    def __init__(self, *, patches: int, dim: int) -> None:
+        super().__init__()
+        self.patches, self.dim = patches, dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(2)
+
+
 class ToyConcat(Fusion):
     """Concatenation."""
 
@@ -83,6 +98,59 @@ class ToyHead(Head):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x).squeeze(-1)
+
+
+class ToyTwoScores(Head):
+    """A distance of any size, and the probability from which it is made; or the logit of that."""
+
+    name = "toy_two_scores"
+    outputs = {"scores": "b t", "belief": "b t"}
+
+    def __init__(self, *, dim: int, logits: bool = False) -> None:
+        super().__init__()
+        self.dim, self.logits = dim, logits
+        self.range = {"scores": "unbounded", "belief": "logit" if logits else "probability"}
+        self.linear = nn.Linear(dim, 1)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        logit = self.linear(x).squeeze(-1)
+        return {"scores": 10 + x.square().sum(-1), "belief": logit if self.logits else torch.sigmoid(logit)}
+
+
+class ToyDamp(Temporal):
+    """Scale snippets by a probability."""
+
+    name = "toy_damp"
+    inputs = {"x": "b t dim", "by": "b t"}
+    outputs = {"x": "b t dim", "kept": "b t"}
+    needs = {"by": "probability"}
+    range = "probability"
+
+    def __init__(self, *, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor, by: Tensor) -> dict[str, Tensor]:
+        return {"x": x * by[..., None], "kept": by}
+
+
+class ToyTokens(Temporal):
+    """Attend to learned tokens, the same in every bag."""
+
+    name = "toy_tokens"
+    inputs = {"x": "b t dim"}
+    outputs = {"x": "b t dim"}
+    lookahead = "all"
+
+    def __init__(self, *, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.tokens = nn.Parameter(torch.randn(3, dim))
+        self.layer = nn.TransformerEncoderLayer(dim, 1, dim, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.layer(self.tokens.expand(x.shape[0], 3, self.dim))
+        return x + tokens.mean(1, keepdim=True)
 
 
 class ToyLoss(Loss):
@@ -222,5 +290,6 @@ class ToyFaultyLoss(Loss):
 
 @hookimpl
 def vadkit_components() -> list[type]:
-    nodes = [ToyLinear, ToyGate, ToyConcat, ToySum, ToyHead, ToyLiar, ToyFussy, ToyBank, ToyChosen, ToyPlaces]
-    return [*nodes, ToyMemory, ToyLoss, ToyAt, ToyFaultyLoss]
+    nodes = [ToyLinear, ToyGate, ToyPatchMean, ToyConcat, ToySum, ToyHead, ToyTwoScores, ToyDamp, ToyTokens]
+    kinds = [ToyLiar, ToyFussy, ToyBank, ToyChosen, ToyPlaces]
+    return [*nodes, *kinds, ToyMemory, ToyLoss, ToyAt, ToyFaultyLoss]
