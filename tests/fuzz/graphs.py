@@ -28,13 +28,14 @@ nodes:
   pick: {use: topk_nominator, in: clip, args: {samples: 2}}
   both: {use: concat, in: [reduce, pick.x]}
   twin: {use: temporal_conv, in: both, share: a, detach: true}
-  score: {use: causal_conv, in: twin}
+  score: {use: causal_conv, in: {from: [twin, pick]}}
   helper: {use: mlp_head, in: context, when: train}
   peer: {use: mlp_head, in: context, when: train, detach: true}
 losses:
   mil: {use: topk_mil, in: score, weight: 1.0}
   mc: {use: magnitude_contrastive, in: both, args: {k: 2}, weight: 0.001}
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
+  known: {use: distillation, in: {scores: score, teacher: targets}, weight: 0.1}
   ramp: {use: topk_mil, in: peer, weight: {from: 0.0, to: 1.5, epochs: 3}}
 output: score
 data:
@@ -44,6 +45,7 @@ data:
   sampler: {use: uniform_pad}
   order: listed
   align: shortest
+  classes: [normal, riot]
 train:
   warm_start: [{file: a.safetensors, nodes: [twin]}]
   epochs: 2
@@ -59,7 +61,25 @@ eval:
 """
 SHIPPED = ("pel4vad/pel4vad_xd.yaml", "seed/seed_xd_rgb.yaml", "seed/seed_xd_three_stream.yaml")
 BUILT = 4 << 20  # bytes of weights up to which a graph is also built
-KEYS = ("in", "use", "args", "weight", "share", "when", "detach", "x", "nodes", "extends", "class", "values", "0", "")
+KEYS = (
+    "in",
+    "use",
+    "args",
+    "weight",
+    "share",
+    "when",
+    "detach",
+    "x",
+    "nodes",
+    "from",
+    "targets",
+    "class_set",
+    "extends",
+    "class",
+    "values",
+    "0",
+    "",
+)
 
 
 class Graphs:

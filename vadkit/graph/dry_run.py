@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vadkit.batch_ports import BATCH_PORTS, Drawing, as_shape
 from vadkit.graph.plan import LossStep, Plan, Ref, Step, feed
 from vadkit.graph.wiring import ports_of
 from vadkit.problems import Problems
-from vadkit.shapes import Pattern, Port, sizes
+from vadkit.shapes import Port, sizes
 
 COUNTS = {"b": 2, "t": 9, "v": 2}
 MOST_VALUES = 50_000_000  # of a component that is run on the CPU
@@ -114,10 +115,11 @@ def _computed(x: Tensor) -> Tensor:
 def _feed(
     step: Step | LossStep, module: nn.Module, values: Values, convert: Callable[[Tensor], Tensor]
 ) -> dict[str, Any]:
-    ports = {id(wire): ports_of(step.component)[name] for name, wire in step.wires.items()}
+    ports = ports_of(step.component)
+    port_of = {id(ref): ports[name] for name in step.wires for ref in step.of(name)}
 
     def value(ref: Ref) -> Any:
-        x = _drawn(ref.name, ports[id(ref)], step, module) if ref.batch else values[str(ref)]
+        x = _drawn(ref.name, port_of[id(ref)], step, module) if ref.batch else values[str(ref)]
         x = convert(x) if isinstance(x, Tensor) else x
         return torch.sigmoid(x) if ref.probability else x
 
@@ -125,17 +127,13 @@ def _feed(
 
 
 def _drawn(name: str, port: Port, step: Step | LossStep, module: nn.Module) -> Any:
-    """Return a value of the batch. What only training has is left out of nodes that run at test, too, if it may be."""
-    if name == "mask":
-        return torch.ones(COUNTS["b"], COUNTS["t"], dtype=torch.bool)
-    if isinstance(step, Step) and not step.train_only and port.optional:
+    """Return a value of the batch, None where a node that runs at test, too, can do without what only training has."""
+    at_test = isinstance(step, Step) and not step.train_only
+    if port.optional and at_test and BATCH_PORTS[name].training:
         return None
-    if name == "crops":
-        return 1
-    x = torch.zeros(sizes(port.pattern.fill(_known_sizes(module, port.pattern)), COUNTS))
-    x[0] = 1
-    return x.long() if name == "classes" else x
-
-
-def _known_sizes(module: nn.Module, pattern: Pattern) -> dict[str, int]:
-    return {word: size for word in pattern.words if isinstance(size := getattr(module, word, None), int)}
+    found = {word: size for word in port.pattern.words if isinstance(size := getattr(module, word, None), int)}
+    lacking = next((word for word in port.pattern.words if word not in found), None)
+    if lacking and not port.optional:
+        raise ValueError(f"port '{port.name}' ({port.pattern}) has no size '{lacking}'")
+    labels = torch.tensor([1.0, 0.0])
+    return None if lacking else BATCH_PORTS[name].draw(Drawing(as_shape(port.pattern, {**COUNTS, **found}), labels))

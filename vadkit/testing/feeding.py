@@ -13,8 +13,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from vadkit.batch_ports import BATCH_PORTS, Drawing
 from vadkit.graph.ranges import PER_SNIPPET, input_needs
-from vadkit.kinds import BATCH_PORTS
 from vadkit.shapes import Port, parse_ports
 from vadkit.testing.report import Broken
 
@@ -79,7 +79,7 @@ def shape_of(module: Any, port: Port, counts: Mapping[str, int], stream: int = 0
 
 def feedable(module: Any, port: Port) -> bool:
     """Return whether the module, as built, has a size for every word of a port."""
-    return port.name in BATCH_PORTS or all(size_of(module, word) is not None for word in port.pattern.words)
+    return all(size_of(module, word) is not None for word in port.pattern.words)
 
 
 def make_inputs(
@@ -108,15 +108,9 @@ def _known_streams(module: Any, port: Port) -> int:
 
 
 def _value(module: Any, port: Port, batch: Batch, stream: int = 0) -> Any:
-    special: dict[str, Callable[[], Any]] = {
-        "mask": lambda: torch.ones(batch.rows, batch.t, dtype=torch.bool),
-        "labels": batch.label_vector,
-        "classes": lambda: batch.label_vector().long(),
-        "crops": lambda: batch.crops,
-    }
-    if port.name in special:
-        return special[port.name]()
     shape = shape_of(module, port, batch.counts, stream)
+    if port.name in BATCH_PORTS:
+        return BATCH_PORTS[port.name].draw(Drawing(tuple(shape), batch.label_vector(), batch.crops))
     if port.name in module.indices:
         return torch.rand(*shape[:-1], batch.counts[module.indices[port.name]]).argsort(-1)[..., : shape[-1]]
     x = torch.randn(shape)
