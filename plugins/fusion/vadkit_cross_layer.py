@@ -24,7 +24,8 @@ class CrossLayer(Fusion):
     """Add to the first stream what it finds in the others by attention, and then the output of a feed-forward part.
 
     x = a + out(softmax(q(norm(a)) k(o)^T / sqrt(d)) v(o)), y = x + W2 relu(W1 norm(x)), for the first stream a and
-    the others o, one after the other in time. Of a single stream, a is o: self-attention. No position code, no final norm.
+    the others o, one after the other in time. Of a single stream, a is o: self-attention. No position code, no final
+    norm.
 
     Equal to the authors' code. Quirks kept: keys and values are not normalised, though the queries are; with
     ``start: copies`` q, k, v and out start with the same weights, as theirs, which are deep copies of one layer.

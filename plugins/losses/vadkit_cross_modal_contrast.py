@@ -25,8 +25,8 @@ class CrossModalContrast(Loss):
 
     L(q, p, N) = mean of -log(exp s(q, p) / (exp s(q, p) + sum over n in N of exp s(q, n))),
 
-    q violent in one stream, p violent in the other stream of the same bag, N background or normal in the other stream of
-    all bags; a bag counts k times. The parts are the four choices of q's stream and of N; the total adds them, weighted.
+    q violent in one stream, p violent in the other stream of the same bag, N background or normal in the other stream
+    of all bags; a bag counts k times. The parts are the four choices of q's stream and of N; the total adds them.
 
     Equal to the authors' code. Quirks kept: the **predicted** bag decides (its mean of the k highest scores), not its
     label; without a bag of either prediction all parts are 0; with ``swapped`` each stream is indexed by the scores of

@@ -15,7 +15,7 @@ import released
 from cases import Case
 from released import NoSuchFile
 
-from systems import backbones, clip_tsa, cma_la, data, mavd, mgfn, pel4vad, seed, tvl1, ur_dmu
+from systems import backbones, clip_tsa, cma_la, data, macil_sd, mavd, mgfn, pel4vad, seed, tvl1, ur_dmu
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchFile", "NoSuchSystem", "NotSupported", "run"]
@@ -31,8 +31,8 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "i3d_resnet50": backbones.i3d_resnet50,
     "i3d_rgb": backbones.i3d,
     "lstc": data.only_data,
-    "macil_sd_full": data.only_data,
-    "macil_sd_light": data.only_data,
+    "macil_sd_full": macil_sd.FULL.run,
+    "macil_sd_light": macil_sd.LIGHT.run,
     "mavd": mavd.MAVD.run,
     "mgfn": mgfn.run,
     "msbt": data.only_data,
