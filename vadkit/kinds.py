@@ -19,18 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vadkit.batch_ports import BATCH_PORTS, BatchPort
+
 Lookahead = int | Literal["all"]
 Range = Literal["logit", "probability", "unbounded"]
 Ranges = Range | Mapping[str, Range]  # of every port with one number per snippet, or by port
-
-# Filled from the batch under these names. An empty pattern is a plain Python number.
-BATCH_PORTS: dict[str, str] = {
-    "mask": "b t",  # bool, True where a snippet is real
-    "labels": "v",  # 1 abnormal, 0 normal; in training only
-    "classes": "v",  # index of the video's class, 0 normal; in training only
-    "prompts": "v 2 prompt_dim",  # text vectors of [normal, own class]; in training only
-    "crops": "",  # crops per video, so b = v * crops
-}
 
 
 class Component:
@@ -162,11 +155,13 @@ class Loss(ModuleComponent):
 
 
 class Sampler(Component):
-    """Brings the snippets of one video to training length, and a batch to one length.
+    """Brings the snippets of one video to training length, and a batch to one length; may also cut videos at test time.
 
     ``sample`` gets float32 (t, dim) arrays by stream name and returns them at training length with
     the number of real snippets. ``finish`` may change the assembled batch (cut, fill padding).
     ``draws`` False promises that nothing is drawn from the generator.
+
+    A sampler that ``eval.sampler`` names overrides ``cut``, ``spread`` or both. As they are, they leave a video whole.
     """
 
     kind: ClassVar[str] = "sampler"
@@ -185,6 +180,17 @@ class Sampler(Component):
     def finish(self, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Take and return streams (b, t, dim) and the lengths (b)."""
         return streams, lengths
+
+    def cut(self, streams: dict[str, np.ndarray]) -> list[tuple[dict[str, np.ndarray], int]]:
+        """Return the pieces in which a video is scored, each with its number of real snippets; padding comes last.
+
+        Takes the float32 streams (t, dim) of one crop, all of one t. How they are cut depends on t alone.
+        """
+        return [(streams, len(next(iter(streams.values()))))]
+
+    def spread(self, scores: list[np.ndarray], t: int) -> np.ndarray:
+        """Return one score for each of t snippets, from those of the real snippets of each piece (real,)."""
+        return np.concatenate(scores)[:t]
 
 
 class Dataset(Component):
@@ -291,6 +297,7 @@ __all__ = [
     "KINDS",
     "NODE_KINDS",
     "Backbone",
+    "BatchPort",
     "Component",
     "Dataset",
     "Fusion",

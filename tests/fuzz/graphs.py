@@ -28,12 +28,13 @@ nodes:
   pick: {use: topk_nominator, in: clip, args: {samples: 2}}
   both: {use: concat, in: [reduce, pick.x]}
   twin: {use: temporal_conv, in: both, share: a, detach: true}
-  score: {use: causal_conv, in: twin}
+  score: {use: causal_conv, in: {from: [twin, pick]}}
   helper: {use: mlp_head, in: context, when: train}
   peer: {use: mlp_head, in: context, when: train, detach: true}
 losses:
   mil: {use: topk_mil, in: score, weight: 1.0}
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
+  known: {use: distillation, in: {scores: score, teacher: targets}, weight: 0.1}
   ramp: {use: topk_mil, in: peer, weight: {from: 0.0, to: 1.5, epochs: 3}}
 output: score
 data:
@@ -42,17 +43,41 @@ data:
   streams: {rgb: rgb, clip: clip}
   sampler: {use: uniform_pad}
   order: listed
+  align: shortest
+  classes: [normal, riot]
 train:
   epochs: 2
   optimizer: {lr: 1.0e-4}
   groups: [{nodes: [context], lr: 1.0e-6}]
   schedule: {use: step, args: {milestones: [1]}, unit: epoch}
   blend: [{into: peer, from: helper, keep: [0.9, 1.0], per: epoch}, {into: helper, from: peer, keep: 0.5}]
-eval: {metric: ap, post: [{use: score_smoothing, args: {kappa: 2}}]}
+eval:
+  metric: ap
+  crops: 2
+  sampler: {use: uniform_pad, args: {length: 8}}
+  post: [{use: score_smoothing, args: {kappa: 2}}]
 """
 SHIPPED = ("pel4vad/pel4vad_xd.yaml", "seed/seed_xd_rgb.yaml", "seed/seed_xd_three_stream.yaml")
 BUILT = 4 << 20  # bytes of weights up to which a graph is also built
-KEYS = ("in", "use", "args", "weight", "share", "when", "detach", "x", "nodes", "extends", "class", "values", "0", "")
+KEYS = (
+    "in",
+    "use",
+    "args",
+    "weight",
+    "share",
+    "when",
+    "detach",
+    "x",
+    "nodes",
+    "from",
+    "targets",
+    "class_set",
+    "extends",
+    "class",
+    "values",
+    "0",
+    "",
+)
 
 
 class Graphs:

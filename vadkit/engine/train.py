@@ -38,11 +38,12 @@ from vadkit.graph.compiler import compile_config
 from vadkit.graph.load import load_config
 from vadkit.graph.model_file import read_weights
 from vadkit.graph.module import VadModel
+from vadkit.graph.plan import needs
 from vadkit.graph.schema import BY_KEY
 from vadkit.graph.source import Source
 from vadkit.graph.yaml_reader import write_text
 from vadkit.plugin_manager import Plugins, load_plugins
-from vadkit.problems import fail
+from vadkit.problems import Problem, VadkitError, fail
 from vadkit.results_folder import WRITING, record, recording
 from vadkit.video import VideoDataset, unlabelled_note, with_label
 
@@ -142,6 +143,7 @@ class _Run:
         self.about = self._about()
 
     def train(self, resume: bool, overwrite: bool, own_config: Path | None, seconds: float) -> TrainResult:
+        self._refuse_empty()
         precision.check(self.spec["train"]["precision"], self.device)
         checkpoint = self._checkpoint() if resume else None
         if checkpoint is None:
@@ -176,6 +178,12 @@ class _Run:
         return evaluate_as_configured(
             graph, self.dataset, self.spec["eval"], split=self.split, plugins=self.plugins, device=self.device
         ).figures
+
+    def _refuse_empty(self) -> None:
+        """Raise VadkitError if nothing has filled a value of the batch that the graph needs."""
+        empty = self.model.plan.empty(self.spec)
+        if empty:
+            raise VadkitError([Problem(needs(step, name)) for step, name, _ in empty])
 
     # -- what a run begins with ----------------------------------------------------------------
     def _dataset(self) -> VideoDataset:
@@ -271,10 +279,13 @@ class _Run:
             self.spec["train"]["seed"],
             sizes=self.model.input_sizes,
             crops=data["crops"],
+            align=data["align"],
             paired=data["paired"],
             listed=data["order"] == "listed",
+            classes=data["classes"],
             prompts=data["prompts"],
             several=data["several_classes"],
+            accumulate=self.spec["train"]["accumulate"],
             workers=data["workers"],
             rank=distributed.rank(),
             world_size=distributed.world_size(),

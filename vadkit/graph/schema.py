@@ -82,11 +82,23 @@ FINITE = Type("a finite number", lambda value: _is_number(value) and abs(value) 
 SHARE = number("from 0 to below 1", 0, 1, open_high=True)
 COUNT = whole("above 0", 1)
 NAMES = many(TEXT, "a list of node names", least=1)
+CLASSES = Type(
+    "a list of class names, each once",
+    lambda value: (
+        isinstance(value, list) and value != [] and all(map(TEXT.accepts, value)) and len(set(value)) == len(value)
+    ),
+)
 MAPPING = Type("a mapping", lambda value: isinstance(value, dict))
 MAPPINGS = Type("a list of mappings", lambda value: isinstance(value, list))
 TEXTS = Type(
     "a mapping of text to text",
     lambda value: isinstance(value, dict) and all(TEXT.accepts(item) for item in value.values()),
+)
+CROPS = Type(
+    "mean, first, or the number of a crop from 0",
+    lambda value: (
+        value in ("mean", "first") if isinstance(value, str) else whole("from 0 to 1023", 0, 1023).accepts(value)
+    ),
 )
 WIRING = Type("a source, a list of sources, or a mapping of ports", lambda value: isinstance(value, str | list | dict))
 FACTOR = number("of 0 or more", 0, 1e9)
@@ -154,7 +166,12 @@ ROWS = (
         "order of the bags in an epoch: shuffled again for each, or that of the data set in every epoch"),
     Row("data.crops", choice("each", "first", "all"), "each",
         "in training, use each crop as a separate bag, only the first, or all as one bag"),
+    Row("data.align", choice("first", "shortest"), "first",
+        "streams of one video that differ in length: cut or fill them to the first, or cut all to the shortest"),
     Row("data.prompts", TEXT, None, "path of the .npy file of class text vectors (classes, dim)", null=True),
+    Row("data.classes", CLASSES, None,
+        "the classes in the order of their columns and prompts, normal first; null means those of the data set",
+        null=True),
     Row("data.several_classes", choice("first", "mean"), "first",
         "prompt of a video with several classes: that of the first class, or the mean of all"),
     Row("data.val_fraction", number("above 0, below 1", 0, 1, True, True), 0.2,
@@ -228,13 +245,19 @@ ROWS = (
     Row("eval.split", choice("train", "val", "test"), "test", "split to evaluate on"),
     Row("eval.tail", choice("real", "full"), "real",
         "the last snippet counts with the frames the video has, or in full as in published label files"),
-    Row("eval.crops", choice("mean", "first"), "mean",
-        "scores of the crops of a video: averaged, or only the first"),
+    Row("eval.crops", CROPS, "mean",
+        "scores of the crops of a video: averaged, of the first alone, or of crop N alone, counted from 0 as in files "
+        "NAME__0.npy, NAME__1.npy, ... (so 5 is the sixth)"),
+    Row("eval.sampler", MAPPING, None,
+        "sampler component that cuts videos into pieces, which are scored one by one; null scores a video as a whole",
+        null=True),
+    Row("eval.sampler.use", TEXT, None, "name of a sampler component that can cut", required=True),
+    Row("eval.sampler.args", MAPPING, {}, "arguments of the sampler"),
 )  # fmt: skip
 BY_KEY = {row.key: row for row in ROWS}
 NAMES_WILL_DO = {"train.log"}  # an entry without arguments may be written as its name
 MANY = {row.key.rpartition(".")[0] for row in ROWS if ".*." in row.key}  # with a star at the end
-OPTIONAL = {"train.warm_start"}  # absent unless written; its defaults apply only then
+OPTIONAL = {"train.warm_start", "eval.sampler"}  # absent unless written; its defaults apply only then
 
 
 class KeyInfo(NamedTuple):
