@@ -19,8 +19,8 @@ from vadkit.layers import full_precision, gather_snippets, hide, topk_mean
 class CrossModalContrast(Loss):
     """Draw the violent parts of two streams of a bag together, away from background and from normal bags.
 
-    A bag of n snippets has k = n // divisor + 1 of each kind. In either stream, "violent" is the mean of the k
-    snippets of the highest score in a bag that is predicted violent, "normal" are the k highest ones of a bag that is
+    A bag of n snippets has k = n // divisor + 1 of each kind, at most n. In either stream, "violent" is the mean of
+    the k snippets of the highest score in a bag that is predicted violent, "normal" are the k highest ones of a bag that is
     not, and "background" the k lowest ones of any bag. With cosines s over the temperature,
 
     L(q, p, N) = mean of -log(exp s(q, p) / (exp s(q, p) + sum over n in N of exp s(q, n))),
@@ -52,7 +52,7 @@ class CrossModalContrast(Loss):
         "mask?": "b t",
     }
     needs = {"scores": "logit"}
-    example = {"dim": 8}
+    example = {"dim": 8, "divisor": 1}  # the mean of all random logits gives both predictions
     paper = "Yu et al., Modality-Aware Contrastive Instance Learning with Self-Distillation, ACM MM 2022"
     fidelity = "official"
 
@@ -86,7 +86,7 @@ class CrossModalContrast(Loss):
         """Take streams (b, t, c), their scores and those of the bags as logits (b, t); return "total" and its parts."""
         mask = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
         length = mask.sum(1)
-        k = torch.where(length > 0, length // self.divisor + 1, 0)
+        k = torch.minimum(length // self.divisor + 1, length)
         violent = (topk_mean(full_precision(scores), k, mask) > 0) & (length > 0)
         by = (second_scores, first_scores) if self.swapped else (first_scores, second_scores)
         found = [self._kinds(full_precision(x), s.detach(), k, mask) for x, s in zip((first, second), by)]
