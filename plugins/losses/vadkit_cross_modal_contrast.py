@@ -20,8 +20,8 @@ class CrossModalContrast(Loss):
     """Draw the violent parts of two streams of a bag together, away from background and from normal bags.
 
     A bag of n snippets has k = n // divisor + 1 of each kind, at most n. In either stream, "violent" is the mean of
-    the k snippets of the highest score in a bag that is predicted violent, "normal" are the k highest ones of a bag that is
-    not, and "background" the k lowest ones of any bag. With cosines s over the temperature,
+    the k snippets of the highest score in a bag that is predicted violent, "normal" are the k highest ones of a bag
+    that is not, and "background" the k lowest ones of any bag. With cosines s over the temperature,
 
     L(q, p, N) = mean of -log(exp s(q, p) / (exp s(q, p) + sum over n in N of exp s(q, n))),
 
