@@ -15,7 +15,7 @@ import released
 from cases import Case
 from released import NoSuchFile
 
-from systems import backbones, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, tvl1, ur_dmu
+from systems import backbones, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, sultani, tvl1, ur_dmu
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchFile", "NoSuchSystem", "NotSupported", "run"]
@@ -39,6 +39,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "pel4vad": pel4vad.run,
     "rtfm": data.only_data,
     "seed": seed.run,
+    "sultani": sultani.SULTANI.run,
     "tvl1": tvl1.run,
     "ur_dmu": ur_dmu.UR_DMU.run,
     "vggish": backbones.vggish,
