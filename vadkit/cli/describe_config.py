@@ -32,10 +32,14 @@ def config_facts(folders: Sequence[Path], file: Path) -> dict[str, Any]:
 
     Raises VadkitError for a file that cannot be read.
     """
+    from vadkit.cli.describe_recipe import recipe_facts
     from vadkit.graph.load import load_config
+    from vadkit.graph.schema_check import is_recipe
 
     source = load_config(str(file), (), folders)
     data = source.data
+    if is_recipe(source):
+        return recipe_facts(source, file)
     return {
         "config": file.stem,
         "file": str(file),
@@ -55,6 +59,11 @@ def _use(entry: Any) -> str:
 
 def print_config(facts: dict[str, Any]) -> None:
     """Print what ``config_facts`` returned."""
+    if "recipe" in facts:
+        from vadkit.cli.describe_recipe import print_recipe
+
+        print_recipe(facts)
+        return
     print(f"{facts['config']}: config, {facts['file']}\n")
     if facts["about"]:
         print(f"{facts['about']}\n")

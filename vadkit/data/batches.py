@@ -19,6 +19,7 @@ from torch import Tensor
 from vadkit.data.batch_order import Paired, Unpaired, share
 from vadkit.data.prompts import Prompts
 from vadkit.data.shape_checks import check_videos
+from vadkit.data.targets import STREAM, Targets
 from vadkit.data.whole_videos import no_video
 from vadkit.kinds import Sampler
 from vadkit.memory import free_memory
@@ -45,8 +46,8 @@ class TrainBatches:
     """Batches for training. ``batch(step)`` depends on the arguments and ``step`` only.
 
     A batch holds every stream as float32 (b, t, dim), ``mask`` bool (b, t), ``labels`` float (v,),
-    ``classes`` long (v,), ``prompts`` float (v, 2, dim) if there are any, and the number ``crops``
-    with b = v * crops. In paired batches the normal bags come first; rely on ``labels``, not on the order.
+    ``classes`` long (v,), ``prompts`` float (v, 2, dim) if there are any, ``targets`` and ``target_weight`` float
+    (b, t) if there are any, 0 in the padding, and the number ``crops`` with b = v * crops. In paired batches the normal bags come first; rely on ``labels``, not on the order.
     Streams keep their own snippet counts until the sampler has brought them to training length.
 
     Its tensors are reused two calls later: ``clone`` what is needed longer.
@@ -61,6 +62,7 @@ class TrainBatches:
         crops: "each" crop is a bag, the "first" is the only one, or "all" are one bag.
         paired: as many normal as abnormal bags in a step.
         prompts: file of class vectors, see ``Prompts``; ``several`` is for videos of several classes.
+        targets: of each snippet; the sampler brings them to training length like a stream, after the others.
         workers: threads that read and sample; with 0 the caller's thread does, and nothing is prefetched.
         rank, world_size: this process's share. The normal parts of all ranks, concatenated, and then
             their abnormal parts, are the batch of a single process.
@@ -83,6 +85,7 @@ class TrainBatches:
         paired: bool = True,
         prompts: str | Path | None = None,
         several: Literal["first", "mean"] = "first",
+        targets: Targets | None = None,
         workers: int = 2,
         rank: int = 0,
         world_size: int = 1,
@@ -100,6 +103,9 @@ class TrainBatches:
         self.bags = bags
         self.order = self._order(batch, paired)
         self.prompts = self._prompts(prompts, several, videos)
+        self.targets = targets
+        if targets is not None:
+            targets.check(dataset, videos, self.streams)
         self._in_place = type(sampler).sample_into is not Sampler.sample_into
         self._finite: set[tuple[str, str, int]] = set()
         self._buffers: list[dict[str, Tensor]] = [{} for _ in range(BUFFERS)]
@@ -212,12 +218,21 @@ class TrainBatches:
         # on every rank, or the ranks would differ in t.
         whole = self.world_size > 1 and type(self.sampler).finish is not Sampler.finish
         kept = range(len(bags)) if whole else own
-        streams, lengths = self._sampled(step, [(row, bags[row]) for row in kept], buffer)
-        streams, lengths = self.sampler.finish(streams, lengths)
+        streams, lengths = self._finished(*self._sampled(step, [(row, bags[row]) for row in kept], buffer))
         if whole:
             rows = torch.tensor([row * self.crops + crop for row in own for crop in range(self.crops)])
             streams, lengths = {name: x[rows] for name, x in streams.items()}, lengths[rows]
-        return {**streams, **self._about([bags[row] for row in own], streams, lengths)}
+        about = self._about([bags[row] for row in own], streams, lengths)
+        return {**{name: streams[name] for name in self.streams}, **about}
+
+    def _finished(self, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Let the sampler finish a batch. Targets are cut with the features, but whatever fills the padding of
+        those, targets and weights are 0 there."""
+        streams, finished = self.sampler.finish(streams, lengths)
+        if STREAM in streams:
+            rows = torch.arange(streams[STREAM].shape[1]) < lengths[:, None]
+            streams = {**streams, STREAM: streams[STREAM] * rows[..., None]}
+        return streams, finished
 
     def _sampled(
         self, step: int, bags: list[tuple[int, Bag]], buffer: dict[str, Tensor]
@@ -230,7 +245,8 @@ class TrainBatches:
         ]
         lengths = torch.zeros(len(places), dtype=torch.long)
         lengths[0] = self._first(buffer, step, len(places), places[0])  # its shapes determine the buffer's
-        arrays = {name: buffer[name].numpy() for name in self.streams}
+        names = self.streams if self.targets is None else [*self.streams, STREAM]
+        arrays = {name: buffer[name].numpy() for name in names}
 
         def fill(part: list[Place]) -> None:
             for place in part:
@@ -241,7 +257,7 @@ class TrainBatches:
         else:  # in parts, because submitting a single crop takes as long as reading it
             parts = [places[start : start + PART] for start in range(1, len(places), PART)]
             list(self._fill.map(fill, parts))
-        return {name: buffer[name][: len(places)] for name in self.streams}, lengths
+        return {name: buffer[name][: len(places)] for name in names}, lengths
 
     def _first(self, buffer: dict[str, Tensor], step: int, rows: int, place: Place) -> int:
         """Sample the first crop, and allocate a buffer of ``rows`` such crops if there is none."""
@@ -278,7 +294,8 @@ class TrainBatches:
         _, row, bag, crop = place
         # Seeded by the row in the whole batch, so that a rank draws what a single process would.
         rng = np.random.default_rng([self.seed, 3, step, row]) if self.sampler.draws else NO_CHOICE
-        return {stream: self._read(bag.video, stream, crop) for stream in self.streams}, rng
+        streams = {stream: self._read(bag.video, stream, crop) for stream in self.streams}
+        return streams if self.targets is None else {**streams, STREAM: self.targets.of(bag.video)}, rng
 
     def _read(self, video: Video, stream: str, crop: int) -> np.ndarray:
         """Return float32 (t, dim)."""
@@ -298,6 +315,8 @@ class TrainBatches:
         }
         if self.prompts is not None:
             about["prompts"] = torch.stack([self.prompts.of(bag.video) for bag in bags])
+        if self.targets is not None:
+            about["targets"], about["target_weight"] = streams[STREAM].unbind(-1)
         return about
 
 

@@ -1,4 +1,4 @@
-"""The promises of components that work on numpy arrays: sampler, postprocess, backbone.
+"""The promises of components that work on numpy arrays: sampler, postprocess, labeller, backbone.
 
 Legend: ``t`` snippets of one video, ``s`` snippets of a call, ``f`` frames.
 """
@@ -102,6 +102,47 @@ def keeps_the_length(subject: Subject) -> None:
             raise Broken(f"of {t} scores some are not finite, below 0 or above the largest that went in")
         if not np.array_equal(scores, kept):
             raise Broken("it modifies the scores it was given")
+
+
+def gives_targets(subject: Subject) -> None:
+    """it gives every video float32 (t, 2): a target from 0 to 1 and a weight of 0 or more, with or without earlier ones"""
+    for passes in (1, 4):
+        for kinds in ((0, 1), (1,), (0,)):
+            scores, labels, earlier = _scored_videos(passes, kinds)
+            for before in ({}, earlier):
+                kept = {name: x.copy() for name, x in {**scores, **before}.items()}
+                given = {name: x.copy() for name, x in scores.items()}
+                targets = subject.build().label(given, labels, before)
+                _check_targets(targets, scores)
+                again = subject.build().label(given, labels, before)
+                if any(not np.array_equal(targets[name], again[name]) for name in scores):
+                    raise Broken("a second call with the same scores gives other targets")
+                if any(not np.array_equal(kept[name], x) for name, x in {**given, **before}.items()):
+                    raise Broken("it modifies the scores or the earlier targets that it was given")
+
+
+def _scored_videos(
+    passes: int, kinds: tuple[int, ...]
+) -> tuple[dict[str, np.ndarray], dict[str, int], dict[str, np.ndarray]]:
+    """Return scores, labels and earlier targets of videos of 1, 2, 9 and 32 snippets, one of them all alike."""
+    generator = np.random.default_rng(passes)
+    scores = {f"video{t}": generator.random((passes, t)).astype(np.float32) for t in (1, 2, 9, 32)}
+    scores["alike"] = np.full((passes, 5), 0.5, np.float32)
+    labels = {name: kinds[i % len(kinds)] for i, name in enumerate(scores)}
+    earlier = {name: generator.random((x.shape[1], 2)).astype(np.float32) for name, x in scores.items()}
+    return scores, labels, earlier
+
+
+def _check_targets(targets: dict[str, np.ndarray], scores: dict[str, np.ndarray]) -> None:
+    if sorted(targets) != sorted(scores):
+        raise Broken(f"of the videos {', '.join(scores)} it labels {', '.join(targets) or 'none'}")
+    for name, x in targets.items():
+        wanted = (scores[name].shape[1], 2)
+        if not isinstance(x, np.ndarray) or x.shape != wanted or x.dtype != np.float32:
+            found = f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
+            raise Broken(f"the targets of a video of {wanted[0]} snippets are {found}, not float32 {wanted}")
+        if not np.isfinite(x).all() or x.min() < 0 or x[:, 0].max() > 1:
+            raise Broken(f"of {wanted[0]} snippets some target is not from 0 to 1, or some weight below 0")
 
 
 def says_what_it_is_fed(subject: Subject) -> None:
@@ -212,5 +253,6 @@ def builds_without_arguments(subject: Subject) -> None:
 
 SAMPLER = [builds_without_arguments, brings_to_one_length, draws_from_its_generator, samples_in_place, finishes_a_batch]
 POSTPROCESS = [builds_without_arguments, keeps_the_length]
+LABELLER = [builds_without_arguments, gives_targets]
 METRIC = [builds_without_arguments, counts_videos]
 BACKBONE = [says_what_it_is_fed, writes_a_recipe, extracts]
