@@ -76,4 +76,6 @@ def print_recipe(facts: dict[str, Any]) -> None:
         entry = {**entry, "targets": targets if isinstance(targets, dict) and targets.get("use") else None}
         rows.append([*_row(name, entry), str(entry.get("times") or 1)])
     print_table(["round", "trains", "starts from", "targets from", "labeller", "times"], rows, ("times",))
-    print(f"\n'vadkit build {facts['recipe']}' checks every round; 'vadkit train {facts['recipe']} --out OUT' runs them.")
+    print(
+        f"\n'vadkit build {facts['recipe']}' checks every round; 'vadkit train {facts['recipe']} --out OUT' runs them."
+    )

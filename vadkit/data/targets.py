@@ -53,7 +53,9 @@ class Targets:
             t = [shape_of(dataset, video, stream)[1] for stream in streams]
             if (found := len(self.rows[video.name])) not in t:
                 said = f"has targets for {found} snippets of video '{video.name}', which has {t[0]}"
-                problems.append(Problem(f"{self.path}: {said}", "targets belong to the features they were made with"))
+                problems.append(
+                    Problem(f"{self.path}: {said}", hint="targets belong to the features they were made with")
+                )
         if problems:
             raise VadkitError(problems)
 
@@ -71,7 +73,7 @@ def read_targets(path: str | Path) -> Targets:
         rows, meta = load(data), _metadata(data)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         fail(f"{path} is not a sound .safetensors file: {error}", HINT)
-    problems = [Problem(f"{path}: {wrong}", HINT) for name, x in rows.items() if (wrong := _wrong(name, x))]
+    problems = [Problem(f"{path}: {wrong}", hint=HINT) for name, x in rows.items() if (wrong := _wrong(name, x))]
     if problems:
         raise VadkitError(problems)
     text = meta.get("vadkit_targets", "")

@@ -150,7 +150,7 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: st
     Evaluation matters only where it selects the weights, and the length of a run only once it is ``finished`` and
     others build on it. A key that a newer vadkit has added had its default then.
     """
-    free = FREE if select != "last" else (*FREE, "eval", "train.evaluate_every")
+    free: tuple[str, ...] = FREE if select != "last" else (*FREE, "eval", "train.evaluate_every")
     if finished:
         free = tuple(key for key in free if key not in LENGTH)
     old, new = _flat(with_defaults(before)), _flat(now)

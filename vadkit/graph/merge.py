@@ -30,7 +30,7 @@ class Log:
 
 def inside_args(path: Path) -> bool:
     """Return whether the path leads into the arguments of a component. A node may be called args."""
-    return "args" in path[2 if path[:1] in ((name,) for name in NAMED) else 1 :]
+    return "args" in path[2 if path and path[0] in NAMED else 1 :]
 
 
 def merge(base: Tree, over: Tree, log: Log, path: Path = ()) -> Tree:

@@ -6,7 +6,7 @@ Problems are collected, as the compiler does for a graph, and raised together wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ class Labels:
     passes: int
     history: int
     component: type[Labeller]
+
+    def spec(self) -> dict[str, Any]:
+        """Return it as a recipe says it."""
+        return {"from": self.source, **{key: getattr(self, key) for key in ("use", "args", "passes", "history")}}
 
 
 @dataclass
@@ -72,12 +76,15 @@ class Recipe:
 
     def spec(self) -> dict[str, Any]:
         """Return the recipe with every default, repeated rounds written out."""
-        rounds = {}
-        for each in self.rounds:
-            rounds[each.name] = {"train": each.config, "start": each.start, "times": 1, "targets": None}
-            if each.labels is not None:
-                labels = {key: getattr(each.labels, key) for key in ("use", "args", "passes", "history")}
-                rounds[each.name]["targets"] = {"from": each.labels.source, **labels}
+        rounds = {
+            each.name: {
+                "train": each.config,
+                "start": each.start,
+                "times": 1,
+                "targets": None if each.labels is None else each.labels.spec(),
+            }
+            for each in self.rounds
+        }
         return {"about": self.about, "rounds": rounds}
 
 
@@ -150,7 +157,7 @@ class _Reader:
             self.rounds.append(each)
             self.known[each.name] = plan
             start = each.name if start else None
-            labels = None if labels is None else Labels(each.name, *_rest(labels))
+            labels = None if labels is None else replace(labels, source=each.name)
         self.known.setdefault(name, plan)
         self.last[name] = self.rounds[-1].name
 
@@ -160,7 +167,9 @@ class _Reader:
             return None
         if name in self.known:
             return self.last.get(name, name)
-        place, all_names = self.problems.locate(path, False), self.source.data["rounds"]
+        place, all_names = self.problems.locate(path, False), list(self.source.data["rounds"])
+        if name in all_names[: all_names.index(path[1])]:
+            return None  # which has problems of its own
         if name in all_names:
             said = f"round '{name}' does not come before round '{path[1]}'"
             self.problems.found.append(Problem(said, place, "a round takes weights and targets from earlier ones"))
@@ -178,8 +187,8 @@ class _Reader:
         args = dict(accepted("rounds.*.targets.args", section))
         if component is None or not self._takes(component, args, at) or origin is None:
             return None
-        counts = (accepted(f"rounds.*.targets.{key}", section) for key in ("passes", "history"))
-        return Labels(origin, component.name, args, *counts, component=component)
+        passes, history = (accepted(f"rounds.*.targets.{key}", section) for key in ("passes", "history"))
+        return Labels(origin, component.name, args, passes, history, component)
 
     def _labeller(self, name: Any, path: tuple[Any, ...]) -> type[Labeller] | None:
         if not isinstance(name, str) or not name:
@@ -247,7 +256,9 @@ class _Reader:
         refs = [ref.name for step in [*plan.steps, *plan.losses] for ref in step.refs if ref.batch]
         if labels is not None and not {"targets", "target_weight"} & set(refs):
             said = f"round '{path[1]}' has targets, but no loss of its config takes any"
-            self.problems.add(said, (*path, "targets"), "wire one, as in: in: {scores: score, teacher: targets}", key=True)
+            self.problems.add(
+                said, (*path, "targets"), "wire one, as in: in: {scores: score, teacher: targets}", key=True
+            )
 
     def _starts(self, plan: Plan, path: tuple[Any, ...], start: str | None) -> None:
         """Note a round whose nodes cannot take the weights of the round that it starts from."""
@@ -270,10 +281,6 @@ class _Reader:
         elif differ:
             hint = "nodes of one name need the same component and sizes in both graphs"
             self.problems.add(f"{what}: '{differ[0]}' is not the same in both graphs", (*path, "start"), hint)
-
-
-def _rest(labels: Labels) -> tuple[Any, ...]:
-    return labels.use, labels.args, labels.passes, labels.history, labels.component
 
 
 def with_files(source: Source, targets: Path | str | None = None, start: Path | None = None) -> Source:

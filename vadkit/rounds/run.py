@@ -133,9 +133,7 @@ class _Rounds:
             self.out / each.start / MODEL if each.start is not None else None,
         )
         with _named(each):
-            return train_source(
-                source, self.plugins, folder, True, False, self.device, self.progress, self.seconds
-            )
+            return train_source(source, self.plugins, folder, True, False, self.device, self.progress, self.seconds)
 
     # -- what a round begins with ----------------------------------------------------------------
     def _labelled(self, each: Round) -> bool:

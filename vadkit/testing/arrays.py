@@ -105,7 +105,7 @@ def keeps_the_length(subject: Subject) -> None:
 
 
 def gives_targets(subject: Subject) -> None:
-    """it gives every video float32 (t, 2): a target from 0 to 1 and a weight of 0 or more, with or without earlier ones"""
+    """it gives every video float32 (t, 2), a target from 0 to 1 and a weight of 0 or more, the same each time"""
     for passes in (1, 4):
         for kinds in ((0, 1), (1,), (0,)):
             scores, labels, earlier = _scored_videos(passes, kinds)
