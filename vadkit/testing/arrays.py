@@ -110,15 +110,18 @@ def gives_targets(subject: Subject) -> None:
         for kinds in ((0, 1), (1,), (0,)):
             scores, labels, earlier = _scored_videos(passes, kinds)
             for before in ({}, earlier):
-                kept = {name: x.copy() for name, x in {**scores, **before}.items()}
-                given = {name: x.copy() for name, x in scores.items()}
+                given, kept = ({name: x.copy() for name, x in each.items()} for each in (scores, before))
                 targets = subject.build().label(given, labels, before)
                 _check_targets(targets, scores)
-                again = subject.build().label(given, labels, before)
-                if any(not np.array_equal(targets[name], again[name]) for name in scores):
-                    raise Broken("a second call with the same scores gives other targets")
-                if any(not np.array_equal(kept[name], x) for name, x in {**given, **before}.items()):
+                if not (_equal(given, scores) and _equal(before, kept)):
                     raise Broken("it modifies the scores or the earlier targets that it was given")
+                again = subject.build().label(given, labels, before)
+                if not _equal(targets, again):
+                    raise Broken("a second call with the same scores gives other targets")
+
+
+def _equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return all(np.array_equal(one[name], other[name]) for name in one)
 
 
 def _scored_videos(
