@@ -16,6 +16,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,6 +28,10 @@ THOROUGH = os.environ.get("VADKIT_THOROUGH", "0") not in ("", "0")
 settings.register_profile("small", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("thorough" if THOROUGH else "small")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--checkpoints", type=Path, help="folder of released weights, which are not in the repository")
 
 
 def chosen_device() -> str | None:

@@ -26,6 +26,8 @@ PARAMETERS = {
     "pel4vad_xd": 1_207_349,
     "pel4vad_sht": 1_207_349,
     "pel4vad_ucf": 1_209_149,
+    "cma_la_xd": 1_004_419,
+    "mavd_xd": 1_355_444,
     "ur_dmu_xd": 6_492_929,
     "ur_dmu_ucf": 6_492_929,
 }
@@ -49,12 +51,12 @@ def training_batch(model, bags=4, snippets=20):  # the fourth bag has one real s
 
 
 def test_all_are_found():
-    assert len(PAPERS) == 30
+    assert len(PAPERS) == 32
 
 
 def test_a_graph_is_in_the_folder_of_its_system():
     graphs = [path.relative_to(CONFIGS / "graphs") for path in PAPERS if "graphs" in path.parts]
-    assert {path.parts[0] for path in graphs} == {"pel4vad", "seed", "ur_dmu"}
+    assert {path.parts[0] for path in graphs} == {"cma_la", "mavd", "pel4vad", "seed", "ur_dmu"}
     assert [path for path in graphs if len(path.parts) != 2 or not path.stem.startswith(f"{path.parts[0]}_")] == []
 
 

@@ -254,15 +254,19 @@ class Schedule(Component):
     # True if steps count from the start of the run, False if from the end of its warm-up.
     counts_warmup: ClassVar[bool] = False
 
-    def share(self, step: int, steps: int) -> float:
-        """Return the share at ``step`` (from 0) of a curve of ``steps``. A run may be longer than its curve."""
+    def share(self, step: float, steps: float) -> float:
+        """Return the share at ``step`` (from 0) of a curve of ``steps``. A run may be longer than its curve.
+
+        With ``train.schedule.unit: epoch`` both count epochs, and fractions of them.
+        """
         raise NotImplementedError
 
 
 class Logger(Component):
     """Writes the records of a training run, besides the run's own log.jsonl.
 
-    A record is a dict with a ``kind``. "train": step, epoch, losses by name, lr by group; "evaluation": step, split,
+    A record is a dict with a ``kind``. "train": step, epoch, losses by name, lr by group, where they change weights
+    by loss; "evaluation": step, split,
     figures by name, a ``note`` if they flatter, and ``final`` for those of the finished run; "start" and "resume".
     """
 

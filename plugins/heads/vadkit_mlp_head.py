@@ -21,7 +21,7 @@ class MlpHead(Head):
     Args:
         in_dim: width of the snippets.
         hidden: widths of the hidden layers; null means one of 128.
-        activation: after every hidden layer.
+        activation: after every hidden layer, or a list with one for each; several systems have none before the last.
         dropout: after every activation.
         init: "xavier", or "torch" as UR-DMU starts it.
     """
@@ -39,7 +39,7 @@ class MlpHead(Head):
         *,
         in_dim: int,
         hidden: list[int] | None = None,
-        activation: Activation = "relu",
+        activation: Activation | list[Activation] = "relu",
         dropout: float = 0.0,
         init: Init = "xavier",
     ) -> None:
@@ -47,16 +47,19 @@ class MlpHead(Head):
         widths = [in_dim, *([128] if hidden is None else hidden), 1]
         if min(widths) < 1:
             raise ValueError(f"hidden widths must be at least 1, not {hidden}")
+        kinds = [activation] * (len(widths) - 2) if isinstance(activation, str) else activation
+        if len(kinds) != len(widths) - 2:
+            raise ValueError(f"activation must be one, or one for each of {len(widths) - 2} hidden layers, not {kinds}")
         self.in_dim = in_dim
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:]))
-        self.activation = nonlinearity(activation)
+        self.activations = nn.ModuleList(map(nonlinearity, kinds))
         self.dropout = nn.Dropout(dropout)
         initialise(self, init)
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x (b, t, c); return scores (b, t)."""
-        for layer in self.layers[:-1]:
-            x = self.dropout(self.activation(layer(x)))
+        for layer, activation in zip(self.layers, self.activations):
+            x = self.dropout(activation(layer(x)))
         return self.layers[-1](x)[..., 0]
 
 

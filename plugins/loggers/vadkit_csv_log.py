@@ -9,11 +9,12 @@ from typing import Any
 from vadkit import Logger, hookimpl
 
 FIXED = {"train": ("step", "epoch"), "evaluation": ("step", "split")}
-GROUPS = {"train": ("losses", "lr"), "evaluation": ("figures",)}
+GROUPS = {"train": ("losses", "lr", "weights"), "evaluation": ("figures",)}
+PREFIXES = {"lr": "lr.", "weights": "weight."}
 
 
 class CsvLog(Logger):
-    """Write a table of the intervals (losses, learning rates) and one of the evaluations (figures).
+    """Write a table of the intervals (losses, learning rates, changing weights) and one of the evaluations (figures).
 
     A column that first appears later leaves the rows before it empty.
     """
@@ -29,8 +30,8 @@ class CsvLog(Logger):
             return
         row = {name: record[name] for name in FIXED[kind]}
         for group in GROUPS[kind]:
-            numbers = {name: value for name, value in record[group].items() if isinstance(value, (int, float))}
-            row |= {f"lr.{name}" if group == "lr" else name: value for name, value in numbers.items()}
+            found = record.get(group, {}).items()
+            row |= {PREFIXES.get(group, "") + name: value for name, value in found if isinstance(value, (int, float))}
         self.tables[kind].add(row)
 
 

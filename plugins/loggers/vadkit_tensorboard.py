@@ -8,11 +8,11 @@ from typing import Any
 from vadkit import Logger, fail, hookimpl
 
 # Which numbers of a record are curves.
-CURVES = {"train": ("losses", "lr"), "evaluation": ("figures",)}
+CURVES = {"train": ("losses", "lr", "weights"), "evaluation": ("figures",)}
 
 
 class TensorBoard(Logger):
-    """Write losses, learning rates and figures as TensorBoard's event files.
+    """Write losses, learning rates, changing weights of losses and figures as TensorBoard's event files.
 
     Raises VadkitError where tensorboard is not installed.
     """
@@ -31,7 +31,7 @@ class TensorBoard(Logger):
 
     def write(self, record: dict[str, Any]) -> None:
         for group in CURVES.get(record["kind"], ()):
-            for name, value in record[group].items():
+            for name, value in record.get(group, {}).items():
                 if isinstance(value, (int, float)):
                     head = record["split"] if group == "figures" else group
                     self._writer.add_scalar(f"{head}/{name}", value, record["step"])

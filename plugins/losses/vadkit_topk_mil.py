@@ -27,6 +27,8 @@ class TopkMil(Loss):
         normal_k: how many scores represent a normal video: "one" (PEL4VAD and the seed paper) or
             "ratio", as many as for an abnormal one (UR-DMU).
         divisor: an abnormal video of n snippets is judged by n // divisor + 1 scores, at most n.
+        double_sigmoid: apply a second sigmoid to the mean, as CMA-LA's code does: a video then gets .5 to .731,
+            and the loss cannot fall below .693 for a normal or .313 for an abnormal one.
     """
 
     name = "topk_mil"
@@ -36,11 +38,13 @@ class TopkMil(Loss):
     paper = "Wu et al., Not only Look, but also Listen, ECCV 2020"
     fidelity = "code"
 
-    def __init__(self, *, normal_k: Literal["one", "ratio"] = "one", divisor: int = 16) -> None:
+    def __init__(
+        self, *, normal_k: Literal["one", "ratio"] = "one", divisor: int = 16, double_sigmoid: bool = False
+    ) -> None:
         super().__init__()
         if divisor < 1:
             raise ValueError(f"divisor must be at least 1, not {divisor}")
-        self.normal_k, self.divisor = normal_k, divisor
+        self.normal_k, self.divisor, self.double_sigmoid = normal_k, divisor, double_sigmoid
 
     def forward(
         self, scores: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
@@ -64,6 +68,7 @@ class TopkMil(Loss):
             k = torch.where(labels > 0.5, k, 1)
         real = length > 0
         bag = topk_mean(scores, k, mask)
+        bag = torch.sigmoid(bag) if self.double_sigmoid else bag
         return torch.where(real, bag, 0.5), real.float()
 
 

@@ -28,7 +28,21 @@ class SGD(Optimizer):
 
     def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         fused = all(weight.is_floating_point() for group in groups for weight in group["params"])
-        return torch.optim.SGD(groups, momentum=self.momentum, nesterov=self.nesterov, fused=fused)
+        optimizer = torch.optim.SGD(groups, momentum=self.momentum, nesterov=self.nesterov, fused=fused)
+        if self.momentum:
+            optimizer.register_step_pre_hook(_begin_momentum)
+        return optimizer
+
+
+def _begin_momentum(optimizer: torch.optim.Optimizer, *arguments: Any) -> None:
+    """Give a weight a momentum of 0 with its first gradient.
+
+    torch does so itself, but its fused update refuses a weight whose first gradient comes later than that of others.
+    """
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            if weight.grad is not None and optimizer.state[weight].get("momentum_buffer") is None:
+                optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
 
 
 @hookimpl

@@ -10,7 +10,7 @@ class Constant(Schedule):
 
     name = "constant"
 
-    def share(self, step: int, steps: int) -> float:
+    def share(self, step: float, steps: float) -> float:
         return 1.0
 
 

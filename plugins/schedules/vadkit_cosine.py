@@ -27,7 +27,7 @@ class Cosine(Schedule):
             raise ValueError(f"end_factor must be from 0 to 1, not {end_factor}")
         self.end_factor = end_factor
 
-    def share(self, step: int, steps: int) -> float:
+    def share(self, step: float, steps: float) -> float:
         floor = self.end_factor
         return floor + (1 - floor) * (1 + math.cos(math.pi * min(1.0, step / steps))) / 2
 

@@ -19,7 +19,7 @@ class Linear(Schedule):
             raise ValueError(f"end_factor must be from 0 to 1, not {end_factor}")
         self.end_factor = end_factor
 
-    def share(self, step: int, steps: int) -> float:
+    def share(self, step: float, steps: float) -> float:
         return 1 - (1 - self.end_factor) * min(1.0, step / steps)
 
 

@@ -1,4 +1,4 @@
-"""A learning rate that drops at given steps."""
+"""A learning rate that drops at given steps or epochs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Step(Schedule):
     """Multiply the learning rate by ``gamma`` at each milestone.
 
     Args:
-        milestones: steps from the start of the run, warm-up included.
+        milestones: steps from the start of the run, warm-up included; epochs with ``train.schedule.unit: epoch``.
         gamma: factor of each drop.
     """
 
@@ -23,7 +23,7 @@ class Step(Schedule):
             raise ValueError(f"gamma must be above 0, at most 1, not {gamma}")
         self.milestones, self.gamma = milestones, gamma
 
-    def share(self, step: int, steps: int) -> float:
+    def share(self, step: float, steps: float) -> float:
         return float(self.gamma ** sum(step >= milestone for milestone in self.milestones))
 
 

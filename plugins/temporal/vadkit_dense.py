@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import Activation, initialise, nonlinearity
+from vadkit.layers import Activation, Init, initialise, nonlinearity
 
 
 class Dense(Temporal):
@@ -28,6 +28,7 @@ class Dense(Temporal):
         merge: what is done with a wired skip. "add_before_activation" is the seed authors' code and
             needs equal widths; "concat_after" is Eq. 5 as printed, and widens the output by the
             skip; "none" ignores it.
+        init: "xavier" as in the seed authors' code, or "torch".
     """
 
     name = "dense"
@@ -48,6 +49,7 @@ class Dense(Temporal):
         activation: Activation = "relu",
         dropout: float = 0.0,
         merge: Literal["add_before_activation", "concat_after", "none"] = "add_before_activation",
+        init: Init = "xavier",
     ) -> None:
         super().__init__()
         if dim is not None and dim < 1:
@@ -63,7 +65,7 @@ class Dense(Temporal):
         self.linear = nn.Linear(in_dim, width)
         self.activation = nonlinearity(activation)
         self.dropout = nn.Dropout(dropout)
-        initialise(self)
+        initialise(self, init)
 
     def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
         """Take x (b, t, c) and skip (b, t, c'); return (b, t, dim)."""

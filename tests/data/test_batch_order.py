@@ -48,6 +48,24 @@ def test_unpaired_epoch_uses_each_bag_once(count: int, batch: int) -> None:
         assert Counter(bags) == Counter(range(count))
 
 
+def test_listed_pairs_are_the_same_in_every_epoch() -> None:
+    """810 abnormal and 800 normal videos in batches of 16: 50 steps, and the last 10 are never shown."""
+    order = Paired(800, 810, 16, 0, listed=True)
+    epochs = [[order.bags(epoch * order.steps + step) for step in range(order.steps)] for epoch in (0, 1)]
+    assert order.steps == 50 and epochs[0] == epochs[1]
+    assert [bag for first, _ in epochs[0] for bag in first] == list(range(800))
+    assert all(first == second for first, second in epochs[0])
+
+
+def test_a_listed_group_smaller_than_the_batch_begins_again() -> None:
+    assert Paired(2, 9, 4, 0, listed=True).bags(7) == ([0, 1, 0, 1], [0, 1, 2, 3])
+
+
+def test_listed_bags_that_are_not_paired_come_in_order() -> None:
+    order = Unpaired(5, 2, 0, listed=True)
+    assert [order.bags(step) for step in range(6)] == [[0, 1], [2, 3], [4]] * 2
+
+
 @given(st.lists(st.integers(), max_size=20), st.integers(1, 6))
 def test_shares_of_all_ranks_are_the_whole(rows: list[int], world_size: int) -> None:
     shares = [share(rows, rank, world_size) for rank in range(world_size)]

@@ -158,6 +158,27 @@ def test_the_ranks_together_have_the_batch_of_one_process(tmp_path: Path, sample
         assert torch.equal(torch.cat([h[0] for h in halves] + [h[1] for h in halves]), whole[key]), key
 
 
+@pytest.mark.parametrize("paired", [True, False])
+def test_listed_batches_have_the_order_of_the_store(dataset: FeatureStore, paired: bool) -> None:
+    videos = dataset.videos("train")
+    with make(dataset, paired=paired, listed=True, crops="first") as batches:
+        for step in (0, len(batches)):
+            rows = [bag.video for bag in batches.rows(step)]
+            wanted = [[v for v in videos if v.label == label][:4] for label in (0, 1)]
+            assert rows == ([*wanted[0], *wanted[1]] if paired else videos[:4])
+
+
+def test_the_epoch_of_a_batch_is_that_of_its_number(dataset: FeatureStore) -> None:
+    with make(dataset) as batches:
+        assert len(batches) > 1
+        assert [batches.batch(step)["epoch"] for step in (0, len(batches) - 1, len(batches), 7 * len(batches))] == [
+            0,
+            0,
+            1,
+            7,
+        ]
+
+
 def test_unpaired_batches_draw_from_all_videos(dataset: FeatureStore) -> None:
     with make(dataset, paired=False, batch=6) as batches:
         assert len(batches) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import socket
@@ -70,8 +71,13 @@ def torchrun(script, *arguments):
 def runs(store, tmp_path_factory):
     """Train with one process, and with two that stop on the way; return (folder, what torchrun left)."""
     folder = tmp_path_factory.mktemp("runs")
-    graph = {**GRAPH, "data": {**GRAPH["data"], "args": {"root": str(store)}}}
-    (folder / "small.yaml").write_text(yaml.safe_dump(graph))
+    graph = copy.deepcopy(GRAPH)
+    graph["data"]["args"] = {"root": str(store)}
+    graph["nodes"]["peer"] = {"use": "causal_conv", "in": "h", "when": "train"}  # without a gradient in the first epoch
+    weight = {"from": 0.0, "to": 1.0, "epochs": 1}
+    graph["losses"]["peer"] = {"use": "topk_mil", "in": "peer", "weight": weight}
+    graph["train"]["blend"] = [{"into": "score", "from": "peer", "keep": 0.8, "per": "epoch"}]
+    (folder / "small.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
     (folder / "script.py").write_text(SCRIPT)
     train(graph, [*PLAIN, "train.steps=6"], folder / "one", device="cpu")
     done = torchrun(folder / "script.py", str(folder / "small.yaml"), str(folder / "two"), *PLAIN)

@@ -78,6 +78,33 @@ def test_per_epoch_and_warmup():
     assert used[6:8].equal(torch.full((2,), 0.1)) and len(used[8:].unique()) == 4
 
 
+def test_milestones_and_warmup_in_epochs():
+    """Without the unit, milestones count steps: both drops come after the first epoch of ten steps."""
+    used = rates(*ours(50, 10, use="step", milestones=[4, 8], per="epoch"), 50)[:, 0]
+    torch.testing.assert_close(used[[0, 9, 10, 49]], torch.tensor([0.1, 0.1, 0.001, 0.001]))
+    used = rates(*ours(50, 5, use="step", milestones=[4, 8], gamma=0.1, unit="epoch", warmup=2), 50)[:, 0]
+    torch.testing.assert_close(used[:10], torch.arange(1, 11) / 110)
+    torch.testing.assert_close(used[10:].unique_consecutive(), torch.tensor([0.1, 0.01, 0.001]))
+    assert [int((used == rate).sum()) for rate in used[[19, 20, 40]]] == [10, 20, 10]
+
+
+def test_milestones_of_the_authors_scheduler_fall_on_the_same_epochs():
+    (scheduler, opt), other = ours(40, 4, use="step", milestones=[4, 8], per="epoch", unit="epoch"), optimizer()
+    theirs = torch.optim.lr_scheduler.MultiStepLR(other, [4, 8])
+    wanted = []
+    for _ in range(10):
+        wanted += [[group["lr"] for group in other.param_groups]] * 4
+        other.step()
+        theirs.step()
+    torch.testing.assert_close(rates(scheduler, opt, 40), torch.tensor(wanted), atol=1e-9, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear"])
+def test_the_unit_changes_no_curve_that_only_knows_its_length(name):
+    one, other = (rates(*ours(24, 4, use=name, span=5, unit=unit), 24) for unit in ("step", "epoch"))
+    torch.testing.assert_close(one, other)
+
+
 def test_a_curve_shorter_than_the_run_stays_at_its_end():
     used = rates(*ours(24, 4, use="cosine", span=2, end_factor=0.5), 24)[:, 0]
     assert used[0] > used[7] and used[8:].equal(torch.full((16,), 0.05))

@@ -31,13 +31,25 @@ nodes:
   twin: {use: temporal_conv, in: both, share: a, detach: true}
   score: {use: causal_conv, in: twin}
   helper: {use: mlp_head, in: context, when: train}
+  peer: {use: mlp_head, in: context, when: train, detach: true}
 losses:
   mil: {use: topk_mil, in: score, weight: 1.0}
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
   taught: {use: distillation, in: {scores: score, teacher: targets}, weight: 0.1}
+  ramp: {use: topk_mil, in: peer, weight: {from: 0.0, to: 1.5, epochs: 3}}
 output: score
-data: {use: feature_store, args: {root: somewhere}, streams: {rgb: rgb, clip: clip}, sampler: {use: uniform_pad}}
-train: {epochs: 2, optimizer: {lr: 1.0e-4}, groups: [{nodes: [context], lr: 1.0e-6}]}
+data:
+  use: feature_store
+  args: {root: somewhere}
+  streams: {rgb: rgb, clip: clip}
+  sampler: {use: uniform_pad}
+  order: listed
+train:
+  epochs: 2
+  optimizer: {lr: 1.0e-4}
+  groups: [{nodes: [context], lr: 1.0e-6}]
+  schedule: {use: step, args: {milestones: [1]}, unit: epoch}
+  blend: [{into: peer, from: helper, keep: [0.9, 1.0], per: epoch}, {into: helper, from: peer, keep: 0.5}]
 eval: {metric: ap, post: [{use: score_smoothing, args: {kappa: 2}}]}
 """
 ROUNDS = """\

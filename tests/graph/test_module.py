@@ -64,6 +64,31 @@ def test_a_loss_of_weight_zero_cannot_spoil_the_total(graph, batch):
     assert "off" in losses
 
 
+def test_a_weight_that_changes_goes_by_the_epoch(graph, batch):
+    graph["losses"]["off"] = {"use": "toy_loss", "in": "score", "weight": {"from": 0.0, "to": 1.5, "epochs": 15}}
+    model = vadkit.build(graph)
+    for epoch, weight in ((0, 0.0), (1, 0.1), (7, 0.7), (15, 1.5), (16, 1.5), (400, 1.5)):
+        losses = model.loss({**batch, "epoch": epoch})
+        assert torch.allclose(losses["total"], 2 * losses["mil"] + weight * losses["off"])
+        assert model.changing_weights(epoch) == {"off": pytest.approx(weight)}
+    assert torch.equal(model.loss(batch)["total"], losses["total"])  # a batch outside a run: the last
+
+
+def test_a_weight_of_zero_for_now_cannot_spoil_the_total(graph, batch):
+    graph["losses"]["off"] = {"use": "toy_loss", "in": "score", "weight": {"from": 0.0, "to": 1.5, "epochs": 2}}
+    model = vadkit.build(graph)
+    model.losses["off"].forward = lambda **ports: ports["scores"].sum() * float("nan")
+    assert model.loss({**batch, "epoch": 0})["total"].isfinite()
+    assert model.loss({**batch, "epoch": 1})["total"].isnan()
+
+
+def test_a_weight_can_fall(graph, batch):
+    graph["losses"]["mil"]["weight"] = {"from": 3.0, "to": 1.0, "epochs": 2}
+    model = vadkit.build(graph)
+    losses = [model.loss({**batch, "epoch": epoch}) for epoch in (0, 1, 2)]
+    assert [(x["total"] / x["mil"]).item() for x in losses] == pytest.approx([3, 2, 1])
+
+
 def test_a_missing_or_unknown_stream_is_named(model, batch):
     with pytest.raises(VadkitError, match="needs the stream 'clip'"):
         model(rgb=batch["rgb"])

@@ -50,6 +50,16 @@ def test_mlp_head_equals_the_formula():
     torch.testing.assert_close(head(x), wanted[..., 0])
 
 
+@torch.no_grad()
+def test_mlp_head_takes_an_activation_for_each_hidden_layer():
+    torch.manual_seed(0)
+    head, x = MlpHead(in_dim=4, hidden=[5, 3], activation=["relu", "none"]), torch.randn(2, 6, 4)
+    wanted = head.layers[2](head.layers[1](head.layers[0](x).clamp_min(0)))
+    torch.testing.assert_close(head(x), wanted[..., 0])
+    with pytest.raises(ValueError, match="one for each of 2 hidden layers, not \\['relu'\\]"):
+        MlpHead(in_dim=4, hidden=[5, 3], activation=["relu"])
+
+
 def test_mlp_head_has_one_hidden_layer_of_128_by_default():
     assert [tuple(layer.weight.shape) for layer in MlpHead(in_dim=4).layers] == [(128, 4), (1, 128)]
     assert [tuple(layer.weight.shape) for layer in MlpHead(in_dim=4, hidden=[]).layers] == [(1, 4)]

@@ -23,6 +23,21 @@ def test_contract(cls):
     assert not report.broken and not report.not_run
 
 
+@pytest.mark.parametrize("args", [{}, {"momentum": 0.5, "nesterov": True}, {"momentum": 0.0}])
+def test_a_weight_may_have_its_first_gradient_later(args):
+    """As with a loss whose weight is 0 in the first epochs; torch's plain loop is the reference."""
+    weights, others = ([torch.nn.Parameter(torch.ones(3)) for _ in range(2)] for _ in range(2))
+    ours = SGD(**args).build([{"params": weights, "lr": 0.1, "weight_decay": 0.01, "name": "rest"}])
+    plain = torch.optim.SGD(others, lr=0.1, weight_decay=0.01, **{"momentum": 0.9, **args}, foreach=False)
+    for step in range(4):
+        for optimizer, (early, late) in ((ours, weights), (plain, others)):
+            optimizer.zero_grad()
+            (early.square().sum() + (late.square().sum() if step > 1 else 0)).backward()
+            optimizer.step()
+    for weight, other in zip(weights, others):
+        torch.testing.assert_close(weight, other)
+
+
 def test_adagrad_by_hand():
     weight = torch.tensor([1.0, -2.0], requires_grad=True)
     optimizer = Adagrad(start=0.5).build([{"params": [weight], "lr": 0.1, "weight_decay": 0.01, "name": "rest"}])

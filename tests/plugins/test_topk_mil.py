@@ -61,3 +61,13 @@ def test_a_video_is_never_judged_by_padding():
 def test_refuses_a_bad_divisor():
     with pytest.raises(ValueError, match="divisor must be at least 1, not 0"):
         TopkMil(divisor=0)
+
+
+def test_a_second_sigmoid_bounds_the_loss():
+    scores, labels = torch.rand(4, 40, generator=torch.manual_seed(3)), torch.tensor([1.0, 0.0, 1.0, 0.0])
+    bag = torch.sigmoid(scores.topk(3).values.mean(1))
+    wanted = -torch.where(labels > 0.5, bag, 1 - bag).log().mean()
+    found = TopkMil(normal_k="ratio", double_sigmoid=True)(scores, labels)["total"]
+    torch.testing.assert_close(found, wanted)
+    floor = TopkMil(double_sigmoid=True)(labels[:, None].expand(4, 8), labels)["total"]
+    assert float(floor) == pytest.approx((math.log(2) + math.log(1 + math.exp(-1))) / 2)

@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import released
 
 HERE = Path(__file__).parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cases", type=Path, help="folder of reference cases (NAME.json with NAME.npz)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    cases, given = config.getoption("--cases", None), config.getoption("--checkpoints", None)
+    released.FOLDERS[:0] = [*([given] if given else []), *([cases.resolve().parent / "checkpoints"] if cases else [])]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -34,8 +40,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if not rows:
         return
     terminalreporter.section("reference cases")
-    head = ("system", "passed", "failed", "no such system", "worst / tolerance", "worst absolute", "where")
-    terminalreporter.write_line("{:<14} {:>6} {:>6} {:>14}   {:<18} {:<15} {}".format(*head))
+    head = ("system", "passed", "failed", "skipped", "worst / tolerance", "worst absolute", "where")
+    terminalreporter.write_line("{:<14} {:>6} {:>6} {:>7}   {:<18} {:<15} {}".format(*head))
     for system in sorted(rows):
         terminalreporter.write_line(_row(system, rows[system]))
 
@@ -47,5 +53,5 @@ def _row(system: str, cases: list[tuple[str, dict[str, Any]]]) -> str:
     share = f"{worst['share']:.3g}" if worst else "-"
     absolute = f"{max(properties['absolute'] for properties in ran):.3g}" if ran else "-"
     where = worst["where"] if worst else ""
-    counts = f"{count['passed']:>6} {count['failed']:>6} {count['skipped']:>14}"
+    counts = f"{count['passed']:>6} {count['failed']:>6} {count['skipped']:>7}"
     return f"{system:<14} {counts}   {share:<18} {absolute:<15} {where}"

@@ -25,10 +25,13 @@ class Names:
         # A case of one module drops what precedes the module's own names, on both sides.
         self.pairs = [(old[len(prefix) :], new) for old, new in pairs if old.startswith(prefix)]
 
-    def __call__(self, official: str) -> str:
+    def __call__(self, official: str) -> str | None:
+        """Return our name, or None for a weight that the authors never use ("-" in the table)."""
         for old, new in self.pairs:
             pattern = re.escape(old).replace(r"\*", r"(\d+)") + ("(.*)" if old.endswith(".") else "")
             match = re.fullmatch(pattern, official)
+            if match and new == "-":
+                return None
             if match:
                 for found in match.groups():
                     new = new.replace("*", found, 1) if "*" in new else new + found

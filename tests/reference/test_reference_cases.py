@@ -34,7 +34,7 @@ def test_case(path: Path, record_property: Callable[[str, object], None]) -> Non
     record_property("system", case.system)
     try:
         results = systems.run(case)
-    except systems.NoSuchSystem as reason:
+    except (systems.NoSuchSystem, systems.NoSuchFile) as reason:
         pytest.skip(str(reason))
     differences = compare(case, results)
     worst = max(differences, key=lambda d: d.share)

@@ -100,7 +100,8 @@ def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
             "component": loss.component.name,
             "plugin": owners[loss.component],
             "from": [str(ref) for ref in loss.refs if not ref.batch],
-            "weight": loss.weight,
+            "weight": loss.weight.as_written(),
+            "factor": str(loss.weight),
             "parameters": sum(p.numel() for p in model.losses[loss.name].parameters()),
         }
         for loss in model.plan.losses
@@ -146,7 +147,7 @@ def _print(summary: dict[str, Any], args: argparse.Namespace) -> None:
                 loss["component"],
                 loss["plugin"],
                 _from(loss, main),
-                f"x {loss['weight']:g}",
+                f"x {loss['factor']}",
                 f"{loss['parameters']:,}",
                 "",
             ]

@@ -1,7 +1,7 @@
 """Which bags are in the batch of a step: a pure function of (seed, step), so a run can start anywhere.
 
-Every label is an endless sequence that is reshuffled after each pass. Legend: a bag is one crop of a
-video, or all its crops.
+Every label is an endless sequence that is reshuffled after each pass, or a list that begins again in each epoch.
+Legend: a bag is one crop of a video, or all its crops.
 """
 
 from __future__ import annotations
@@ -31,15 +31,30 @@ class EndlessShuffle:
         return [int(self._pass(i // self.count)[i % self.count]) for i in range(start, stop)]
 
 
+class EndlessList:
+    """The numbers below ``count`` in order, over and over."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def take(self, start: int, stop: int) -> list[int]:
+        """Return the entries from ``start`` to before ``stop``."""
+        return [i % self.count for i in range(start, stop)]
+
+
 class Paired:
     """As many bags of one group as of the other in each step, those of the first group first.
 
-    An epoch ends when the smaller group cannot fill another batch, as in the authors' code.
+    An epoch ends when the smaller group cannot fill another batch, as in the authors' code. ``listed`` bags come in
+    order, and each epoch begins with the first of both groups: it has the pairs of every other epoch.
     """
 
-    def __init__(self, first: int, second: int, batch: int, seed: int) -> None:
-        self.counts, self.batch = (first, second), batch
-        self.sequences = [EndlessShuffle(count, seed, stream) for stream, count in enumerate(self.counts)]
+    def __init__(self, first: int, second: int, batch: int, seed: int, listed: bool = False) -> None:
+        self.counts, self.batch, self.listed = (first, second), batch, listed
+        self.sequences = [
+            EndlessList(count) if listed else EndlessShuffle(count, seed, stream)
+            for stream, count in enumerate(self.counts)
+        ]
 
     @property
     def steps(self) -> int:
@@ -48,16 +63,17 @@ class Paired:
 
     def bags(self, step: int) -> tuple[list[int], list[int]]:
         """Return the numbers of the bags within their groups, ``batch`` of each."""
+        step = step % self.steps if self.listed else step
         first, second = (s.take(step * self.batch, (step + 1) * self.batch) for s in self.sequences)
         return first, second
 
 
 class Unpaired:
-    """Shuffled bags, whatever their label; each is used once in an epoch and the last batch is smaller."""
+    """Bags of whatever label, shuffled or ``listed``; each is used once in an epoch and the last batch is smaller."""
 
-    def __init__(self, count: int, batch: int, seed: int) -> None:
+    def __init__(self, count: int, batch: int, seed: int, listed: bool = False) -> None:
         self.count, self.batch = count, batch
-        self.sequence = EndlessShuffle(count, seed, 2)
+        self.sequence = EndlessList(count) if listed else EndlessShuffle(count, seed, 2)
 
     @property
     def steps(self) -> int:

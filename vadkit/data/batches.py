@@ -47,7 +47,8 @@ class TrainBatches:
 
     A batch holds every stream as float32 (b, t, dim), ``mask`` bool (b, t), ``labels`` float (v,),
     ``classes`` long (v,), ``prompts`` float (v, 2, dim) if there are any, ``targets`` and ``target_weight`` float
-    (b, t) if there are any, 0 in the padding, and the number ``crops`` with b = v * crops. In paired batches the normal bags come first; rely on ``labels``, not on the order.
+    (b, t) if there are any, 0 in the padding, and the numbers ``crops``, with b = v * crops, and ``epoch``, the whole
+    epochs so far. In paired batches the normal bags come first; rely on ``labels``, not on the order.
     Streams keep their own snippet counts until the sampler has brought them to training length.
 
     Its tensors are reused two calls later: ``clone`` what is needed longer.
@@ -61,6 +62,7 @@ class TrainBatches:
         sizes: the graph's width of each input, to be checked.
         crops: "each" crop is a bag, the "first" is the only one, or "all" are one bag.
         paired: as many normal as abnormal bags in a step.
+        listed: the bags come in the order of the data set, the same in every epoch.
         prompts: file of class vectors, see ``Prompts``; ``several`` is for videos of several classes.
         targets: of each snippet; the sampler brings them to training length like a stream, after the others.
         workers: threads that read and sample; with 0 the caller's thread does, and nothing is prefetched.
@@ -83,6 +85,7 @@ class TrainBatches:
         sizes: Mapping[str, int] | None = None,
         crops: Literal["each", "first", "all"] = "each",
         paired: bool = True,
+        listed: bool = False,
         prompts: str | Path | None = None,
         several: Literal["first", "mean"] = "first",
         targets: Targets | None = None,
@@ -101,7 +104,7 @@ class TrainBatches:
         self.crops = _same_crops(bags)
         self.normal, self.abnormal = ([b for b in bags if b.video.label == label] for label in (0, 1))
         self.bags = bags
-        self.order = self._order(batch, paired)
+        self.order = self._order(batch, paired, listed)
         self.prompts = self._prompts(prompts, several, videos)
         self.targets = targets
         if targets is not None:
@@ -158,7 +161,7 @@ class TrainBatches:
                     hint="add some, or set data.paired=false",
                 )
 
-    def _order(self, batch: int, paired: bool) -> Paired | Unpaired:
+    def _order(self, batch: int, paired: bool, listed: bool) -> Paired | Unpaired:
         if batch < 1:
             raise ValueError(f"batch must be at least 1, not {batch}")
         if batch % self.world_size:
@@ -167,8 +170,8 @@ class TrainBatches:
                 hint=f"make data.batch a multiple of {self.world_size}",
             )
         if paired:
-            return Paired(len(self.normal), len(self.abnormal), batch, self.seed)
-        order = Unpaired(len(self.bags), batch, self.seed)
+            return Paired(len(self.normal), len(self.abnormal), batch, self.seed, listed)
+        order = Unpaired(len(self.bags), batch, self.seed, listed)
         last = len(order.bags(order.steps - 1))
         if last < self.world_size:
             fail(
@@ -223,7 +226,7 @@ class TrainBatches:
             rows = torch.tensor([row * self.crops + crop for row in own for crop in range(self.crops)])
             streams, lengths = {name: x[rows] for name, x in streams.items()}, lengths[rows]
         about = self._about([bags[row] for row in own], streams, lengths)
-        return {**{name: streams[name] for name in self.streams}, **about}
+        return {**{name: streams[name] for name in self.streams}, **about, "epoch": step // len(self)}
 
     def _finished(self, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Let the sampler finish a batch. Targets are cut with the features, but whatever fills the padding of

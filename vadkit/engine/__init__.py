@@ -13,6 +13,7 @@ numerics                      deterministic algorithms, exact float32 or TF32; u
 optimizers                    parameter groups by node name
 schedules                     the learning rate as a function of the step
 checkpoints, tensor_tree      atomic checkpoints: safetensors and JSON, no pickle
+blend                         weights of a node that follow another's
 run_state, checkpoint_hook    what a checkpoint contains, and when one is written
 random_state                  seeds, and random state that survives a resume
 run_log                       the log: JSON lines, losses that are not finite

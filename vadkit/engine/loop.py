@@ -64,6 +64,10 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
     def max_epochs(self) -> int:
         return -(-self.max_iters // self.epoch_steps)
 
+    def epoch_of(self, step: int) -> int:
+        """Return the ``epoch`` of the last batch of the update that ends as ``step``."""
+        return (step * self.accumulate - 1) // max(1, len(self.dataloader))
+
     def run(self) -> nn.Module:
         """Train until the last step, or until ``stopping``."""
         self.runner.call_hook("before_train")

@@ -3,8 +3,8 @@
 Records are plain dictionaries with a ``kind``:
 
 ``train``       step, epoch, losses (means over the interval), lr by group, grad_norm where the
-                gradient is clipped, seconds since the start, steps_per_second, waiting (share of the time
-                spent waiting for batches)
+                gradient is clipped, weights of the losses whose weight changes (at this step), seconds
+                since the start, steps_per_second, waiting (share of the time spent waiting for batches)
 ``evaluation``  step, split, select, figures, for select test_best a note that they flatter, and
                 ``final`` for the figures of the selected weights at the end
 ``start`` and ``resume``  what runs: versions, seed, device
@@ -199,6 +199,9 @@ class RecordHook(Hook):  # type: ignore[misc]
         }
         if runner.optim_wrapper.grad_norm is not None:
             record["grad_norm"] = float(runner.optim_wrapper.grad_norm)
+        changing = getattr(runner.graph, "changing_weights", None)
+        if changing is not None and (weights := changing(runner.train_loop.epoch_of(step))):
+            record["weights"] = weights
         record["seconds"] = round(now - self.start, 3)
         record["steps_per_second"] = round(self.counted / seconds, 3)
         record["waiting"] = round((waited - self.waited) / seconds, 3)

@@ -41,6 +41,7 @@ class TrainRecord(msgspec.Struct, tag="train", tag_field="kind"):
     steps_per_second: NotNegative
     waiting: float
     grad_norm: float | None = None
+    weights: dict[str, NotNegative] | None = None
 
 
 class EvaluationRecord(msgspec.Struct, tag="evaluation", tag_field="kind"):

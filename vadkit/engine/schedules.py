@@ -25,11 +25,13 @@ def share(schedule: Mapping[str, Any], steps: int, epoch_steps: int = 1, plugins
 
     The first ``warmup`` steps rise in a straight line to the full rate; the schedule proper runs
     over the rest, or to the end of ``span`` epochs if the run is not as long as its curve or longer.
-    With ``per: epoch`` the rate of an epoch's first step holds until the epoch is over.
+    With ``per: epoch`` the rate of an epoch's first step holds until the epoch is over. With ``unit: epoch``
+    ``warmup`` is of epochs, and the curve counts epochs.
     """
     component = find_component(schedule["use"], "schedule", plugins)
     curve: Curve = build_component(component, schedule["args"], "train.schedule")
-    warmup: int = schedule["warmup"]
+    unit = epoch_steps if schedule["unit"] == "epoch" else 1
+    warmup: int = schedule["warmup"] * unit
     span: int | None = schedule["span"]
     length = max(1, (steps if span is None else span * epoch_steps) - warmup)
     offset = 0 if curve.counts_warmup else warmup
@@ -38,7 +40,7 @@ def share(schedule: Mapping[str, Any], steps: int, epoch_steps: int = 1, plugins
     def at(step: int) -> float:
         if step < warmup:
             return (step + 1) / (warmup + 1)
-        return curve.share(max(0, step // held * held - offset), length)
+        return curve.share(max(0, step // held * held - offset) / unit, length / unit)
 
     return at
 

@@ -16,6 +16,7 @@ from torch import nn
 from vadkit.devices import choose_device
 from vadkit.engine import distributed, numerics, optimizers, precision, random_state
 from vadkit.engine.adapter import GraphAdapter
+from vadkit.engine.blend import BlendHook
 from vadkit.engine.checkpoint_hook import CheckpointHook
 from vadkit.engine.checkpoints import Checkpoint
 from vadkit.engine.interrupt import Interrupt
@@ -135,7 +136,8 @@ class Session:
             self.device,
             train["checkpoint_every"],
         )
-        hooks = [self.ema, self.records, ParamSchedulerHook(), self.checkpoint_hook]
+        blend = BlendHook(self.model, train["blend"], self.steps, self.epoch_steps) if train["blend"] else None
+        hooks = [blend, self.ema, self.records, ParamSchedulerHook(), self.checkpoint_hook]
         self.runner = QuietRunner(
             GraphAdapter(self.model),
             device=self.device,

@@ -298,6 +298,7 @@ class _Run:
             sizes=self.model.input_sizes,
             crops=data["crops"],
             paired=data["paired"],
+            listed=data["order"] == "listed",
             prompts=data["prompts"],
             several=data["several_classes"],
             targets=self.targets,

@@ -13,7 +13,7 @@ from vadkit.graph.arguments import LARGEST, arguments, check_args
 from vadkit.graph.dry_run import dry_run
 from vadkit.graph.module import VadModel, model_of
 from vadkit.graph.names import instead, why_not
-from vadkit.graph.plan import Plan
+from vadkit.graph.plan import LossWeight, Plan
 from vadkit.graph.planning import Planner
 from vadkit.graph.schema import BY_KEY, NAMED, NAMES_WILL_DO, SECTIONS, TOP_KEYS, accepted, children
 from vadkit.graph.schema_check import check_keys, dotted, refuse_recipe, too_many
@@ -137,7 +137,7 @@ class _Compiler:
         component = self._component(value.get("use"), NODE_KINDS if section == "nodes" else ("loss",), path)
         item = Written(name, section, component, value.get("in"), dict(accepted(f"{section}.*.args", value)))
         if section == "losses":
-            item.weight = float(accepted("losses.*.weight", value))
+            item.weight = _weight(accepted("losses.*.weight", value))
         else:
             item.share = accepted("nodes.*.share", value)
             item.detach = accepted("nodes.*.detach", value)
@@ -274,6 +274,16 @@ class _Compiler:
         for item in items:
             if item.name == output.partition(".")[0] and item.section == "nodes" and item.train_only:
                 self.problems.add(f"output: node '{item.name}' exists in training only", ("output",))
+
+
+def _weight(value: float | dict[str, Any]) -> LossWeight:
+    """Return the weight as written. Of a mapping with problems, noted with the other keys, any will do."""
+    if not isinstance(value, dict):
+        return LossWeight(float(value), float(value))
+    first, last, epochs = (value.get(key) for key in ("from", "to", "epochs"))
+    if all(BY_KEY[f"losses.*.weight.{key}"].type.accepts(value.get(key)) for key in ("from", "to", "epochs")):
+        return LossWeight(float(first), float(last), int(epochs))  # type: ignore[arg-type]
+    return LossWeight(1.0, 1.0)
 
 
 def _roots(output: str | None, wiring: Wiring) -> list[str]:

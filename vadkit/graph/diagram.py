@@ -63,7 +63,7 @@ def _boxes(model: VadModel) -> dict[str, tuple[str, str, str]]:
         kind, use = step.component.kind, step.component.name  # type: ignore[attr-defined]
         boxes[step.name] = (kind, step.name, f"{use}: {pattern}")
     for loss in model.plan.losses:
-        boxes[LOSS + loss.name] = ("loss", loss.name, f"{loss.component.name} x {loss.weight:g}")  # type: ignore[attr-defined]
+        boxes[LOSS + loss.name] = ("loss", loss.name, f"{loss.component.name} x {loss.weight}")  # type: ignore[attr-defined]
     return boxes
 
 

@@ -69,8 +69,8 @@ class VadModel(nn.Module):
         """Return ``total`` (weighted), each loss by name (unweighted) and its parts as ``name.part``.
 
         ``batch`` holds the streams (b, t, size) by name, ``labels`` (v,), and where losses want
-        them ``mask`` (b, t), ``classes`` (v,), ``prompts`` (v, 2, d), ``crops``. Raises VadkitError
-        for what is missing.
+        them ``mask`` (b, t), ``classes`` (v,), ``prompts`` (v, 2, d), ``crops``. A weight that changes goes by
+        ``epoch``; without one it is the last. Raises VadkitError for what is missing.
         """
         wanted = {_key(ref): ref for step in self.plan.losses for ref in step.refs if not ref.batch}
         graph = self._graph(wanted, tuple(BATCH_PORTS), single=False)
@@ -80,7 +80,7 @@ class VadModel(nn.Module):
         for step in self.plan.losses:
             ports = feed(step.wires, lambda ref: batch.get(ref.name) if ref.batch else values[_key(ref)])
             missing = [port for port in step.wires if port not in ports and not ports_of(step.component)[port].optional]
-            if missing and not step.weight:
+            if missing and not step.weight.ever:
                 continue  # it only logs, and there is nothing to log
             if missing:
                 fail(
@@ -91,12 +91,17 @@ class VadModel(nn.Module):
             parts = out if isinstance(out, dict) else {"total": out}
             result[step.name] = parts["total"]
             result |= {f"{step.name}.{part}": value for part, value in parts.items() if part != "total"}
-            if step.weight:  # a loss of weight 0 is logged but never added, not even as 0 * nan
-                weighted = step.weight * parts["total"]
+            weight = step.weight.at(batch.get("epoch"))
+            if weight:  # a loss of weight 0 is logged but never added, not even as 0 * nan
+                weighted = weight * parts["total"]
                 total = weighted if total is None else total + weighted
         if total is None:
             fail("this graph has no loss with a weight above 0", "add one under losses: to train it")
         return {"total": total, **result}
+
+    def changing_weights(self, epoch: int) -> dict[str, float]:
+        """Return the weights of those losses whose weight changes, after ``epoch`` whole epochs."""
+        return {step.name: step.weight.at(epoch) for step in self.plan.losses if step.weight.changes}
 
     def values(self, batch: Mapping[str, Any], names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Return values inside the graph by name ("node.port"), all of them unless ``names`` are given."""

@@ -52,6 +52,37 @@ class Step:
         return [ref for wire in self.wires.values() for ref in (wire if isinstance(wire, list) else [wire])]
 
 
+@dataclass(frozen=True)
+class LossWeight:
+    """The factor of a loss in the total: in a straight line from ``first`` to ``last``, over whole ``epochs``."""
+
+    first: float
+    last: float
+    epochs: int = 0
+
+    @property
+    def changes(self) -> bool:
+        return self.first != self.last
+
+    @property
+    def ever(self) -> bool:
+        """Whether the loss counts at any time."""
+        return bool(self.first or self.last)
+
+    def at(self, epoch: int | None) -> float:
+        """Return the weight after ``epoch`` whole epochs. None, of a batch outside a run, means after all of them."""
+        if epoch is None or epoch >= self.epochs:
+            return self.last
+        return self.first + (self.last - self.first) * epoch / self.epochs
+
+    def as_written(self) -> float | dict[str, float]:
+        """Return the weight as a config has it."""
+        return {"from": self.first, "to": self.last, "epochs": self.epochs} if self.changes else self.last
+
+    def __str__(self) -> str:
+        return f"{self.first:g} to {self.last:g}" if self.changes else f"{self.last:g}"
+
+
 @dataclass
 class LossStep:
     """One loss: its ports, its weight, and its module's arguments."""
@@ -59,7 +90,7 @@ class LossStep:
     name: str
     component: type
     wires: Wires
-    weight: float
+    weight: LossWeight
     args: dict[str, Any]
 
     @property

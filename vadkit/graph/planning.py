@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vadkit.graph.arguments import arguments
+from vadkit.graph.blend_checks import check_blend
 from vadkit.graph.plan import LossStep, Plan, Ref, Step, Wires
 from vadkit.graph.schema import NAMED, with_defaults
 from vadkit.graph.sizes import Sizes
@@ -47,7 +48,23 @@ class Planner:
         for item in [*(item for item in order if owners.get(item.share, item) is item), *losses]:
             self._weights(plan, item)
         plan.spec = self._spec(plan)
+        check_blend(plan, plan.spec["train"]["blend"], self.problems)
+        self._weighted(plan)
         return plan
+
+    def _weighted(self, plan: Plan) -> None:
+        """Note weights that change so that some epochs have nothing to train on."""
+        changing = [loss for loss in plan.losses if loss.weight.changes]
+        for when, counts in (
+            ("first epoch", [x.weight.first for x in plan.losses]),
+            ("last epochs", [x.weight.last for x in plan.losses]),
+        ):
+            if changing and not any(counts):
+                self.problems.add(
+                    f"no loss has a weight above 0 in the {when}",
+                    ("losses", changing[0].name, "weight"),
+                    "begin and end with a weight above 0, or add a loss",
+                )
 
     def _weights(self, plan: Plan, item: Written) -> None:
         prefix = item.name if item.section == "nodes" else f"losses.{item.name}"

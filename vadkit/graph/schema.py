@@ -36,6 +36,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_share(value: object) -> bool:
+    return _is_number(value) and 0 <= value <= 1  # type: ignore[operator]
+
+
 def number(says: str, low: float = -inf, high: float = inf, open_low: bool = False, open_high: bool = False) -> Type:
     """A number from ``low`` to ``high``, without the ends that are ``open``."""
 
@@ -85,6 +89,14 @@ TEXTS = Type(
     lambda value: isinstance(value, dict) and all(TEXT.accepts(item) for item in value.values()),
 )
 WIRING = Type("a source, a list of sources, or a mapping of ports", lambda value: isinstance(value, str | list | dict))
+FACTOR = number("of 0 or more", 0, 1e9)
+LOSS_WEIGHT = Type(
+    f"{FACTOR.says} or a mapping of from, to and epochs", lambda value: FACTOR.accepts(value) or isinstance(value, dict)
+)
+KEEP = Type(
+    "a number from 0 to 1 or a list of two",
+    lambda value: all(map(_is_share, value)) and len(value) == 2 if isinstance(value, list) else _is_share(value),
+)
 LOGGER = Type("a name or a mapping", lambda value: TEXT.accepts(value) or isinstance(value, dict))
 
 
@@ -121,8 +133,12 @@ ROWS = (
     Row("losses.*.use", TEXT, None, "name of a loss component", required=True),
     Row("losses.*.in", WIRING, None, "inputs or nodes that feed it, as NAME or NAME.PORT", null=True),
     Row("losses.*.args", MAPPING, {}, "arguments of the component; sizes are inferred"),
-    Row("losses.*.weight", number("of 0 or more", 0, 1e9), 1.0,
-        "factor in the total; 0 only logs the loss"),
+    Row("losses.*.weight", LOSS_WEIGHT, 1.0,
+        "factor in the total; 0 only logs the loss. A mapping changes it in a straight line over the first epochs"),
+    Row("losses.*.weight.from", FACTOR, None, "factor in the first epoch", required=True),
+    Row("losses.*.weight.to", FACTOR, None, "factor after that many epochs, and from then on", required=True),
+    Row("losses.*.weight.epochs", whole("from 1 to 1000000", 1, 10**6), None,
+        "whole epochs from one factor to the other", required=True),
     Row("output", TEXT, None, "node whose output is the score of each snippet", required=True),
     Row("data.use", TEXT, "feature_store", "dataset component that provides videos and features"),
     Row("data.args", MAPPING, {}, "arguments of the dataset, such as the root of the store"),
@@ -133,6 +149,8 @@ ROWS = (
     Row("data.batch", whole("from 1 to 65536", 1, 2**16), 32, "bags of each class (normal, abnormal) per step"),
     Row("data.paired", TRUTH, True,
         "draw as many normal as abnormal bags per step; false draws from all videos alike"),
+    Row("data.order", choice("shuffled", "listed"), "shuffled",
+        "order of the bags in an epoch: shuffled again for each, or that of the data set in every epoch"),
     Row("data.crops", choice("each", "first", "all"), "each",
         "in training, use each crop as a separate bag, only the first, or all as one bag"),
     Row("data.prompts", TEXT, None, "path of the .npy file of class text vectors (classes, dim)", null=True),
@@ -160,9 +178,12 @@ ROWS = (
     Row("train.groups.*.weight_decay", NOT_NEGATIVE, None,
         "weight decay of the group; null means the optimizer's", null=True),
     Row("train.schedule.use", TEXT, "constant", "schedule component: the learning rate over the run"),
-    Row("train.schedule.warmup", whole("of 0 or more", 0), 0, "steps of linear warm-up at the start"),
+    Row("train.schedule.warmup", whole("of 0 or more", 0), 0,
+        "steps of linear warm-up at the start, or epochs by unit"),
     Row("train.schedule.span", COUNT, None, "length of the curve in epochs; null means the whole run", null=True),
     Row("train.schedule.per", choice("step", "epoch"), "step", "update the learning rate every step or every epoch"),
+    Row("train.schedule.unit", choice("step", "epoch"), "step",
+        "what warmup and the arguments of the schedule, such as milestones, count"),
     Row("train.schedule.args", MAPPING, {}, "arguments of the schedule, such as end_factor or milestones"),
     Row("train.warm_start", MAPPING, None, "weights to start from", null=True),
     Row("train.warm_start.file", TEXT, None, "path of the model file (.safetensors)", required=True),
@@ -173,6 +194,14 @@ ROWS = (
     Row("train.accumulate", whole("from 1 to 1024", 1, 1024), 1, "batches per optimizer step"),
     Row("train.ema", number("above 0, below 1", 0, 1, True, True), None,
         "decay of the exponential moving average of the weights; null turns it off", null=True),
+    Row("train.blend", MAPPINGS, [],
+        "nodes whose weights are drawn towards those of another node, in order, before ema averages them"),
+    Row("train.blend.*.into", TEXT, None, "node whose weights change: keep * into + (1 - keep) * from", required=True),
+    Row("train.blend.*.from", TEXT, None, "node whose weights are mixed in; both must be built alike", required=True),
+    Row("train.blend.*.keep", KEEP, None,
+        "share of its own weights that the node keeps; of two, half a cosine leads from the first to the second over "
+        "the run", required=True),
+    Row("train.blend.*.per", choice("step", "epoch"), "step", "blend after every step, or at the end of every epoch"),
     Row("train.clip_grad", POSITIVE, None, "maximum gradient norm; null turns clipping off", null=True),
     Row("train.select", choice("last", "val", "test_best"), "last",
         "weights to keep: the last, the best on val, or the best on test (optimistic, and labelled as such)"),

@@ -14,6 +14,7 @@ from vadkit.graph.schema import (
     NAMES_WILL_DO,
     RECIPE_KEYS,
     SECTIONS,
+    TEXT,
     TEXTS,
     TOP_KEYS,
     TRUTH,
@@ -156,7 +157,7 @@ def _check_value(source: Source, value: Any, path: Path, problems: Problems) -> 
         for i, item in enumerate(value):
             if not (isinstance(item, str) and pattern in NAMES_WILL_DO):
                 _check_mapping(source, item, (*path, i), problems)
-    elif children(pattern):
+    elif children(pattern) and (row is None or isinstance(value, dict)):
         _check_mapping(source, value, path, problems)
 
 
@@ -239,6 +240,11 @@ def _named_nodes(train: Mapping[str, Any]) -> list[tuple[Path, str]]:
         names = mapping.get("nodes") if isinstance(mapping, dict) else None
         if isinstance(names, list):
             found += [((*path, "nodes", i), name) for i, name in enumerate(names) if isinstance(name, str) and name]
+    blend = train.get("blend") if isinstance(train.get("blend"), list) else []
+    for i, entry in enumerate(blend or []):
+        for key in ("into", "from") if isinstance(entry, dict) else ():
+            if TEXT.accepts(entry.get(key)):
+                found.append((("train", "blend", i, key), entry[key]))
     return found
 
 

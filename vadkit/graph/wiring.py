@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vadkit.graph.plan import LossWeight
 from vadkit.graph.schema import NAMED
 from vadkit.graph.source import Source
 from vadkit.graph.wording import say, shorten
@@ -25,7 +26,7 @@ class Written:
     component: type[ModuleComponent] | None
     inputs: Any
     args: dict[str, Any]
-    weight: float = 1.0
+    weight: LossWeight = LossWeight(1.0, 1.0)
     share: str | None = None
     detach: bool = False
     train_only: bool = False

@@ -99,7 +99,7 @@ RECORDS: tuple[dict[str, Any], ...] = (
      "seconds": 1.0, "steps_per_second": 2.0, "waiting": 0.0},
     {"kind": "evaluation", "step": 2, "split": "val", "select": "val", "figures": {"ap": 0.5, "auc": None}},
     {"kind": "train", "step": 4, "epoch": 1.0, "losses": {"total": 0.6, "mil": 0.5}, "lr": {"rest": 0.1},
-     "grad_norm": 1.0, "seconds": 2.0, "steps_per_second": 2.0, "waiting": 0.0},
+     "grad_norm": 1.0, "weights": {"mil": 0.7}, "seconds": 2.0, "steps_per_second": 2.0, "waiting": 0.0},
     {"kind": "evaluation", "step": 4, "split": "test", "select": "val", "figures": {"ap": 0.6}, "final": True},
 )  # fmt: skip
 

@@ -8,21 +8,24 @@ of its own may be given by several implementations, ``{how: array}``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+import released
 from cases import Case
+from released import NoSuchFile
 
-from systems import backbones, clip_tsa, data, mgfn, pel4vad, seed, tvl1, ur_dmu
+from systems import backbones, clip_tsa, cma_la, data, mavd, mgfn, pel4vad, seed, tvl1, ur_dmu
 from systems.errors import NoSuchSystem, NotSupported
 
-__all__ = ["NoSuchSystem", "NotSupported", "run"]
+__all__ = ["NoSuchFile", "NoSuchSystem", "NotSupported", "run"]
 
 Results = Mapping[str, Any]
 RUNNERS: dict[str, Callable[[Case], Results]] = {
     "bn_wvad": data.only_data,
     "clip_tsa": clip_tsa.run,
     "clip_vit": backbones.clip_vit,
-    "cma_la": data.only_data,
+    "cma_la": cma_la.CMA_LA.run,
     "hl_net": data.only_data,
     "i3d_flow": backbones.i3d,
     "i3d_resnet50": backbones.i3d_resnet50,
@@ -30,20 +33,23 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "lstc": data.only_data,
     "macil_sd_full": data.only_data,
     "macil_sd_light": data.only_data,
+    "mavd": mavd.MAVD.run,
     "mgfn": mgfn.run,
     "msbt": data.only_data,
     "pel4vad": pel4vad.run,
     "rtfm": data.only_data,
     "seed": seed.run,
     "tvl1": tvl1.run,
-    "ur_dmu": ur_dmu.run,
+    "ur_dmu": ur_dmu.UR_DMU.run,
     "vggish": backbones.vggish,
 }
 
 
 def run(case: Case) -> Results:
-    """Run a case. Raises NoSuchSystem for a system that vadkit has not got, NotSupported for a kind of
-    case that its system should support but does not."""
+    """Run a case. Raises NoSuchSystem for a system that vadkit has not got, NoSuchFile where a released file is
+    missing, NotSupported for a kind of case that its system should support but does not."""
     if case.system not in RUNNERS:
         raise NoSuchSystem(f"no such system: vadkit has no {case.system} yet")
+    if case.checkpoint:
+        case = replace(case, state=released.state(case))
     return RUNNERS[case.system](case)

@@ -6,7 +6,7 @@ Legend: b rows, v videos, t snippets, c channels.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ class Graph:
 
     case: Case
     model: VadModel
-    ours: dict[str, str]
+    ours: dict[str, str]  # without those that the authors never use
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -48,8 +48,9 @@ class Graph:
 def graph(case: Case, base: str, changes: dict[str, Any], names: Names) -> Graph:
     """Build ``base`` with ``changes`` on top and fill it with the case's weights."""
     model = vadkit.build({"extends": base, **changes})
-    ours = {official: names(official) for official in case.state}
-    load(model, case.state, ours)
+    found = {official: names(official) for official in case.state}
+    ours = {official: name for official, name in found.items() if name is not None}
+    load(model, {official: case.state[official] for official in ours}, ours)
     return Graph(case, model, ours)
 
 
@@ -69,8 +70,13 @@ def backward(g: Graph, total: Tensor) -> dict[str, np.ndarray]:
     return gradients(g.case, {name: weight.grad for name, weight in g.weights.items()})
 
 
-def steps(g: Graph, batch: Callable[[int], dict[str, Any]], columns: Mapping[str, str]) -> dict[str, Any]:
+Column = str | Callable[[Mapping[str, Tensor]], Tensor]  # our part of the losses, or what to compute of them
+
+
+def steps(g: Graph, batch: Callable[[int], dict[str, Any]], columns: Mapping[str, Column]) -> dict[str, Any]:
     """Take the case's optimiser steps on ``batch(step)``. ``columns`` are the official names of losses.
+
+    A case without columns records the total only.
 
     In float64: Adam turns a gradient that is rounding noise, or one ReLU whose input rounds to the other
     side of 0, into a step of full size, so that two float32 programs drift apart. The original's runs in
@@ -78,33 +84,48 @@ def steps(g: Graph, batch: Callable[[int], dict[str, Any]], columns: Mapping[str
     """
     g.model.to(STEPS)
     given, before = g.case.given, {n: w.detach().clone() for n, w in g.weights.items()}
-    unknown = set(given["loss_columns"]) - set(columns)
-    if unknown:
-        raise NotSupported(f"loss columns {', '.join(sorted(unknown))}")
+    wanted = given.get("loss_columns", ["total"])
+    if set(wanted) - set(columns):
+        raise NotSupported(f"loss columns {', '.join(sorted(set(wanted) - set(columns)))}")
     no_dropout(g.model)
     g.model.train()
-    optimizer, share = _optimizer(g, given["optimizer"]), _schedule(given.get("scheduler"))
-    rates = [group["lr"] for group in optimizer.param_groups]
+    update, share = optimizer(g, given["optimizer"]), _schedule(given.get("scheduler"))
+    rates = [group["lr"] for group in update.param_groups]
     rows, used = [], []
     for step in range(_count(g.case)):
-        for group, rate in zip(optimizer.param_groups, rates):
+        for group, rate in zip(update.param_groups, rates):
             group["lr"] = rate * share(step)
-        used.append(optimizer.param_groups[-1]["lr"])
+        used.append([rate * share(step) for rate in _rates(given["optimizer"])])
         parts = g.model.loss({n: for_steps(v) for n, v in batch(step).items()})
-        rows.append([float(parts[columns[name]].detach()) for name in given["loss_columns"]])
-        optimizer.zero_grad()
+        rows.append([float(_column(parts, columns[name]).detach()) for name in wanted])
+        update.zero_grad()
         parts["total"].backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    after = {n: w.detach().clone() for n, w in g.weights.items()}
-    g.model.eval().float()
-    changed = [float((after[n] - before[n]).double().norm()) for n in given["param_names"]]
-    norms = [float(after[n].double().norm()) for n in given["param_names"]]
-    return {
-        "losses": np.array(rows),
-        "lr": np.array(used),
-        "param_change": np.array(changed),
-        "param_norm": np.array(norms),
+        update.step()
+    after, names = g.weights, given.get("param_names", list(before))
+    result = {
+        "losses": np.array(rows) if "loss_columns" in given else np.array(rows)[:, 0],
+        "lr": np.array(used) if len(used[0]) > 1 else np.array(used)[:, 0],
+        "param_change": np.array([_change(before, after, name) for name in names]),
+        "param_norm": norms(g, names),
     }
+    g.model.eval().float()
+    return result
+
+
+def _column(parts: Mapping[str, Tensor], column: Column) -> Tensor:
+    return parts[column] if isinstance(column, str) else column(parts)
+
+
+def _change(before: Mapping[str, Tensor], after: Mapping[str, Tensor], name: str) -> float:
+    """Return how far a weight went; one that the authors never use stays."""
+    return float((after[name] - before[name]).detach().norm()) if name in before else 0.0
+
+
+def norms(g: Graph, names: Sequence[str]) -> np.ndarray:
+    """Return the norms of weights by their official names; what the authors never use is as the case has it."""
+    weights = g.weights
+    values = [weights[n].detach() if n in weights else torch.from_numpy(np.asarray(g.case.state[n])) for n in names]
+    return np.array([float(value.double().norm()) for value in values])
 
 
 def for_steps(value: Any) -> Any:
@@ -115,27 +136,38 @@ def _count(case: Case) -> int:
     return len({name.split(".")[0] for name in case.inputs if name.startswith("step")})
 
 
-def _optimizer(g: Graph, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
+def optimizer(g: Graph, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
     """Return the engine's own optimiser; a group such as "self_attention.*" is a list of our nodes."""
     groups, lr = [], settings.get("lr")
     for pattern, rate in settings.get("groups", {}).items():
         if pattern == "rest":
             lr = rate
         else:
-            prefix = pattern.removesuffix("*")
+            prefix = pattern.rstrip(".*") + "."
             nodes = {new.split(".")[0]: None for old, new in g.ours.items() if old.startswith(prefix)}
             groups.append({"nodes": list(nodes), "lr": rate})
     rule = {"use": settings["name"].lower(), "lr": lr, "weight_decay": settings.get("weight_decay")}
-    rule["args"] = {key: settings[key] for key in ("betas",) if key in settings}
+    rule["args"] = {key: settings[key] for key in ("betas", "momentum") if key in settings}
     return optimizers.build(g.model, rule, groups)
 
 
+def _rates(settings: Mapping[str, Any]) -> list[float]:
+    """Return the learning rates in the order of the case: of its groups, where the rates of several are recorded."""
+    groups = settings.get("groups", {})
+    return list(groups.values()) or [settings["lr"]]
+
+
 def _schedule(settings: Mapping[str, Any] | None) -> Callable[[int], float]:
+    """Return the share of the learning rate at a step. The originals step once per epoch, some before it begins."""
     if settings is None:
         return lambda step: 1.0
-    if settings["name"] != "CosineAnnealingLR" or settings.get("eta_min"):
-        raise NotSupported(f"the schedule {settings}")
-    return lambda step: (1 + np.cos(np.pi * step / settings["T_max"])) / 2
+    ahead = int("before" in settings.get("stepped", "").lower())
+    if settings["name"] == "CosineAnnealingLR" and not settings.get("eta_min"):
+        return lambda step: (1 + np.cos(np.pi * (step + ahead) / settings["T_max"])) / 2
+    if settings["name"] == "MultiStepLR":
+        drops, factor = settings["milestones"], settings.get("gamma", 0.1)
+        return lambda step: factor ** sum(step + ahead >= drop for drop in drops)
+    raise NotSupported(f"the schedule {settings}")
 
 
 def smooth(scores: np.ndarray, mode: str, kappa: int) -> np.ndarray:

@@ -5,7 +5,7 @@ Legend: b rows, t snippets, c channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -99,3 +99,12 @@ def gradients(case: Case, grads: Mapping[str, Tensor | None]) -> dict[str, np.nd
         norms.append(float(flat.norm()))
         projections.append(float(flat @ torch.from_numpy(direction).double().flatten()) / max(1, flat.numel()) ** 0.5)
     return {"grad_norm": np.array(norms), "grad_projection": np.array(projections)}
+
+
+def norms_of(weights: Iterable[Tensor], inputs: Iterable[Tensor]) -> dict[str, float]:
+    """Return the norms of all gradients together: of the weights, and of what went in."""
+    return {"grad_norm_total": _norm(weights), "grad_input_norm": _norm(inputs)}
+
+
+def _norm(of: Iterable[Tensor]) -> float:
+    return float(sum(x.grad.double().square().sum() for x in of if x.grad is not None)) ** 0.5

@@ -97,6 +97,26 @@ class ToyLoss(Loss):
         return {"total": nn.functional.binary_cross_entropy(best, labels), "best": best.mean()}
 
 
+class ToyMemory(Loss):
+    """Cross-entropy of the mean score less its moving average, which is a buffer."""
+
+    name = "toy_memory"
+    inputs = {"scores": "b t", "labels": "v"}
+    needs = {"scores": "probability"}
+
+    def __init__(self, *, momentum: float = 0.9) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.tensor(0.5))
+
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
+        means = scores.mean(1)
+        if self.training:
+            with torch.no_grad():
+                self.mean.lerp_(means.mean(), 1 - self.momentum)
+        return nn.functional.binary_cross_entropy_with_logits(means - self.mean, labels)
+
+
 class ToyLiar(Temporal):
     """Declares one shape and returns another."""
 
@@ -131,4 +151,4 @@ class ToyFussy(Temporal):
 
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [ToyLinear, ToyGate, ToyConcat, ToySum, ToyHead, ToyLoss, ToyLiar, ToyFussy]
+    return [ToyLinear, ToyGate, ToyConcat, ToySum, ToyHead, ToyLoss, ToyMemory, ToyLiar, ToyFussy]

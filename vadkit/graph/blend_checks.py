@@ -1,0 +1,47 @@
+"""What is wrong with ``train.blend``: nodes without weights, with the same ones, or of another build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vadkit.graph.plan import Plan
+from vadkit.graph.weights import Weight
+from vadkit.problems import Note, Problems
+
+
+def check_blend(plan: Plan, entries: list[Mapping[str, Any]], problems: Problems) -> None:
+    """Note each entry whose two nodes cannot be blended."""
+    for index, entry in enumerate(entries):
+        path = ("train", "blend", index)
+        into, source = entry["into"], entry["from"]
+        own, other = (_weights(plan, name) for name in (into, source))
+        if plan.step(into).module == plan.step(source).module:
+            what = f"{into} is" if into == source else f"{into} and {source} are"
+            problems.add(f"{what} one set of weights, so there is nothing to blend", path)
+        elif not own:
+            problems.add(f"{into} has no weights to blend", (*path, "into"))
+        elif wrong := _difference(into, own, source, other):
+            note = Note(f"{source} is here", problems.locate(("nodes", source), True))
+            problems.add(wrong, path, "give both the same use, args and sizes", (note,))
+
+
+def _weights(plan: Plan, node: str) -> dict[str, Weight]:
+    prefix = f"{plan.step(node).module}."
+    return {name.removeprefix(prefix): w for name, w in plan.weights.tensors.items() if name.startswith(prefix)}
+
+
+def _difference(into: str, own: Mapping[str, Weight], source: str, other: Mapping[str, Weight]) -> str | None:
+    said = f"{into} and {source} are blended but built differently"
+    for name in [*own, *other]:
+        if name not in own or name not in other:
+            return f"{said}: {source if name in own else into} has no '{name}'"
+        if own[name].shape != other[name].shape:
+            return f"{said}: '{name}' is {_shape(own[name])} in {into} and {_shape(other[name])} in {source}"
+        if own[name].dtype != other[name].dtype:
+            return f"{said}: '{name}' is {own[name].dtype} in {into} and {other[name].dtype} in {source}"
+    return None
+
+
+def _shape(weight: Weight) -> str:
+    return " x ".join(map(str, weight.shape)) or "a number"
