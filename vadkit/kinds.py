@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 Lookahead = int | Literal["all"]
 Range = Literal["logit", "probability", "unbounded"]
+Ranges = Range | Mapping[str, Range]  # of every port with one number per snippet, or by port
 
 # Filled from the batch under these names. An empty pattern is a plain Python number.
 BATCH_PORTS: dict[str, str] = {
@@ -51,6 +52,10 @@ class ModuleComponent(Component, nn.Module):
     outputs: ClassVar[dict[str, str]]
     # Tiny constructor arguments with which the contract test and the dry run can build it.
     example: ClassVar[dict[str, Any]] = {}
+    # The range of its outputs, and the one that its inputs take: the graph applies a sigmoid, once, where a logit meets
+    # a port that needs a probability. Class values, or set by the constructor.
+    range: Ranges | None = None
+    needs: Ranges | None = None
     # Parameters whose gradient is exactly zero by construction; the contract test verifies it.
     no_gradient: ClassVar[tuple[str, ...]] = ()
     # Name in our state dict -> name in the authors' checkpoint, or several if they use the part more
@@ -140,7 +145,7 @@ class Head(ModuleComponent):
     kind: ClassVar[str] = "head"
     inputs: ClassVar[dict[str, str]] = {"x": "b t dim"}
     outputs: ClassVar[dict[str, str]] = {"scores": "b t"}
-    range: ClassVar[Range] = "logit"
+    range: Ranges = "logit"
     lookahead: Lookahead = 0
     mask_switch: ClassVar[str | None] = None
 
@@ -148,13 +153,10 @@ class Head(ModuleComponent):
 class Loss(ModuleComponent):
     """Any ports in, one finite differentiable number out. May return a dict whose
     ``total`` is the loss and whose other entries are logged parts.
-
-    ``needs`` is the range that a score port takes ("probability" or "logit").
     """
 
     kind: ClassVar[str] = "loss"
     outputs: ClassVar[dict[str, str]] = {"total": ""}
-    needs: ClassVar[dict[str, Range]] = {}
     mask_switch: ClassVar[str | None] = None
     # True if the n-th abnormal video is compared with the n-th normal one, so that order matters
     # within the normal and within the abnormal videos of a batch.
@@ -325,6 +327,7 @@ __all__ = [
     "Optimizer",
     "Postprocess",
     "Range",
+    "Ranges",
     "Sampler",
     "Schedule",
     "Temporal",

@@ -53,8 +53,8 @@ def test_shared_nodes_have_one_set_of_weights(graph):
     graph["nodes"]["context"]["share"] = "both"
     graph["nodes"]["gate"] = {"use": "toy_linear", "in": "clip", "args": {"dim": 6}, "share": "both"}
     model = vadkit.build(graph)
-    assert [n for n, _ in model.named_parameters()].count("context.linear.weight") == 1
-    assert not any(n.startswith("gate.") for n, _ in model.named_parameters())
+    assert [n for n, _ in model.named_parameters()].count("both.linear.weight") == 1
+    assert not any(n.startswith(("context.", "gate.")) for n, _ in model.named_parameters())
     x = torch.rand(1, 3, 8)
     values = model.values({"rgb": x, "clip": x})
     assert torch.equal(values["context.x"], values["gate.x"])

@@ -87,7 +87,7 @@ def test_a_full_config_is_good():
         ({"eval": {"post": ["score_smoothing"]}}, "eval.post.0 must be a mapping, got the text 'score_smoothing'",
          "write {use: score_smoothing}"),
         ({"data": {"val_fraction": 1}}, "data.val_fraction must be a number above 0, below 1, got 1", None),
-        ({"eval": {"threshold": 2}}, "eval.threshold must be a number from 0 to 1, got 2", None),
+        ({"eval": {"threshold": [2]}}, "eval.threshold must be a finite number or null, got the list [2]", None),
     ],
 )  # fmt: skip
 def test_message(sections, message, hint):

@@ -31,7 +31,7 @@ class Prediction:
         times: float64 (t, 2), seconds at which each snippet starts and ends.
         events: stretches whose scores reach ``threshold``: ``start``, ``end``, ``peak``, ``peak_time`` in seconds,
             ``without`` (by stream, the highest score left without it) and ``lift`` (what lifts it, as a sentence).
-        threshold: score from which a snippet belongs to an event.
+        threshold: score from which a snippet belongs to an event; None of unbounded scores without one: no events.
         contributions: (t,) by stream: how much the logit, the value before the last sigmoid, drops if the stream is
             replaced by its mean over the calmer half of the video. Empty for frames in memory.
         notice: why the scores mean little, if the model says so: what it was trained on, random weights.
@@ -45,7 +45,7 @@ class Prediction:
     scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
     times: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     events: tuple[Event, ...] = ()
-    threshold: float = 0.5
+    threshold: float | None = 0.5
     contributions: Mapping[str, np.ndarray] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     error: str | None = None

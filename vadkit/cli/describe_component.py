@@ -30,24 +30,30 @@ def component_facts(plugins: Plugins, component: type[Any]) -> dict[str, Any]:
     }
     for side in ("inputs", "outputs"):
         facts[side] = dict(getattr(component, side, {}))
+    built = _built(component)
     if hasattr(component, "lookahead"):
-        facts["lookahead"] = _lookahead(component)
-    for name in ("range", "needs", "mask_switch", "modality", "dim", "licence", "authors_names"):
+        facts["lookahead"] = built.lookahead
+    for name in ("range", "needs"):
+        if (value := getattr(built, name, None)) not in (None, {}):
+            facts[name] = value
+    for name in ("mask_switch", "modality", "dim", "licence", "authors_names"):
         value = getattr(component, name, None)
         if value is not None and not callable(value) and not isinstance(value, property) and value not in ({}, ""):
             facts[name] = value
     return facts
 
 
-def _lookahead(component: type[Any]) -> Any:
-    """Return the lookahead of the class, or of one built from its example where the constructor sets it."""
+def _built(component: type[Any]) -> Any:
+    """Return one built from its example, since the constructor may set what it declares, or else the class."""
     import torch
 
+    if not hasattr(component, "example"):
+        return component
     try:
         with torch.device("meta"):
-            return component(**component.example).lookahead
+            return component(**component.example)
     except Exception:  # noqa: BLE001 - a component that cannot be built can still be described
-        return component.lookahead
+        return component
 
 
 def _source(component: type[Any]) -> str:

@@ -15,13 +15,8 @@ from vadkit.problems import did_you_mean, fail
 
 
 def node_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the modules that ``train`` may name: every node, and each loss as ``losses.NAME``.
-
-    A node that shares another's weights is found under its own name too.
-    """
+    """Return the modules that ``train`` may name: nodes, shared ones by ``share``, and losses as ``losses.NAME``."""
     modules = {name: module for name, module in model.named_children() if name != "losses"}
-    for step in getattr(getattr(model, "plan", None), "steps", []):
-        modules.setdefault(step.name, modules[step.module])
     losses = getattr(model, "losses", None) or {}
     return modules | {f"losses.{name}": module for name, module in losses.items()}
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number, other_notes
+from vadkit.evaluate.scorebook import NO_THRESHOLD
 from vadkit.evaluate.scored import Measured, Scored
 from vadkit.evaluate.threshold_charts import alarms_chart, alarms_sentence, f1_chart, precision_recall_chart, roc_chart
 from vadkit.evaluate.threshold_curves import FalseAlarms, Point, ThresholdCurves, false_alarms, threshold_curves
@@ -49,6 +50,7 @@ def evaluation_page(result: Measured, model: str, note: str | None = None, notic
         alarms=alarms_chart(curves, alarms, figures["threshold"], bounds),
         alarms_are=alarms_sentence(alarms),
         points=_points(curves, alarms, figures["threshold"]) if curves else [],
+        no_threshold=NO_THRESHOLD if figures["threshold"] is None else None,
         classes=[_class(name, found) for name, found in figures["per_class"].items()],
         order=_order(bool(cost)),
         shown=_shown(len(worst), len(details)),
@@ -60,7 +62,8 @@ def evaluation_page(result: Measured, model: str, note: str | None = None, notic
 def score_bounds(result: Measured) -> tuple[float, float]:
     """Return the ends of an axis of scores: 0 and 1 if all are between."""
     ends = [float(end(scored.scores)) for scored in result.details for end in (np.min, np.max)]
-    axis = linear_axis([*ends, result.figures["threshold"]])
+    threshold = result.figures["threshold"]
+    axis = linear_axis(ends if threshold is None else [*ends, threshold])
     return (0.0, 1.0) if min(ends) >= 0 and max(ends) <= 1 else (axis.low, axis.high)
 
 
@@ -73,8 +76,9 @@ def _why(figures: dict[str, Any]) -> str:
     return str(undefined.get("auc") or undefined.get("ap") or "no frame is known to be positive or negative")
 
 
-def _points(curves: ThresholdCurves, alarms: FalseAlarms | None, threshold: float) -> list[dict[str, str]]:
-    chosen = {"the model's": curves.at(threshold), "best F1, chosen on this very data": curves.best()}
+def _points(curves: ThresholdCurves, alarms: FalseAlarms | None, threshold: float | None) -> list[dict[str, str]]:
+    chosen = {} if threshold is None else {"the model's": curves.at(threshold)}
+    chosen["best F1, chosen on this very data"] = curves.best()
     return [{"threshold": name, **_point(point, alarms)} for name, point in chosen.items()]
 
 
@@ -113,7 +117,9 @@ def _shown(known: int, videos: int) -> str:
     return counted if known == videos else f"{counted} {videos - known} without known intervals cannot be ranked."
 
 
-def _video(scored: Scored, cost: dict[str, float], threshold: float, bounds: tuple[float, float]) -> dict[str, Any]:
+def _video(
+    scored: Scored, cost: dict[str, float], threshold: float | None, bounds: tuple[float, float]
+) -> dict[str, Any]:
     video, summary = scored.video, scored.summary()
     label = "abnormal" if video.label else "normal"
     facts = [
@@ -133,7 +139,7 @@ def _moment(scored: Scored) -> str:
     return f" at {moment(before / scored.video.fps)}"
 
 
-def _score_chart(scored: Scored, threshold: float, bounds: tuple[float, float]) -> str:
+def _score_chart(scored: Scored, threshold: float | None, bounds: tuple[float, float]) -> str:
     real = scored.frames > 0
     edges = np.r_[0, np.cumsum(scored.frames[real])] / (scored.video.fps or 1.0)
     end, rate = float(edges[-1]), scored.video.fps or 1.0
@@ -145,7 +151,7 @@ def _score_chart(scored: Scored, threshold: float, bounds: tuple[float, float]) 
         x_bounds=(0.0, end),
         y_bounds=bounds,
         spans=spans,
-        levels=[(threshold, f"threshold {threshold:.2f}")],
+        levels=[] if threshold is None else [(threshold, f"threshold {threshold:.2f}")],
         time=bool(scored.video.fps),
         height=120,
         left=LEFT,
@@ -167,7 +173,7 @@ def _protocol(result: Measured, model: str, measured: str) -> dict[str, str]:
         "truth": protocol["truth"],
         "tail": protocol["tail"],
         "post-processing": post or "none",
-        "threshold": f"{protocol['threshold']:g}",
+        "threshold": NO_THRESHOLD if protocol["threshold"] is None else f"{protocol['threshold']:g}",
         "weights selected by": str(protocol["select"]),
         "device": protocol["device"],
         "versions": ", ".join(f"{name} {version}" for name, version in protocol["versions"].items()),

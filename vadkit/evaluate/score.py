@@ -21,6 +21,7 @@ from vadkit.evaluate.evaluation import Evaluation
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.scored import Scored
 from vadkit.evaluate.truth import Tail, snippet_truth
+from vadkit.graph.ranges import outside, threshold_of
 from vadkit.kinds import Postprocess
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import fail, plural
@@ -49,7 +50,7 @@ class Book(Protocol):
         group: Sequence[str],
     ) -> None: ...
 
-    def figures(self, threshold: float) -> dict[str, Any]: ...
+    def figures(self, threshold: float | None) -> dict[str, Any]: ...
 
 
 def evaluate(
@@ -61,7 +62,7 @@ def evaluate(
     streams: Sequence[str] | None = None,
     device: str | torch.device | None = None,
     crops: Literal["mean", "first"] = "mean",
-    threshold: float = 0.5,
+    threshold: float | None = 0.5,
     tail: Tail = "real",
     book: Book | None = None,
     on_progress: OnProgress | None = None,
@@ -77,7 +78,7 @@ def evaluate(
         streams: names of the inputs, in order; None is ``model.input_sizes``.
         device: where to compute; None is the model's device.
         crops: the scores of a video's crops are averaged, or only the first is scored.
-        threshold: a frame that scores at least this is an alarm (for false alarms).
+        threshold: a frame that scores at least this is an alarm (for false alarms); None counts none.
         tail: see ``snippet_truth``.
         book: computes the figures; None is a ``ScoreBook``.
         on_progress: called after every video.
@@ -121,7 +122,14 @@ def evaluate_as_configured(
     device: str | torch.device | None = None,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
-    """Evaluate by an ``eval`` section: post, threshold, crops, tail, and the split if none is given."""
+    """Evaluate by an ``eval`` section: post, threshold, crops, tail, and the split if none is given.
+
+    Raises VadkitError for a threshold outside of the range of the scores, and as ``evaluate``.
+    """
+    scores_are = getattr(model, "output_range", "probability")
+    threshold = threshold_of(section, scores_are)
+    if outside(threshold, scores_are):
+        fail(f"eval.threshold must be a number from 0 to 1, got {threshold:g}: the output is a probability")
     return evaluate(
         model,
         dataset,
@@ -129,7 +137,7 @@ def evaluate_as_configured(
         post=build_post(section, plugins),
         device=device,
         crops=section.get("crops") or "mean",
-        threshold=section.get("threshold", 0.5),
+        threshold=threshold,
         tail=section.get("tail") or "real",
         on_progress=on_progress,
     )
@@ -213,7 +221,7 @@ def _protocol(
     post: Sequence[Postprocess],
     device: torch.device,
     crops: str,
-    threshold: float,
+    threshold: float | None,
     tail: Tail,
 ) -> dict[str, Any]:
     """Return every choice that the figures depend on, as plain data."""

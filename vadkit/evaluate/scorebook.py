@@ -33,6 +33,7 @@ MEANINGS = {
     "video_ap": "average precision of each video's highest score against its label",
     "per_class": "auc and ap over the videos of one class and all normal videos",
 }
+NO_THRESHOLD = "the scores are unbounded, and eval.threshold is not set"
 # score, positive frames, frames, group: (n,) each
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -111,8 +112,11 @@ class ScoreBook:
         order = np.argsort(-joined[0], kind="stable")
         return tuple(column[order] for column in joined)  # type: ignore[return-value]
 
-    def figures(self, threshold: float = 0.5) -> dict[str, Any]:
-        """Return all figures; see ``MEANINGS``. One that is not defined is None, and ``undefined`` says why."""
+    def figures(self, threshold: float | None = 0.5) -> dict[str, Any]:
+        """Return all figures; see ``MEANINGS``. One that is not defined is None, and ``undefined`` says why.
+
+        Without a threshold there is no alarm, and so no ``far``.
+        """
         return _Figures(self, threshold).all()
 
     def _check(self, name: str, scores: np.ndarray, positives: np.ndarray | None, frames: np.ndarray) -> None:
@@ -136,7 +140,7 @@ class ScoreBook:
 class _Figures:
     """Computes the figures of a book, and notes which are undefined."""
 
-    def __init__(self, book: ScoreBook, threshold: float) -> None:
+    def __init__(self, book: ScoreBook, threshold: float | None) -> None:
         self.book, self.threshold = book, threshold
         self.columns = book.falling()
         self.groups = list(book.groups)
@@ -191,6 +195,9 @@ class _Figures:
         total = int(frames[keep].sum())
         if total == 0:
             self.undefined["far"] = "every video has a positive frame" if self.groups else "there is no frame"
+        elif self.threshold is None:
+            self.undefined["far"] = NO_THRESHOLD
+        if self.threshold is None or total == 0:
             self.figures["far"] = None
             return
         self.figures["far"] = float(frames[keep & (scores >= self.threshold)].sum() / total)

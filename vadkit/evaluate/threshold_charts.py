@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vadkit.evaluate.threshold_curves import FalseAlarms, ThresholdCurves
+from vadkit.evaluate.threshold_curves import FalseAlarms, Point, ThresholdCurves
 from vadkit.report import Line, line_chart
 
 UNIT = (0.0, 1.0)
@@ -16,12 +16,12 @@ Bounds = tuple[float, float]
 
 def precision_recall_chart(curves: ThresholdCurves, figures: dict[str, Any]) -> str:
     """Return the chart: steps, so that the area under them is the average precision."""
-    point, chance = curves.at(figures["threshold"]), figures["positives"] / figures["frames"]
+    point, chance = _point(curves, figures), figures["positives"] / figures["frames"]
     return line_chart(
         [
             Line("model", np.r_[0.0, curves.recall].tolist(), curves.precision.tolist(), step=True),
             Line("chance", [0.0, 1.0], [chance, chance]),
-            _dot(f"threshold {point.threshold:.2f}", point.recall, point.precision),
+            *([_dot(point, point.recall, point.precision)] if point else []),
         ],
         x_label="recall",
         y_label="precision",
@@ -34,12 +34,12 @@ def precision_recall_chart(curves: ThresholdCurves, figures: dict[str, Any]) -> 
 
 def roc_chart(curves: ThresholdCurves, figures: dict[str, Any]) -> str:
     """Return the chart of the ROC curve."""
-    point = curves.at(figures["threshold"])
+    point = _point(curves, figures)
     return line_chart(
         [
             Line("model", np.r_[0.0, curves.false_share].tolist(), np.r_[0.0, curves.recall].tolist()),
             Line("chance", [0.0, 1.0], [0.0, 1.0]),
-            _dot(f"threshold {point.threshold:.2f}", point.false_share, point.recall),
+            *([_dot(point, point.false_share, point.recall)] if point else []),
         ],
         x_label="share of negative frames",
         y_label="share of positive frames",
@@ -50,11 +50,20 @@ def roc_chart(curves: ThresholdCurves, figures: dict[str, Any]) -> str:
     )
 
 
-def _dot(name: str, x: float, y: float | None) -> Line:
-    return Line(name, [x], [math.nan if y is None else y], dots=True)
+def _point(curves: ThresholdCurves, figures: dict[str, Any]) -> Point | None:
+    """Return what the model's threshold gives, if it has one."""
+    return None if figures["threshold"] is None else curves.at(figures["threshold"])
 
 
-def f1_chart(curves: ThresholdCurves, threshold: float, bounds: Bounds) -> str:
+def _dot(point: Point, x: float, y: float | None) -> Line:
+    return Line(f"threshold {point.threshold:.2f}", [x], [math.nan if y is None else y], dots=True)
+
+
+def _mark(threshold: float | None) -> list[tuple[float, str]]:
+    return [] if threshold is None else [(threshold, f"threshold {threshold:.2f}")]
+
+
+def f1_chart(curves: ThresholdCurves, threshold: float | None, bounds: Bounds) -> str:
     """Return F1, precision and recall against the threshold: each holds until the next lower score."""
     edges = [bounds[0], *curves.thresholds[::-1].tolist(), bounds[1]]
     rows = {"F1": (curves.f1, 0.0), "precision": (curves.precision, math.nan), "recall": (curves.recall, 0.0)}
@@ -66,11 +75,13 @@ def f1_chart(curves: ThresholdCurves, threshold: float, bounds: Bounds) -> str:
         title="F1 against the threshold",
         x_bounds=bounds,
         y_bounds=UNIT,
-        marks=[(threshold, f"threshold {threshold:.2f}"), (best.threshold, f"best F1 {best.f1:.2f}")],
+        marks=[*_mark(threshold), (best.threshold, f"best F1 {best.f1:.2f}")],
     )
 
 
-def alarms_chart(curves: ThresholdCurves | None, alarms: FalseAlarms | None, threshold: float, bounds: Bounds) -> str:
+def alarms_chart(
+    curves: ThresholdCurves | None, alarms: FalseAlarms | None, threshold: float | None, bounds: Bounds
+) -> str:
     """Return false alarms per hour against the threshold; nothing if they cannot be counted."""
     if alarms is None:
         return ""
@@ -84,7 +95,7 @@ def alarms_chart(curves: ThresholdCurves | None, alarms: FalseAlarms | None, thr
         title="False alarms per hour against the threshold",
         x_bounds=bounds,
         height=180,
-        marks=[(threshold, f"threshold {threshold:.2f}"), *best],
+        marks=[*_mark(threshold), *best],
     )
 
 

@@ -23,7 +23,7 @@ from vadkit.graph.wiring import Wiring, Written, main_port, ports_of
 from vadkit.graph.wording import say, shorten
 from vadkit.kinds import BATCH_PORTS, NODE_KINDS
 from vadkit.plugin_manager import Plugins
-from vadkit.problems import Problems, nearest, unknown
+from vadkit.problems import Note, Problems, nearest, unknown
 from vadkit.shapes import Pattern, Port, parse_pattern, parse_ports
 
 
@@ -54,6 +54,7 @@ class _Compiler:
     def run(self) -> Plan:
         inputs = self._inputs()
         items = [*self._items("nodes"), *self._items("losses")]
+        self._shares(items)
         output = self._output(items)
         wiring = Wiring(inputs, items, self.source, self.problems)
         wiring.resolve()
@@ -144,6 +145,23 @@ class _Compiler:
             item.train_only = accepted("nodes.*.when", value) == "train"
         self._check_in(item)
         return item
+
+    def _shares(self, items: list[Written]) -> None:
+        """Check the names under which nodes share weights: each is the name of a module, as a node's is."""
+        nodes = {item.name: item for item in items if item.section == "nodes"}
+        firsts = {item.share: item for item in reversed(nodes.values()) if item.share is not None}
+        for item in reversed(firsts.values()):
+            path = (*item.path, "share")
+            assert item.share is not None
+            if wrong := why_not(item.share, "shared module"):
+                self.problems.add(wrong, path, f"for example {instead(item.share, 'shared', self._all_names())}")
+            elif (other := nodes.get(item.share)) is not None and other.share != item.share:
+                self.problems.add(
+                    f"{item.name} shares weights as '{item.share}', which is the name of another node",
+                    path,
+                    f"choose another name, or add share: {item.share} to that node",
+                    (Note("the node is here", self.problems.locate(other.path, True)),),
+                )
 
     def _check_in(self, item: Written) -> None:
         """Note a node that has no ``in`` but needs one. It is unknown then, as is one whose ``in`` is wrong."""

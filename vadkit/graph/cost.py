@@ -14,24 +14,24 @@ from torch import fx
 from torch.utils.flop_counter import FlopCounterMode
 
 from vadkit.graph.module import VadModel, without_weights
+from vadkit.graph.plan import Plan, Step
 
 
 @dataclass(frozen=True)
 class NodeCost:
-    """Parameters a node owns (0 if another node shares its weights with it) and its operations."""
+    """Parameters that a node owns (0 if an earlier node has the same weights), and its operations."""
 
     parameters: int
-    flops: int | None  # None: a component could not be run on the meta device
+    flops: int | None  # 0 of a node that only training runs; None: the operations could not be counted
 
 
 def costs(model: VadModel, snippets: int = 200) -> dict[str, NodeCost]:
     """Return the cost of every node for one bag of ``snippets``, at test time."""
     flops = _count(model, snippets)
-    result = {}
+    result, owners = {}, model.plan.owners
     for step in model.plan.steps:
-        own = step.module == step.name
         module = model.get_submodule(step.module)
-        count = sum(p.numel() for p in module.parameters()) if own else 0
+        count = sum(p.numel() for p in module.parameters()) if owners[step.module] is step else 0
         result[step.name] = NodeCost(count, None if flops is None else flops.get(step.name, 0))
     return result
 
@@ -53,19 +53,34 @@ class _Counter(fx.Interpreter):
         return result
 
 
+def _at_test(plan: Plan) -> list[Step]:
+    """Return the steps that exist at test time, without those fed by one that does not."""
+    absent: set[str] = set()
+    for step in plan.steps:
+        if step.train_only or any(ref.name in absent for ref in step.refs if not ref.batch):
+            absent.add(step.name)
+    return [step for step in plan.steps if step.name not in absent]
+
+
 def _count(model: VadModel, snippets: int) -> dict[str, int] | None:
-    meta = without_weights(model.plan).eval()
-    outputs = {f"{s.name}.{next(iter(s.outputs))}" for s in meta.plan.steps}
+    try:
+        return _counted(model, snippets)
+    except Exception:  # a component may do anything in its forward; a cost is never worth a failed build
+        return None
+
+
+def _counted(model: VadModel, snippets: int) -> dict[str, int]:
+    # Without gradients: the counter hooks into autograd, which an expanded parameter of a frozen forward has not.
+    meta = without_weights(model.plan).eval().requires_grad_(False)
+    steps = _at_test(meta.plan)
+    outputs = {f"{s.name}.{next(iter(s.outputs))}" for s in steps}
     streams = [
         torch.zeros([1, snippets, *(t for t in pattern.tokens[2:] if isinstance(t, int))], device="meta")
         for pattern in meta.plan.inputs.values()
     ]
     batch = dict(zip(meta.plan.inputs, streams))
-    try:
-        with torch.no_grad():
-            graph = meta.graph(sorted(outputs))
-            counter = _Counter(graph)
-            counter.run(*[batch.get(str(node.target)) for node in graph.graph.find_nodes(op="placeholder")])
-    except (NotImplementedError, RuntimeError, TypeError):
-        return None
-    return dict(zip((s.name for s in meta.plan.steps), counter.calls))
+    with torch.no_grad():
+        graph = meta.graph(sorted(outputs))
+        counter = _Counter(graph)
+        counter.run(*[batch.get(str(node.target)) for node in graph.graph.find_nodes(op="placeholder")])
+    return dict(zip((step.name for step in steps), counter.calls))

@@ -22,7 +22,7 @@ _AT_TEST = ("mask", "crops")  # what the batch provides even without labels
 
 
 class VadModel(nn.Module):
-    """A trained or trainable system. Its children are the nodes by name, plus ``losses``.
+    """A trained or trainable system. Its children are the nodes by name, shared ones by ``share``, and ``losses``.
 
     Calling it scores bags: ``model(rgb=..., clip=...)`` or in the order of ``input_sizes``, each
     stream float32 (b, t, size); the result is (b, t), probabilities unless ``output_range`` says
@@ -172,7 +172,8 @@ def without_weights(plan: Plan) -> VadModel:
 
 
 def _module(plan: Plan) -> VadModel:
-    nodes = {step.name: step.component(**step.args) for step in plan.steps if step.module == step.name}
+    owners = plan.owners
+    nodes = {s.module: s.component(**s.args) for s in plan.steps if owners[s.module] is s}
     losses = {step.name: step.component(**step.args) for step in plan.losses}
     return VadModel(plan, nodes, losses)
 

@@ -36,7 +36,7 @@ def feed(wires: Wires, value: Callable[[Ref], Any]) -> dict[str, Any]:
 
 @dataclass
 class Step:
-    """One node, ready to run: the module's name (another node's if shared) and where each port comes from."""
+    """One node, ready to run: the module's name (the ``share`` key of a shared one) and where each port comes from."""
 
     name: str
     component: type
@@ -110,6 +110,11 @@ class Plan:
     lookahead: int | str
     spec: dict[str, Any] = field(default_factory=dict)
     weights: Weights = field(default_factory=Weights)
+
+    @property
+    def owners(self) -> dict[str, Step]:
+        """The first step of each module, by the module's name."""
+        return {step.module: step for step in reversed(self.steps)}
 
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)

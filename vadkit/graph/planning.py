@@ -10,7 +10,8 @@ from typing import Any
 from vadkit.graph.arguments import arguments
 from vadkit.graph.blend_checks import check_blend
 from vadkit.graph.plan import LossStep, Plan, Ref, Step, Wires
-from vadkit.graph.schema import NAMED, with_defaults
+from vadkit.graph.ranges import input_needs, output_ranges, outside, threshold_of
+from vadkit.graph.schema import NAMED, accepted, with_defaults
 from vadkit.graph.sizes import Sizes
 from vadkit.graph.source import Source
 from vadkit.graph.wiring import Written, ports_of
@@ -31,21 +32,21 @@ class Planner:
         self.sizes, self.problems = sizes, problems
 
     def plan(self, inputs: dict[str, Pattern | None], order: list[Written], losses: list[Written], output: str) -> Plan:
-        steps, owners = [], {}  # type: ignore[var-annotated]
+        steps: list[Step] = []
+        owners: dict[str, Written] = {}  # the first node of each module
         for item in order:
-            owner = item if item.share is None else owners.setdefault(item.share, item)
-            self._same_share(item, owner)
-            steps.append(self._step(item, owner))
+            self._same_share(item, owners.setdefault(item.module, item))
+            steps.append(self._step(item))
         loss_steps = [self._loss(item) for item in losses]
         known = {name: pattern for name, pattern in inputs.items() if pattern is not None}
         out = self._ref(output)
-        head = next(step for step in steps if step.name == out.name)
-        score_range = getattr(head.component, "range", "unbounded")
+        score_range = self._range(out) or "unbounded"
         final = Ref(out.name, out.port, probability=score_range == "logit")
         plan = Plan(known, steps, loss_steps, final, "probability" if score_range == "logit" else score_range, 0)
         self._train_only(plan)
+        self._threshold(plan)
         plan.lookahead = self._lookahead(plan)
-        for item in [*(item for item in order if owners.get(item.share, item) is item), *losses]:
+        for item in [*owners.values(), *losses]:
             self._weights(plan, item)
         plan.spec = self._spec(plan)
         check_blend(plan, plan.spec["train"]["blend"], self.problems)
@@ -67,7 +68,7 @@ class Planner:
                 )
 
     def _weights(self, plan: Plan, item: Written) -> None:
-        prefix = item.name if item.section == "nodes" else f"losses.{item.name}"
+        prefix = item.module if item.section == "nodes" else f"losses.{item.name}"
         title = f"{NAMED[item.section]} '{item.name}' ({item.component.name})"  # type: ignore[union-attr]
         module = self.sizes.modules[f"{item.section}.{item.name}"]
         plan.weights.add(prefix, title, module, self.problems.locate(item.path, True))
@@ -105,22 +106,31 @@ class Planner:
         return wires
 
     def _ranged(self, item: Written, port: str, ref: Ref) -> Ref:
-        """Return the ref with the sigmoid that a loss's port needs and a head's range lacks."""
-        need = getattr(item.component, "needs", {}).get(port)
-        source = next((w for w in self.data["nodes"] if w == ref.name), None)
-        if need is None or source is None:
-            return ref
-        use = self.data["nodes"][source].get("use")
-        has = getattr(self.components.find(use), "range", None)
+        """Return the ref with the sigmoid that a port needs and the range of its source lacks."""
+        need = input_needs(self.sizes.modules[f"{item.section}.{item.name}"]).get(port)
+        has = self._range(ref)
         if has == "logit" and need == "probability":
             return Ref(ref.name, ref.port, probability=True)
-        if has is not None and has != need:
-            self.problems.add(
-                f"{item.title} needs {port} as {need}; {ref.name} ({use}) gives {has}", (*item.path, "in")
-            )
+        if need not in (None, "unbounded", has) and has is not None:
+            use = self.data["nodes"][ref.name].get("use")
+            source = ref.name if self.sizes.first[ref.name] == str(ref) else str(ref)
+            self.problems.add(f"{item.title} needs {port} as {need}; {source} ({use}) gives {has}", (*item.path, "in"))
         return ref
 
-    def _step(self, item: Written, owner: Written) -> Step:
+    def _range(self, ref: Ref) -> str | None:
+        """Return the range of a value, read from the built module; None if it has none."""
+        if ref.port is None or ref.batch:
+            return None
+        return output_ranges(self.sizes.modules[f"nodes.{ref.name}"]).get(ref.port)
+
+    def _threshold(self, plan: Plan) -> None:
+        """Note a threshold of which no score of the output can be on both sides."""
+        threshold = accepted("eval.threshold", self.data.get("eval") or {})
+        if outside(threshold, plan.output_range):
+            said = f"eval.threshold must be a number from 0 to 1, got {threshold:g}: the output is a probability"
+            self.problems.add(said, ("eval", "threshold"))
+
+    def _step(self, item: Written) -> Step:
         assert item.component is not None
         outputs = {}
         for port in parse_ports(item.component.outputs):
@@ -130,7 +140,7 @@ class Planner:
         return Step(
             item.name,
             item.component,
-            owner.name,
+            item.module,
             self._wires(item),
             outputs,
             self._full_args(item),
@@ -195,6 +205,7 @@ class Planner:
             spec["nodes"][step.name]["args"] = dict(step.args)
         for loss in plan.losses:
             spec["losses"][loss.name]["args"] = dict(loss.args)
+        spec["eval"]["threshold"] = threshold_of(spec["eval"], plan.output_range)
         return spec
 
     def _next_to(self, spec: dict[str, Any], path: tuple[str, ...]) -> None:

@@ -79,6 +79,7 @@ TEXT = Type("text", lambda value: isinstance(value, str) and bool(value))
 TRUTH = Type("true or false", lambda value: isinstance(value, bool))
 POSITIVE = number("above 0", 0, open_low=True)
 NOT_NEGATIVE = number("of 0 or more", 0)
+FINITE = Type("a finite number", lambda value: _is_number(value) and abs(value) <= 1e30)
 SHARE = number("from 0 to below 1", 0, 1, open_high=True)
 COUNT = whole("above 0", 1)
 NAMES = many(TEXT, "a list of node names", least=1)
@@ -125,7 +126,8 @@ ROWS = (
     Row("nodes.*.use", TEXT, None, "component that the node runs (temporal, fusion or head)", required=True),
     Row("nodes.*.in", WIRING, None, "inputs or nodes that feed it, as NAME or NAME.PORT", null=True),
     Row("nodes.*.args", MAPPING, {}, "arguments of the component; sizes are inferred"),
-    Row("nodes.*.share", TEXT, None, "nodes with the same text share one set of weights", null=True),
+    Row("nodes.*.share", TEXT, None,
+        "nodes with the same name here share one set of weights, which has this name in files and in train", null=True),
     Row("nodes.*.detach", TRUTH, False, "stop gradients at the outputs of the node"),
     Row("nodes.*.when", Type("train", lambda value: value == "train"), None,
         "train: run the node in training only; null runs it always", null=True),
@@ -223,7 +225,9 @@ ROWS = (
     Row("eval.post", MAPPINGS, [], "postprocess components, applied in order"),
     Row("eval.post.*.use", TEXT, None, "name of a postprocess component", required=True),
     Row("eval.post.*.args", MAPPING, {}, "arguments of the component"),
-    Row("eval.threshold", number("from 0 to 1", 0, 1), 0.5, "score above which a snippet raises an alarm"),
+    Row("eval.threshold", FINITE, None,
+        "score from which a snippet raises an alarm; null is 0.5 for probabilities, and no alarms for unbounded scores",
+        null=True),
     Row("eval.split", choice("train", "val", "test"), "test", "split to evaluate on"),
     Row("eval.tail", choice("real", "full"), "real",
         "the last snippet counts with the frames the video has, or in full as in published label files"),

@@ -220,15 +220,25 @@ def _patience(train: Mapping[str, Any], problems: Problems) -> None:
 
 def _node_names(train: Mapping[str, Any], nodes: Mapping[str, Any], problems: Problems) -> None:
     seen: dict[str, Path] = {}
+    shared = {name: _share(node) for name, node in nodes.items()}
+    modules = {key or name: None for name, key in shared.items()}
     for path, name in _named_nodes(train):
-        if name not in nodes:
+        if name not in modules and shared.get(name):
+            said = f"the weights of node '{name}' are shared under '{shared[name]}'"
+            problems.add(said, path, f"write {shared[name]}")
+        elif name not in modules:
             where, place = f"in {dotted(path[:-1])}", problems.locate(path, False)
-            problems.found.append(unknown(name, nodes, "node", where, place))
+            problems.found.append(unknown(name, modules, "node", where, place))
         elif path[1] == "groups" and name in seen:
             note = Note("the first is here", problems.locate(seen[name], False))
             problems.add(f"node '{name}' is in two groups", path, notes=(note,))
         elif path[1] == "groups":
             seen[name] = path
+
+
+def _share(node: Any) -> str | None:
+    share = node.get("share") if isinstance(node, dict) else None
+    return share if isinstance(share, str) else None
 
 
 def _named_nodes(train: Mapping[str, Any]) -> list[tuple[Path, str]]:

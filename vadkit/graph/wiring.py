@@ -37,6 +37,11 @@ class Written:
         return (self.section, self.name)
 
     @property
+    def module(self) -> str:
+        """The name of its module: the key that nodes share, or its own name."""
+        return self.share or self.name
+
+    @property
     def title(self) -> str:
         return self.name if self.component is None else f"{self.name} ({self.component.name})"
 

@@ -31,10 +31,10 @@ class Event:
 def find_events(
     scores: Sequence[float],
     edges: Sequence[float],
-    threshold: float,
+    threshold: float | None,
     without: Mapping[str, Sequence[float]] | None = None,
 ) -> list[Event]:
-    """Return the stretches of neighbouring snippets whose score is at or above ``threshold``.
+    """Return the stretches of neighbouring snippets whose score is at or above ``threshold``; none without one.
 
     Args:
         scores: one for each of t snippets.
@@ -43,6 +43,8 @@ def find_events(
 
     ``player.js`` does the same when the threshold is moved.
     """
+    if threshold is None:
+        return []
     events, first = [], None
     for i in range(len(scores) + 1):
         above = i < len(scores) and scores[i] >= threshold

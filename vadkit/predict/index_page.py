@@ -16,7 +16,7 @@ def index_page(entries: Sequence[Entry]) -> str:
     """Return the page as HTML, the videos in the given order. It links to their pages, in the same folder."""
     scored = [entry for entry in entries if entry.name is not None]
     failed = [entry for entry in entries if entry.name is None]
-    values = [v for entry in scored for v in (*entry.curve, entry.threshold)] + [0.0, 1.0]
+    values = [v for entry in scored for v in (*entry.curve, *_levels(entry))] + [0.0, 1.0]
     notice = " ".join(dict.fromkeys(entry.notice for entry in scored if entry.notice))
     counts = Counter(text for entry in scored for text in set(entry.warnings))
     counted = {text for text, count in counts.items() if count > 1 or text in notice}  # said once, above the table
@@ -40,9 +40,16 @@ def index_page(entries: Sequence[Entry]) -> str:
 def _subtitle(scored: Sequence[Entry], failed: Sequence[Entry]) -> str:
     count = f"{len(scored)} of {plural(len(scored) + len(failed), 'video')}" if failed else plural(len(scored), "video")
     models = ", ".join(dict.fromkeys(entry.model for entry in scored))
-    thresholds = sorted({entry.threshold for entry in scored})
+    thresholds = {entry.threshold for entry in scored}
     if len({entry.model_sha256 for entry in scored}) > 1:
         return f"{count} scored by {models}: scores of different models cannot be compared."
     if len(thresholds) != 1:
         return f"{count} scored{' by ' * bool(models)}{models}, highest score first."
-    return f"{count} scored by {models}, highest score first; events are stretches at or above {thresholds[0]:g}."
+    threshold = thresholds.pop()
+    if threshold is None:
+        return f"{count} scored by {models}, highest score first; without a threshold there are no events."
+    return f"{count} scored by {models}, highest score first; events are stretches at or above {threshold:g}."
+
+
+def _levels(entry: Entry) -> list[float]:
+    return [] if entry.threshold is None else [entry.threshold]

@@ -20,6 +20,7 @@ from vadkit.files import sha256
 from vadkit.graph.arguments import arguments
 from vadkit.graph.model_file import load, read_header
 from vadkit.graph.module import VadModel
+from vadkit.graph.ranges import outside, threshold_of
 from vadkit.graph.schema import with_defaults
 from vadkit.kinds import Backbone, Postprocess
 from vadkit.predict.lifts import FLOAT32_LIMIT, JOINT, LIMIT, Lifts, Scored, logits_of, neutral
@@ -28,6 +29,7 @@ from vadkit.store.recipes import meaningless_warnings, other_recipes
 
 # How videos are cut if the model file does not state it.
 USUAL: dict[str, Any] = {"snippet_frames": 16, "fps": None, "tail": "repeat"}
+NO_EVENTS = "the scores of this model are unbounded and it has no threshold, so no events are reported; set one"
 MAY_DIFFER = {"crops"}  # training may use several crops, scoring uses one
 
 
@@ -46,7 +48,7 @@ class System:
     clock: dict[str, Any]
     recipes: dict[str, dict[str, Any]]
     post: list[Postprocess]
-    threshold: float
+    threshold: float | None  # None: without one there are no events
     device: torch.device
     warnings: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -122,7 +124,7 @@ class System:
         order = sorted(self.backbones, key=lambda name: -contributions[name][top])
         least = np.min(list(without.values()), axis=0)
         for count in range(2, len(order) + 1):
-            if (least < self.threshold).all():
+            if self.threshold is None or (least < self.threshold).all():
                 break
             names = order[:count]
             left = self.scored({**streams, **{name: calm[name] for name in names}})
@@ -138,7 +140,7 @@ def load_system(
 
     Args:
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...
-        threshold: the lowest score of an event; None takes the model's own.
+        threshold: the lowest score of an event; None takes the model's own. A model of unbounded scores may have none.
         weights: paths of the backbones' weight files by input name; the others are as in training. A
             backbone that had random weights in training gets the same ones.
 
@@ -154,10 +156,12 @@ def load_system(
     stored = stored_recipes(header)
     inputs = _with_weights(spec["inputs"], weights or {}, stored)
     backbones = {name: _backbone(name, section, place) for name, section in inputs.items()}
-    chosen = threshold if threshold is not None else evaluation["threshold"]
+    chosen = threshold if threshold is not None else threshold_of(evaluation, model.output_range)
     _check_threshold(chosen, model.output_range)
     unfinished = header["extra"].get("unfinished")
     warnings: list[str] = [unfinished] if unfinished else []
+    if chosen is None:
+        warnings.append(NO_EVENTS)
     clock = clock_of(stored, header["extra"].get("snippet_frames"), warnings)
     recipes = {name: recipe(spec["inputs"][name]["use"], b, Clock(**clock)) for name, b in backbones.items()}
     warnings += other_recipes(stored, recipes, MAY_DIFFER)
@@ -170,7 +174,7 @@ def load_system(
         clock,
         recipes,
         build_post(evaluation),
-        float(chosen),
+        chosen,
         place,
         warnings,
         _notices(header, {**recipes, **stored}),
@@ -224,10 +228,10 @@ def _need_backbones(path: Path, inputs: Mapping[str, Any]) -> None:
         )
 
 
-def _check_threshold(threshold: float, output_range: str) -> None:
-    if not np.isfinite(threshold):
+def _check_threshold(threshold: float | None, output_range: str) -> None:
+    if threshold is not None and not np.isfinite(threshold):
         fail(f"the threshold is {threshold}; it must be a finite number")
-    if output_range == "probability" and not 0 <= threshold <= 1:
+    if outside(threshold, output_range):
         fail(f"the threshold is {threshold:g}, but this model's scores are between 0 and 1")
 
 

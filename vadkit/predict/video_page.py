@@ -79,10 +79,12 @@ def _moved(scored: ScoredVideo, offset: float) -> ScoredVideo:
 def _summary(scored: ScoredVideo) -> str:
     scores, edges, system = scored.scores, scored.edges, scored.system
     top = max(range(len(scores)), key=scores.__getitem__)
+    found = "no threshold, so no events"
+    if system.threshold is not None:
+        found = f"{plural(len(scored.events), 'event')} at or above {system.threshold:g}"
     return (
-        f"{_length(scored.extracted.duration)} scored by {system.path.name}: {plural(len(scored.events), 'event')} at "
-        f"or above {system.threshold:g}; highest score {scores[top]:.3f} at "
-        f"{moment((edges[top] + edges[top + 1]) / 2)}."
+        f"{_length(scored.extracted.duration)} scored by {system.path.name}: {found}; highest score {scores[top]:.3f} "
+        f"at {moment((edges[top] + edges[top + 1]) / 2)}."
     )
 
 
@@ -102,19 +104,24 @@ def _length(seconds: float) -> str:
 def _score_bounds(scored: ScoredVideo) -> tuple[float, float]:
     if scored.system.model.output_range == "probability":
         return 0.0, 1.0
-    axis = linear_axis([*scored.scores, scored.system.threshold])
+    threshold = scored.system.threshold
+    axis = linear_axis(scored.scores if threshold is None else [*scored.scores, threshold])
     return axis.low, axis.high
 
 
 def _score_chart(scored: ScoredVideo, summary: str, spans: Spans) -> str:
     threshold, end = scored.system.threshold, scored.edges[-1]
+    # Without a threshold its line is at the top, above every score, until the reader moves it.
+    level = (
+        (_score_bounds(scored)[1], "no threshold") if threshold is None else (threshold, f"threshold {threshold:.2f}")
+    )
     return line_chart(
         [Line("score", scored.edges, scored.scores, step=True)],
         x_label=time_label(end),
         y_label="score",
         x_bounds=(0.0, end),
         y_bounds=_score_bounds(scored),
-        levels=[(threshold, f"threshold {threshold:.2f}")],
+        levels=[level],
         data=' id="score" data-timeline',
         description=f"Score over time, from {min(scored.scores):.3f} to {max(scored.scores):.3f}. {summary}",
         time=True,

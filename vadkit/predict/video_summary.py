@@ -27,6 +27,7 @@ class Entry(msgspec.Struct, kw_only=True):
         top, top_time: its highest score, and the middle of that snippet in seconds.
         curve: up to 140 values, each the highest score of a few snippets.
         notice: why the scores mean little, if the model says so.
+        threshold: from which score on a snippet belongs to an event; None: there are no events.
     """
 
     file: str
@@ -43,7 +44,7 @@ class Entry(msgspec.Struct, kw_only=True):
     notice: str | None = None
     model: str = ""
     model_sha256: str = ""
-    threshold: float = 0.0
+    threshold: float | None = 0.0
 
     @property
     def title(self) -> str:

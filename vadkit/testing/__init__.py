@@ -38,14 +38,17 @@ Check = Callable[[Subject], None]
 _NODE: list[Check] = [
     *declarations.MODULE,
     declarations.declares_its_mask_switch,
+    declarations.declares_its_range,
+    declarations.needs_are_ports,
     *nodes.NODE,
+    nodes.stays_in_its_range,
     machines.exports,
     machines.runs_on_cuda,
 ]
 CHECKS: dict[str, list[Check]] = {
     "temporal": [*_NODE, nodes.keeps_width],
     "fusion": [*_NODE, nodes.takes_any_number_of_streams],
-    "head": [*_NODE, declarations.declares_its_range, nodes.stays_in_its_range],
+    "head": list(_NODE),
     "loss": [
         *declarations.MODULE,
         declarations.needs_are_ports,

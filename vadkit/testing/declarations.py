@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from vadkit.graph.arguments import LARGEST, arguments, misfit
-from vadkit.kinds import BATCH_PORTS, KINDS, Head, Range
+from vadkit.graph.ranges import RANGES, output_ranges
+from vadkit.kinds import BATCH_PORTS, KINDS, Head
 from vadkit.shapes import Pattern, Port, parse_pattern, parse_ports
 from vadkit.testing.feeding import size_of
 from vadkit.testing.report import Broken
@@ -178,15 +180,24 @@ def declares_its_mask_switch(subject: Subject) -> None:
 
 def declares_its_range(subject: Subject) -> None:
     """it declares the range of its scores"""
-    if issubclass(subject.cls, Head) and subject.cls.range not in get_args(Range):
-        raise Broken(f"range is {subject.cls.range!r}, not one of {', '.join(get_args(Range))}")
+    module = subject.build(awake=False)
+    _ports_and_words("range", module.range, parse_ports(subject.cls.outputs))
+    if issubclass(subject.cls, Head) and "scores" not in output_ranges(module):
+        raise Broken(f"range is {module.range!r}, which says nothing of its scores")
 
 
 def needs_are_ports(subject: Subject) -> None:
-    """'needs' names its own ports and known ranges"""
-    for port, wanted in subject.cls.needs.items():
-        if port not in subject.ports or wanted not in get_args(Range):
-            raise Broken(f"needs declares {port}: {wanted!r}")
+    """'needs' is a known range, or names its own ports and known ranges"""
+    _ports_and_words("needs", subject.build(awake=False).needs, subject.ports)
+
+
+def _ports_and_words(what: str, declared: Any, ports: Mapping[str, Port]) -> None:
+    by_port = declared if isinstance(declared, Mapping) else {}
+    for port, wanted in by_port.items():
+        if port not in ports or wanted not in RANGES:
+            raise Broken(f"{what} declares {port}: {wanted!r}")
+    if declared is not None and declared is not by_port and declared not in RANGES:
+        raise Broken(f"{what} is {declared!r}, not one of {', '.join(RANGES)}")
 
 
 def is_a_plain_class(subject: Subject) -> None:

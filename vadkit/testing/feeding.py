@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from vadkit.graph.ranges import PER_SNIPPET, input_needs
 from vadkit.kinds import BATCH_PORTS
 from vadkit.shapes import Pattern, Port, parse_ports
 from vadkit.testing.report import Broken
@@ -120,9 +121,10 @@ def _value(module: Any, port: Port, batch: Batch, stream: int = 0) -> Any:
 
 def _is_probability(module: Any, port: Port) -> bool:
     if module.kind != "loss":
-        return False
+        return input_needs(module).get(port.name) == "probability"
     # One number per snippet at a loss is a score or an attention; both live between 0 and 1.
-    wanted = module.needs.get(port.name, "probability" if port.pattern.tokens == ("b", "t") else "logit")
+    usual = "probability" if port.pattern.tokens == PER_SNIPPET else "logit"
+    wanted = input_needs(module).get(port.name, usual)
     return bool(wanted == "probability")
 
 

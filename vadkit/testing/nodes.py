@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vadkit.graph.arguments import arguments
+from vadkit.graph.ranges import input_needs, output_ranges
 from vadkit.shapes import parse_ports
 from vadkit.testing.feeding import (
     Batch,
@@ -302,15 +303,25 @@ def takes_any_number_of_streams(subject: Subject) -> None:
 def stays_in_its_range(subject: Subject) -> None:
     """its scores are within the declared range"""
     module = subject.build()
-    inputs = map_tensors(make_inputs(module, Batch(3, 32)), lambda k, x: x * 100 if has_time(module, k) else x)
+    needs = input_needs(module)
+
+    def huge(name: str, x: Tensor) -> Tensor:
+        return x * 100 if has_time(module, name) and needs.get(name) != "probability" else x
+
+    inputs = map_tensors(make_inputs(module, Batch(3, 32)), huge)
     with torch.no_grad():
-        scores = call(module, inputs)["scores"]
-    inside = bool(((scores >= 0) & (scores <= 1)).all())
-    if module.range == "probability" and not inside:
-        raise Broken(f"range is 'probability' but scores run from {scores.min():.3g} to {scores.max():.3g}")
-    if module.range == "logit" and inside:
+        outputs = call(module, inputs)
+    for name, declared in output_ranges(module).items():
+        _stays_in(declared, name, outputs[name])
+
+
+def _stays_in(declared: str, name: str, x: Tensor) -> None:
+    inside = bool(((x >= 0) & (x <= 1)).all())
+    if declared == "probability" and not inside:
+        raise Broken(f"range is 'probability' but {name} run from {x.min():.3g} to {x.max():.3g}")
+    if declared == "logit" and inside:
         raise Broken(
-            "range is 'logit' but even for huge inputs every score is between 0 and 1; "
+            f"range is 'logit' but even for huge inputs all {name} are between 0 and 1; "
             "the graph would apply a second sigmoid"
         )
 

@@ -85,6 +85,59 @@ class ToyHead(Head):
         return self.linear(x).squeeze(-1)
 
 
+class ToyTwoScores(Head):
+    """A distance of any size, and the probability from which it is made; or the logit of that."""
+
+    name = "toy_two_scores"
+    outputs = {"scores": "b t", "belief": "b t"}
+
+    def __init__(self, *, dim: int, logits: bool = False) -> None:
+        super().__init__()
+        self.dim, self.logits = dim, logits
+        self.range = {"scores": "unbounded", "belief": "logit" if logits else "probability"}
+        self.linear = nn.Linear(dim, 1)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        logit = self.linear(x).squeeze(-1)
+        return {"scores": 10 + x.square().sum(-1), "belief": logit if self.logits else torch.sigmoid(logit)}
+
+
+class ToyDamp(Temporal):
+    """Scale snippets by a probability."""
+
+    name = "toy_damp"
+    inputs = {"x": "b t dim", "by": "b t"}
+    outputs = {"x": "b t dim", "kept": "b t"}
+    needs = {"by": "probability"}
+    range = "probability"
+
+    def __init__(self, *, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor, by: Tensor) -> dict[str, Tensor]:
+        return {"x": x * by[..., None], "kept": by}
+
+
+class ToyTokens(Temporal):
+    """Attend to learned tokens, the same in every bag."""
+
+    name = "toy_tokens"
+    inputs = {"x": "b t dim"}
+    outputs = {"x": "b t dim"}
+    lookahead = "all"
+
+    def __init__(self, *, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.tokens = nn.Parameter(torch.randn(3, dim))
+        self.layer = nn.TransformerEncoderLayer(dim, 1, dim, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.layer(self.tokens.expand(x.shape[0], 3, self.dim))
+        return x + tokens.mean(1, keepdim=True)
+
+
 class ToyLoss(Loss):
     """Cross-entropy of the best snippet, with a part."""
 
@@ -151,4 +204,7 @@ class ToyFussy(Temporal):
 
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [ToyLinear, ToyGate, ToyConcat, ToySum, ToyHead, ToyLoss, ToyMemory, ToyLiar, ToyFussy]
+    return [
+        ToyLinear, ToyGate, ToyConcat, ToySum, ToyHead, ToyTwoScores, ToyDamp, ToyTokens, ToyLoss, ToyMemory, ToyLiar,
+        ToyFussy,
+    ]  # fmt: skip

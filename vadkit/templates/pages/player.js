@@ -161,7 +161,9 @@
   };
   const chart = document.getElementById("score");
   const level = chart.querySelector(".level");
-  const showThreshold = (threshold) => {
+  // A threshold of null is none: its line is at the top and there are no events.
+  const showThreshold = (chosen) => {
+    const threshold = chosen ?? Number(slider.max);
     const [low, high] = [Number(chart.dataset.y0), Number(chart.dataset.y1)];
     const height = Number(chart.querySelector("svg").getAttribute("height"));
     const place = height * (1 - (threshold - low) / (high - low));
@@ -169,15 +171,15 @@
     line.setAttribute("y1", place);
     line.setAttribute("y2", place);
     text.setAttribute("y", place < 16 ? place + 14 : place - 5);
-    text.textContent = `threshold ${threshold.toFixed(2)}`;
-    document.getElementById("threshold-value").textContent = threshold.toFixed(2);
-    const events = findEvents(threshold);
+    text.textContent = chosen === null ? "no threshold" : `threshold ${threshold.toFixed(2)}`;
+    document.getElementById("threshold-value").textContent = chosen === null ? "none" : threshold.toFixed(2);
+    const events = chosen === null ? [] : findEvents(threshold);
     document.getElementById("count").textContent = events.length;
     showEvents(events);
   };
   slider.addEventListener("input", () => showThreshold(Number(slider.value)));
   document.getElementById("reset").addEventListener("click", () => {
-    slider.value = data.threshold;
+    slider.value = data.threshold ?? slider.max;
     showThreshold(data.threshold);
   });
   document.addEventListener("click", (event) => {
