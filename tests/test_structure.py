@@ -30,7 +30,7 @@ LAYERS = (
     ("plugin_manager", "store"),
     ("graph",),
     ("components", "testing"),
-    ("data",),
+    ("data", "systems"),
     ("datasets", "evaluate"),
     ("extract", "engine"),
     ("diff", "predict", "rounds"),

@@ -110,7 +110,15 @@ def test_every_sample_component_works_in_one_graph(third_parties: Path) -> None:
     model = vadkit.build("sample")
     used = {model.spec["data"]["sampler"]["use"], model.spec["eval"]["post"][0]["use"]}
     used |= {part["use"] for section in ("nodes", "losses") for part in model.spec[section].values()}
-    assert used == set(SAMPLES)
+    assert used == set(SAMPLES) and model.spec["eval"]["sampler"] == {"use": "sample_start", "args": {}}
+    whole = {name: torch.randn(1, 9, size) for name, size in model.input_sizes.items()}
+    pieces = [{name: x[:, part] for name, x in whole.items()} for part in (slice(0, 5), slice(4, 9))]
+    first, second = (model(**piece)[0].detach() for piece in pieces)
+    wanted = torch.cat([first[:-1], (first[-1:] + second[:1]) / 2, second[1:]]).clamp(max=0.9)
+    scores = vadkit.score(model, {name: x[0] for name, x in whole.items()})
+    padded = vadkit.score(vadkit.build("sample", set="nodes.context.args.use_mask=true"), whole)
+    assert scores.shape == padded.shape == (9,)
+    assert torch.allclose(torch.from_numpy(scores)[5:], wanted[5:])  # the first half is padded, and the mask not used
     assert model.lookahead == 2
     batch = {name: torch.randn(4, 9, size) for name, size in model.input_sizes.items()}
     parts = model.loss({**batch, "labels": torch.tensor([1.0, 0.0, 0.0, 1.0])})

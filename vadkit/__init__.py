@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vadkit.api.build import build
     from vadkit.api.evaluate import evaluate
     from vadkit.api.extract import extract
+    from vadkit.api.import_weights import import_weights
     from vadkit.api.load import load
     from vadkit.api.predict import predict
     from vadkit.api.score import Scorer, score
@@ -82,6 +83,7 @@ __all__ = [
     "extract",
     "fail",
     "hookimpl",
+    "import_weights",
     "load",
     "nearest",
     "predict",
@@ -95,6 +97,7 @@ __getattr__ = lazily(
         "vadkit.hookspecs": ("hookimpl",),
         "vadkit.api.build": ("build",),
         "vadkit.api.load": ("load",),
+        "vadkit.api.import_weights": ("import_weights",),
         "vadkit.api.train": ("train",),
         "vadkit.api.evaluate": ("evaluate",),
         "vadkit.api.predict": ("predict",),

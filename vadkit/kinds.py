@@ -164,11 +164,13 @@ class Loss(ModuleComponent):
 
 
 class Sampler(Component):
-    """Brings the snippets of one video to training length, and a batch to one length.
+    """Brings the snippets of one video to training length, and a batch to one length; may also cut videos at test time.
 
     ``sample`` gets float32 (t, dim) arrays by stream name and returns them at training length with
     the number of real snippets. ``finish`` may change the assembled batch (cut, fill padding).
     ``draws`` False promises that nothing is drawn from the generator.
+
+    A sampler that ``eval.sampler`` names overrides ``cut``, ``spread`` or both. As they are, they leave a video whole.
     """
 
     kind: ClassVar[str] = "sampler"
@@ -187,6 +189,17 @@ class Sampler(Component):
     def finish(self, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Take and return streams (b, t, dim) and the lengths (b)."""
         return streams, lengths
+
+    def cut(self, streams: dict[str, np.ndarray]) -> list[tuple[dict[str, np.ndarray], int]]:
+        """Return the pieces in which a video is scored, each with its number of real snippets; padding comes last.
+
+        Takes the float32 streams (t, dim) of one crop, all of one t. How they are cut depends on t alone.
+        """
+        return [(streams, len(next(iter(streams.values()))))]
+
+    def spread(self, scores: list[np.ndarray], t: int) -> np.ndarray:
+        """Return one score for each of t snippets, from those of the real snippets of each piece (real,)."""
+        return np.concatenate(scores)[:t]
 
 
 class Dataset(Component):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # it imports torch, which `vadkit list plugins` does not need
     from vadkit.registry import Components
 
 GROUP = "vadkit"
+CARDS = "systems"  # the folder, in a folder of configs, that holds the cards of systems
 EXTRA = "VADKIT_PLUGINS"  # modules that are importable but not packaged, comma separated
 
 
@@ -211,8 +212,12 @@ def _may_have_configs(plugin: Plugin) -> bool:
 
 
 def configs_in(folders: Iterable[Path]) -> list[Path]:
-    """Return the files of all configs, at any depth, folder by folder and in order of their paths."""
-    return [path for folder in folders for path in sorted(folder.rglob("*.y*ml"))]
+    """Return the files of all configs, at any depth, folder by folder and in order of their paths.
+
+    Cards of systems are no configs.
+    """
+    files = [(folder, path) for folder in folders for path in sorted(folder.rglob("*.y*ml"))]
+    return [path for folder, path in files if path.relative_to(folder).parts[0] != CARDS]
 
 
 def own_configs() -> Path:

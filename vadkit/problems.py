@@ -213,8 +213,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     same = plain.get(word.replace("_", "").replace("-", "").lower())
     if same is not None:
         return same
-    close = difflib.get_close_matches(word, known, 1, 0.6)
-    return close[0] if close else None
+    close = difflib.get_close_matches(word, known, 3, 0.6)
+    # Of equally close words, that with the same letters in another order: two letters were swapped.
+    swapped = next((k for k in close if sorted(k) == sorted(word)), None)
+    return swapped or (close[0] if close else None)
 
 
 def as_sentence(text: str) -> str:

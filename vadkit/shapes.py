@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 COUNTS = frozenset({"b", "t", "v"})
 Token = str | int
@@ -27,6 +28,11 @@ class Pattern:
     def words(self) -> list[str]:
         """The size words, in order, without the counts."""
         return [t for t in self.tokens if isinstance(t, str) and t not in COUNTS]
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row of a stream: 32768 for ``b t 16 2048``, 1 for ``b t``."""
+        return prod(int(token) for token in self.tokens[2:])
 
     def fill(self, sizes: Mapping[str, object]) -> Pattern:
         """Return the pattern with known words replaced by their sizes."""

@@ -23,6 +23,10 @@ class UniformPad(Sampler):
     Each stream is brought to length separately, so two streams of one video are aligned only roughly
     if their t differ. The number of real snippets is that of the **first** stream.
 
+    At test time (``eval.sampler``) a video is cut into chunks of ``length`` rows, one after the other, and the last
+    is padded with zero rows, which the mask marks (VadCLIP; its authors add a chunk of zeros where t is a multiple
+    of the length, which changes no score).
+
     ``finish`` cuts a batch to its longest video and may overwrite the padding. "ramp" is what
     WSV-GST does: from the second-last to the last real snippet in equal steps. In every stream it
     starts at the length of the first one, so the zeros of a shorter stream enter the ramp, and the
@@ -58,7 +62,7 @@ class UniformPad(Sampler):
     ) -> None:
         if length < 1:
             raise ValueError(f"length must be at least 1, not {length}")
-        self.length, self.fill, self.cut, self.count = length, fill, cut, count
+        self.length, self.fill, self.cut_to_longest, self.count = length, fill, cut, count
         self.unfilled, self.common = frozenset(unfilled or ()), common
 
     def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
@@ -85,9 +89,23 @@ class UniformPad(Sampler):
             out[: len(x)] = x
             out[len(x) :] = 0
 
+    def cut(self, streams: dict[str, np.ndarray]) -> list[tuple[dict[str, np.ndarray], int]]:
+        """Take (t, c) arrays of one t; return chunks (length, c), each with its number of real rows."""
+        t = len(next(iter(streams.values())))
+        return [
+            ({name: self._chunk(x, start) for name, x in streams.items()}, min(self.length, t - start))
+            for start in range(0, t, self.length)
+        ]
+
+    def _chunk(self, x: np.ndarray, start: int) -> np.ndarray:
+        rows = x[start : start + self.length]
+        out = np.zeros((self.length, *x.shape[1:]), x.dtype)
+        out[: len(rows)] = rows
+        return out
+
     def finish(self, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Take streams (b, t, c) and lengths (b); return both, cut and filled."""
-        if self.cut:
+        if self.cut_to_longest:
             longest = max(1, int(lengths.max()))
             streams = {name: x[:, :longest] for name, x in streams.items()}
         if self.fill == "ramp":

@@ -19,7 +19,7 @@ import vadkit
 from vadkit import VadkitError
 from vadkit.api.train import Interrupted
 
-VERBS = ("build", "load", "train", "evaluate", "predict", "extract", "score")
+VERBS = ("build", "load", "import_weights", "train", "evaluate", "predict", "extract", "score")
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -27,7 +27,7 @@ def test_a_verb_is_documented_and_takes_the_rest_by_name(verb: str) -> None:
     function = getattr(vadkit, verb)
     parameters = list(inspect.signature(function).parameters.values())
     positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-    assert len(positional) == (2 if verb == "score" else 1)
+    assert len(positional) == (2 if verb in ("score", "import_weights") else 1)
     for section in ("Args:", "Raises:", "Example:"):
         assert section in function.__doc__, section
     for parameter in parameters:

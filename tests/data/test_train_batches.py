@@ -158,6 +158,23 @@ def test_the_ranks_together_have_the_batch_of_one_process(tmp_path: Path, sample
         assert torch.equal(torch.cat([h[0] for h in halves] + [h[1] for h in halves]), whole[key]), key
 
 
+def test_streams_cut_to_the_shortest_before_they_are_sampled(store: Path, dataset: FeatureStore) -> None:
+    name = replace(store, "rgb", 1, lambda x: np.concatenate([x, x[-1:]]))  # one row more than the others
+    seen: dict[str, set[tuple[int, ...]]] = {"first": set(), "shortest": set()}
+
+    class Counting(UniformPad):
+        def sample_into(self, streams: Any, rng: Any, out: Any) -> int:
+            seen[align].add(tuple(map(len, streams.values())))
+            return super().sample_into(streams, rng, out)
+
+    for align in seen:
+        with make(FeatureStore(root=str(store)), sampler=Counting(length=8), align=align, workers=0) as batches:
+            for step in range(len(batches)):
+                batches.batch(step)
+    assert any(max(lengths) == min(lengths) + 1 for lengths in seen["first"]), name
+    assert all(max(lengths) == min(lengths) for lengths in seen["shortest"])
+
+
 @pytest.mark.parametrize("paired", [True, False])
 def test_listed_batches_have_the_order_of_the_store(dataset: FeatureStore, paired: bool) -> None:
     videos = dataset.videos("train")

@@ -31,6 +31,11 @@ def test_streams_are_cut_to_the_first_one(dataset: FeatureStore, store: Path) ->
     np.testing.assert_array_equal(streams["rgb"][0].numpy(), np.load(store / "rgb" / f"{LONGER_RGB}.npy")[:9])
 
 
+def test_streams_are_cut_to_the_shortest(dataset: FeatureStore, store: Path) -> None:
+    _, streams = next(iterate(dataset, "test", ["rgb", "flow"], align="shortest"))
+    assert streams["rgb"].shape == (1, 9, 16) and streams["flow"].shape == (1, 9, 12)
+
+
 def test_one_crop_stands_for_all(tmp_path: Path) -> None:
     dataset = FeatureStore(root=str(write_tiny_store(tmp_path, crops={"rgb": 5})))
     for _, streams in iterate(dataset, "test", ["clip", "rgb"]):

@@ -15,7 +15,8 @@ from vadkit.video import Video
 
 PROTOCOL = {
     "data_set": "feature_store", "root": None, "split": "test", "streams": ["rgb"], "snippet_frames": 16,
-    "crops": "first crop only", "alignment": "none", "truth": "frames", "tail": "real", "post": [], "threshold": 0.5,
+    "crops": "first crop only", "sampler": None, "alignment": "none", "truth": "frames", "tail": "real", "post": [],
+    "threshold": 0.5,
     "select": "last", "device": "cpu", "versions": {"vadkit": "0"}, "figures": {},
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from vadkit_feature_store import FeatureStore
 from vadkit_score_smoothing import ScoreSmoothing
 
 from vadkit.data.validation_split import with_validation
-from vadkit.evaluate import score
+from vadkit.evaluate import score_video
 from vadkit.evaluate.score import evaluate, evaluate_as_configured
 from vadkit.problems import VadkitError
 from vadkit.results_folder import RECORD
@@ -81,7 +81,7 @@ def test_only_the_first_crop(dataset: FeatureStore) -> None:
 
 def test_crops_of_long_videos_are_scored_in_parts(dataset: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = evaluate(Mean(), dataset, streams=["rgb"])
-    monkeypatch.setattr(score, "PAIRS", 2 * 23**2)
+    monkeypatch.setattr(score_video, "PAIRS", 2 * 23**2)
     model = Mean()
     parts = evaluate(model, dataset, streams=["rgb"])
     crops = {(shapes[0][1], shapes[0][0]) for shapes, _ in model.calls}

@@ -44,13 +44,18 @@ data:
   streams: {rgb: rgb, clip: clip}
   sampler: {use: uniform_pad}
   order: listed
+  align: shortest
 train:
   epochs: 2
   optimizer: {lr: 1.0e-4}
   groups: [{nodes: [context], lr: 1.0e-6}]
   schedule: {use: step, args: {milestones: [1]}, unit: epoch}
   blend: [{into: peer, from: helper, keep: [0.9, 1.0], per: epoch}, {into: helper, from: peer, keep: 0.5}]
-eval: {metric: ap, post: [{use: score_smoothing, args: {kappa: 2}}]}
+eval:
+  metric: ap
+  crops: 2
+  sampler: {use: uniform_pad, args: {length: 8}}
+  post: [{use: score_smoothing, args: {kappa: 2}}]
 """
 ROUNDS = """\
 about: a small recipe with one of everything

@@ -1,4 +1,4 @@
-"""The six kinds of file, by name."""
+"""The kinds of file, by name."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from .harness import Target
 from .manifests import Manifests
 from .models import Models
 from .stores import Stores
+from .systems import Systems
 from .tables import Tables
 
 TARGETS: dict[str, Target] = {
-    target.name: target for target in (Graphs(), Stores(), Models(), Arrays(), Tables(), Manifests())
+    target.name: target for target in (Graphs(), Stores(), Models(), Arrays(), Tables(), Manifests(), Systems())
 }

@@ -49,6 +49,52 @@ def test_segment_means_equal_the_loop_bit_for_bit(t, dim):
     assert np.array_equal(out, wanted)
 
 
+def matlab(x, segments):
+    """Return the segments as Save_C3DFeatures_32Segments.m cuts them, and the edges, counted from 1."""
+    edges = [int(np.floor(v + 0.5)) for v in np.linspace(1, len(x), segments + 1)]
+    rows = [x[low - 1 : high - 1] if high > low else x[low - 1 : low] for low, high in zip(edges, edges[1:])]
+    return np.stack([np.mean(part, 0) for part in rows]), edges
+
+
+@pytest.mark.parametrize("t", LENGTHS)
+def test_rounded_edges_are_those_of_matlab(t):
+    x = video(t, 6)
+    wanted, edges = matlab(x, 32)
+    sampler = SegmentMean(length=32, edges="round")
+    taken, real = sampler.sample({"rgb": x}, RNG)
+    np.testing.assert_array_equal(taken["rgb"], wanted)
+    assert real == 32 and (segment_edges(t, 32, "round") + 1).tolist() == edges
+    out = {"rgb": np.full((32, 6), np.nan, np.float32)}
+    assert sampler.sample_into({"rgb": x}, RNG, out) == 32
+    np.testing.assert_array_equal(out["rgb"], wanted)
+    scores, spread = np.arange(32.0), np.full(t, 31.0)
+    for i in range(32):  # as Test_Anomaly_Detector fills the rows, where later segments overwrite earlier ones
+        spread[edges[i] - 1 : max(edges[i], edges[i + 1] - 1)] = scores[i]
+    spread[edges[-1] - 1 :] = 31  # and the last score for the rest
+    assert np.array_equal(sampler.spread([scores], t), spread)
+
+
+@pytest.mark.parametrize("t", LENGTHS)
+def test_a_segment_score_is_that_of_its_rows(t):
+    x = video(t)
+    sampler = SegmentMean(length=32)
+    ((piece, real),) = sampler.cut({"rgb": x})
+    assert real == 32 and np.array_equal(piece["rgb"], segments_by_hand(x, 32))
+    edges = np.linspace(0, t, 33, dtype=int)
+    wanted = [max(i for i in range(32) if edges[i] <= row) for row in range(t)]
+    assert sampler.spread([np.arange(32.0)], t).tolist() == wanted
+
+
+@pytest.mark.parametrize("t", [1, 255, 256, 257, 512, 1200])
+def test_chunks_of_a_video(t):
+    x = video(t)
+    pieces = UniformPad(length=256).cut({"rgb": x})
+    assert [real for _, real in pieces] == [256] * (t // 256) + [t % 256] * (t % 256 > 0)
+    together = np.concatenate([piece["rgb"] for piece, _ in pieces])
+    assert together.shape == (256 * len(pieces), 4)
+    assert np.array_equal(together[:t], x) and not together[t:].any()
+
+
 def test_segment_means_of_one_crop_among_others_that_may_not_be_written_to():
     x = video(77 * 3, 6).reshape(77, 3, 6)
     x.setflags(write=False)

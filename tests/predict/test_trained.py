@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from clips import alarm, make_clip
 from models import RGB_AUDIO
@@ -67,6 +69,23 @@ def test_predict_scores_a_video_as_evaluation_does(folder: Path) -> None:
         # That the normal clip has no sound is said; nothing is wrong with the recipe.
         assert [w for w in data["warnings"] if "sound" not in w] == []
         assert data["model"]["trained"]["recipes"]["rgb"]["snippet_frames"] == 4
+
+
+@pytest.mark.parametrize(
+    "sampler", ({"use": "segment_mean", "args": {"length": 5}}, {"use": "uniform_pad", "args": {"length": 5}})
+)
+def test_a_video_is_predicted_in_the_pieces_of_evaluation(folder: Path, tmp_path: Path, sampler: Any) -> None:
+    sets = [f"data.args.root={folder / 'store'}", "train.steps=5", f"eval.sampler={json.dumps(sampler)}"]
+    result = train(GRAPH, sets, tmp_path / "run", device="cpu")
+    measured = vadkit.evaluate(result.model_path)
+    whole = vadkit.evaluate(result.model_path, set="eval.sampler=null")
+    if sampler["use"] == "segment_mean":  # chunks change nothing in a graph that looks at single snippets
+        assert not np.allclose(whole.scores["clip5"], measured.scores["clip5"], atol=1e-2)
+    predict([folder / "clip5.mp4"], result.model_path, tmp_path / "out")
+    data = json.loads((tmp_path / "out" / "clip5.json").read_text())
+    assert [s["score"] for s in data["scores"]] == pytest.approx(measured.scores["clip5"].tolist(), abs=2e-6)
+    assert data["model"]["sampler"] == sampler and data["model"]["crops"] == "mean"
+    assert f"in the pieces of {sampler['use']}" in (tmp_path / "out" / "clip5.html").read_text()
 
 
 @pytest.mark.guards("3", "2.5")

@@ -73,6 +73,34 @@ def test_a_sampler_that_leaves_rows_as_they_were_is_found() -> None:
     assert "sample_into does not write" in str(broken(sampler(sample_into=no_padding)))
 
 
+PIECES: dict[str, tuple[dict[str, Any], str]] = {
+    "none": ({"cut": lambda self, s: []}, "into no piece at all"),
+    "wide": ({"cut": lambda self, s: [({k: x.astype(float) for k, x in s.items()}, 1)]}, "rgb float64 (1, 6)"),
+    "lost": ({"cut": lambda self, s: [({"rgb": s["rgb"]}, len(s["rgb"]))]}, "float32 of one length for each stream"),
+    "empty": ({"cut": lambda self, s: [(s, 0)]}, "it counts 0 real snippets in a piece of 1"),
+    "content": (
+        {
+            "cut": lambda self, s: [(s, max(1, int((s["rgb"][:, 0] > 0).sum())))],
+            "spread": lambda self, x, t: np.full(t, x[0][0]),
+        },
+        "depend on the features",
+    ),
+    "short": ({"spread": lambda self, x, t: np.concatenate(x)[: t - 1]}, "spread to an array of shape (0,)"),
+    "scaled": (
+        {"spread": lambda self, x, t: 2 * np.concatenate(x)},
+        "not between the lowest and the highest of the pieces",
+    ),
+    "greedy": ({"spread": lambda self, x, t: np.sort(x[0], out=None) if x[0].sort() else x[0]}, "modifies the scores"),
+}
+
+
+@pytest.mark.parametrize("case", PIECES)
+def test_a_sampler_that_cuts_or_spreads_wrongly_is_found(case: str) -> None:
+    members, cause = PIECES[case]
+    found = str(broken(sampler(**members)))
+    assert "it cuts a video into pieces" in found and cause in found
+
+
 def test_a_sampler_that_parts_the_streams_is_found() -> None:
     def cut_one(self: Any, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         return {name: x[:, :5] if name == "rgb" else x for name, x in streams.items()}, lengths

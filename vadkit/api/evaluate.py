@@ -111,7 +111,13 @@ def evaluate(
         claim([as_path(out, "out") / name for name in FILES], read)
     with showing(progress, "scoring") as callback:
         found = evaluate_as_configured(
-            system, dataset, sections["eval"], split=split, device=where, on_progress=callback
+            system,
+            dataset,
+            sections["eval"],
+            split=split,
+            align=sections["data"]["align"],
+            device=where,
+            on_progress=callback,
         )
     changed = other_recipes(extra.get("recipes") or {}, recipes)
     warnings = [*found.warnings, *changed, *filter(None, [extra.get("unfinished")])]

@@ -70,14 +70,15 @@ class Scorer:
     def features(self, streams: Mapping[str, Any]) -> np.ndarray:
         """Return the scores of one video from its features, by the protocol of ``vadkit.evaluate``.
 
-        Scores of crops are averaged after the sigmoid. A stream that is a few rows longer or shorter than the first
-        input is cut, or filled with zeros; a single crop is used for all.
+        Pieces and crops are those of the model's ``eval`` section; scores of crops are averaged after the sigmoid. A
+        stream that is a few rows longer or shorter than the first input is cut, or filled with zeros; a single crop
+        is used for all.
 
         Args:
             streams: by input name, arrays or tensors (t, width) or (crops, t, width) of any float type.
 
         Returns:
-            float32 (t,), t the rows of the model's first input.
+            float32 (t,), t the rows of the model's first input, or of the shortest if ``data.align`` says so.
 
         Raises:
             VadkitError: naming the stream, for a missing or unknown one, another width, no rows, NaN or infinity, and

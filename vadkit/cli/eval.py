@@ -71,6 +71,8 @@ def _print(result: Evaluation) -> None:
     for key in ("crops", "alignment", "truth", "tail"):
         print(f"  {key}: {protocol[key]}")
     post = "; ".join(f"{p['use']} {p['args']}" for p in protocol["post"]) or "none"
+    sampler = protocol["sampler"]
+    print("  scored in: " + (f"pieces of {sampler['use']} {sampler['args']}" if sampler else "whole videos"))
     print(f"  post: {post}\n  threshold: {protocol['threshold']}\n  weights selected by: {protocol['select']}")
     for text in other_notes(result.notice, *result.warnings, result.note):
         print(f"note: {text}")

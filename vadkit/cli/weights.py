@@ -1,4 +1,4 @@
-"""Find the weights of a backbone: which public files fit, and which one a file is."""
+"""Weights that others published: files of backbones, and import of systems."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from vadkit.cli.subverbs import add_subverbs, run_subverb
 VERBS = {
     "list": "the public weight files that each backbone reads: source, licence, SHA-256",
     "check": "which of them a file is, and which backbones it fits",
+    "import": "the weights that the authors of a system published, as a model file",
 }
 
 

@@ -20,7 +20,7 @@ from vadkit.data.batch_order import Paired, Unpaired, share
 from vadkit.data.prompts import Prompts
 from vadkit.data.shape_checks import check_videos
 from vadkit.data.targets import STREAM, Targets
-from vadkit.data.whole_videos import no_video
+from vadkit.data.whole_videos import Align, no_video
 from vadkit.kinds import Sampler
 from vadkit.memory import free_memory
 from vadkit.problems import fail
@@ -69,6 +69,7 @@ class TrainBatches:
         rank, world_size: this process's share. The normal parts of all ranks, concatenated, and then
             their abnormal parts, are the batch of a single process.
         pin: use pinned memory, for copies to a GPU.
+        align: give the sampler the streams as they are ("first"), or all cut to the "shortest".
 
     Videos of unknown label are in no batch. Raises VadkitError, with all problems, for features that cannot be used
     or do not fit.
@@ -94,9 +95,11 @@ class TrainBatches:
         world_size: int = 1,
         split: str = "train",
         pin: bool = False,
+        align: Align = "first",
     ) -> None:
         self.dataset, self.sampler, self.streams = dataset, sampler, list(streams)
         self.seed, self.rank, self.world_size, self.pin = seed, rank, world_size, pin
+        self.align = align
         videos = with_label(dataset.videos(split))
         self._refuse_labels(videos, split, paired)
         counts = check_videos(dataset, videos, self.streams, sizes)
@@ -298,7 +301,12 @@ class TrainBatches:
         # Seeded by the row in the whole batch, so that a rank draws what a single process would.
         rng = np.random.default_rng([self.seed, 3, step, row]) if self.sampler.draws else NO_CHOICE
         streams = {stream: self._read(bag.video, stream, crop) for stream in self.streams}
-        return streams if self.targets is None else {**streams, STREAM: self.targets.of(bag.video)}, rng
+        t = min(map(len, streams.values()))
+        if self.targets is not None:
+            streams[STREAM] = self.targets.of(bag.video)
+        if self.align == "shortest":
+            streams = {name: x[:t] for name, x in streams.items()}
+        return streams, rng
 
     def _read(self, video: Video, stream: str, crop: int) -> np.ndarray:
         """Return float32 (t, dim)."""

@@ -1,4 +1,4 @@
-"""From the ``data`` section of a config to a dataset and a sampler."""
+"""From the ``data`` and ``eval`` sections of a config to a dataset and samplers."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ def open_dataset(data: Mapping[str, Any], plugins: Plugins | None = None) -> Vid
 
 def build_sampler(data: Mapping[str, Any], plugins: Plugins | None = None) -> Sampler:
     """Return the sampler of a ``data`` section (key sampler: use, args)."""
-    sampler = data.get("sampler") or {}
-    component = find_component(sampler.get("use") or "uniform_pad", "sampler", plugins)
-    return build_component(component, sampler.get("args") or {}, "data.sampler")  # type: ignore[no-any-return]
+    return _sampler(data.get("sampler") or {}, "data.sampler", plugins)
+
+
+def build_eval_sampler(section: Mapping[str, Any], plugins: Plugins | None = None) -> Sampler | None:
+    """Return the sampler of an ``eval`` section; None if videos are scored as a whole."""
+    sampler = section.get("sampler")
+    return _sampler(sampler, "eval.sampler", plugins) if sampler else None
+
+
+def _sampler(section: Mapping[str, Any], where: str, plugins: Plugins | None) -> Sampler:
+    component = find_component(section.get("use") or "uniform_pad", "sampler", plugins)
+    return build_component(component, section.get("args") or {}, where)  # type: ignore[no-any-return]

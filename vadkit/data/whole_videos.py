@@ -1,11 +1,12 @@
 """Whole videos, one by one, for scoring.
 
-Legend: t snippets (of the first stream), dim the width of a stream.
+Legend: t snippets (of the first stream, unless all are cut to the shortest), dim the width of a stream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,24 +17,27 @@ from vadkit.problems import VadkitError, fail, plural
 from vadkit.store.array_file import as_float32, check_finite
 from vadkit.video import SPLITS, Video, VideoDataset, crop_of, shape_of
 
+Align = Literal["first", "shortest"]
+
 
 def iterate(
     dataset: VideoDataset,
     split: str,
     streams: Sequence[str],
     sizes: Mapping[str, int] | None = None,
+    align: Align = "first",
 ) -> Iterator[tuple[Video, dict[str, Tensor]]]:
     """Yield every video of a split with its streams, float32 (crops, t, dim) each.
 
-    Streams are cut or filled with zeros to the first one's t, and a single crop is repeated if
-    another stream has more. Raises VadkitError if the split has no video, and for a video whose
-    files are faulty, hold NaN or infinity, do not match each other, or are not as wide as ``sizes``.
+    Streams are cut or filled with zeros to the first one's t, or all cut to the "shortest" if ``align`` says so. A
+    single crop is repeated if another stream has more. Raises VadkitError if the split has no video, and for a video
+    whose files are faulty, hold NaN or infinity, do not match each other, or are not as wide as ``sizes``.
     """
     videos = dataset.videos(split)
     if not videos:
         fail(*no_video(dataset, split))
     for video in videos:
-        yield video, load(dataset, video, streams, sizes)
+        yield video, load(dataset, video, streams, sizes, align)
 
 
 def no_video(dataset: VideoDataset, split: str) -> tuple[str, str]:
@@ -60,14 +64,19 @@ def _count(dataset: VideoDataset, split: str) -> int:
 
 
 def load(
-    dataset: VideoDataset, video: Video, streams: Sequence[str], sizes: Mapping[str, int] | None = None
+    dataset: VideoDataset,
+    video: Video,
+    streams: Sequence[str],
+    sizes: Mapping[str, int] | None = None,
+    align: Align = "first",
 ) -> dict[str, Tensor]:
     """Return one video's streams, float32 (crops, t, dim) each, as ``iterate`` does."""
     arrays = {stream: _crops(dataset, video, stream) for stream in streams}
     problems = check_shapes(video.name, {s: (len(a), *a[0].shape) for s, a in arrays.items()}, sizes or {})
     if problems:
         raise VadkitError(problems)
-    t = len(next(iter(arrays.values()))[0])
+    lengths = [len(array[0]) for array in arrays.values()]
+    t = lengths[0] if align == "first" else min(lengths)
     crops = max(len(array) for array in arrays.values())
     return {
         stream: _filled(array, t, f"stream '{stream}' of video '{video.name}'").expand(crops, -1, -1)

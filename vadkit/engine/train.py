@@ -297,6 +297,7 @@ class _Run:
             self.spec["train"]["seed"],
             sizes=self.model.input_sizes,
             crops=data["crops"],
+            align=data["align"],
             paired=data["paired"],
             listed=data["order"] == "listed",
             prompts=data["prompts"],

@@ -162,6 +162,7 @@ def _score_chart(scored: Scored, threshold: float | None, bounds: tuple[float, f
 def _protocol(result: Measured, model: str, measured: str) -> dict[str, str]:
     protocol = result.protocol
     post = "; ".join(f"{step['use']} {step['args']}" for step in protocol["post"])
+    sampler = protocol["sampler"]
     return {
         "model": model,
         "measured on": measured,
@@ -169,6 +170,7 @@ def _protocol(result: Measured, model: str, measured: str) -> dict[str, str]:
         "streams": ", ".join(protocol["streams"]),
         "snippets": f"{plural(protocol['snippet_frames'], 'frame')} each",
         "crops": protocol["crops"],
+        "scored in": f"pieces of {sampler['use']} {sampler['args']}" if sampler else "whole videos",
         "alignment": protocol["alignment"],
         "truth": protocol["truth"],
         "tail": protocol["tail"],

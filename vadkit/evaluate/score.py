@@ -5,35 +5,38 @@ Legend: t snippets, dim the width of a stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vadkit import __version__
 from vadkit.components import build_component, find_component
-from vadkit.data.whole_videos import load, no_video
-from vadkit.devices import float32
+from vadkit.data.from_config import build_eval_sampler
+from vadkit.data.whole_videos import Align, load, no_video
 from vadkit.evaluate.evaluation import Evaluation
+from vadkit.evaluate.score_video import Crops, device_of, score_video
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.scored import Scored
 from vadkit.evaluate.truth import Tail, snippet_truth
 from vadkit.graph.ranges import outside, threshold_of
-from vadkit.kinds import Postprocess
+from vadkit.kinds import Component, Postprocess, Sampler
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import fail, plural
 from vadkit.video import Video, VideoDataset, unlabelled_note, with_label
 
 OnProgress = Callable[[int, int, str], None]  # videos done, videos in all, the name of the last one
-# Attention needs t * t numbers per crop and head; so many crops are scored at once that this is not exceeded.
-PAIRS = 2**22
 # How a data set reads its intervals, if not as annotated.
 RULES = {
     "closed": "; the annotated last frame is included (RTFM)",
     "umil": "; 14 videos of UCF-Crime as changed by the authors of UMIL",
+}
+CROPS = {"mean": "scores averaged over crops", "first": "first crop only"}
+ALIGNMENTS = {
+    "first": "streams cut or zero-padded to the snippets of the first one",
+    "shortest": "streams cut to the snippets of the shortest one",
 }
 
 
@@ -61,7 +64,9 @@ def evaluate(
     post: Sequence[Postprocess] = (),
     streams: Sequence[str] | None = None,
     device: str | torch.device | None = None,
-    crops: Literal["mean", "first"] = "mean",
+    crops: Crops = "mean",
+    sampler: Sampler | None = None,
+    align: Align = "first",
     threshold: float | None = 0.5,
     tail: Tail = "real",
     book: Book | None = None,
@@ -70,14 +75,15 @@ def evaluate(
     """Return figures and scores of all videos of a split.
 
     Args:
-        model: called as ``model(*streams, crops=n)`` with float32 (n, t, dim) each; returns (n, t). It
-            is put into eval mode, and every module is restored to its own mode afterwards.
+        model: see ``score_video``.
         dataset: of kind dataset.
         split: "train", "val" or "test".
         post: applied in order to the scores (t,) of each video, after averaging its crops.
         streams: names of the inputs, in order; None is ``model.input_sizes``.
         device: where to compute; None is the model's device.
-        crops: the scores of a video's crops are averaged, or only the first is scored.
+        crops: the scores of a video's crops are averaged, or only the "first" or the N-th from 0 is scored.
+        sampler: cuts videos and spreads the scores of the pieces; None scores a video as a whole.
+        align: streams are cut or filled to the snippets of the "first", or all cut to the "shortest".
         threshold: a frame that scores at least this is an alarm (for false alarms); None counts none.
         tail: see ``snippet_truth``.
         book: computes the figures; None is a ``ScoreBook``.
@@ -92,23 +98,26 @@ def evaluate(
     videos = dataset.videos(split)
     if not videos:
         fail(*no_video(dataset, split))
-    where = torch.device(device) if device is not None else _device_of(model)
+    where = device_of(model, device)
     book = ScoreBook() if book is None else book
-    details = []
-    with _evaluating(model, where):
-        for number, video in enumerate(videos):
-            features = load(dataset, video, names, sizes)
-            scores = _score(model, list(features.values()), where, crops)
-            scored = _with_truth(video, _post(scores, post, video), dataset.snippet_frames, tail)
-            if video.label is not None:
-                book.add(video.name, scored.scores, scored.positives, scored.frames, video.label, video.classes)
-            details.append(scored)
-            if on_progress:
-                on_progress(number + 1, len(videos), video.name)
-    protocol = _protocol(model, dataset, split, names, post, where, crops, threshold, tail)
+    details, single = [], 0
+    for number, video in enumerate(videos):
+        features = load(dataset, video, names, sizes, align)
+        single += len(features[names[0]]) == 1
+        scores = score_video(model, features, sampler=sampler, crops=crops, device=where)
+        scored = _with_truth(video, _post(scores, post, video), dataset.snippet_frames, tail)
+        if video.label is not None:
+            book.add(video.name, scored.scores, scored.positives, scored.frames, video.label, video.classes)
+        details.append(scored)
+        if on_progress:
+            on_progress(number + 1, len(videos), video.name)
+    protocol = {
+        **_protocol(model, dataset, split, names, where),
+        **_how(post, crops, sampler, align, threshold, tail, getattr(dataset, "intervals", "half_open")),
+    }
     scores_by_name = {scored.video.name: scored.scores for scored in details}
     figures = {**book.figures(threshold), "unlabelled_videos": len(videos) - len(with_label(videos))}
-    warnings = _warnings(dataset, details) + unlabelled_note(videos, split)
+    warnings = _warnings(dataset, details) + _one_crop(crops, single) + unlabelled_note(videos, split)
     return Evaluation(figures, scores_by_name, protocol, details, warnings)
 
 
@@ -118,13 +127,15 @@ def evaluate_as_configured(
     section: Mapping[str, Any],
     *,
     split: str | None = None,
+    align: Align | None = None,
     plugins: Plugins | None = None,
     device: str | torch.device | None = None,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
-    """Evaluate by an ``eval`` section: post, threshold, crops, tail, and the split if none is given.
+    """Evaluate by an ``eval`` section: post, threshold, crops, sampler, tail, and the split if none is given.
 
-    Raises VadkitError for a threshold outside of the range of the scores, and as ``evaluate``.
+    ``align`` is None for what the model's own ``data`` section says. Raises VadkitError for a threshold outside of the
+    range of the scores, and as ``evaluate``.
     """
     scores_are = getattr(model, "output_range", "probability")
     threshold = threshold_of(section, scores_are)
@@ -136,11 +147,26 @@ def evaluate_as_configured(
         split or section.get("split") or "test",
         post=build_post(section, plugins),
         device=device,
-        crops=section.get("crops") or "mean",
+        crops=crops_of(section),
+        sampler=build_eval_sampler(section, plugins),
+        align=align or align_of(getattr(model, "spec", None)),
         threshold=threshold,
         tail=section.get("tail") or "real",
         on_progress=on_progress,
     )
+
+
+def crops_of(section: Mapping[str, Any]) -> Crops:
+    """Return which crops an ``eval`` section scores."""
+    crops: Crops | None = section.get("crops")
+    return "mean" if crops is None else crops
+
+
+def align_of(spec: Any) -> Align:
+    """Return how the streams of a video are aligned, from the resolved config of a model."""
+    data = spec.get("data") if isinstance(spec, Mapping) else None
+    align: Align | None = (data or {}).get("align")
+    return align or "first"
 
 
 def build_post(section: Mapping[str, Any], plugins: Plugins | None = None) -> list[Postprocess]:
@@ -149,41 +175,6 @@ def build_post(section: Mapping[str, Any], plugins: Plugins | None = None) -> li
         build_component(find_component(step["use"], "postprocess", plugins), step.get("args") or {}, f"eval.post[{i}]")
         for i, step in enumerate(section.get("post") or [])
     ]
-
-
-def _device_of(model: nn.Module) -> torch.device:
-    return next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
-
-
-@contextmanager
-def _evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Put the model on the device and into eval mode; restore the mode of every module at the end."""
-    modes = {module: module.training for module in model.modules()}
-    model.to(device).eval()
-    try:
-        # Not inference_mode: a table that a component makes here and keeps must work in training.
-        with torch.no_grad(), float32():  # exact, so that all ways to a figure give the same one
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-
-
-def _score(
-    model: nn.Module, features: list[Tensor], device: torch.device, crops: Literal["mean", "first"]
-) -> np.ndarray:
-    """Return the scores (t,) of one video from its streams (crops, t, dim)."""
-    count, t = features[0].shape[:2]
-    count = 1 if crops == "first" else count
-    at_once = max(1, min(count, PAIRS // (t * t)))
-    total = torch.zeros(t, dtype=torch.float64)
-    for start in range(0, count, at_once):
-        part = [x[start : min(start + at_once, count)].to(device) for x in features]
-        scores = model(*part, crops=len(part[0]))
-        if scores.shape != part[0].shape[:2]:
-            raise ValueError(f"the model returned scores {tuple(scores.shape)} for features {tuple(part[0].shape)}")
-        total += scores.sum(0).double().cpu()
-    return (total / count).float().numpy()
 
 
 def _post(scores: np.ndarray, post: Sequence[Postprocess], video: Video) -> np.ndarray:
@@ -213,18 +204,17 @@ def _warnings(dataset: VideoDataset, details: Sequence[Scored]) -> list[str]:
     return warnings
 
 
+def _one_crop(crops: Crops, single: int) -> list[str]:
+    """Return a warning if another crop was asked for than the only one that videos have."""
+    if not single or crops in ("mean", "first", 0):
+        return []
+    return [f"eval.crops is {crops}, but {plural(single, 'video')} had one crop only, which was scored instead"]
+
+
 def _protocol(
-    model: nn.Module,
-    dataset: VideoDataset,
-    split: str,
-    streams: Sequence[str],
-    post: Sequence[Postprocess],
-    device: torch.device,
-    crops: str,
-    threshold: float | None,
-    tail: Tail,
+    model: nn.Module, dataset: VideoDataset, split: str, streams: Sequence[str], device: torch.device
 ) -> dict[str, Any]:
-    """Return every choice that the figures depend on, as plain data."""
+    """Return, of all that the figures depend on, what was scored, and where."""
     spec: Any = getattr(model, "spec", None)
     train = (spec.get("train") or {}) if isinstance(spec, dict) else {}
     return {
@@ -233,21 +223,39 @@ def _protocol(
         "split": split,
         "streams": list(streams),
         "snippet_frames": dataset.snippet_frames,
-        "crops": {"mean": "scores averaged over crops", "first": "first crop only"}[crops],
-        "alignment": "streams cut or zero-padded to the snippets of the first one",
-        "truth": "frames inside intervals [start, end), on each feature file's own snippets"
-        + RULES.get(getattr(dataset, "intervals", "half_open"), ""),
-        "tail": {
-            "real": "the last snippet counts with the frames the video has",
-            "full": "every snippet counts in full",
-        }[tail],
-        "post": [{"use": step.name, "args": _plain(vars(step))} for step in post],
-        "threshold": threshold,
         "select": train.get("select"),
         "device": device.type,
         "versions": {"vadkit": __version__, "torch": torch.__version__},
         "figures": dict(MEANINGS),
     }
+
+
+def _how(
+    post: Sequence[Postprocess],
+    crops: Crops,
+    sampler: Sampler | None,
+    align: Align,
+    threshold: float | None,
+    tail: Tail,
+    intervals: str,
+) -> dict[str, Any]:
+    """Return, of all that the figures depend on, how it was scored."""
+    return {
+        "crops": CROPS.get(str(crops), f"crop {crops} only, counted from 0"),
+        "sampler": None if sampler is None else _named(sampler),
+        "alignment": ALIGNMENTS[align],
+        "truth": "frames inside intervals [start, end), on each feature file's own snippets" + RULES.get(intervals, ""),
+        "tail": {
+            "real": "the last snippet counts with the frames the video has",
+            "full": "every snippet counts in full",
+        }[tail],
+        "post": [_named(step) for step in post],
+        "threshold": threshold,
+    }
+
+
+def _named(component: Component) -> dict[str, Any]:
+    return {"use": component.name, "args": _plain(vars(component))}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,18 +16,17 @@ def check_blend(plan: Plan, entries: list[Mapping[str, Any]], problems: Problems
         path = ("train", "blend", index)
         into, source = entry["into"], entry["from"]
         own, other = (_weights(plan, name) for name in (into, source))
-        if plan.step(into).module == plan.step(source).module:
-            what = f"{into} is" if into == source else f"{into} and {source} are"
-            problems.add(f"{what} one set of weights, so there is nothing to blend", path)
+        if into == source:
+            problems.add(f"{into} is one set of weights, so there is nothing to blend", path)
         elif not own:
             problems.add(f"{into} has no weights to blend", (*path, "into"))
         elif wrong := _difference(into, own, source, other):
-            note = Note(f"{source} is here", problems.locate(("nodes", source), True))
+            note = Note(f"{source} is here", problems.locate(("nodes", plan.owners[source].name), True))
             problems.add(wrong, path, "give both the same use, args and sizes", (note,))
 
 
 def _weights(plan: Plan, node: str) -> dict[str, Weight]:
-    prefix = f"{plan.step(node).module}."
+    prefix = f"{node}."
     return {name.removeprefix(prefix): w for name, w in plan.weights.tensors.items() if name.startswith(prefix)}
 
 

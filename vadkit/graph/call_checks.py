@@ -104,16 +104,22 @@ def as_numbers(name: str, value: Any) -> np.ndarray:
     return np.array(array, np.float32, order="C")
 
 
-def _check_shapes(patterns: Mapping[str, Pattern], streams: Mapping[str, Tensor], positional: int) -> None:
+def _bags(tokens: Sequence[str | int], width: int) -> str:
+    return ", ".join(map(str, (*tokens[:2], width)[: len(tokens)]))
+
+
+def _check_shapes(patterns: Mapping[str, Pattern], streams: dict[str, Tensor], positional: int) -> None:
     for name, x in streams.items():
-        tokens = patterns[name].tokens
-        if x.ndim != len(tokens):
+        tokens, width = patterns[name].tokens, patterns[name].width
+        if tuple(x.shape[2:]) == tokens[2:]:  # the same numbers, unfolded
+            streams[name] = x = x.flatten(2) if len(tokens) > 3 else x
+        if x.ndim != min(3, len(tokens)):
             fail(
-                f"stream '{name}' has shape {tuple(x.shape)}; the model takes bags, ({', '.join(map(str, tokens))})",
+                f"stream '{name}' has shape {tuple(x.shape)}; the model takes bags, ({_bags(tokens, width)})",
                 f"{name}[None] is a bag of one; vadkit.score takes (t, width) of one video as it is",
             )
-        if isinstance(tokens[-1], int) and x.shape[-1] != tokens[-1]:
-            fail(wrong_width(name, tokens[-1], x.shape[-1]), _order_hint(patterns, streams, positional))
+        if len(tokens) > 2 and x.shape[-1] != width:
+            fail(wrong_width(name, width, x.shape[-1]), _order_hint(patterns, streams, positional))
         if 0 in x.shape:
             fail(f"stream '{name}' has no rows: its shape is {tuple(x.shape)}")
     first = next(iter(streams), None)
@@ -133,7 +139,7 @@ def wrong_width(name: str, wanted: int, found: int) -> str:
 
 
 def _order_hint(patterns: Mapping[str, Pattern], streams: Mapping[str, Tensor], positional: int) -> str | None:
-    widths = [patterns[name].tokens[-1] for name in streams]
+    widths = [patterns[name].width for name in streams]
     found = [x.shape[-1] for x in streams.values()]
     if positional > 1 and sorted(map(str, widths)) == sorted(map(str, found)):
         return f"the order is {', '.join(patterns)}; pass streams by name, as {next(iter(patterns))}=..."

@@ -21,10 +21,12 @@ from vadkit.graph.sizes import Sizes
 from vadkit.graph.source import Source, as_meant
 from vadkit.graph.wiring import Wiring, Written, main_port, ports_of
 from vadkit.graph.wording import say, shorten
-from vadkit.kinds import BATCH_PORTS, NODE_KINDS
+from vadkit.kinds import BATCH_PORTS, NODE_KINDS, Sampler
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import Note, Problems, nearest, unknown
 from vadkit.shapes import Pattern, Port, parse_pattern, parse_ports
+
+MOST_AXES = 5  # of an input; with more it is rather a slip
 
 
 def compile_config(source: Source, plugins: Plugins) -> VadModel:
@@ -96,11 +98,12 @@ class _Compiler:
         except ValueError:
             pattern = None
         counts = pattern.tokens[:2] if pattern else ()
-        if pattern is None or counts != ("b", "t") or len(pattern.tokens) > 3 or pattern.words:
+        if pattern is None or counts != ("b", "t") or len(pattern.tokens) > MOST_AXES or pattern.words:
             self.problems.add(f"input '{name}' must be a shape such as 'b t 1024', got {say(value)}", path)
             return None
-        if pattern.tokens[2:] and int(pattern.tokens[2]) > LARGEST:
-            self.problems.add(f"input '{name}' has size {pattern.tokens[2]}; sizes go up to {LARGEST}", path)
+        if pattern.width > LARGEST:
+            size = " x ".join(map(str, pattern.tokens[2:]))
+            self.problems.add(f"input '{name}' has size {size}; sizes go up to {LARGEST}", path)
             return None
         return pattern
 
@@ -226,6 +229,9 @@ class _Compiler:
             if isinstance(section, dict):
                 use = section.get("use") or BY_KEY[f"train.{kind}.use"].default
                 self._section_component({**section, "use": use}, kind, ("train", kind), build=True)
+        pieces = evaluate.get("sampler") if isinstance(evaluate, dict) else None
+        if isinstance(pieces, dict) and self._section_component(pieces, "sampler", ("eval", "sampler")):
+            self._cuts(pieces["use"])
         self._listed(train, "logger", ("train", "log"))
         self._listed(evaluate, "postprocess", ("eval", "post"))
 
@@ -237,14 +243,24 @@ class _Compiler:
             elif ".".join(path) in NAMES_WILL_DO:
                 self._component(entry, (kind,), (*path, i), bare=True)
 
-    def _section_component(self, value: dict[str, Any], kind: str, path: tuple[Any, ...], build: bool = False) -> None:
+    def _cuts(self, name: str) -> None:
+        """Note a sampler that can only bring videos to training length."""
+        component: Any = self.plugins.components.find(name)
+        if component.cut is Sampler.cut and component.spread is Sampler.spread:
+            self.problems.add(
+                f"sampler '{name}' does not cut videos, so eval.sampler would change nothing",
+                ("eval", "sampler", "use"),
+                "leave eval.sampler out to score a video as a whole",
+            )
+
+    def _section_component(self, value: dict[str, Any], kind: str, path: tuple[Any, ...], build: bool = False) -> bool:
         """Check a component and its arguments; ``build`` it, too, where that only looks at them."""
         component = self._component(value.get("use"), (kind,), path)
         args = value.get("args") or {}
         if component is None or not isinstance(args, dict):
-            return
+            return False
         if not check_args(component, args, dotted(path), (*path, "args"), self.problems) or not build:
-            return
+            return True
         missing = [name for name, known in arguments(component).items() if known.required and name not in args]
         for name in missing:
             self.problems.add(f"{dotted(path)} needs the argument '{name}' of {component.name}", path, key=True)
@@ -254,6 +270,7 @@ class _Compiler:
         except Exception as error:  # the constructor's refusal, whatever it is
             at = (*path, "args") if args else path
             self.problems.add(f"{dotted(path)} ({component.name}) refused its arguments: {error}", at, key=True)
+        return True
 
     # -- output ----------------------------------------------------------------------------------
     def _output(self, items: list[Written]) -> str | None:

@@ -15,6 +15,7 @@ from vadkit.graph.merge import Log, apply_sets, merge
 from vadkit.graph.source import Key, Source
 from vadkit.graph.wording import one_line, say, shorten
 from vadkit.graph.yaml_reader import Reading, Tree, read_text
+from vadkit.plugin_manager import CARDS
 from vadkit.problems import Note, Place, Problem, VadkitError, did_you_mean
 
 SUFFIXES = (".yaml", ".yml")
@@ -187,7 +188,8 @@ class _Loader:
         places = []
         for folder in self.folders:
             places.append(folder)
-            places += sorted(Path(root, inner) for root, inner_folders, _ in os.walk(folder) for inner in inner_folders)
+            inner = (Path(root, name) for root, names, _ in os.walk(folder) for name in names)
+            places += sorted(path for path in inner if path != folder / CARDS)
         return places
 
     def _unknown(self, name: str, folder: Path, place: Place | None) -> Problem:
@@ -198,6 +200,8 @@ class _Loader:
             notes.append(Note(f"looked next to the file that extends it, in {shown(folder)}"))
         notes += [Note(f"looked in {shown(folder)} and its sub-folders") for folder in self.folders]
         hint = did_you_mean(os.path.splitext(os.path.basename(name))[0], self._known((folder / name).parent))
+        if any((folder / CARDS / f"{name}.yaml").is_file() for folder in self.folders):
+            hint = f"it is a system of several graphs: see 'vadkit models info {name}'"
         what = "file" if name.endswith(SUFFIXES) or os.path.basename(name) != name else "config"
         return Problem(f"no {what} '{shorten(name, 300)}'", place, hint, tuple(notes))
 

@@ -57,6 +57,7 @@ class ExtraJson(msgspec.Struct):
     chosen_step: Count | None = None
     selected_by: dict[str, Any] | None = None
     warm_start: dict[str, Any] | None = None
+    imported: dict[str, Any] | None = None
     seconds: float | None = None
     warnings: list[str] = []
     data: dict[str, Any] | None = None

@@ -17,6 +17,7 @@ from vadkit.graph.plan import Plan, Ref, Step, feed
 from vadkit.graph.wiring import ports_of
 from vadkit.kinds import BATCH_PORTS
 from vadkit.problems import VadkitError, fail, unknown
+from vadkit.shapes import Pattern
 
 _AT_TEST = ("mask", "crops")  # what the batch provides even without labels
 
@@ -26,7 +27,8 @@ class VadModel(nn.Module):
 
     Calling it scores bags: ``model(rgb=..., clip=...)`` or in the order of ``input_sizes``, each
     stream float32 (b, t, size); the result is (b, t), probabilities unless ``output_range`` says
-    otherwise. ``mask`` is bool (b, t), True where a snippet is real. In training, see ``loss``.
+    otherwise. The rows of an input ``b t 16 2048`` are given as 32768 numbers, or unfolded.
+    ``mask`` is bool (b, t), True where a snippet is real. In training, see ``loss``.
 
     Attributes: ``spec`` (the resolved YAML as plain data), ``input_sizes`` (stream -> size),
     ``output_range``, ``lookahead`` (snippets, or "all"), ``plan``.
@@ -38,7 +40,7 @@ class VadModel(nn.Module):
         self.spec = plan.spec
         self.output_range = plan.output_range
         self.lookahead = plan.lookahead
-        self.input_sizes = {n: int(p.tokens[-1]) if len(p.tokens) == 3 else 1 for n, p in plan.inputs.items()}
+        self.input_sizes = {name: pattern.width for name, pattern in plan.inputs.items()}
         self._graphs: dict[Any, fx.GraphModule] = {}
         for name, module in nodes.items():
             self.add_module(name, module)
@@ -191,7 +193,7 @@ def _trace(plan: Plan, wanted: Mapping[str, Ref], batch: Sequence[str], single: 
     used = {str(ref) for ref in refs}
     for name in plan.inputs:
         if name in used:
-            values[name] = graph.placeholder(name, Tensor)
+            values[name] = _unfolded(graph, graph.placeholder(name, Tensor), plan.inputs[name])
     from_batch = {r.name for s in steps for r in s.refs if r.batch}
     for name in BATCH_PORTS:
         if name in batch and name in from_batch:
@@ -201,6 +203,15 @@ def _trace(plan: Plan, wanted: Mapping[str, Ref], batch: Sequence[str], single: 
     result = {name: _value(graph, ref, values) for name, ref in wanted.items()}
     graph.output(next(iter(result.values())) if single else result)
     return graph
+
+
+def _unfolded(graph: fx.Graph, rows: fx.Node, pattern: Pattern) -> fx.Node:
+    """Return the rows of a stream (b, t, 16 * 2048) as its pattern ``b t 16 2048`` says."""
+    sizes = tuple(int(token) for token in pattern.tokens[2:])
+    if len(sizes) < 2:
+        return rows
+    flat = graph.call_method("flatten", (rows, 2))  # callers may give them unfolded
+    return graph.call_method("unflatten", (flat, 2, sizes))
 
 
 def _needed(plan: Plan, refs: Iterable[Ref]) -> list[Step]:

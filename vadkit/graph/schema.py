@@ -89,6 +89,12 @@ TEXTS = Type(
     "a mapping of text to text",
     lambda value: isinstance(value, dict) and all(TEXT.accepts(item) for item in value.values()),
 )
+CROPS = Type(
+    "mean, first, or the number of a crop from 0",
+    lambda value: (
+        value in ("mean", "first") if isinstance(value, str) else whole("from 0 to 1023", 0, 1023).accepts(value)
+    ),
+)
 WIRING = Type("a source, a list of sources, or a mapping of ports", lambda value: isinstance(value, str | list | dict))
 FACTOR = number("of 0 or more", 0, 1e9)
 LOSS_WEIGHT = Type(
@@ -155,6 +161,8 @@ ROWS = (
         "order of the bags in an epoch: shuffled again for each, or that of the data set in every epoch"),
     Row("data.crops", choice("each", "first", "all"), "each",
         "in training, use each crop as a separate bag, only the first, or all as one bag"),
+    Row("data.align", choice("first", "shortest"), "first",
+        "streams of one video that differ in length: cut or fill them to the first, or cut all to the shortest"),
     Row("data.prompts", TEXT, None, "path of the .npy file of class text vectors (classes, dim)", null=True),
     Row("data.several_classes", choice("first", "mean"), "first",
         "prompt of a video with several classes: that of the first class, or the mean of all"),
@@ -231,8 +239,14 @@ ROWS = (
     Row("eval.split", choice("train", "val", "test"), "test", "split to evaluate on"),
     Row("eval.tail", choice("real", "full"), "real",
         "the last snippet counts with the frames the video has, or in full as in published label files"),
-    Row("eval.crops", choice("mean", "first"), "mean",
-        "scores of the crops of a video: averaged, or only the first"),
+    Row("eval.crops", CROPS, "mean",
+        "scores of the crops of a video: averaged, of the first alone, or of crop N alone, counted from 0 as in files "
+        "NAME__0.npy, NAME__1.npy, ... (so 5 is the sixth)"),
+    Row("eval.sampler", MAPPING, None,
+        "sampler component that cuts videos into pieces, which are scored one by one; null scores a video as a whole",
+        null=True),
+    Row("eval.sampler.use", TEXT, None, "name of a sampler component that can cut", required=True),
+    Row("eval.sampler.args", MAPPING, {}, "arguments of the sampler"),
     Row("rounds", Type("a mapping of names to rounds", MAPPING.accepts), None,
         "in a recipe, in place of a graph: runs that follow one another", required=True),
     Row("rounds.*.train", TEXT, None, "config that the round trains", required=True),
@@ -252,7 +266,7 @@ ROWS = (
 BY_KEY = {row.key: row for row in ROWS}
 NAMES_WILL_DO = {"train.log"}  # an entry without arguments may be written as its name
 MANY = {row.key.rpartition(".")[0] for row in ROWS if ".*." in row.key}  # with a star at the end
-OPTIONAL = {"train.warm_start", "rounds.*.targets"}  # absent unless written; its defaults apply only then
+OPTIONAL = {"train.warm_start", "eval.sampler", "rounds.*.targets"}  # absent unless written; its defaults apply only then
 
 
 class KeyInfo(NamedTuple):

@@ -172,7 +172,8 @@ def _wrong(row: Row, value: Any, path: Path, problems: Problems) -> None:
     if not wrong:
         null = f"{',' * (', ' in row.type.says)} or null" if row.null else ""
         said = f"{dotted(path)} must be {row.type.says}{null}, got {_got(row, value)}"
-        problems.add(said, path, FLATTERS if row.key == "train.select" else _value_hint(row.type, value))
+        hint = _mapping_hint(value, children(row.key)) or _value_hint(row.type, value)
+        problems.add(said, path, FLATTERS if row.key == "train.select" else hint)
 
 
 def _got(row: Row, value: Any) -> str:

@@ -140,6 +140,8 @@ def as_data(scored: ScoredVideo) -> dict[str, Any]:
             "about": spec.get("about"),
             "output_range": system.model.output_range,
             "lookahead": system.model.lookahead,
+            "sampler": spec["eval"].get("sampler"),
+            "crops": system.crops,
             "post": spec["eval"].get("post") or [],
             "trained": extra,
         },

@@ -12,8 +12,10 @@ import torch
 
 from vadkit.backbones.recipe import RANDOM
 from vadkit.components import build_component, find_component
-from vadkit.devices import choose_device, float32
-from vadkit.evaluate.score import build_post
+from vadkit.data.from_config import build_eval_sampler
+from vadkit.devices import choose_device
+from vadkit.evaluate.score import build_post, crops_of
+from vadkit.evaluate.score_video import Crops, evaluating, joined, parts_of
 from vadkit.extract.one_pass import Extracted, Progress, extract_video, recipe
 from vadkit.extract.snippets import Clock
 from vadkit.files import sha256
@@ -22,7 +24,7 @@ from vadkit.graph.model_file import load, read_header
 from vadkit.graph.module import VadModel
 from vadkit.graph.ranges import outside, threshold_of
 from vadkit.graph.schema import with_defaults
-from vadkit.kinds import Backbone, Postprocess
+from vadkit.kinds import Backbone, Postprocess, Sampler
 from vadkit.predict.lifts import FLOAT32_LIMIT, JOINT, LIMIT, Lifts, Scored, logits_of, neutral
 from vadkit.problems import as_sentence, fail, plural
 from vadkit.store.recipes import meaningless_warnings, other_recipes
@@ -52,6 +54,8 @@ class System:
     device: torch.device
     warnings: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    sampler: Sampler | None = None
+    crops: Crops = "mean"
 
     @property
     def unit(self) -> str:
@@ -68,9 +72,9 @@ class System:
         return extract_video(video, self.backbones, Clock(**self.clock), progress=progress)
 
     def score(self, streams: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the post-processed scores (t,) for streams (t, dim), or (crops, t, dim): then averaged over crops.
+        """Return the post-processed scores (t,) for streams (t, dim) or (crops, t, dim), by the protocol of evaluation.
 
-        A video is scored as a whole, as in evaluation, since a score may depend on all of it. Time grows
+        Without a sampler a video is scored as a whole, since a score may depend on all of it. Time grows
         with t * t, but memory stays small: a process that scores three hours (t = 16 200) with the
         three-stream graph peaks at 1.6 GB, 0.9 GB of which it uses before.
         """
@@ -78,33 +82,32 @@ class System:
 
     def scored(self, streams: Mapping[str, np.ndarray]) -> Scored:
         """Return the same scores together with their logits."""
-        by_crop = {n: streams[n] if streams[n].ndim == 3 else streams[n][None] for n in self.backbones}
+        by_crop = {n: torch.from_numpy(streams[n].reshape(-1, *streams[n].shape[-2:])) for n in self.backbones}
         crops = max(map(len, by_crop.values()))
-        parts = []
-        for crop in range(crops):  # one at a time: attention over many snippets is large
-            given = {n: torch.from_numpy(x[crop % len(x)][None]).to(self.device) for n, x in by_crop.items()}
-            with torch.inference_mode(), float32():
-                parts.append(self._before_sigmoid(given))
-        return self._finished(parts)
+        given = {name: x.expand(crops, -1, -1) for name, x in by_crop.items()}
+        output = str(self.model.plan.output)
 
-    def _before_sigmoid(self, streams: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return what the last node gives (t,), without the sigmoid that the graph applies to logits."""
-        name = str(self.model.plan.output)
-        return self.model.values({**streams, "crops": 1}, [name])[name][0].float()
+        def before_sigmoid(part: dict[str, torch.Tensor], mask: torch.Tensor | None) -> torch.Tensor:
+            n = len(next(iter(part.values())))
+            return self.model.values({**part, "crops": n, "mask": mask}, [output])[output]
 
-    def _finished(self, parts: list[torch.Tensor]) -> Scored:
-        """Return the mean over crops, post-processed. Logits are exact if there is one crop and no such step."""
+        with evaluating(self.model, self.device):
+            parts = parts_of(before_sigmoid, given, self.device, sampler=self.sampler, crops=self.crops)
+        return self._finished(parts, next(iter(given.values())).shape[1])
+
+    def _finished(self, parts: list[torch.Tensor], t: int) -> Scored:
+        """Return the post-processed scores (t,). Logits are exact for one crop of a whole video without such steps."""
         is_logit = self.model.plan.output.probability
-        scores: np.ndarray = np.mean([(torch.sigmoid(x) if is_logit else x).cpu().numpy() for x in parts], axis=0)
-        fine: np.ndarray = np.mean(
-            [(torch.sigmoid(x.double()) if is_logit else x).cpu().numpy() for x in parts], axis=0
-        )
+        single = [torch.sigmoid(x) if is_logit else x for x in parts]
+        double = [torch.sigmoid(x.double()) if is_logit else x for x in parts]
+        scores = joined(single, self.sampler, t).astype(np.float32)
+        fine = joined(double, self.sampler, t)
         for step in self.post:
             scores, fine = step(scores), step(fine)
         if not np.isfinite(scores).all():
             fail("the model returned scores that are not finite", "did its training finish?")
-        if is_logit and len(parts) == 1 and not self.post:
-            return Scored(scores, parts[0].double().cpu().numpy())
+        if is_logit and self.sampler is None and len(parts[0]) == 1 and not self.post:
+            return Scored(scores, parts[0][0].double().numpy())
         if self.model.output_range == "probability":
             return Scored(scores, logits_of(fine, LIMIT if is_logit else FLOAT32_LIMIT))
         return Scored(scores, fine.astype(np.float64))
@@ -178,6 +181,8 @@ def load_system(
         place,
         warnings,
         _notices(header, {**recipes, **stored}),
+        build_eval_sampler(evaluation),
+        crops_of(evaluation),
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from vadkit.predict.lifts import NEUTRAL
 from vadkit.predict.playable import unplayable
 from vadkit.predict.scored_video import ScoredVideo
+from vadkit.predict.system import System
 from vadkit.problems import plural
 from vadkit.report import Line, line_chart, render, wave_chart
 from vadkit.report.axis_ticks import clock, linear_axis, moment, time_label
@@ -49,6 +50,8 @@ def video_page(scored: ScoredVideo, source: str | None) -> str:
         link="" if source is None or source.startswith("data:") else source,
         spec={"about": None, **spec},
         post=", ".join(step["use"] for step in spec["eval"].get("post") or []),
+        pieces=_pieces(system),
+        crops=_crops(scored),
         trained=_trained(system.header["extra"]),
         sampled=_sampled(scored),
         neutral=NEUTRAL,
@@ -56,6 +59,21 @@ def video_page(scored: ScoredVideo, source: str | None) -> str:
         score_chart=_score_chart(scored, summary, spans),
         sound_chart=_sound_chart(scored, spans) if scored.extracted.has_sound else "",
         contributions_chart=_contributions_chart(scored, spans),
+    )
+
+
+def _pieces(system: System) -> str:
+    return "whole video at once" if system.sampler is None else f"in the pieces of {system.sampler.name}"
+
+
+def _crops(scored: ScoredVideo) -> str:
+    """Return which crops were scored."""
+    count = max(len(x) if x.ndim == 3 else 1 for x in scored.extracted.streams.values())
+    if count == 1:
+        return "one crop"
+    crops = scored.system.crops
+    return (
+        f"mean of {count} crops" if crops == "mean" else f"crop {0 if crops == 'first' else crops} of {count}, from 0"
     )
 
 

@@ -89,6 +89,58 @@ def finishes_a_batch(subject: Subject) -> None:
         raise Broken(f"it counts {real.tolist()} real snippets in rows of {t}")
 
 
+def cuts_and_spreads(subject: Subject) -> None:
+    """for scoring, it cuts a video into pieces, padding last, and spreads their scores over all snippets"""
+    sampler = subject.build()
+    for t in (1, 2, 9, sampler.length, 3 * sampler.length + 1):
+        given = _streams(t)
+        kept = {name: x.copy() for name, x in given.items()}
+        pieces = sampler.cut(given)
+        if any(not np.array_equal(given[name], kept[name]) for name in kept):
+            raise Broken("cut modifies the features it was given")
+        if not pieces:
+            raise Broken(f"a video of {t} snippets is cut into no piece at all")
+        for piece, real in pieces:
+            _check_piece(piece, real, t)
+        _check_cut_again(sampler, pieces, t)
+        _check_spread(sampler, [real for _, real in pieces], t)
+
+
+def _check_piece(piece: dict[str, np.ndarray], real: int, t: int) -> None:
+    length = len(next(iter(piece.values()))) if piece else 0
+    shapes = {name: (length, dim) for name, dim in DIMS.items()}
+    if {name: x.shape for name, x in piece.items()} != shapes or any(x.dtype != np.float32 for x in piece.values()):
+        given = ", ".join(f"{name} {x.dtype} {x.shape}" for name, x in piece.items()) or "nothing"
+        raise Broken(f"a piece of a video of {t} snippets is {given}, not float32 of one length for each stream")
+    if not all(np.isfinite(x).all() for x in piece.values()):
+        raise Broken(f"a piece of a video of {t} snippets is not finite")
+    if not isinstance(real, int | np.integer) or not 1 <= real <= length:
+        raise Broken(f"it counts {real!r} real snippets in a piece of {length}")
+
+
+def _check_cut_again(sampler: Any, pieces: list[tuple[dict[str, np.ndarray], int]], t: int) -> None:
+    """Crops of one video are scored together, so their pieces must be alike."""
+    other = sampler.cut({name: x + 1 for name, x in _streams(t).items()})
+    if [(len(p["rgb"]), real) for p, real in other] != [(len(p["rgb"]), real) for p, real in pieces]:
+        raise Broken("the lengths of the pieces depend on the features, not only on the number of snippets")
+
+
+def _check_spread(sampler: Any, counts: list[int], t: int) -> None:
+    generator = np.random.default_rng(t)
+    scores = [generator.random(real) for real in counts]
+    kept = [x.copy() for x in scores]
+    spread = np.asarray(sampler.spread(scores, t))
+    if spread.shape != (t,):
+        raise Broken(f"the scores of {t} snippets are spread to an array of shape {spread.shape}")
+    low, high = min(x.min() for x in scores), max(x.max() for x in scores)
+    if not np.isfinite(spread).all() or spread.min() < low - 1e-6 or spread.max() > high + 1e-6:
+        raise Broken(
+            "of the spread scores some are not finite, or not between the lowest and the highest of the pieces"
+        )
+    if any(not np.array_equal(a, b) for a, b in zip(scores, kept)):
+        raise Broken("spread modifies the scores it was given")
+
+
 def keeps_the_length(subject: Subject) -> None:
     """it keeps the number of scores, for t of 1, 2, 9, 32, finite and between the smallest and the largest"""
     change = subject.build()
@@ -254,7 +306,14 @@ def builds_without_arguments(subject: Subject) -> None:
         raise Broken(f"{', '.join(needed)} must be given; set 'example'")
 
 
-SAMPLER = [builds_without_arguments, brings_to_one_length, draws_from_its_generator, samples_in_place, finishes_a_batch]
+SAMPLER = [
+    builds_without_arguments,
+    brings_to_one_length,
+    draws_from_its_generator,
+    samples_in_place,
+    finishes_a_batch,
+    cuts_and_spreads,
+]
 POSTPROCESS = [builds_without_arguments, keeps_the_length]
 LABELLER = [builds_without_arguments, gives_targets]
 METRIC = [builds_without_arguments, counts_videos]

@@ -50,7 +50,7 @@ def graph(case: Case, base: str, changes: dict[str, Any], names: Names) -> Graph
     model = vadkit.build({"extends": base, **changes})
     found = {official: names(official) for official in case.state}
     ours = {official: name for official, name in found.items() if name is not None}
-    load(model, {official: case.state[official] for official in ours}, ours)
+    load(model, {official: case.state[official] for official in ours}, ours, names)
     return Graph(case, model, ours)
 
 

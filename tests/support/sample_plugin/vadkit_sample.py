@@ -160,6 +160,18 @@ class SampleStart(Sampler):
         real = min(len(x) for x in streams.values())
         return {name: x[rows[name]] for name, x in streams.items()}, min(real, self.length)
 
+    def cut(self, streams: dict[str, np.ndarray]) -> list[tuple[dict[str, np.ndarray], int]]:
+        """Take (t, c) arrays; return halves that overlap by one snippet, the first half padded by one more."""
+        t = len(next(iter(streams.values())))
+        middle = t // 2
+        first = {name: np.pad(x[: middle + 1], ((0, 1), (0, 0))) for name, x in streams.items()}
+        return [(first, middle + 1), ({name: x[middle:] for name, x in streams.items()}, t - middle)]
+
+    def spread(self, scores: list[np.ndarray], t: int) -> np.ndarray:
+        """Average the snippet that both halves hold."""
+        first, second = scores
+        return np.concatenate([first[:-1], [(first[-1] + second[0]) / 2], second[1:]])
+
 
 class SampleClip(Postprocess):
     """Cut scores at a ceiling.

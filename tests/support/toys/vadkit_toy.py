@@ -43,6 +43,21 @@ class ToyGate(Temporal):
         return {"x": x * gate[..., None], "gate": gate}
 
 
+class ToyPatchMean(Temporal):
+    """The mean over the patches of a snippet."""
+
+    name = "toy_patch_mean"
+    inputs = {"x": "b t patches dim"}
+    outputs = {"x": "b t dim"}
+
+    def __init__(self, *, patches: int, dim: int) -> None:
+        super().__init__()
+        self.patches, self.dim = patches, dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(2)
+
+
 class ToyConcat(Fusion):
     """Concatenation."""
 
@@ -205,6 +220,6 @@ class ToyFussy(Temporal):
 @hookimpl
 def vadkit_components() -> list[type]:
     return [
-        ToyLinear, ToyGate, ToyConcat, ToySum, ToyHead, ToyTwoScores, ToyDamp, ToyTokens, ToyLoss, ToyMemory, ToyLiar,
-        ToyFussy,
+        ToyLinear, ToyGate, ToyPatchMean, ToyConcat, ToySum, ToyHead, ToyTwoScores, ToyDamp, ToyTokens, ToyLoss,
+        ToyMemory, ToyLiar, ToyFussy,
     ]  # fmt: skip
