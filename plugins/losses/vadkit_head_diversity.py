@@ -17,11 +17,11 @@ from vadkit.layers import to_rows, weighted_mean
 
 
 class HeadDiversity(Loss):
-    """Mean cosine similarity of the score curves of each two heads in abnormal videos, and of their lengths' difference.
+    """Mean cosine similarity of the score curves of each two heads, plus the spread of their lengths.
 
-    total = mean over pairs of cos(s_i, s_j) + norm * mean over heads of | |s_i| - mean |s| |, where s_i are the scores of
-    head i over the snippets of a video. The second term keeps a head from becoming silent. Without an abnormal video,
-    or with one head, it is 0.
+    total = mean over pairs of cos(s_i, s_j) + norm * mean over heads of | |s_i| - mean |s| |, where s_i are the scores
+    of head i over the snippets of a video. The second term keeps a head from becoming silent. Without an abnormal
+    video, or with one head, it is 0.
 
     Guess, as the authors published no code of it: abnormal videos only, as in normal ones all heads should agree on 0.
 

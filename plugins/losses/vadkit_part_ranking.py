@@ -19,12 +19,13 @@ from vadkit.layers import full_precision, to_rows
 class PartRanking(Loss):
     """Hinge between the highest part of every abnormal and of every normal video, plus the mean score.
 
-    rank = mean over all pairs of relu(1 - max_p s_abnormal + max_p s_normal), where the score of a part is the mean over
-    its ``run`` snippets. total = rank + sparse * mean of scores. With videos of one label only, rank is 0.
+    rank = mean over all pairs of relu(1 - max_p s_abnormal + max_p s_normal), where the score of a part is the mean
+    over its ``run`` snippets. total = rank + sparse * mean of scores. With videos of one label only, rank is 0.
 
-    Quirk of the authors that is kept with ``over: flat`` (the long-term network, and the short-term one on labels): they
-    cut the scores of a batch, normal videos first and laid end to end, after as many *numbers* as there are normal
-    videos, and average the rest, normal scores included. ``over: abnormal`` averages the abnormal half, as is meant.
+    Quirk of the authors that is kept with ``over: flat`` (the long-term network, and the short-term one on labels):
+    they cut the scores of a batch, normal videos first and laid end to end, after as many *numbers* as there are
+    normal videos, and average the rest, normal scores included. ``over: abnormal`` averages the abnormal half, as is
+    meant.
 
     Args:
         run: snippets of a part.

@@ -52,9 +52,7 @@ class TargetLoss(Loss):
             raise ValueError(f"run must be at least 1, factors at least 0 and eps above 0, not {run}, {normal}, {eps}")
         self.run, self.form, self.normal, self.abnormal, self.eps = run, form, normal, abnormal, eps
 
-    def forward(
-        self, scores: Tensor, targets: Tensor, labels: Tensor, target_weight: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, scores: Tensor, targets: Tensor, labels: Tensor, target_weight: Tensor | None = None) -> Tensor:
         """Take scores, targets and weights (b, t) and labels (v); return the loss."""
         scores = full_precision(scores)
         abnormal = to_rows(labels, scores.shape[0])[:, None].to(scores.dtype)

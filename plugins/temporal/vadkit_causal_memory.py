@@ -18,9 +18,9 @@ from vadkit import Temporal, hookimpl
 class CausalMemory(Temporal):
     """Average the snippets before each one, at most ``window`` of them, without the snippet itself.
 
-    m_t = mean of x_(t - w) ... x_(t - 1) with w = min(t, window). The first snippet, which has none before it, is its own
-    memory. The second output, ``rows``, are the snippets that are averaged: those that came in, or unit rows. Join both
-    with ``concat``.
+    m_t = mean of x_(t - w) ... x_(t - 1) with w = min(t, window). The first snippet, which has none before it, is its
+    own memory. The second output, ``rows``, are the snippets that are averaged: those that came in, or unit rows. Join
+    both with ``concat``.
 
     Args:
         in_dim: width of the snippets, kept.

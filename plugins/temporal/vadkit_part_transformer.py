@@ -1,10 +1,10 @@
 """Transformer over the patches of a few consecutive snippets: one vector for each such part of a video.
 
-Sun and Gong, "Long-Short Temporal Co-Teaching for Weakly Supervised Video Anomaly Detection" (LSTC), ICME 2023: with one
-snippet in a part the short-term network (STN), with several the long-term network (LTN).
+Sun and Gong, "Long-Short Temporal Co-Teaching for Weakly Supervised Video Anomaly Detection" (LSTC), ICME 2023: with
+one snippet in a part the short-term network (STN), with several the long-term network (LTN).
 
-Legend: b bags x crops, t snippets, p patches of a snippet, r snippets of a part, n tokens of a part (r x p), c channels,
-h heads, d head width.
+Legend: b bags x crops, t snippets, p patches of a snippet, m parts, r snippets of a part, n tokens of a part (r x p),
+c channels, h heads, d head width.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
@@ -24,9 +24,9 @@ OPTIONS = ("attention_norm", "ff_norm", "input_norm", "learned_cls", "positions"
 class PartTransformer(Temporal):
     """Describe each part of ``run`` consecutive snippets by a class token that attends to all of its patches.
 
-    The patches of a part are its tokens, before them a class token: their mean. Layers of attention without biases, then
-    of feed-forward, each with a residual and, if asked for, a LayerNorm after it; there is no norm at the end. The class
-    token of the last layer is the output, the same for all snippets of a part.
+    The patches of a part are its tokens, before them a class token: their mean. Layers of attention without biases,
+    then of feed-forward, each with a residual and, if asked for, a LayerNorm after it; there is no norm at the end. The
+    class token of the last layer is the output, the same for all snippets of a part.
 
     Quirks of the authors that are kept: if t is no multiple of ``run``, the last part takes the last ``run`` snippets,
     and describes those that are left with them; of a video shorter than a part, only the last min(run - t, t) snippets
@@ -69,7 +69,9 @@ class PartTransformer(Temporal):
         super().__init__()
         heads, chosen = [8, 8, 8] if heads is None else heads, ["ff_norm"] if options is None else options
         if not heads or min(run, *heads) < 1:
-            raise ValueError(f"run and heads must be at least 1, and heads a list for the layers, not {run} and {heads}")
+            raise ValueError(
+                f"run and heads must be at least 1, and heads a list for the layers, not {run} and {heads}"
+            )
         if unknown := [option for option in chosen if option not in OPTIONS]:
             raise ValueError(f"options are {', '.join(OPTIONS)}, not {unknown[0]}")
         rates = _three(dropout, [0.3, 0.3, 0.3], "dropout", least=0)
@@ -82,7 +84,9 @@ class PartTransformer(Temporal):
         self.norm = nn.LayerNorm(in_dim, eps=1e-6) if "input_norm" in chosen else None
         sides = None if window is None else (run, window, tokens)
         self.layers = nn.ModuleList(
-            Layer(in_dim, count, _three(widths, [max(1, in_dim // count)] * 2 + [in_dim], "widths"), rates, sides, chosen)
+            Layer(
+                in_dim, count, _three(widths, [max(1, in_dim // count)] * 2 + [in_dim], "widths"), rates, sides, chosen
+            )
             for count in heads
         )
         if "xavier" in chosen:

@@ -35,7 +35,6 @@ nodes:
 losses:
   mil: {use: topk_mil, in: score, weight: 1.0}
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
-  taught: {use: distillation, in: {scores: score, teacher: targets}, weight: 0.1}
   ramp: {use: topk_mil, in: peer, weight: {from: 0.0, to: 1.5, epochs: 3}}
 output: score
 data:

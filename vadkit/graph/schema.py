@@ -266,7 +266,11 @@ ROWS = (
 BY_KEY = {row.key: row for row in ROWS}
 NAMES_WILL_DO = {"train.log"}  # an entry without arguments may be written as its name
 MANY = {row.key.rpartition(".")[0] for row in ROWS if ".*." in row.key}  # with a star at the end
-OPTIONAL = {"train.warm_start", "eval.sampler", "rounds.*.targets"}  # absent unless written; its defaults apply only then
+OPTIONAL = {
+    "train.warm_start",
+    "eval.sampler",
+    "rounds.*.targets",
+}  # absent unless written; its defaults apply only then
 
 
 class KeyInfo(NamedTuple):

@@ -128,7 +128,7 @@ def _scores(
     model = model_file.load(out / of.name / MODEL, device)
     sampler = build_eval_sampler(spec["eval"], plugins)
     for number, video in enumerate(videos):
-        streams = load(dataset, video, list(model.input_sizes), model.input_sizes, spec["data"].get("align", "first"))
+        streams = load(dataset, video, list(model.input_sizes), model.input_sizes, spec["data"]["align"])
         yield (
             video.name,
             score_video(

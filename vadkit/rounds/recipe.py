@@ -253,12 +253,12 @@ class _Reader:
                 self.problems.add(said, (*path, what), f"remove one of them; {section}.{key}=null does", key=True)
 
     def _uses_targets(self, plan: Plan, path: tuple[Any, ...], labels: Labels | None) -> None:
-        refs = [ref.name for step in [*plan.steps, *plan.losses] for ref in step.refs if ref.batch]
-        if labels is not None and not {"targets", "target_weight"} & set(refs):
+        refs = [ref for step in plan.steps for ref in step.refs]
+        refs += [ref for loss in plan.losses for ref in loss.refs]
+        if labels is not None and not any(ref.batch and ref.name in ("targets", "target_weight") for ref in refs):
             said = f"round '{path[1]}' has targets, but no loss of its config takes any"
-            self.problems.add(
-                said, (*path, "targets"), "wire one, as in: in: {scores: score, teacher: targets}", key=True
-            )
+            hint = "wire one, as in: in: {scores: score, teacher: targets}"
+            self.problems.add(said, (*path, "targets"), hint, key=True)
 
     def _starts(self, plan: Plan, path: tuple[Any, ...], start: str | None) -> None:
         """Note a round whose nodes cannot take the weights of the round that it starts from."""
