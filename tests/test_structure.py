@@ -24,7 +24,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # The house, from the ground up. A part imports what is below it, never what is next to it or above.
 LAYERS = (
     ("problems", "shapes", "hookspecs", "layers", "templates", "lazy", "tables"),
-    ("files", "devices", "labels", "memory", "numba_cache", "opencv", "report", "terminal", "video"),
+    ("batch_ports", "files", "devices", "labels", "memory", "numba_cache", "opencv", "report", "terminal", "video"),
     ("kinds", "json_file", "npy_header", "results_folder"),
     ("registry", "backbones"),
     ("plugin_manager", "store"),

@@ -19,20 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vadkit.batch_ports import BATCH_PORTS, BatchPort
+
 Lookahead = int | Literal["all"]
 Range = Literal["logit", "probability", "unbounded"]
 Ranges = Range | Mapping[str, Range]  # of every port with one number per snippet, or by port
-
-# Filled from the batch under these names. An empty pattern is a plain Python number.
-BATCH_PORTS: dict[str, str] = {
-    "mask": "b t",  # bool, True where a snippet is real
-    "labels": "v",  # 1 abnormal, 0 normal; in training only
-    "classes": "v",  # index of the video's class, 0 normal; in training only
-    "targets": "b t",
-    "target_weight": "b t",
-    "prompts": "v 2 prompt_dim",  # text vectors of [normal, own class]; in training only
-    "crops": "",  # crops per video, so b = v * crops
-}
 
 
 class Component:
@@ -327,6 +318,7 @@ __all__ = [
     "KINDS",
     "NODE_KINDS",
     "Backbone",
+    "BatchPort",
     "Component",
     "Dataset",
     "Fusion",

@@ -113,7 +113,7 @@ def test_the_sampler_brings_them_to_length_with_the_features(dataset, tmp_path, 
         def read(self, video, stream):
             return rows[video.name][None]
 
-    with TrainBatches(Twice(), sampler, ["rgb"], 8, 0, targets=targets, workers=0) as batches:
+    with TrainBatches(Twice(), sampler, ["rgb"], 8, 0, targets=targets.of, workers=0) as batches:
         for step in range(3):
             batch = batches.batch(step)
             mask = batch["mask"]

@@ -211,6 +211,99 @@ def test_unpaired_batches_need_no_normal_video(store: Path, edit: Edit) -> None:
         assert batches.batch(0)["labels"].tolist() == [1.0] * 4
 
 
+# -- classes, targets, epochs --------------------------------------------------------------------
+ORDER = ["normal", "car accident", "explosion", "riot"]
+
+
+def test_class_sets_in_the_order_given(store: Path, edit: Edit) -> None:
+    edit(lambda videos: [v.update(classes=["riot", "explosion"]) for v in videos if v["label"] == 1][:0] or None)
+    with make(FeatureStore(root=str(store)), classes=ORDER) as batches:
+        batch = batches.batch(0)
+    assert batch["class_set"].tolist() == [[1, 0, 0, 0]] * 4 + [[0, 0, 1, 1]] * 4
+    assert batch["classes"].tolist() == [0] * 4 + [3] * 4
+    with make(FeatureStore(root=str(store))) as batches:
+        assert "class_set" not in batches.batch(0)
+
+
+def test_prompts_are_in_the_order_given(dataset: FeatureStore, tmp_path: Path) -> None:
+    rows = np.arange(20, dtype=np.float32).reshape(4, 5)
+    np.save(tmp_path / "prompts.npy", rows)
+    with make(dataset, classes=ORDER, prompts=tmp_path / "prompts.npy") as batches:
+        batch, bags = batches.batch(0), batches.rows(0)
+    for prompt, bag in zip(batch["prompts"].numpy(), bags):
+        name = bag.video.classes[0] if bag.video.classes else "normal"
+        np.testing.assert_array_equal(prompt, rows[[0, ORDER.index(name)]])
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (["normal", "riott", "explosion"], "unknown class 'riott' in data.classes"),
+        (
+            ["riot", "normal", "explosion", "car accident"],
+            "begins with 'riot', but the normal class of the data set is",
+        ),
+        (["normal", "riot"], "data.classes lacks '(explosion|car accident)', a class of video"),
+    ],
+)
+def test_wrong_orders(dataset: FeatureStore, classes: list[str], message: str) -> None:
+    with pytest.raises(VadkitError, match=message):
+        make(dataset, classes=classes)
+
+
+def test_an_abnormal_video_without_a_class(store: Path, edit: Edit) -> None:
+    edit(lambda videos: [v.update(classes=[]) for v in videos if v["label"] == 1][:0] or None)
+    with pytest.raises(VadkitError, match="is abnormal but has no class, so it is in no column of data.classes"):
+        make(FeatureStore(root=str(store)), classes=ORDER)
+
+
+def test_targets_come_with_the_rows_that_are_taken(dataset: FeatureStore) -> None:
+    """The number of a row is its target, so that it shows where each row went."""
+
+    def targets(video: Any) -> np.ndarray:
+        rows = np.arange(1, video.num_frames // 16 + 1, dtype=np.float32)
+        return np.stack([rows, np.ones_like(rows)], 1)
+
+    for sampler in (
+        UniformPad(length=LENGTH, fill="ramp"),
+        UniformPad(length=LENGTH, cut=False),
+        SegmentMean(length=5),
+    ):
+        with make(dataset, sampler=sampler, targets=targets) as batches:
+            batch = copy(batches.batch(3))
+            bags = batches.rows(3)
+        assert batch["targets"].shape == batch["target_weight"].shape == batch["mask"].shape
+        assert torch.equal(batch["target_weight"] > 0, batch["mask"])
+        for row, bag in zip(batch["targets"].numpy(), bags):
+            wanted, length = sampler.sample({"x": targets(bag.video)}, np.random.default_rng(0))
+            np.testing.assert_array_equal(row, wanted["x"][: len(row), 0])
+
+
+def test_targets_do_not_depend_on_threads_or_ranks(dataset: FeatureStore) -> None:
+    def targets(video: Any) -> np.ndarray:
+        return np.full((video.num_frames // 16, 2), len(video.name) + 1, np.float32)
+
+    with make(dataset, targets=targets, workers=0) as whole, make(dataset, targets=targets, workers=3) as threads:
+        assert same(copy(whole.batch(2)), copy(threads.batch(2)))
+        ranks = [make(dataset, targets=targets, rank=rank, world_size=2) for rank in (0, 1)]
+        parts = [copy(part.batch(2)) for part in ranks]
+        joined = torch.cat([p["targets"][i * 2 : i * 2 + 2] for i in (0, 1) for p in parts])
+        assert torch.equal(joined, whole.batch(2)["targets"])
+        for part in ranks:
+            part.close()
+
+
+@pytest.mark.parametrize("accumulate", [1, 2, 3, 50])
+def test_epochs_are_those_of_the_run(dataset: FeatureStore, accumulate: int) -> None:
+    """As the loop counts: an update takes ``accumulate`` batches, and an epoch has whole updates."""
+    with make(dataset, batch=2, accumulate=accumulate) as batches:
+        per_epoch = max(1, len(batches) // accumulate)
+        for update in (0, 1, 2, 5, 11):
+            for step in range(update * accumulate, (update + 1) * accumulate):
+                assert batches.epoch(step) == update // per_epoch
+        assert batches.batch(7)["epoch"] == batches.epoch(7)
+
+
 # -- prompts -------------------------------------------------------------------------------------
 def test_prompts_are_the_rows_normal_and_own_class(dataset: FeatureStore, tmp_path: Path) -> None:
     rows = np.arange(20, dtype=np.float32).reshape(4, 5)

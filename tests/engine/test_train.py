@@ -93,6 +93,13 @@ def test_training_in_memory_gives_the_same_weights(graph, tmp_path):
     assert same(model.state_dict(), read_weights(whole.model_path))
 
 
+def test_a_run_that_lacks_a_value_of_the_batch_does_not_begin(graph, tmp_path):
+    graph["losses"]["known"] = {"use": "distillation", "in": {"scores": graph["output"], "teacher": "targets"}}
+    with pytest.raises(VadkitError, match=r"loss 'known' \(distillation\) needs targets: set data.targets"):
+        train(graph, (), tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
 def test_test_best_is_labelled_in_every_output(graph, tmp_path, capfd):
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(graph))
     arguments = ["train", str(tmp_path / "small.yaml"), "--device", "cpu", "--out", str(tmp_path / "run")]

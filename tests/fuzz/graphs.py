@@ -29,12 +29,13 @@ nodes:
   pick: {use: topk_nominator, in: clip, args: {samples: 2}}
   both: {use: concat, in: [reduce, pick.x]}
   twin: {use: temporal_conv, in: both, share: a, detach: true}
-  score: {use: causal_conv, in: twin}
+  score: {use: causal_conv, in: {from: [twin, pick]}}
   helper: {use: mlp_head, in: context, when: train}
   peer: {use: mlp_head, in: context, when: train, detach: true}
 losses:
   mil: {use: topk_mil, in: score, weight: 1.0}
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
+  known: {use: distillation, in: {scores: score, teacher: targets}, weight: 0.1}
   ramp: {use: topk_mil, in: peer, weight: {from: 0.0, to: 1.5, epochs: 3}}
 output: score
 data:
@@ -44,6 +45,7 @@ data:
   sampler: {use: uniform_pad}
   order: listed
   align: shortest
+  classes: [normal, riot]
 train:
   epochs: 2
   optimizer: {lr: 1.0e-4}
@@ -70,7 +72,6 @@ BUILT = 4 << 20  # bytes of weights up to which a graph is also built
 KEYS = (
     "in",
     "rounds",
-    "targets",
     "train",
     "use",
     "args",
@@ -80,6 +81,9 @@ KEYS = (
     "detach",
     "x",
     "nodes",
+    "from",
+    "targets",
+    "class_set",
     "extends",
     "class",
     "values",

@@ -21,7 +21,9 @@ from msgspec import Meta
 from torch import Tensor
 
 from vadkit import json_file
+from vadkit.batch_ports import BATCH_PORTS, Drawing, as_shape
 from vadkit.graph.module import VadModel
+from vadkit.graph.plan import Ref, Wired
 from vadkit.graph.wiring import ports_of
 from vadkit.problems import fail
 
@@ -57,15 +59,26 @@ def random_batch(model: VadModel, load: Load, device: torch.device) -> dict[str,
         name: torch.rand(load.bags, load.snippets, size, generator=generator).to(device)
         for name, size in model.input_sizes.items()
     }
-    labels = (torch.arange(load.bags) >= load.bags // 2).float().to(device)
-    batch |= {"labels": labels, "classes": labels.long(), "crops": 1}
-    batch["mask"] = torch.ones(load.bags, load.snippets, dtype=torch.bool, device=device)
-    for step in model.plan.losses:
-        if "prompts" in step.wires:
-            width = ports_of(step.component)["prompts"].pattern.words[-1]
-            dim = getattr(model.losses[step.name], width)
-            batch["prompts"] = torch.randn(load.bags, 2, dim, generator=generator).to(device)
+    labels = (torch.arange(load.bags) >= load.bags // 2).float()
+    for name, shape in batch_shapes(model, load).items():
+        value = BATCH_PORTS[name].draw(Drawing(shape, labels, generator=generator))
+        batch[name] = value.to(device) if isinstance(value, Tensor) else value
     return batch
+
+
+def batch_shapes(model: VadModel, load: Load) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each value of the batch that a node or loss takes and has a size for."""
+    counts = {"b": load.bags, "v": load.bags, "t": load.snippets}
+    shapes = {}
+    users: list[tuple[Wired, Any]] = [(step, model.get_submodule(step.module)) for step in model.plan.steps]
+    users += [(step, model.losses[step.name]) for step in model.plan.losses]
+    for step, module in users:
+        ports = ports_of(step.component)
+        for port, wire in step.wires.items():
+            sizes = {**counts, **{word: getattr(module, word, None) for word in ports[port].pattern.words}}
+            if isinstance(wire, Ref) and wire.batch and None not in sizes.values():
+                shapes[wire.name] = as_shape(ports[port].pattern, sizes)
+    return shapes
 
 
 def measure(

@@ -78,6 +78,7 @@ def _check_diagram(path: Path, config: str) -> None:
 
 def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
     from vadkit.graph.cost import costs, parameters
+    from vadkit.graph.plan import needs
     from vadkit.plugin_manager import load_plugins
 
     owners = load_plugins(args.without).components.owners
@@ -119,6 +120,7 @@ def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
         "snippets": args.snippets,
         "flops": None if None in flops else sum(flops),
         "lookahead": model.lookahead,
+        "needs": [needs(step, name) for step, name, _ in model.plan.empty(model.spec)],
     }
 
 
@@ -163,6 +165,8 @@ def _print(summary: dict[str, Any], args: argparse.Namespace) -> None:
         f"{summary['snippets']} snippets\na score looks ahead over {ahead}\n"
         f"output {summary['output']} ({summary['output_range']})"
     )
+    for need in summary["needs"]:
+        print(f"before training: {need}")
     for path in filter(None, (args.diagram, args.out)):
         print(f"wrote {path}")
 

@@ -6,7 +6,7 @@ video, or all its crops.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from vadkit.data.batch_order import Paired, Unpaired, share
+from vadkit.data.class_order import ClassOrder
 from vadkit.data.prompts import Prompts
 from vadkit.data.shape_checks import check_videos
-from vadkit.data.targets import STREAM, Targets
+from vadkit.data.targets import STREAM as TARGETS
 from vadkit.data.whole_videos import Align, no_video
 from vadkit.kinds import Sampler
 from vadkit.memory import free_memory
@@ -45,11 +46,10 @@ class Bag:
 class TrainBatches:
     """Batches for training. ``batch(step)`` depends on the arguments and ``step`` only.
 
-    A batch holds every stream as float32 (b, t, dim), ``mask`` bool (b, t), ``labels`` float (v,),
-    ``classes`` long (v,), ``prompts`` float (v, 2, dim) if there are any, ``targets`` and ``target_weight`` float
-    (b, t) if there are any, 0 in the padding, and the numbers ``crops``, with b = v * crops, and ``epoch``, the whole
-    epochs so far. In paired batches the normal bags come first; rely on ``labels``, not on the order.
-    Streams keep their own snippet counts until the sampler has brought them to training length.
+    A batch holds every stream as float32 (b, t, dim) and the values of ``BATCH_PORTS``; ``class_set``, ``prompts``
+    and ``targets`` with ``target_weight`` where the arguments provide them. In paired batches the normal bags come
+    first; rely on ``labels``, not on the order. Streams keep their own snippet counts until the sampler has brought
+    them to training length.
 
     Its tensors are reused two calls later: ``clone`` what is needed longer.
 
@@ -63,8 +63,11 @@ class TrainBatches:
         crops: "each" crop is a bag, the "first" is the only one, or "all" are one bag.
         paired: as many normal as abnormal bags in a step.
         listed: the bags come in the order of the data set, the same in every epoch.
+        classes: the classes in the order of ``class_set``, ``classes`` and ``prompts``, see ``ClassOrder``.
         prompts: file of class vectors, see ``Prompts``; ``several`` is for videos of several classes.
-        targets: of each snippet; the sampler brings them to training length like a stream, after the others.
+        targets: returns float32 (t, 2) of a video, a target and a weight for each of its snippets. The sampler
+            brings them to training length with the features; in the padding both are 0.
+        accumulate: batches of an optimizer step, for ``epoch``.
         workers: threads that read and sample; with 0 the caller's thread does, and nothing is prefetched.
         rank, world_size: this process's share. The normal parts of all ranks, concatenated, and then
             their abnormal parts, are the batch of a single process.
@@ -87,9 +90,11 @@ class TrainBatches:
         crops: Literal["each", "first", "all"] = "each",
         paired: bool = True,
         listed: bool = False,
+        classes: Sequence[str] | None = None,
         prompts: str | Path | None = None,
         several: Literal["first", "mean"] = "first",
-        targets: Targets | None = None,
+        targets: Callable[[Video], np.ndarray] | None = None,
+        accumulate: int = 1,
         workers: int = 2,
         rank: int = 0,
         world_size: int = 1,
@@ -108,10 +113,10 @@ class TrainBatches:
         self.normal, self.abnormal = ([b for b in bags if b.video.label == label] for label in (0, 1))
         self.bags = bags
         self.order = self._order(batch, paired, listed)
+        self.classes = ClassOrder(dataset, classes)
+        self.classes.check(videos)
         self.prompts = self._prompts(prompts, several, videos)
-        self.targets = targets
-        if targets is not None:
-            targets.check(dataset, videos, self.streams)
+        self.targets, self.accumulate = targets, accumulate
         self._in_place = type(sampler).sample_into is not Sampler.sample_into
         self._finite: set[tuple[str, str, int]] = set()
         self._buffers: list[dict[str, Tensor]] = [{} for _ in range(BUFFERS)]
@@ -123,6 +128,10 @@ class TrainBatches:
     def __len__(self) -> int:
         """Steps of an epoch."""
         return self.order.steps
+
+    def epoch(self, step: int) -> int:
+        """Return how many whole epochs of optimizer steps come before the batch of a step."""
+        return step // (self.accumulate * max(1, len(self) // self.accumulate))
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step, and start to fill the one after it."""
@@ -148,7 +157,7 @@ class TrainBatches:
     ) -> Prompts | None:
         if path is None:
             return None
-        prompts = Prompts(path, self.dataset, several)
+        prompts = Prompts(path, self.classes.names, several)
         for video in videos:
             prompts.of(video)  # raises now rather than in step 500
         return prompts
@@ -224,21 +233,17 @@ class TrainBatches:
         # on every rank, or the ranks would differ in t.
         whole = self.world_size > 1 and type(self.sampler).finish is not Sampler.finish
         kept = range(len(bags)) if whole else own
-        streams, lengths = self._finished(*self._sampled(step, [(row, bags[row]) for row in kept], buffer))
+        streams, lengths = self._sampled(step, [(row, bags[row]) for row in kept], buffer)
+        targets, real = streams.pop(TARGETS, None), lengths  # no filling of the padding may touch targets
+        streams, lengths = self.sampler.finish(streams, lengths)
+        if targets is not None:
+            t = streams[self.streams[0]].shape[1]
+            streams[TARGETS] = targets[:, :t] * (torch.arange(t) < real[:, None])[..., None]
         if whole:
             rows = torch.tensor([row * self.crops + crop for row in own for crop in range(self.crops)])
             streams, lengths = {name: x[rows] for name, x in streams.items()}, lengths[rows]
         about = self._about([bags[row] for row in own], streams, lengths)
-        return {**{name: streams[name] for name in self.streams}, **about, "epoch": step // len(self)}
-
-    def _finished(self, streams: dict[str, Tensor], lengths: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Let the sampler finish a batch. Targets are cut with the features, but whatever fills the padding of
-        those, targets and weights are 0 there."""
-        streams, finished = self.sampler.finish(streams, lengths)
-        if STREAM in streams:
-            rows = torch.arange(streams[STREAM].shape[1]) < lengths[:, None]
-            streams = {**streams, STREAM: streams[STREAM] * rows[..., None]}
-        return streams, finished
+        return {**streams, **about, "epoch": self.epoch(step)}
 
     def _sampled(
         self, step: int, bags: list[tuple[int, Bag]], buffer: dict[str, Tensor]
@@ -251,8 +256,7 @@ class TrainBatches:
         ]
         lengths = torch.zeros(len(places), dtype=torch.long)
         lengths[0] = self._first(buffer, step, len(places), places[0])  # its shapes determine the buffer's
-        names = self.streams if self.targets is None else [*self.streams, STREAM]
-        arrays = {name: buffer[name].numpy() for name in names}
+        arrays = {name: buffer[name].numpy() for name in self._sampled_names}
 
         def fill(part: list[Place]) -> None:
             for place in part:
@@ -263,7 +267,11 @@ class TrainBatches:
         else:  # in parts, because submitting a single crop takes as long as reading it
             parts = [places[start : start + PART] for start in range(1, len(places), PART)]
             list(self._fill.map(fill, parts))
-        return {name: buffer[name][: len(places)] for name in names}, lengths
+        return {name: buffer[name][: len(places)] for name in self._sampled_names}, lengths
+
+    @property
+    def _sampled_names(self) -> list[str]:
+        return [*self.streams, *([TARGETS] if self.targets is not None else [])]
 
     def _first(self, buffer: dict[str, Tensor], step: int, rows: int, place: Place) -> int:
         """Sample the first crop, and allocate a buffer of ``rows`` such crops if there is none."""
@@ -301,10 +309,10 @@ class TrainBatches:
         # Seeded by the row in the whole batch, so that a rank draws what a single process would.
         rng = np.random.default_rng([self.seed, 3, step, row]) if self.sampler.draws else NO_CHOICE
         streams = {stream: self._read(bag.video, stream, crop) for stream in self.streams}
-        t = min(map(len, streams.values()))
         if self.targets is not None:
-            streams[STREAM] = self.targets.of(bag.video)
+            streams[TARGETS] = self.targets(bag.video)
         if self.align == "shortest":
+            t = min(map(len, streams.values()))
             streams = {name: x[:t] for name, x in streams.items()}
         return streams, rng
 
@@ -321,13 +329,15 @@ class TrainBatches:
         about: Batch = {
             "mask": torch.arange(t) < lengths[:, None],
             "labels": torch.tensor([float(bag.video.label == 1) for bag in bags]),
-            "classes": torch.tensor([self.dataset.class_index(bag.video) for bag in bags]),
+            "classes": torch.tensor([self.classes.index(bag.video) for bag in bags]),
             "crops": self.crops,
         }
+        if self.classes.given:
+            about["class_set"] = torch.stack([self.classes.row(bag.video) for bag in bags])
+        if TARGETS in streams:
+            about["targets"], about["target_weight"] = streams[TARGETS].unbind(-1)
         if self.prompts is not None:
             about["prompts"] = torch.stack([self.prompts.of(bag.video) for bag in bags])
-        if self.targets is not None:
-            about["targets"], about["target_weight"] = streams[STREAM].unbind(-1)
         return about
 
 

@@ -15,7 +15,7 @@ from vadkit import __version__
 from vadkit.data.batches import TrainBatches
 from vadkit.data.from_config import build_sampler, open_dataset
 from vadkit.data.shape_checks import check_videos
-from vadkit.data.targets import read_targets
+from vadkit.data.targets import Targets, read_targets
 from vadkit.data.validation_split import with_validation
 from vadkit.data.whole_videos import no_video
 from vadkit.devices import current
@@ -39,11 +39,12 @@ from vadkit.graph.compiler import compile_config
 from vadkit.graph.load import load_config
 from vadkit.graph.model_file import read_weights
 from vadkit.graph.module import VadModel
+from vadkit.graph.plan import needs
 from vadkit.graph.schema import BY_KEY
 from vadkit.graph.source import Source
 from vadkit.graph.yaml_reader import write_text
 from vadkit.plugin_manager import Plugins, load_plugins
-from vadkit.problems import fail
+from vadkit.problems import Problem, VadkitError, fail
 from vadkit.results_folder import WRITING, record, recording
 from vadkit.video import VideoDataset, unlabelled_note, with_label
 
@@ -151,7 +152,7 @@ class _Run:
         self.spec = model.spec
         self.select = self.spec["train"]["select"]
         self.dataset = self._dataset()
-        self.targets = None if self.spec["data"]["targets"] is None else read_targets(self.spec["data"]["targets"])
+        self.targets = self._targets()
         self.final_split = self.spec["eval"]["split"]
         self.split = watched_split(self.select, self.final_split)
         self.metric = self._metric()
@@ -159,6 +160,7 @@ class _Run:
         self.about = self._about()
 
     def train(self, resume: bool, overwrite: bool, own_config: Path | None, seconds: float) -> TrainResult:
+        self._refuse_empty()
         precision.check(self.spec["train"]["precision"], self.device)
         checkpoint = self._checkpoint() if resume else None
         if checkpoint is None:
@@ -194,6 +196,12 @@ class _Run:
             graph, self.dataset, self.spec["eval"], split=self.split, plugins=self.plugins, device=self.device
         ).figures
 
+    def _refuse_empty(self) -> None:
+        """Raise VadkitError if nothing has filled a value of the batch that the graph needs."""
+        empty = self.model.plan.empty(self.spec)
+        if empty:
+            raise VadkitError([Problem(needs(step, name)) for step, name, _ in empty])
+
     # -- what a run begins with ----------------------------------------------------------------
     def _dataset(self) -> VideoDataset:
         dataset = open_dataset(self.spec["data"], self.plugins)
@@ -202,6 +210,14 @@ class _Run:
         for warning in getattr(dataset, "warnings", []):
             self.progress.note(warning)
         return dataset
+
+    def _targets(self) -> Targets | None:
+        file = self.spec["data"]["targets"]
+        if file is None:
+            return None
+        targets = read_targets(file)
+        targets.check(self.dataset, with_label(self.dataset.videos("train")), list(self.model.input_sizes))
+        return targets
 
     def _metric(self) -> str:
         """Return the figure to select by; it is of whole videos where no intervals are known."""
@@ -300,9 +316,11 @@ class _Run:
             align=data["align"],
             paired=data["paired"],
             listed=data["order"] == "listed",
+            classes=data["classes"],
             prompts=data["prompts"],
             several=data["several_classes"],
-            targets=self.targets,
+            targets=None if self.targets is None else self.targets.of,
+            accumulate=self.spec["train"]["accumulate"],
             workers=data["workers"],
             rank=distributed.rank(),
             world_size=distributed.world_size(),

@@ -63,6 +63,8 @@ class _Compiler:
         order = wiring.order()
         for name, pattern in inputs.items():
             self.sizes.add_input(name, pattern)
+        data = self.data.get("data")
+        self.sizes.add_classes(accepted("data.classes", data) if isinstance(data, dict) else None)
         losses = [item for item in items if item.section == "losses"]
         for item in [*order, *losses]:
             self.sizes.add(item, id(item) in wiring.broken)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vadkit.batch_ports import BATCH_PORTS, Drawing, as_shape
 from vadkit.graph.plan import Plan, Ref, Step, feed
 from vadkit.problems import Problems
 from vadkit.shapes import Pattern, agrees
@@ -60,14 +61,18 @@ def _run(plan: Plan, step: Step, module: nn.Module) -> Any:
 
 
 def _feed(plan: Plan, step: Step, device: str) -> dict[str, Any]:
-    """Return the ports of a step; labels, classes and prompts are left out, as at test time."""
+    """Return the ports of a step; what only training has is left out, as at test time."""
     return feed(step.wires, lambda ref: _tensor(plan, ref, device))
 
 
 def _tensor(plan: Plan, ref: Ref, device: str) -> Tensor | None:
     if ref.batch:
-        shape = (COUNTS["b"], COUNTS["t"])
-        return torch.ones(shape, dtype=torch.bool, device=device) if ref.name == "mask" else None
+        port = BATCH_PORTS[ref.name]
+        if port.training or not port.shape.tokens:
+            return None
+        labels = torch.arange(COUNTS["v"]) % 2
+        value: Tensor = port.draw(Drawing(as_shape(port.shape, COUNTS), labels))
+        return value.to(device)
     pattern = plan.inputs[ref.name] if ref.port is None else plan.step(ref.name).outputs[ref.port]
     return torch.zeros(_shape(pattern), device=device)
 

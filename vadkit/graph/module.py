@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from vadkit.graph.call_checks import check_call
-from vadkit.graph.plan import Plan, Ref, Step, feed
-from vadkit.graph.wiring import ports_of
+from vadkit.graph.plan import Plan, Ref, Step, feed, lacks
 from vadkit.kinds import BATCH_PORTS
 from vadkit.problems import VadkitError, fail, unknown
 from vadkit.shapes import Pattern
 
-_AT_TEST = ("mask", "crops")  # what the batch provides even without labels
+_AT_TEST = tuple(name for name, port in BATCH_PORTS.items() if not port.training)
 
 
 class VadModel(nn.Module):
@@ -70,9 +69,9 @@ class VadModel(nn.Module):
     def loss(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return ``total`` (weighted), each loss by name (unweighted) and its parts as ``name.part``.
 
-        ``batch`` holds the streams (b, t, size) by name, ``labels`` (v,), and where losses want
-        them ``mask`` (b, t), ``classes`` (v,), ``prompts`` (v, 2, d), ``crops``. A weight that changes goes by
-        ``epoch``; without one it is the last. Raises VadkitError for what is missing.
+        ``batch`` holds the streams (b, t, size) by name and those of the ``BATCH_PORTS`` that nodes and losses
+        need. A weight that changes goes by ``epoch``; without one it is the last. Raises VadkitError for what is
+        missing.
         """
         wanted = {_key(ref): ref for step in self.plan.losses for ref in step.refs if not ref.batch}
         graph = self._graph(wanted, tuple(BATCH_PORTS), single=False)
@@ -81,14 +80,11 @@ class VadModel(nn.Module):
         total: Tensor | None = None
         for step in self.plan.losses:
             ports = feed(step.wires, lambda ref: batch.get(ref.name) if ref.batch else values[_key(ref)])
-            missing = [port for port in step.wires if port not in ports and not ports_of(step.component)[port].optional]
+            missing = [ref.name for ref in step.required_of_batch if batch.get(ref.name) is None]
             if missing and not step.weight.ever:
                 continue  # it only logs, and there is nothing to log
             if missing:
-                fail(
-                    f"loss '{step.name}' ({step.component.name}) needs '{missing[0]}', and the batch has none",  # type: ignore[attr-defined]
-                    "set data.prompts to the file of class vectors" if missing[0] == "prompts" else None,
-                )
+                fail(*lacks(step, missing[0]))
             out = self.losses[step.name](**ports)
             parts = out if isinstance(out, dict) else {"total": out}
             result[step.name] = parts["total"]
@@ -144,6 +140,8 @@ class VadModel(nn.Module):
             name = str(node.target)
             if name in BATCH_PORTS:
                 given[name] = batch.get(name)
+                if given[name] is None:
+                    self._refuse_without(name, {str(user.target) for user in node.users})
             elif name in streams:
                 given[name] = streams[name]
             else:
@@ -152,6 +150,12 @@ class VadModel(nn.Module):
             if name not in self.input_sizes and name not in BATCH_PORTS:
                 raise VadkitError([unknown(name, self.input_sizes, "input", "of the graph")])
         return given
+
+    def _refuse_without(self, name: str, modules: set[str]) -> None:
+        """Raise VadkitError if one of these modules cannot do without a value that the batch lacks."""
+        for step in self.plan.steps:
+            if step.module in modules and name in {ref.name for ref in step.required_of_batch}:
+                fail(*lacks(step, name))
 
     def __getstate__(self) -> dict[str, Any]:
         # The fx graphs are derived; a copy (EMA, teachers) builds its own over its own nodes.

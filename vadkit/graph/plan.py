@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from vadkit.graph.weights import Weights
-from vadkit.shapes import Pattern
+from vadkit.kinds import BATCH_PORTS
+from vadkit.shapes import Pattern, parse_ports
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,35 @@ def feed(wires: Wires, value: Callable[[Ref], Any]) -> dict[str, Any]:
     return {port: x for port, x in found.items() if x is not None}
 
 
+class Wired:
+    """What nodes and losses have in common."""
+
+    name: str
+    component: type
+    wires: Wires
+
+    @property
+    def title(self) -> str:
+        what = "loss" if isinstance(self, LossStep) else "node"
+        return f"{what} '{self.name}' ({self.component.name})"  # type: ignore[attr-defined]
+
+    @property
+    def refs(self) -> list[Ref]:
+        return [ref for port in self.wires for ref in self._of(port)]
+
+    @property
+    def required_of_batch(self) -> list[Ref]:
+        """The values of the batch that it cannot do without."""
+        ports = parse_ports(self.component.inputs)  # type: ignore[attr-defined]
+        return [ref for port in self.wires if not ports[port].optional for ref in self._of(port) if ref.batch]
+
+    def _of(self, port: str) -> list[Ref]:
+        wire = self.wires[port]
+        return wire if isinstance(wire, list) else [wire]
+
+
 @dataclass
-class Step:
+class Step(Wired):
     """One node, ready to run: the module's name (the ``share`` key of a shared one) and where each port comes from."""
 
     name: str
@@ -46,10 +74,6 @@ class Step:
     args: dict[str, Any]
     detach: bool = False
     train_only: bool = False
-
-    @property
-    def refs(self) -> list[Ref]:
-        return [ref for wire in self.wires.values() for ref in (wire if isinstance(wire, list) else [wire])]
 
 
 @dataclass(frozen=True)
@@ -84,7 +108,7 @@ class LossWeight:
 
 
 @dataclass
-class LossStep:
+class LossStep(Wired):
     """One loss: its ports, its weight, and its module's arguments."""
 
     name: str
@@ -92,10 +116,6 @@ class LossStep:
     wires: Wires
     weight: LossWeight
     args: dict[str, Any]
-
-    @property
-    def refs(self) -> list[Ref]:
-        return [ref for wire in self.wires.values() for ref in (wire if isinstance(wire, list) else [wire])]
 
 
 @dataclass
@@ -118,3 +138,23 @@ class Plan:
 
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
+
+    def empty(self, config: Mapping[str, Any]) -> list[tuple[Wired, str, bool]]:
+        """Return the values of the batch that are needed in training and that ``config`` leaves empty.
+
+        Each is (who needs it, its name, whether something besides the config may fill it later). A loss of weight 0
+        does without: it only logs.
+        """
+        users: list[Wired] = [*self.steps, *(loss for loss in self.losses if loss.weight.ever)]
+        found = [(step, ref.name) for step in users for ref in step.required_of_batch]
+        return [(step, name, BATCH_PORTS[name].later) for step, name in found if BATCH_PORTS[name].lacks(config)]
+
+
+def needs(step: Wired, name: str) -> str:
+    """Return the sentence for a value of the batch that a node or loss needs and the config leaves empty."""
+    return f"{step.title} needs {name}: {BATCH_PORTS[name].hint}"
+
+
+def lacks(step: Wired, name: str) -> tuple[str, str | None]:
+    """Return the sentence, and the hint, for a value that a node or loss needs and a batch does not have."""
+    return f"{step.title} needs {name}, and the batch has none", BATCH_PORTS[name].hint or None

@@ -9,7 +9,7 @@ from typing import Any
 
 from vadkit.graph.arguments import arguments
 from vadkit.graph.blend_checks import check_blend
-from vadkit.graph.plan import LossStep, Plan, Ref, Step, Wires
+from vadkit.graph.plan import LossStep, Plan, Ref, Step, Wires, needs
 from vadkit.graph.ranges import input_needs, output_ranges, outside, threshold_of
 from vadkit.graph.schema import NAMED, accepted, with_defaults
 from vadkit.graph.sizes import Sizes
@@ -44,6 +44,7 @@ class Planner:
         final = Ref(out.name, out.port, probability=score_range == "logit")
         plan = Plan(known, steps, loss_steps, final, "probability" if score_range == "logit" else score_range, 0)
         self._train_only(plan)
+        self._empty(plan)
         self._threshold(plan)
         plan.lookahead = self._lookahead(plan)
         for item in [*owners.values(), *losses]:
@@ -86,6 +87,8 @@ class Planner:
             )
 
     def _ref(self, source: str) -> Ref:
+        if source in BATCH_PORTS:  # no node or input can be called so
+            return Ref(source, batch=True)
         full = self.sizes.first.get(source, source)
         name, _, port = full.partition(".")
         return Ref(name, port or None)
@@ -100,9 +103,6 @@ class Planner:
                 wires.setdefault(port, []).append(ref)  # type: ignore[union-attr]
             else:
                 wires[port] = ref
-        for port in ports:
-            if port in BATCH_PORTS and port not in wires:
-                wires[port] = Ref(port, batch=True)
         return wires
 
     def _ranged(self, item: Written, port: str, ref: Ref) -> Ref:
@@ -173,14 +173,19 @@ class Planner:
                 self.problems.add(
                     f"the output depends on node '{name}', which exists in training only", ("nodes", name, "when")
                 )
-            for port, wire in step.wires.items():
-                batch = isinstance(wire, Ref) and wire.batch and wire.name in ("labels", "classes", "prompts")
-                if batch and not ports_of(step.component)[port].optional:
-                    self.problems.add(
-                        f"the output depends on node '{name}', which needs {port}: only training has them",
-                        ("nodes", name),
-                        key=True,
-                    )
+            for value in (ref.name for ref in step.required_of_batch if BATCH_PORTS[ref.name].training):
+                self.problems.add(
+                    f"the output depends on node '{name}', which needs {value}: only training has them",
+                    ("nodes", name),
+                    key=True,
+                )
+
+    def _empty(self, plan: Plan) -> None:
+        """Note the values of the batch that a node or loss needs and that nothing will fill."""
+        for step, name, later in plan.empty(self.data):
+            if not later:
+                section = "losses" if isinstance(step, LossStep) else "nodes"
+                self.problems.add(needs(step, name), (section, step.name), key=True)
 
     def _lookahead(self, plan: Plan) -> int | str:
         """Sum how far each node looks ahead along the longest path to the output."""

@@ -83,6 +83,12 @@ FINITE = Type("a finite number", lambda value: _is_number(value) and abs(value) 
 SHARE = number("from 0 to below 1", 0, 1, open_high=True)
 COUNT = whole("above 0", 1)
 NAMES = many(TEXT, "a list of node names", least=1)
+CLASSES = Type(
+    "a list of class names, each once",
+    lambda value: (
+        isinstance(value, list) and value != [] and all(map(TEXT.accepts, value)) and len(set(value)) == len(value)
+    ),
+)
 MAPPING = Type("a mapping", lambda value: isinstance(value, dict))
 MAPPINGS = Type("a list of mappings", lambda value: isinstance(value, list))
 TEXTS = Type(
@@ -164,6 +170,9 @@ ROWS = (
     Row("data.align", choice("first", "shortest"), "first",
         "streams of one video that differ in length: cut or fill them to the first, or cut all to the shortest"),
     Row("data.prompts", TEXT, None, "path of the .npy file of class text vectors (classes, dim)", null=True),
+    Row("data.classes", CLASSES, None,
+        "the classes in the order of their columns and prompts, normal first; null means those of the data set",
+        null=True),
     Row("data.several_classes", choice("first", "mean"), "first",
         "prompt of a video with several classes: that of the first class, or the mean of all"),
     Row("data.targets", TEXT, None,

@@ -17,7 +17,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 
 from vadkit.graph.arguments import arguments, check_args, suited
 from vadkit.graph.wiring import Written, ports_of
-from vadkit.kinds import ModuleComponent
+from vadkit.kinds import BATCH_PORTS, ModuleComponent
 from vadkit.problems import Note, Place, Problems
 from vadkit.shapes import COUNTS, Pattern, Port, parse_ports
 
@@ -60,7 +60,8 @@ class Sizes:
 
     def __init__(self, problems: Problems) -> None:
         self.problems = problems
-        self.values: dict[str, Value] = {}  # "node.port" or an input's name
+        # "node.port", an input's name or that of a value of the batch, whose sizes are mostly unknown
+        self.values: dict[str, Value] = {name: Value(port.shape) for name, port in BATCH_PORTS.items()}
         self.first: dict[str, str] = {}  # node -> its first output, "node.port"
         self.full_args: dict[str, dict[str, Any]] = {}
         self.shared: dict[str, tuple[str, Written]] = {}
@@ -70,6 +71,13 @@ class Sizes:
     def add_input(self, name: str, pattern: Pattern | None) -> None:
         origin = Origin(f"input {name}", self.problems.locate(("inputs", name), False))
         self.values[name] = Value(pattern, origin)
+
+    def add_classes(self, classes: object) -> None:
+        """Note how many classes ``data.classes`` names: the width of the class columns."""
+        if isinstance(classes, list) and classes:
+            pattern = BATCH_PORTS["class_set"].shape.fill({"num_classes": len(classes)})
+            origin = Origin("data.classes", self.problems.locate(("data", "classes"), False))
+            self.values["class_set"] = Value(pattern, origin)
 
     def add(self, item: Written, broken: bool) -> None:
         """Infer one node or loss. A broken one, or one fed by an unknown value, stays unknown."""

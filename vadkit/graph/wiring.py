@@ -15,6 +15,7 @@ from vadkit.problems import LISTED, Note, Problems, nearest, unknown
 from vadkit.shapes import Port, parse_ports
 
 Path = tuple[Any, ...]
+FROM = "from"  # in a mapping of ports: nodes whose outputs fill the ports of their names; no port can be called so
 
 
 @dataclass
@@ -113,6 +114,7 @@ class Wiring:
             self._lacking(item, ports)
 
     def _lacking(self, item: Written, ports: dict[str, Port]) -> None:
+        """Note the ports that nothing is wired to, and wire those that the batch fills."""
         got = {port for port, _, _ in item.sources}
         lacking = [
             f"'{port.name}' ({port.pattern})"
@@ -124,10 +126,14 @@ class Wiring:
             self._reject(
                 item, f"{item.title} needs {', '.join(lacking)}, but nothing is wired to {them}", item.path, key=True
             )
+        taken = {*got, *self.inputs, *self.nodes}  # a node of such a name is noted elsewhere
+        item.sources += [(port, port, item.path) for port in ports if port in BATCH_PORTS and port not in taken]
 
     def _named(self, item: Written, ports: dict[str, Port], wired: dict[str, Any], path: Path) -> None:
         assert item.component is not None
         for name, source in wired.items():
+            if name == FROM:
+                continue
             if name not in ports:
                 self._unknown(item, str(name), ports, "port", f"of {item.component.name}", (*path, name), key=True)
             elif isinstance(source, list) and ports[name].variadic:
@@ -136,6 +142,49 @@ class Wiring:
                 item.sources.append((name, source, (*path, name)))
             else:
                 self._reject(item, f"{item.title}: port '{name}' takes one source", (*path, name))
+        if FROM in wired:
+            self._from(item, ports, wired[FROM], (*path, FROM))
+
+    def _from(self, item: Written, ports: dict[str, Port], listed: Any, path: Path) -> None:
+        """Wire the ports that are left to the outputs of the same names of the listed nodes."""
+        names = [listed] if isinstance(listed, str) else listed
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or not names:
+            self._reject(item, f"{item.title}: 'from' takes the name of a node or a list of them", path)
+            return
+        open_ports = [port for port in ports if port not in {port for port, _, _ in item.sources}]
+        outputs = {name: self._outputs(item, name, path) for name in dict.fromkeys(names)}
+        if None in outputs.values():
+            return
+        givers = {port: [name for name, given in outputs.items() if port in (given or ())] for port in open_ports}
+        several = [port for port, found in givers.items() if len(found) > 1]
+        if several:
+            both, port = givers[several[0]], several[0]
+            self._reject(
+                item,
+                f"{item.title} could take {', '.join(several)} from {' or from '.join(both)}",
+                path,
+                f"wire what is open: {port}: {both[0]}.{port}",
+            )
+        item.sources += [(port, f"{found[0]}.{port}", path) for port, found in givers.items() if found]
+        for name, given in outputs.items():
+            if not several and not any(name in found for found in givers.values()):
+                wanted = ", ".join(port for port in open_ports if port not in BATCH_PORTS)
+                hint = f"its outputs are {', '.join(given or ())}; the open ports are {wanted or 'none'}"
+                self._reject(item, f"{item.title} takes nothing from '{name}'", path, hint)
+
+    def _outputs(self, item: Written, name: str, path: Path) -> list[str] | None:
+        """Return the outputs of a node listed in ``from``; None if they are unknown, and then the item is, too."""
+        if name in self.nodes and (component := self.nodes[name].component) is not None:
+            return list(parse_ports(component.outputs))
+        self.broken.add(id(item))
+        self.lost |= name not in self.nodes
+        if name in self.nodes:
+            item.sources.append((FROM, name, path))  # so that it counts as used
+        elif name in self.inputs:
+            self._reject(item, f"{item.title}: 'from' takes nodes, and '{name}' is an input", path, "wire it to a port")
+        else:
+            self._unknown(item, name, self.nodes, "node", "", path)
+        return None
 
     def _source(self, item: Written, source: Any, path: Path) -> None:
         if not isinstance(source, str):
@@ -143,6 +192,10 @@ class Wiring:
             return
         name, _, port = source.partition(".")
         known = [*self.inputs, *self.nodes]
+        if name in BATCH_PORTS and name not in known:
+            if port:
+                self._reject(item, f"'{name}' is a value of the batch and has no ports", path, f"write '{name}'")
+            return
         if (port and source in known) or not self.inputs:  # a name with a dot, or no inputs: noted elsewhere
             self.broken.add(id(item))
             self.lost = True
@@ -150,6 +203,8 @@ class Wiring:
             close = nearest(name, known) if len(self.meant) < LISTED else None  # each look takes a while
             self.meant[(id(item), source)] = close or ""
             self.lost |= close is None
+            if close is None and len(self.meant) < LISTED:
+                known += [value for value in [nearest(name, BATCH_PORTS)] if value]
             self._unknown(item, name, known, "input or node", "", path)
         elif port and name in self.nodes:
             component = self.nodes[name].component

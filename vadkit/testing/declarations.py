@@ -12,7 +12,7 @@ import torch
 from vadkit.graph.arguments import LARGEST, arguments, misfit
 from vadkit.graph.ranges import RANGES, output_ranges
 from vadkit.kinds import BATCH_PORTS, KINDS, Head
-from vadkit.shapes import Pattern, Port, parse_pattern, parse_ports
+from vadkit.shapes import Pattern, Port, parse_ports
 from vadkit.testing.feeding import size_of
 from vadkit.testing.report import Broken
 from vadkit.testing.subject import Subject
@@ -87,9 +87,9 @@ def declares_ports(subject: Subject) -> None:
             if needed not in ports:
                 raise Broken(f"{side} lacks the port '{needed}', which every {subject.cls.kind} has")
     for name in inputs.keys() & BATCH_PORTS.keys():
-        if not _same_form(inputs[name].pattern, parse_pattern(BATCH_PORTS[name])):
+        if not _same_form(inputs[name].pattern, BATCH_PORTS[name].shape):
             raise Broken(
-                f"port '{name}' comes from the batch as '{BATCH_PORTS[name] or 'a number'}', "
+                f"port '{name}' comes from the batch as '{BATCH_PORTS[name].pattern or 'a number'}', "
                 f"not '{inputs[name].pattern}'"
             )
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from vadkit.batch_ports import BATCH_PORTS, Drawing
 from vadkit.graph.ranges import PER_SNIPPET, input_needs
-from vadkit.kinds import BATCH_PORTS
 from vadkit.shapes import Pattern, Port, parse_ports
 from vadkit.testing.report import Broken
 
@@ -78,7 +78,7 @@ def shape_of(module: Any, pattern: Pattern, counts: Mapping[str, int], stream: i
 
 def feedable(module: Any, port: Port) -> bool:
     """Return whether the module, as built, has a size for every word of a port."""
-    return port.name in BATCH_PORTS or all(size_of(module, word) is not None for word in port.pattern.words)
+    return all(size_of(module, word) is not None for word in port.pattern.words)
 
 
 def make_inputs(
@@ -107,15 +107,10 @@ def _known_streams(module: Any, port: Port) -> int:
 
 
 def _value(module: Any, port: Port, batch: Batch, stream: int = 0) -> Any:
-    special: dict[str, Callable[[], Any]] = {
-        "mask": lambda: torch.ones(batch.rows, batch.t, dtype=torch.bool),
-        "labels": batch.label_vector,
-        "classes": lambda: batch.label_vector().long(),
-        "crops": lambda: batch.crops,
-    }
-    if port.name in special:
-        return special[port.name]()
-    x = torch.randn(shape_of(module, port.pattern, batch.counts, stream))
+    shape = shape_of(module, port.pattern, batch.counts, stream)
+    if port.name in BATCH_PORTS:
+        return BATCH_PORTS[port.name].draw(Drawing(tuple(shape), batch.label_vector(), batch.crops))
+    x = torch.randn(shape)
     return torch.sigmoid(x) if _is_probability(module, port) else x
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vadkit.batch_ports import BATCH_PORTS
 from vadkit.testing.feeding import (
     Batch,
     Inputs,
@@ -82,7 +83,7 @@ def survives_saturation(subject: Subject) -> None:
 
 
 def _is_score(loss: Any, name: str, x: Tensor) -> bool:
-    return x.is_floating_point() and has_time(loss, name) and x.dim() == 2
+    return x.is_floating_point() and has_time(loss, name) and x.dim() == 2 and name not in BATCH_PORTS
 
 
 def _check_gradients(loss: Any, inputs: Inputs, when: str) -> Inputs:
@@ -103,7 +104,7 @@ def _check_gradients(loss: Any, inputs: Inputs, when: str) -> Inputs:
 def _grow(inputs: Inputs) -> Inputs:
     def grow(name: str, x: Tensor) -> Tensor:
         x = x.detach().clone()
-        return x.requires_grad_() if x.is_floating_point() and name not in ("labels", "prompts") else x
+        return x.requires_grad_() if x.is_floating_point() and name not in BATCH_PORTS else x
 
     return map_tensors(inputs, grow)
 
@@ -187,7 +188,12 @@ def runs_in_bfloat16(subject: Subject) -> None:
     """it runs under bfloat16 autocast on scores and features in bfloat16, and stays close"""
     loss = subject.build()
     inputs = make_inputs(loss, Batch(4, 20))
-    rough = map_tensors(inputs, lambda name, x: x.bfloat16() if has_time(loss, name) and x.is_floating_point() else x)
+    rough = map_tensors(
+        inputs,
+        lambda name, x: (
+            x.bfloat16() if has_time(loss, name) and x.is_floating_point() and name not in BATCH_PORTS else x
+        ),
+    )
     with torch.no_grad():
         exact = float(total(loss, inputs))
         with torch.autocast("cpu", torch.bfloat16):

@@ -217,9 +217,51 @@ class ToyFussy(Temporal):
         return x
 
 
+class ToyLogits(Temporal):
+    """A logit for each class, and their largest as a score."""
+
+    name = "toy_logits"
+    outputs = {"x": "b t num_classes", "scores": "b t"}
+
+    def __init__(self, *, in_dim: int, num_classes: int = 3) -> None:
+        super().__init__()
+        self.in_dim, self.num_classes = in_dim, num_classes
+        self.linear = nn.Linear(in_dim, num_classes)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        logits = self.linear(x)
+        return {"x": logits, "scores": logits.max(-1).values}
+
+
+class ToyClasses(Loss):
+    """Cross-entropy of the mean logits with the classes of a video."""
+
+    name = "toy_classes"
+    inputs = {"x": "b t num_classes", "class_set": "v num_classes"}
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+
+    def forward(self, x: Tensor, class_set: Tensor) -> Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(x.mean(1), class_set)
+
+
+class ToyTargets(Loss):
+    """Weighted squares of the distance to the targets, more of them with each epoch."""
+
+    name = "toy_targets"
+    inputs = {"scores": "b t", "targets": "b t", "target_weight?": "b t", "epoch": ""}
+    needs = {"scores": "probability"}
+
+    def forward(self, scores: Tensor, targets: Tensor, epoch: int, target_weight: Tensor | None = None) -> Tensor:
+        weight = torch.ones_like(targets) if target_weight is None else target_weight
+        return (epoch + 1) * (weight * (scores - targets).square()).mean()
+
+
 @hookimpl
 def vadkit_components() -> list[type]:
     return [
         ToyLinear, ToyGate, ToyPatchMean, ToyConcat, ToySum, ToyHead, ToyTwoScores, ToyDamp, ToyTokens, ToyLoss,
-        ToyMemory, ToyLiar, ToyFussy,
+        ToyMemory, ToyLiar, ToyFussy, ToyLogits, ToyClasses, ToyTargets,
     ]  # fmt: skip
