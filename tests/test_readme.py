@@ -17,9 +17,9 @@ from tiny_store import write_tiny_store
 
 import vadkit
 from vadkit import plugin_manager
-from vadkit.rounds import read_recipe
 from vadkit.kinds import KINDS
 from vadkit.plugin_manager import load_plugins
+from vadkit.rounds import read_recipe
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- components -->", "<!-- end components -->"
