@@ -65,7 +65,9 @@ def _narrow_shape(shape: str) -> str:
 def model(graph: str) -> VadModel:
     """Return the small model of a graph. It is shared: change no weight."""
     config = small(graph)
-    return vadkit.build({key: config[key] for key in ("inputs", "nodes", "losses", "output") if key in config}, seed=0)
+    kept = {key: config[key] for key in ("inputs", "nodes", "losses", "output") if key in config}
+    data = {key: value for key, value in (config.get("data") or {}).items() if key in ("prompts", "classes")}
+    return vadkit.build({**kept, "data": data}, seed=0)
 
 
 def structure(graph: str) -> str:
@@ -103,7 +105,12 @@ def for_training(graph: str, folder: Path) -> dict[str, Any]:
     data["batch"] = 2
     data.pop("streams", None)
     if data.get("prompts"):
-        data["prompts"] = str(_prompts(data["prompts"], built, folder))
+        vectors = _prompts(data["prompts"])
+        np.save(folder / "prompts.npy", vectors)
+        data["prompts"] = str(folder / "prompts.npy")
+        if not data.get("classes"):
+            more = range(len(CLASSES), len(vectors))
+            _rename_classes(store, [*CLASSES, *(f"class {number}" for number in more)])
     if any(name == "targets" for _, name, _ in built.plan.empty(config)):
         data["targets"] = str(_targets(store, folder))
     train |= {"epochs": 2, "steps": None, "warm_start": None, "select": "last", "seed": 0}
@@ -121,11 +128,10 @@ def _rename_classes(store: Path, classes: Sequence[str]) -> None:
     (store / "videos.json").write_text(json.dumps(videos))
 
 
-def _prompts(path: str, built: VadModel, folder: Path) -> Path:
-    """Write the class vectors in the width that a node or loss takes."""
+def _prompts(path: str) -> np.ndarray:
+    """Return the class vectors in the width of a small graph."""
     found = np.load(path if Path(path).is_absolute() else own_configs() / "data" / Path(*Path(path).parts[-2:]))
-    np.save(folder / "prompts.npy", found[:, : found.shape[1] // FACTOR])
-    return folder / "prompts.npy"
+    return found[:, : found.shape[1] // FACTOR].copy()
 
 
 def _targets(store: Path, folder: Path) -> Path:

@@ -11,6 +11,4 @@ sys.path.append(str(Path(__file__).parent))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--all-graphs", action="store_true", help="test each graph, also those that differ in numbers only"
-    )
+    parser.addoption("--all-graphs", action="store_true", help="also graphs that differ in numbers only")

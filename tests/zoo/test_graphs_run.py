@@ -16,6 +16,8 @@ from torch import Tensor
 import vadkit
 from vadkit.plugin_manager import own_configs
 
+LONG = 1200
+BATCHES: list[tuple[list[int], int]] = [([0], 1), ([1], 1), ([0, 0], 1), ([1, 1], 2), ([0, 1], 2), ([0, 1], 1)]
 GRAPHS = sorted(path.stem for path in (own_configs() / "graphs").rglob("*.yaml"))
 
 
@@ -57,29 +59,27 @@ def scored(model: Any, given: dict[str, Tensor], rows: slice = slice(None), crop
 @pytest.mark.parametrize("t", [1, 2, 5, 1200])
 def test_a_score_does_not_depend_on_its_neighbours(structure: str, t: int) -> None:
     model = adapt.model(structure)
-    given = adapt.batch(model, [0, 1, 1], t, crops=2)
-    together = scored(model, given, crops=2)
-    assert together.shape == (6, t)
-    for video in range(3):
-        rows = slice(2 * video, 2 * video + 2)
-        assert torch.allclose(scored(model, given, rows, crops=2), together[rows], atol=2e-5, rtol=1e-4)
+    given = adapt.batch(model, [0, 1], t, crops=2 if t < LONG else 1)
+    crops = given["crops"]
+    together = scored(model, given, crops=crops)
+    assert together.shape == (2 * crops, t)
+    for rows in (slice(0, crops), slice(crops, None)):
+        assert torch.allclose(scored(model, given, rows, crops), together[rows], atol=2e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("t", [1, 2, 5, 1200])
-@pytest.mark.parametrize(("labels", "crops"), [([0], 1), ([1], 1), ([0, 0], 1), ([1, 1], 2), ([0, 1], 2)])
-def test_any_batch_can_be_trained_on(structure: str, labels: list[int], crops: int, t: int) -> None:
+@pytest.mark.parametrize("t", [1, 2, 5, LONG])
+def test_any_batch_can_be_trained_on(structure: str, t: int) -> None:
     """One bag, one class, several crops: the losses and their gradients are finite."""
     model = adapt.model(structure).train()
-    model.zero_grad()
-    total = model.loss(adapt.batch(model, labels, t, crops))["total"]
-    total.backward()
-    assert total.isfinite()
-    wrong = [
-        name
-        for name, weight in model.named_parameters()
-        if weight.grad is not None and not weight.grad.isfinite().all()
-    ]
-    assert not wrong
+    for labels, crops in BATCHES if t < LONG else BATCHES[-1:]:
+        model.zero_grad()
+        total = model.loss(adapt.batch(model, labels, t, crops))["total"]
+        assert total.isfinite(), f"the loss of {labels} is {float(total)}"
+        if total.requires_grad:
+            total.backward()
+        slopes = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
+        wrong = [name for name, slope in slopes.items() if not slope.isfinite().all()]
+        assert not wrong, f"gradients of {labels}: {wrong}"
 
 
 def test_the_scores_are_exported_for_any_number_of_bags_and_snippets(structure: str) -> None:
