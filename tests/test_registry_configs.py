@@ -21,6 +21,9 @@ PARAMETERS = {
     "seed_xd_rgb": 8_215_094,
     "seed_sht_rgb": 8_215_094,
     "seed_ucf_rgb": 8_216_894,
+    "wsv_gst_xd": 8_215_094,
+    "wsv_gst_sht": 8_215_094,
+    "wsv_gst_ucf": 8_216_894,
     "seed_xd_rgb_flow": 9_977_294,
     "seed_xd_three_stream": 10_295_497,
     "pel4vad_xd": 1_207_349,
@@ -53,12 +56,21 @@ def training_batch(model, bags=4, snippets=20):  # the fourth bag has one real s
 
 
 def test_all_are_found():
-    assert len(PAPERS) == 34
+    assert len(PAPERS) == 37
 
 
 def test_a_graph_is_in_the_folder_of_its_system():
     graphs = [path.relative_to(CONFIGS / "graphs") for path in PAPERS if "graphs" in path.parts]
-    assert {path.parts[0] for path in graphs} == {"cma_la", "mavd", "msbt", "pel4vad", "seed", "sultani", "ur_dmu"}
+    assert {path.parts[0] for path in graphs} == {
+        "cma_la",
+        "mavd",
+        "msbt",
+        "pel4vad",
+        "seed",
+        "sultani",
+        "ur_dmu",
+        "wsv_gst",
+    }
     assert [path for path in graphs if len(path.parts) != 2 or not path.stem.startswith(f"{path.parts[0]}_")] == []
 
 
