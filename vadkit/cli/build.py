@@ -1,4 +1,4 @@
-"""Check a YAML graph and print what it becomes."""
+"""Check a YAML graph and print what it becomes; of a recipe, check every round."""
 
 from __future__ import annotations
 
@@ -35,11 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from vadkit.api.build import build
+    from vadkit.cli.describe_recipe import build_recipe
     from vadkit.files import write_atomically
+    from vadkit.plugin_manager import load_plugins
     from vadkit.problems import fail
+    from vadkit.rounds import recipe_source
 
     if not 1 <= args.snippets <= 10**6:
         fail(f"--snippets must be from 1 to {10**6}, got {args.snippets}")
+    plugins = load_plugins(args.without)
+    if recipe_source(args.config, plugins):
+        return build_recipe(args, plugins)
     if args.diagram:
         _check_diagram(args.diagram, args.config)
     model = build(args.config, set=args.set, seed=args.seed, out=args.out, without=args.without)

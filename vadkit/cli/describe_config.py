@@ -32,11 +32,15 @@ def config_facts(folders: Sequence[Path], file: Path) -> dict[str, Any]:
 
     Raises VadkitError for a file that cannot be read.
     """
+    from vadkit.cli.describe_recipe import recipe_facts
     from vadkit.graph.load import load_config
+    from vadkit.graph.schema_check import is_recipe
     from vadkit.systems.card import read_cards
     from vadkit.systems.standing import standing
 
     source = load_config(str(file), (), folders)
+    if is_recipe(source):
+        return recipe_facts(source, file)
     data, origin = source.data, standing(source, read_cards(folders), folders)
     return {
         "config": file.stem,
@@ -58,6 +62,11 @@ def _use(entry: Any) -> str:
 
 def print_config(facts: dict[str, Any]) -> None:
     """Print what ``config_facts`` returned."""
+    if "recipe" in facts:
+        from vadkit.cli.describe_recipe import print_recipe
+
+        print_recipe(facts)
+        return
     print(f"{facts['config']}: config, {facts['file']}\n")
     if facts["about"]:
         print(f"{facts['about']}\n")
