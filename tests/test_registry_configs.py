@@ -28,7 +28,7 @@ GRAPHS = {
     "pel4vad": 3,
     "seed": 7,
     "sultani": 1,
-    "umil": 1,
+    "umil": 2,
     "ur_dmu": 2,
     "wsv_gst": 3,
 }
@@ -71,6 +71,7 @@ def training_batch(model, bags=4, snippets=20):  # the fourth bag has one real s
     batch = {name: torch.rand(bags, snippets, size) for name, size in model.input_sizes.items()}
     mask = torch.arange(snippets) < torch.tensor([20, 13, 18, 1])[:, None]
     labels, classes = torch.tensor([0.0, 1.0, 1.0, 0.0]), torch.tensor([0, 2, 1, 0])
+    batch |= {"targets": torch.rand(bags, snippets), "target_weight": (torch.rand(bags, snippets) > 0.5).float()}
     return {**batch, "mask": mask, "labels": labels, "classes": classes, "prompts": torch.randn(bags, 2, 512)}
 
 

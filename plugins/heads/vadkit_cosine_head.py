@@ -46,16 +46,13 @@ class CosineHead(Head):
             raise ValueError(f"scale must be above 0, not {scale}")
         self.in_dim, self.dim, self.rows = in_dim, dim, rows
         self.project = nn.Linear(in_dim, dim)
-        logit_scale = torch.tensor(math.log(scale))
-        if learn_scale:
-            self.logit_scale = nn.Parameter(logit_scale)
-        else:
-            self.register_buffer("logit_scale", logit_scale)
+        self.scale = scale
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(scale))) if learn_scale else None
 
     def forward(self, x: Tensor, text: Tensor) -> dict[str, Tensor]:
         """Take x (b, t, c) and text (n, c'); return probabilities (b, t) and logits (b, t, n)."""
         cosines = F.normalize(self.project(x), dim=-1) @ F.normalize(text, dim=-1).T
-        logits = self.logit_scale.exp() * cosines
+        logits = cosines * (self.scale if self.logit_scale is None else self.logit_scale.exp())
         return {"scores": 1 - logits.softmax(-1)[..., 0], "logits": logits}
 
 

@@ -112,8 +112,12 @@ def test_cosine_head():
             p = math.exp(7 * cosines[1]) / sum(math.exp(7 * c) for c in cosines)
             assert found["scores"][b, t].item() == pytest.approx(p)
             assert found["logits"][b, t].tolist() == pytest.approx([7 * c for c in cosines])
-    assert "logit_scale" not in dict(head.named_parameters())
-    assert "logit_scale" in dict(CosineHead(in_dim=5, dim=3, rows=2, learn_scale=True).named_parameters())
+    assert "logit_scale" not in head.state_dict()
+    learned = CosineHead(in_dim=5, dim=3, rows=2, scale=7.0, learn_scale=True).double()
+    learned.load_state_dict({**learned.state_dict(), **head.state_dict()})
+    torch.testing.assert_close(learned(x, text)["scores"], found["scores"], rtol=1e-6, atol=0)
+    learned(x, text)["scores"].sum().backward()
+    assert learned.logit_scale.grad.abs() > 0
 
 
 @pytest.mark.parametrize("component", [ConfidentPeak, ViewAgreement, PairClustering, CosineHead])
