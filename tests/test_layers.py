@@ -102,3 +102,25 @@ def test_topk_mean_takes_k_of_each_row_as_far_as_there_are_snippets():
     for row in range(4):
         best = sorted(scores[row, : lengths[row]].tolist(), reverse=True)[: k[row]]
         assert found[row].item() == pytest.approx(sum(best) / len(best), abs=1e-6)
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+@torch.no_grad()
+def test_the_post_norm_layer_equals_the_formula(norm_first):
+    torch.manual_seed(0)
+    layer = layers.PostNormLayer(6, 2, 5, 0.0, norm_first=norm_first).double().eval()
+    x, memory = some(1, 4, 6).double(), some(1, 3, 6).double()
+    q, kv = (layer.in_norm(x), layer.in_norm(memory)) if norm_first else (x, memory)
+    heads = []
+    for part in (slice(0, 3), slice(3, 6)):
+        logits = layer.q(q)[..., part] @ layer.k(kv)[..., part].transpose(1, 2) / math.sqrt(3)
+        heads.append(logits.softmax(-1) @ layer.v(kv)[..., part])
+    wanted = layer.attn_norm(q + layer.out(torch.cat(heads, -1)))
+    wanted = layer.ff_norm(wanted + layer.ff_out(layer.ff_in(wanted).clamp_min(0)))
+    torch.testing.assert_close(layer(x, memory), wanted)
+
+
+def test_the_post_norm_layer_drops_only_in_training():
+    layer, x = layers.PostNormLayer(6, 2, 5, 0.0), some(2, 4, 6)
+    assert torch.equal(layer.eval()(x), layer(x))
+    assert not torch.equal(layer.train()(x), layer(x)), "attention weights have a dropout of .1"

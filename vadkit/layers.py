@@ -177,3 +177,54 @@ def pair_bags(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def gather_snippets(x: Tensor, index: Tensor) -> Tensor:
     """Return the snippets ``index`` (b, k) of ``x`` (b, t, c), as (b, k, c)."""
     return x.gather(1, index[..., None].expand(-1, -1, x.shape[-1]))
+
+
+class PostNormLayer(nn.Module):
+    """A transformer layer with a LayerNorm after each residual: attention, then a ReLU feed-forward part.
+
+    With ``norm_first`` one more LayerNorm is applied to what comes in, queries and memory alike, and the first
+    residual starts from its result. A head is dim // heads wide (at least 1).
+
+    Args:
+        dim: width of the snippets, kept.
+        heads: attention heads.
+        ff_dim: width inside the feed-forward part.
+        dropout: after both parts; attention weights and the feed-forward part's inside have .1.
+        norm_first: whether the input is normalised.
+        equal_start: start the four projections of the attention as copies of one.
+    """
+
+    def __init__(
+        self, dim: int, heads: int, ff_dim: int, dropout: float, *, norm_first: bool = False, equal_start: bool = False
+    ) -> None:
+        super().__init__()
+        inner = heads * max(1, dim // heads)
+        self.heads = heads
+        self.in_norm = nn.LayerNorm(dim) if norm_first else nn.Identity()
+        self.q, self.k, self.v = (nn.Linear(dim, inner) for _ in range(3))
+        self.out = nn.Linear(inner, dim)
+        self.attn_norm = nn.LayerNorm(dim)
+        self.ff_in = nn.Linear(dim, ff_dim)
+        self.ff_out = nn.Linear(ff_dim, dim)
+        self.ff_norm = nn.LayerNorm(dim)
+        self.dropout, self.inner_dropout = nn.Dropout(dropout), nn.Dropout(0.1)
+        if equal_start and inner == dim:
+            for layer in (self.k, self.v, self.out):
+                layer.load_state_dict(self.q.state_dict())
+
+    def forward(self, x: Tensor, memory: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """Take x (b, t, c), what it attends to (b, s, c) if that is not x, and a bias (b, 1, s); return (b, t, c)."""
+        x = self.in_norm(x)
+        memory = x if memory is None else self.in_norm(memory)
+        x = self.attn_norm(x + self.dropout(self.attend(x, memory, bias)))
+        hidden = self.inner_dropout(self.ff_in(x).relu())
+        return self.ff_norm(x + self.dropout(self.ff_out(hidden)))  # type: ignore[no-any-return]
+
+    def attend(self, x: Tensor, memory: Tensor, bias: Tensor | None) -> Tensor:
+        """Return what x takes from the memory, (b, t, c)."""
+        parts = (self.q(x), self.k(memory), self.v(memory))
+        q, k, v = (rearrange(part, "b t (h d) -> b h t d", h=self.heads) for part in parts)
+        p = self.inner_dropout.p if self.training else 0.0
+        bias = None if bias is None else bias[:, None]  # the same for all heads
+        found = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p)
+        return self.out(rearrange(found, "b h t d -> b t (h d)"))  # type: ignore[no-any-return]

@@ -1,19 +1,22 @@
-"""The standard pre-norm transformer encoder.
+"""The standard transformer encoder, pre-norm unless asked otherwise.
 
 Vaswani et al., "Attention Is All You Need", NIPS 2017; pre-norm as in Xiong et al., ICML 2020. The
 seed paper names only a "Transformer" for its flow and audio streams; its authors' code is ``gl_mhsa``.
+MSBT (Sun, Gong, ICME 2024) has both: a norm of the input and one after each residual.
 
 Legend: b bags x crops, t snippets, c channels, h heads, d head width.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import initialise, padding_bias, sinusoid
+from vadkit.layers import PostNormLayer, initialise, padding_bias, sinusoid
 
 
 class Transformer(Temporal):
@@ -27,6 +30,11 @@ class Transformer(Temporal):
         heads: heads per layer.
         ff_dim: width inside the feed-forward part; null means ``in_dim``.
         dropout: after attention and both feed-forward projections.
+        form: "pre_norm" as above, with a GELU between the feed-forward projections; "post_norm", a norm after each
+            residual, and a ReLU (Vaswani et al.); "msbt", as post_norm but without positions and with one more norm
+            on the input of each layer, from whose result the first residual starts: equal to MSBT's code. The last
+            two have a dropout of .1 on attention weights and inside the feed-forward part too.
+        init: "xavier"; "torch"; or "equal", where all layers, and in each q, k, v and out, start as copies (MSBT).
         use_mask: exclude padding.
     """
 
@@ -46,6 +54,8 @@ class Transformer(Temporal):
         heads: int = 4,
         ff_dim: int | None = None,
         dropout: float = 0.1,
+        form: Literal["pre_norm", "post_norm", "msbt"] = "pre_norm",
+        init: Literal["xavier", "torch", "equal"] = "xavier",
         use_mask: bool = False,
     ) -> None:
         super().__init__()
@@ -54,17 +64,27 @@ class Transformer(Temporal):
         if ff_dim is not None and ff_dim < 1:
             raise ValueError(f"ff_dim must be at least 1, or null for the input's width, not {ff_dim}")
         self.dim = self.in_dim = in_dim
-        self.use_mask = use_mask
-        self.layers = nn.ModuleList(TransformerLayer(in_dim, heads, ff_dim or in_dim, dropout) for _ in range(depth))
-        initialise(self)
+        if form == "pre_norm" and init == "equal":
+            raise ValueError("init 'equal' needs another form than 'pre_norm', where q, k and v are one projection")
+        self.form, self.use_mask = form, use_mask
+        sizes = (in_dim, heads, ff_dim or in_dim, dropout)
+        if form == "pre_norm":
+            self.layers = nn.ModuleList(TransformerLayer(*sizes) for _ in range(depth))
+        else:
+            switches = {"norm_first": form == "msbt", "equal_start": init == "equal"}
+            self.layers = nn.ModuleList(PostNormLayer(*sizes, **switches) for _ in range(depth))
+        if init == "equal":
+            for layer in self.layers:
+                layer.load_state_dict(self.layers[0].state_dict())
+        else:
+            initialise(self, init)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
         bias = padding_bias(mask if self.use_mask else None, x)
-        bias = None if bias is None else bias[:, None]  # (b, 1, 1, t), the same for all heads
-        x = x + sinusoid(x)
+        x = x if self.form == "msbt" else x + sinusoid(x)
         for layer in self.layers:
-            x = layer(x, bias)
+            x = layer(x, bias=bias)
         return x
 
 
@@ -84,7 +104,8 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """Take x (b, t, c) and the bias (b, 1, 1, t); return (b, t, c)."""
+        """Take x (b, t, c) and the bias (b, 1, t); return (b, t, c)."""
+        bias = None if bias is None else bias[:, None]  # the same for all heads
         parts = self.qkv(self.attn_norm(x)).chunk(3, dim=-1)
         q, k, v = (rearrange(part, "b t (h d) -> b h t d", h=self.heads) for part in parts)
         attended = scaled_dot_product_attention(q, k, v, attn_mask=bias)

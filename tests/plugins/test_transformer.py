@@ -70,3 +70,38 @@ def test_with_the_mask_a_padded_bag_scores_as_the_bag_alone():
     transformer, x = block(use_mask=True), snippets(2, 9)
     mask = torch.arange(9).expand(2, 9) < torch.tensor([[9], [4]])
     torch.testing.assert_close(transformer(x, mask)[1:, :4], transformer(x[1:, :4], mask[1:, :4]))
+
+
+@torch.no_grad()
+def test_post_norm_equals_pytorch():
+    transformer, x = block(form="post_norm", depth=2), snippets(2, 5)
+    wanted = x + sinusoid(x)
+    for layer in transformer.layers:
+        other = nn.TransformerEncoderLayer(8, 2, 5, dropout=0.0, activation="relu", batch_first=True).double()
+        parts = {"linear1": layer.ff_in, "linear2": layer.ff_out, "norm1": layer.attn_norm, "norm2": layer.ff_norm}
+        parts["self_attn.out_proj"] = layer.out
+        state = {f"{name}.{kind}": getattr(part, kind) for name, part in parts.items() for kind in ("weight", "bias")}
+        for kind in ("weight", "bias"):
+            state[f"self_attn.in_proj_{kind}"] = torch.cat([getattr(p, kind) for p in (layer.q, layer.k, layer.v)])
+        other.load_state_dict(state)
+        wanted = other(wanted)
+    torch.testing.assert_close(transformer(x), wanted)
+
+
+@torch.no_grad()
+def test_the_form_of_msbt_has_no_positions_and_normalises_what_comes_in():
+    transformer, post, x = block(form="msbt"), block(form="post_norm"), snippets(2, 5)
+    layer = transformer.layers[0]
+    layer.in_norm.weight.mul_(1.5)
+    post.load_state_dict({k: v for k, v in transformer.state_dict().items() if "in_norm" not in k})
+    torch.testing.assert_close(transformer(x), post.layers[0](layer.in_norm(x)))
+    order = [3, 0, 4, 1, 2]
+    torch.testing.assert_close(transformer(x[:, order]), transformer(x)[:, order])
+
+
+def test_all_layers_may_start_alike():
+    transformer = block(form="msbt", depth=2, init="equal")
+    first, second = transformer.layers
+    assert torch.equal(first.q.weight, first.out.weight) and torch.equal(first.ff_in.weight, second.ff_in.weight)
+    with pytest.raises(ValueError, match="init 'equal' needs another form than 'pre_norm'"):
+        block(init="equal")

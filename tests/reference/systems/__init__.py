@@ -15,7 +15,7 @@ import released
 from cases import Case
 from released import NoSuchFile
 
-from systems import backbones, clip_tsa, cma_la, data, mavd, mgfn, pel4vad, seed, tvl1, ur_dmu
+from systems import backbones, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, tvl1, ur_dmu
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchFile", "NoSuchSystem", "NotSupported", "run"]
@@ -35,7 +35,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "macil_sd_light": data.only_data,
     "mavd": mavd.MAVD.run,
     "mgfn": mgfn.run,
-    "msbt": data.only_data,
+    "msbt": msbt.MSBT.run,
     "pel4vad": pel4vad.run,
     "rtfm": data.only_data,
     "seed": seed.run,
