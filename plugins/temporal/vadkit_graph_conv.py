@@ -33,7 +33,7 @@ class GraphConv(Temporal):
     Args:
         in_dim: width of the snippets.
         like_dim: width of ``like``, where it is wired.
-        dim: width of both layers.
+        dim: width of both layers; null keeps ``in_dim``.
         adjacency: the graph.
         threshold: a cosine up to it becomes 0.
         activation: after each layer.
@@ -55,7 +55,7 @@ class GraphConv(Temporal):
         *,
         in_dim: int,
         like_dim: int | None = None,
-        dim: int = 256,
+        dim: int | None = None,
         adjacency: Adjacency = "similarity",
         threshold: float = 0.7,
         activation: Activation = "quick_gelu",
@@ -63,11 +63,11 @@ class GraphConv(Temporal):
         use_mask: bool = False,
     ) -> None:
         super().__init__()
-        if dim < 1:
-            raise ValueError(f"dim must be at least 1, not {dim}")
-        self.in_dim, self.like_dim, self.dim = in_dim, like_dim, dim
+        if dim is not None and dim < 1:
+            raise ValueError(f"dim must be at least 1, or null for the input's width, not {dim}")
+        self.in_dim, self.like_dim, self.dim = in_dim, like_dim, dim or in_dim
         self.adjacency, self.threshold, self.use_mask = adjacency, threshold, use_mask
-        self.layers = nn.ModuleList([GraphLayer(in_dim, dim), GraphLayer(dim, dim)])
+        self.layers = nn.ModuleList([GraphLayer(in_dim, self.dim), GraphLayer(self.dim, self.dim)])
         self.activation = nonlinearity(activation)
         self.dropout = nn.Dropout(dropout)
 

@@ -81,8 +81,8 @@ class WindowedTransformer(Temporal):
         """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
         b, t = x.shape[:2]
         mask = mask if self.use_mask else None
-        number = torch.arange(t, device=x.device) % self.positions.num_embeddings
-        x = clear(x, mask) + self.positions(number)
+        number = torch.arange(t, device=x.device)
+        x = clear(x, mask) + self.positions(number % self.positions.num_embeddings)
         short = -t % self.window
         real = x.new_ones((b, t), dtype=torch.bool) if mask is None else mask
         real = rearrange(F.pad(real, (0, short)), "b (n w) -> (b n) w", w=self.window)
@@ -90,7 +90,8 @@ class WindowedTransformer(Temporal):
         x = rearrange(F.pad(x, (0, 0, 0, short)), "b (n w) c -> (b n) w c", w=self.window)
         for layer in self.layers:
             x = layer(x, src_key_padding_mask=hidden)
-        return rearrange(x, "(b n) w c -> b (n w) c", b=b)[:, :t]
+        # A slice would keep the layout of the padded rows, which an exported graph takes for a property of t.
+        return rearrange(x, "(b n) w c -> b (n w) c", b=b).index_select(1, number)
 
 
 @hookimpl

@@ -15,7 +15,7 @@ import released
 from cases import Case
 from released import NoSuchFile
 
-from systems import backbones, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, tvl1, ur_dmu
+from systems import backbones, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, tvl1, ur_dmu, vadclip
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchFile", "NoSuchSystem", "NotSupported", "run"]
@@ -41,6 +41,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "seed": seed.run,
     "tvl1": tvl1.run,
     "ur_dmu": ur_dmu.UR_DMU.run,
+    "vadclip": vadclip.run,
     "vggish": backbones.vggish,
 }
 
