@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 CELLS = 2**23  # entries of a map over pairs of snippets computed at once: 32 MiB in float32
 Activation = Literal["none", "relu", "gelu", "sigmoid"]
-Init = Literal["xavier", "torch"]
+Init = Literal["xavier", "torch", "keras"]
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "none": nn.Identity,
@@ -37,13 +37,19 @@ def initialise(module: nn.Module, init: Init = "xavier") -> None:
     """Re-initialise the weights of all linear and convolution layers inside ``module``.
 
     "xavier" is Xavier-uniform on the weights with PyTorch's own biases, as in the seed paper,
-    PEL4VAD and CLIP-TSA; "torch" keeps PyTorch's initialisation.
+    PEL4VAD and CLIP-TSA; "torch" keeps PyTorch's initialisation; "keras" is Xavier-normal with
+    biases of 0, which Sultani et al. chose in Keras.
     """
     if init == "torch":
         return
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv1d):
-            nn.init.xavier_uniform_(layer.weight)
+            if init == "xavier":
+                nn.init.xavier_uniform_(layer.weight)
+                continue
+            nn.init.xavier_normal_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def distances(x: Tensor, rows: slice = slice(None)) -> Tensor:

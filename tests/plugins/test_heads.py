@@ -75,3 +75,11 @@ def test_mlp_head_has_one_hidden_layer_of_128_by_default():
 def test_bad_values_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_keras_starts_with_biases_of_zero_and_weights_of_its_own_spread():
+    torch.manual_seed(0)
+    layer = MlpHead(in_dim=300, hidden=[200], init="keras").layers[0]
+    assert not layer.bias.any()
+    assert layer.weight.std().item() == pytest.approx((2 / 500) ** 0.5, rel=0.02)
+    assert layer.weight.abs().max() > 3 * layer.weight.std()  # normal, not uniform

@@ -15,14 +15,14 @@ import released
 from cases import Case
 from released import NoSuchFile
 
-from systems import backbones, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, tvl1, ur_dmu
+from systems import backbones, bn_wvad, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, sultani, tvl1, ur_dmu
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchFile", "NoSuchSystem", "NotSupported", "run"]
 
 Results = Mapping[str, Any]
 RUNNERS: dict[str, Callable[[Case], Results]] = {
-    "bn_wvad": data.only_data,
+    "bn_wvad": bn_wvad.BN_WVAD.run,
     "clip_tsa": clip_tsa.run,
     "clip_vit": backbones.clip_vit,
     "cma_la": cma_la.CMA_LA.run,
@@ -39,6 +39,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "pel4vad": pel4vad.run,
     "rtfm": data.only_data,
     "seed": seed.run,
+    "sultani": sultani.SULTANI.run,
     "tvl1": tvl1.run,
     "ur_dmu": ur_dmu.UR_DMU.run,
     "vggish": backbones.vggish,

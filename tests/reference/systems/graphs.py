@@ -38,7 +38,7 @@ class Graph:
     def weights(self) -> dict[str, Tensor]:
         """The parameters under their official names."""
         own = dict(self.model.named_parameters())
-        return {official: own[name] for official, name in self.ours.items()}
+        return {official: own[name] for official, name in self.ours.items() if name in own}
 
     @property
     def parts(self) -> dict[str, Any]:
