@@ -15,13 +15,8 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 CELLS = 2**23  # entries of a map over pairs of snippets computed at once: 32 MiB in float32
-<<<<<<< HEAD
 Activation = Literal["none", "relu", "gelu", "sigmoid", "quick_gelu"]
-Init = Literal["xavier", "torch"]
-=======
-Activation = Literal["none", "relu", "gelu", "sigmoid"]
 Init = Literal["xavier", "torch", "keras"]
->>>>>>> main
 
 
 class QuickGelu(nn.Module):

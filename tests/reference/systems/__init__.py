@@ -15,11 +15,22 @@ import released
 from cases import Case
 from released import NoSuchFile
 
-<<<<<<< HEAD
-from systems import backbones, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, tvl1, ur_dmu, vadclip
-=======
-from systems import backbones, bn_wvad, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, sultani, tvl1, ur_dmu
->>>>>>> main
+from systems import (
+    backbones,
+    bn_wvad,
+    clip_tsa,
+    cma_la,
+    data,
+    mavd,
+    mgfn,
+    msbt,
+    pel4vad,
+    seed,
+    sultani,
+    tvl1,
+    ur_dmu,
+    vadclip,
+)
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchFile", "NoSuchSystem", "NotSupported", "run"]
