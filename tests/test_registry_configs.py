@@ -27,6 +27,7 @@ GRAPHS = {
     "seed": 7,
     "sultani": 1,
     "ur_dmu": 2,
+    "vadclip": 2,
     "wsv_gst": 3,
 }
 # Counted in the authors' code, losses with weights included.
@@ -49,6 +50,9 @@ PARAMETERS = {
     "sultani_ucf": 2_114_113,
     "ur_dmu_xd": 6_492_929,
     "ur_dmu_ucf": 6_492_929,
+    # With the frozen tower, and without two temperatures that the authors never use.
+    "vadclip_ucf": 12_642_306 + 63_428_097 - 2,
+    "vadclip_xd": 9_489_922 + 63_428_097 - 2,
 }
 
 
@@ -66,7 +70,9 @@ def training_batch(model, bags=4, snippets=20):  # the fourth bag has one real s
     batch = {name: torch.rand(bags, snippets, size) for name, size in model.input_sizes.items()}
     mask = torch.arange(snippets) < torch.tensor([20, 13, 18, 1])[:, None]
     labels, classes = torch.tensor([0.0, 1.0, 1.0, 0.0]), torch.tensor([0, 2, 1, 0])
-    return {**batch, "mask": mask, "labels": labels, "classes": classes, "prompts": torch.randn(bags, 2, 512)}
+    batch |= {"mask": mask, "labels": labels, "classes": classes, "prompts": torch.randn(bags, 2, 512)}
+    names = model.spec["data"]["classes"]
+    return batch if names is None else {**batch, "class_set": torch.eye(len(names))[classes]}
 
 
 def test_all_are_found():

@@ -14,7 +14,7 @@ from vadkit import Loss, hookimpl
 
 
 class TextDispersion(Loss):
-    """The mean |cosine| of the first row, the normal class, with each other row.
+    """Average the absolute cosines of the first row, the normal class, with the other rows.
 
     The other rows may be as alike as they want. With one row it is 0.
 
