@@ -83,7 +83,8 @@ class WindowedTransformer(Temporal):
         mask = mask if self.use_mask else None
         number = torch.arange(t, device=x.device)
         x = clear(x, mask) + self.positions(number % self.positions.num_embeddings)
-        short = -t % self.window
+        # An exported graph would take the one window of a short example for a property of every video.
+        short = -t % self.window + (self.window if torch.compiler.is_compiling() else 0)
         real = x.new_ones((b, t), dtype=torch.bool) if mask is None else mask
         real = rearrange(F.pad(real, (0, short)), "b (n w) -> (b n) w", w=self.window)
         hidden = ~real & real.any(1, keepdim=True)  # a window of nothing but padding attends to itself
