@@ -8,7 +8,6 @@ Legend: b bags x crops, t snippets, c channels, n windows, w snippets of a windo
 from __future__ import annotations
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -84,15 +83,16 @@ class WindowedTransformer(Temporal):
         number = torch.arange(t, device=x.device)
         x = clear(x, mask) + self.positions(number % self.positions.num_embeddings)
         # An exported graph would take the one window of a short example for a property of every video.
-        short = -t % self.window + (self.window if torch.compiler.is_compiling() else 0)
+        n = t // self.window + 2 if torch.compiler.is_compiling() else -(-t // self.window)
+        short = n * self.window - t
         real = x.new_ones((b, t), dtype=torch.bool) if mask is None else mask
-        real = rearrange(F.pad(real, (0, short)), "b (n w) -> (b n) w", w=self.window)
+        real = F.pad(real, (0, short)).reshape(b * n, self.window)
         hidden = ~real & real.any(1, keepdim=True)  # a window of nothing but padding attends to itself
-        x = rearrange(F.pad(x, (0, 0, 0, short)), "b (n w) c -> (b n) w c", w=self.window)
+        x = F.pad(x, (0, 0, 0, short)).reshape(b * n, self.window, self.dim)
         for layer in self.layers:
             x = layer(x, src_key_padding_mask=hidden)
         # A slice would keep the layout of the padded rows, which an exported graph takes for a property of t.
-        return rearrange(x, "(b n) w c -> b (n w) c", b=b).index_select(1, number)
+        return x.reshape(b, n * self.window, self.dim).index_select(1, number)
 
 
 @hookimpl
