@@ -15,7 +15,22 @@ import released
 from cases import Case
 from released import NoSuchFile
 
-from systems import backbones, bn_wvad, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, sultani, tvl1, ur_dmu
+from systems import (
+    backbones,
+    bn_wvad,
+    clip_tsa,
+    cma_la,
+    data,
+    hl_net,
+    mavd,
+    mgfn,
+    msbt,
+    pel4vad,
+    seed,
+    sultani,
+    tvl1,
+    ur_dmu,
+)
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchFile", "NoSuchSystem", "NotSupported", "run"]
@@ -26,7 +41,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "clip_tsa": clip_tsa.run,
     "clip_vit": backbones.clip_vit,
     "cma_la": cma_la.CMA_LA.run,
-    "hl_net": data.only_data,
+    "hl_net": hl_net.HL_NET.run,
     "i3d_flow": backbones.i3d,
     "i3d_resnet50": backbones.i3d_resnet50,
     "i3d_rgb": backbones.i3d,
