@@ -43,6 +43,9 @@ class ModuleComponent(Component, nn.Module):
     outputs: ClassVar[dict[str, str]]
     # Tiny constructor arguments with which the contract test and the dry run can build it.
     example: ClassVar[dict[str, Any]] = {}
+    # Ports, in or out, of int64 indices, and the count that they are below: {"index": "t"}. Where the count is smaller
+    # than the last size of the pattern, there are only so many indices: ``v k`` is then ``v t``.
+    indices: ClassVar[Mapping[str, str]] = {}
     # The range of its outputs, and the one that its inputs take: the graph applies a sigmoid, once, where a logit meets
     # a port that needs a probability. Class values, or set by the constructor.
     range: Ranges | None = None
@@ -141,6 +144,33 @@ class Head(ModuleComponent):
     mask_switch: ClassVar[str | None] = None
 
 
+class Source(ModuleComponent):
+    """Nothing of the graph in, rows out: text vectors of classes, prototypes, what a prompt tower returns.
+
+    If it keeps the rows as a parameter or buffer ``weight`` (rows, dim), ``train.warm_start`` can take them from a
+    .npy file. It never reads a file itself: a model file must need nothing else.
+    """
+
+    kind: ClassVar[str] = "source"
+    inputs: ClassVar[dict[str, str]] = {}
+    outputs: ClassVar[dict[str, str]] = {"x": "rows dim"}
+    lookahead: Lookahead = 0
+
+
+class Selector(ModuleComponent):
+    """Snippets in, the indices of the ``k`` chosen ones of each video out, for losses or nodes that gather them.
+
+    A video of fewer than ``k`` snippets gives as many as it has.
+    """
+
+    kind: ClassVar[str] = "selector"
+    inputs: ClassVar[dict[str, str]] = {"x": "b t in_dim"}
+    outputs: ClassVar[dict[str, str]] = {"index": "v k"}
+    indices: ClassVar[Mapping[str, str]] = {"index": "t"}
+    lookahead: Lookahead = "all"
+    mask_switch: ClassVar[str | None] = None
+
+
 class Loss(ModuleComponent):
     """Any ports in, one finite differentiable number out. May return a dict whose
     ``total`` is the loss and whose other entries are logged parts.
@@ -215,6 +245,26 @@ class Postprocess(Component):
         raise NotImplementedError
 
 
+class Labeller(Component):
+    """Turns the scores of the training videos into the targets of the next round of a recipe.
+
+    It keeps nothing and draws nothing: equal scores give equal targets.
+    """
+
+    kind: ClassVar[str] = "labeller"
+
+    def label(
+        self, scores: Mapping[str, np.ndarray], labels: Mapping[str, int], earlier: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Return float32 (t, 2) for every video: a target from 0 to 1, and its weight, of 0 or more.
+
+        All by video name. ``scores`` are float32 (passes, t): a row for each pass with dropout, and for each round
+        that is looked at, the newest last. ``labels`` are 1 for abnormal and 0 for normal videos. ``earlier`` are
+        the targets (t, 2) that the newest of these rounds was trained on; empty if it had none.
+        """
+        raise NotImplementedError
+
+
 class Optimizer(Component):
     """The update rule of a training.
 
@@ -280,17 +330,20 @@ KINDS: dict[str, type[Component]] = {
         Temporal,
         Fusion,
         Head,
+        Source,
+        Selector,
         Loss,
         Sampler,
         Dataset,
         Metric,
         Postprocess,
+        Labeller,
         Optimizer,
         Schedule,
         Logger,
     )
 }
-NODE_KINDS = ("temporal", "fusion", "head")
+NODE_KINDS = ("temporal", "fusion", "head", "source", "selector")
 
 __all__ = [
     "BATCH_PORTS",
@@ -302,6 +355,7 @@ __all__ = [
     "Dataset",
     "Fusion",
     "Head",
+    "Labeller",
     "Logger",
     "Lookahead",
     "Loss",
@@ -313,5 +367,7 @@ __all__ = [
     "Ranges",
     "Sampler",
     "Schedule",
+    "Selector",
+    "Source",
     "Temporal",
 ]

@@ -1,7 +1,7 @@
 """Top-k multiple-instance loss: a video is as abnormal as its few most abnormal snippets.
 
 Used in the same form by PEL4VAD (loss1), UR-DMU (L_att), the seed paper (L_MIL) and many before them; the
-count k = length // 16 + 1 goes back to HL-Net: Wu et al., "Not only Look, but also Listen", ECCV 2020.
+count k = length // 16 + 1 goes back to Wu et al., "Not only Look, but also Listen", ECCV 2020.
 
 Legend: b bags x crops, v videos, t snippets.
 """
@@ -27,9 +27,10 @@ class TopkMil(Loss):
         normal_k: how many scores represent a normal video: "one" (PEL4VAD and the seed paper) or
             "ratio", as many as for an abnormal one (UR-DMU).
         divisor: an abnormal video of n snippets is judged by n // divisor + 1 scores, at most n.
+        average: what is averaged: the "probabilities", or the "logits", as in HL-Net and MACIL-SD, whose mean then
+            goes through the sigmoid.
         double_sigmoid: apply a second sigmoid to the mean, as CMA-LA's code does: a video then gets .5 to .731,
             and the loss cannot fall below .693 for a normal or .313 for an abnormal one.
-        average: what is averaged, each snippet's "probability", or its "logit" with a sigmoid of the mean (HL-Net).
     """
 
     name = "topk_mil"
@@ -44,14 +45,16 @@ class TopkMil(Loss):
         *,
         normal_k: Literal["one", "ratio"] = "one",
         divisor: int = 16,
+        average: Literal["probabilities", "logits"] = "probabilities",
         double_sigmoid: bool = False,
-        average: Literal["probability", "logit"] = "probability",
     ) -> None:
         super().__init__()
         if divisor < 1:
             raise ValueError(f"divisor must be at least 1, not {divisor}")
         self.normal_k, self.divisor, self.double_sigmoid = normal_k, divisor, double_sigmoid
-        self.needs = {"scores": average}
+        self.average = average
+        if average == "logits":
+            self.needs = {"scores": "logit"}
 
     def forward(
         self, scores: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
@@ -75,8 +78,8 @@ class TopkMil(Loss):
             k = torch.where(labels > 0.5, k, 1)
         real = length > 0
         bag = topk_mean(scores, k, mask)
-        bag = torch.sigmoid(bag) if self.needs["scores"] == "logit" else bag
-        bag = torch.sigmoid(bag) if self.double_sigmoid else bag
+        for applies in (self.average == "logits", self.double_sigmoid):
+            bag = torch.sigmoid(bag) if applies else bag
         return torch.where(real, bag, 0.5), real.float()
 
 

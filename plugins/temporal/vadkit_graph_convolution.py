@@ -148,7 +148,8 @@ class ScoreGraph(Temporal):
         in_dim: width of the snippets.
         dim: width of each layer; null keeps ``in_dim``.
         depth: layers.
-        temperature: of the sigmoid; null leaves the closeness as it is.
+        sharpen: apply the sigmoid; off leaves the closeness as it is.
+        temperature: of the sigmoid.
         detach: let no gradient reach the scores, as in HL-Net.
         dropout: after every layer.
         use_mask: padding counts as zero in the residual convolution, too.
@@ -170,16 +171,18 @@ class ScoreGraph(Temporal):
         in_dim: int,
         dim: int | None = None,
         depth: int = 2,
-        temperature: float | None = 0.1,
+        sharpen: bool = True,
+        temperature: float = 0.1,
         detach: bool = False,
         dropout: float = 0.0,
         use_mask: bool = False,
     ) -> None:
         super().__init__()
-        if temperature is not None and temperature <= 0:
-            raise ValueError(f"temperature must be above 0, or null, not {temperature}")
+        if temperature <= 0:
+            raise ValueError(f"temperature must be above 0, not {temperature}")
         self.in_dim, self.dim = in_dim, dim or in_dim
-        self.temperature, self.detach, self.use_mask = temperature, detach, use_mask
+        self.sharpen, self.temperature = sharpen, temperature
+        self.detach, self.use_mask = detach, use_mask
         self.layers, self.dropout = graph_layers(in_dim, self.dim, depth), nn.Dropout(dropout)
 
     def forward(self, x: Tensor, scores: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -192,7 +195,7 @@ class ScoreGraph(Temporal):
 
         def rows(part: slice) -> Tensor:
             close = 1 - (p[:, part, None] - p[:, None]).abs()
-            sharp = close if self.temperature is None else torch.sigmoid((close - 0.5) / self.temperature)
+            sharp = torch.sigmoid((close - 0.5) / self.temperature) if self.sharpen else close
             return softmax(sharp, mask, part)
 
         return rows

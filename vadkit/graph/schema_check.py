@@ -12,6 +12,8 @@ from vadkit.graph.schema import (
     MANY,
     NAMED,
     NAMES_WILL_DO,
+    ONE_OR_MANY,
+    RECIPE_KEYS,
     SECTIONS,
     TEXT,
     TEXTS,
@@ -34,12 +36,16 @@ FLATTERS = "val keeps the best on validation videos; test_best picks by the test
 
 
 def check_keys(source: Source) -> list[Problem]:
-    """Return what is wrong with the keys and values of a config, as far as no component has a say in it."""
+    """Return what is wrong with the keys and values of a config, as far as no component has a say in it.
+
+    The config is a graph, or a recipe of rounds.
+    """
     problems = Problems(source.place)
     if too_many(source, problems):
         return problems.found
-    _unknown_keys(source, source.data, (), TOP_KEYS, problems)
-    source = source.as_meant(TOP_KEYS)
+    top = RECIPE_KEYS if is_recipe(source) else TOP_KEYS
+    _unknown_keys(source, source.data, (), top, problems)
+    source = source.as_meant(top)
     problems.locate = source.place
     about = source.data.get("about")
     if about is not None and not isinstance(about, str):
@@ -51,6 +57,20 @@ def check_keys(source: Source) -> list[Problem]:
             _check_mapping(source, source.data[section], (section,), problems)
     _check_together(source.data, problems)
     return [*(problem.settled() for problem in problems.found[:SHOWN]), *problems.found[SHOWN:]]
+
+
+def is_recipe(source: Source) -> bool:
+    """Return whether a config is a recipe of rounds, not a graph."""
+    return "rounds" in source.data
+
+
+def refuse_recipe(source: Source, problems: Problems) -> bool:
+    """Note a recipe where a graph is needed."""
+    if not is_recipe(source):
+        return False
+    hint = "'vadkit train' and 'vadkit build' take recipes; all else takes one of the configs that it trains"
+    problems.add("this is a recipe of rounds, and a graph is needed", ("rounds",), hint, key=True)
+    return True
 
 
 def too_many(source: Source, problems: Problems) -> bool:
@@ -72,8 +92,11 @@ def dotted(path: Path) -> str:
 
 
 def _pattern(path: Path) -> str:
-    named = path[:1] and path[0] in NAMED
-    return ".".join("*" if isinstance(step, int) or (named and i == 1) else str(step) for i, step in enumerate(path))
+    named, steps = path[:1] and path[0] in NAMED, list[str]()
+    for i, step in enumerate(path):
+        if not isinstance(step, int) or ".".join(steps) not in ONE_OR_MANY:
+            steps.append("*" if isinstance(step, int) or (named and i == 1) else str(step))
+    return ".".join(steps)
 
 
 def _unknown_keys(
@@ -82,6 +105,8 @@ def _unknown_keys(
     known = list(known)
 
     def hint(key: str) -> str | None:
+        if "rounds" in known and key in TOP_KEYS:
+            return "a recipe has rounds in place of a graph; this belongs in the configs that the rounds train"
         if path == ("data",) and key in ROOT:
             return "did you mean 'data.args.root'? --data DIR is short for it"
         moved = moved_key(key) if path[:1] not in [(name,) for name in NAMED] else None
@@ -132,7 +157,7 @@ def _check_value(source: Source, value: Any, path: Path, problems: Problems) -> 
         return
     if row and not row.type.accepts(value):
         _wrong(row, value, path, problems)
-    elif isinstance(value, list) and f"{pattern}.*" in MANY:
+    elif isinstance(value, list) and (f"{pattern}.*" in MANY or pattern in ONE_OR_MANY):
         for i, item in enumerate(value):
             if not (isinstance(item, str) and pattern in NAMES_WILL_DO):
                 _check_mapping(source, item, (*path, i), problems)
@@ -224,7 +249,9 @@ def _share(node: Any) -> str | None:
 def _named_nodes(train: Mapping[str, Any]) -> list[tuple[Path, str]]:
     groups = train.get("groups") if isinstance(train.get("groups"), list) else []
     places: list[tuple[Path, Any]] = [(("train", "groups", i), group) for i, group in enumerate(groups or [])]
-    places.append((("train", "warm_start"), train.get("warm_start")))
+    warm = train.get("warm_start")
+    places += [(("train", "warm_start", i), entry) for i, entry in enumerate(warm if isinstance(warm, list) else [])]
+    places.append((("train", "warm_start"), warm))
     found = []
     for path, mapping in places:
         names = mapping.get("nodes") if isinstance(mapping, dict) else None
