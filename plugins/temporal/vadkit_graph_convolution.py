@@ -33,7 +33,7 @@ class SimilarityGraph(Temporal):
 
     Args:
         in_dim: width of the snippets.
-        feature_dim: width of the features that are compared.
+        feature_dim: width of the features that are compared; without any, the snippets themselves are.
         dim: width of each layer; null keeps ``in_dim``.
         depth: layers.
         threshold: cosines up to it count as 0.
@@ -43,7 +43,7 @@ class SimilarityGraph(Temporal):
     """
 
     name = "similarity_graph"
-    inputs = {"x": "b t in_dim", "features": "b t feature_dim", "mask?": "b t"}
+    inputs = {"x": "b t in_dim", "features?": "b t feature_dim", "mask?": "b t"}
     outputs = {"x": "b t dim"}
     example = {"in_dim": 8, "feature_dim": 6, "dim": 4}
     paper = PAPER
@@ -55,7 +55,7 @@ class SimilarityGraph(Temporal):
         self,
         *,
         in_dim: int,
-        feature_dim: int,
+        feature_dim: int | None = None,
         dim: int | None = None,
         depth: int = 2,
         threshold: float = 0.7,
@@ -68,9 +68,11 @@ class SimilarityGraph(Temporal):
         self.threshold, self.zeros, self.use_mask = threshold, zeros, use_mask
         self.layers, self.dropout = graph_layers(in_dim, self.dim, depth), nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, features: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, features: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c), features (b, t, c') and mask (b, t); return (b, t, dim)."""
-        return convolved(self, x, self.graph(features, mask), mask if self.use_mask else None)
+        return convolved(
+            self, x, self.graph(x if features is None else features, mask), mask if self.use_mask else None
+        )
 
     def graph(self, features: Tensor, mask: Tensor | None = None) -> Rows:
         """Return the graph of features (b, t, c'), as a function of the rows."""
@@ -141,8 +143,8 @@ class DistanceGraph(Temporal):
 class ScoreGraph(Temporal):
     """Convolve over the graph of snippets that are scored alike: the softmax of a sharpened closeness of scores.
 
-    The closeness 1 - |p_i - p_j| of two probabilities is sharpened by a sigmoid around one half. Layers and mask as in
-    ``similarity_graph``.
+    The closeness 1 - |p_i - p_j| of two probabilities is sharpened by a sigmoid around one half. Without scores, all
+    snippets are alike. Layers and mask as in ``similarity_graph``.
 
     Args:
         in_dim: width of the snippets.
@@ -156,7 +158,7 @@ class ScoreGraph(Temporal):
     """
 
     name = "score_graph"
-    inputs = {"x": "b t in_dim", "scores": "b t", "mask?": "b t"}
+    inputs = {"x": "b t in_dim", "scores?": "b t", "mask?": "b t"}
     outputs = {"x": "b t dim"}
     needs = {"scores": "probability"}
     example = {"in_dim": 8, "dim": 4}
@@ -185,8 +187,9 @@ class ScoreGraph(Temporal):
         self.detach, self.use_mask = detach, use_mask
         self.layers, self.dropout = graph_layers(in_dim, self.dim, depth), nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, scores: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, scores: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c), probabilities (b, t) and mask (b, t); return (b, t, dim)."""
+        scores = torch.zeros_like(x[..., 0]) if scores is None else scores
         return convolved(self, x, self.graph(scores, mask), mask if self.use_mask else None)
 
     def graph(self, scores: Tensor, mask: Tensor | None = None) -> Rows:
