@@ -197,7 +197,7 @@ def _plan(path: str | Path, header: dict[str, Any]) -> Plan:
     fills = {port.filled_by.removeprefix("data.") for port in BATCH_PORTS.values()}
     graph["data"] = {key: value for key, value in (spec.get("data") or {}).items() if key in fills}
     try:  # its data set may come from a plugin that is not installed here
-        return compile_plan(load_config(graph), load_plugins())
+        return compile_plan(load_config(graph), load_plugins(), trainable=False)
     except VadkitError as error:
         fail(
             f"{path}: the graph inside cannot be built here: {error.problems[0].message}",

@@ -21,6 +21,7 @@ from systems import (
     clip_tsa,
     cma_la,
     data,
+    hl_net,
     macil_sd,
     mavd,
     mgfn,
@@ -30,6 +31,7 @@ from systems import (
     sultani,
     tvl1,
     ur_dmu,
+    vadclip,
 )
 from systems.errors import NoSuchSystem, NotSupported
 
@@ -41,7 +43,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "clip_tsa": clip_tsa.run,
     "clip_vit": backbones.clip_vit,
     "cma_la": cma_la.CMA_LA.run,
-    "hl_net": data.only_data,
+    "hl_net": hl_net.HL_NET.run,
     "i3d_flow": backbones.i3d,
     "i3d_resnet50": backbones.i3d_resnet50,
     "i3d_rgb": backbones.i3d,
@@ -57,6 +59,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "sultani": sultani.SULTANI.run,
     "tvl1": tvl1.run,
     "ur_dmu": ur_dmu.UR_DMU.run,
+    "vadclip": vadclip.run,
     "vggish": backbones.vggish,
 }
 
