@@ -9,6 +9,7 @@ Legend: v videos, b v * crops, t snippets.
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from vadkit.graph.load import load_config
 from vadkit.graph.module import VadModel
 from vadkit.graph.plan import Ref
 from vadkit.graph.wiring import ports_of
-from vadkit.plugin_manager import own_configs
+from vadkit.plugin_manager import load_plugins, own_configs
 
 FACTOR = 8
 WIDTHS = re.compile(r"(^|_)(dim|dims|hidden|width|widths|channels)$")
@@ -45,9 +46,18 @@ def small(graph: str) -> dict[str, Any]:
     config = copy.deepcopy(published(graph))
     for section in ("nodes", "losses"):
         for entry in (config.get(section) or {}).values():
-            entry["args"] = {k: _narrow(v) if WIDTHS.search(k) else v for k, v in (entry.get("args") or {}).items()}
+            given = {**_usual_widths(entry["use"]), **(entry.get("args") or {})}
+            entry["args"] = {key: _narrow(value) if WIDTHS.search(key) else value for key, value in given.items()}
     config["inputs"] = {name: _narrow_shape(shape) for name, shape in config["inputs"].items()}
     return config
+
+
+def _usual_widths(component: str) -> dict[str, int]:
+    """Return the widths that a component has where a config says nothing."""
+    found = load_plugins().components.find(component)
+    assert found is not None
+    usual = {name: parameter.default for name, parameter in inspect.signature(found).parameters.items()}
+    return {name: value for name, value in usual.items() if WIDTHS.search(name) and isinstance(value, int)}
 
 
 def _narrow(value: Any) -> Any:
@@ -90,6 +100,16 @@ def different(graphs: Sequence[str]) -> list[str]:
     for graph in graphs:
         found.setdefault(structure(graph), graph)
     return list(found.values())
+
+
+def largest() -> list[str]:
+    """Return of each system the graph with the most nodes and losses, the first of several."""
+    folders = sorted(path for path in (own_configs() / "graphs").iterdir() if path.is_dir())
+    return [max(sorted(path.stem for path in folder.glob("*.yaml")), key=_parts) for folder in folders]
+
+
+def _parts(graph: str) -> int:
+    return sum(len(published(graph).get(section) or {}) for section in ("nodes", "losses"))
 
 
 # -- training on features --------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""``--all-graphs``: the tests of lengths and export for each graph, not only for each structure."""
+"""``--all-graphs``: the tests of lengths, export and import for each graph, not only for one of each system."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ sys.path.append(str(Path(__file__).parent))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all-graphs", action="store_true", help="also graphs that differ in numbers only")
+    parser.addoption("--all-graphs", action="store_true", help="test each graph of a system, not only the largest")

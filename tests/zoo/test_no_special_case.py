@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from vadkit.systems.card import read_cards
 ROOT = Path(vadkit.__file__).parent
 PARTS = ("graph", "engine", "evaluate", "predict", "testing", "systems", "rounds")
 FILES = sorted([*ROOT.glob("*.py"), *(file for part in PARTS for file in (ROOT / part).rglob("*.py"))])
-RULES = {"evaluate/score.py": {"umil"}}  # an annotation of a data set is called after those who wrote it
+RULES = {"evaluate/score.py": {"umil", "rtfm"}}  # an annotation of a data set is called after those who wrote it
 WORDS = {"seed"}  # a system's name, and what starts random numbers
 
 
+@cache
 def names() -> set[str]:
     """Return the names of systems and of their graphs, and what the systems are called."""
     cards = read_cards([own_configs()]).values()

@@ -20,7 +20,6 @@ from safetensors.torch import save as pack
 from torch import Tensor
 
 from vadkit import __version__, json_file
-from vadkit.batch_ports import BATCH_PORTS
 from vadkit.files import cannot_read, write_atomically
 from vadkit.graph.module import VadModel, model_of
 from vadkit.graph.plan import Plan
@@ -194,8 +193,6 @@ def _plan(path: str | Path, header: dict[str, Any]) -> Plan:
 
     spec = header["spec"]
     graph: dict[str, Any] = {key: spec[key] for key in ("inputs", "nodes", "losses", "output") if key in spec}
-    fills = {port.filled_by.removeprefix("data.") for port in BATCH_PORTS.values()}
-    graph["data"] = {key: value for key, value in (spec.get("data") or {}).items() if key in fills}
     try:  # its data set may come from a plugin that is not installed here
         return compile_plan(load_config(graph), load_plugins(), trainable=False)
     except VadkitError as error:
