@@ -193,12 +193,3 @@ def test_named_streams_keep_their_padding():
     streams = {name: x * (torch.arange(10) < lengths[:, None])[..., None] for name, x in streams.items()}
     filled, _ = UniformPad(length=10, fill="ramp", unfilled=["flow"]).finish(streams, lengths)
     assert filled["rgb"].ne(0).all() and filled["flow"][0, 4:].eq(0).all()
-
-
-def test_common_rows_of_streams_that_differ_in_length():
-    longer, flow = video(240, 6), video(239, 2)
-    taken, real = UniformPad(length=200, common=True).sample({"rgb": longer, "flow": flow}, RNG)
-    rows = even_rows(239, 200)
-    assert np.array_equal(taken["rgb"], longer[rows]) and np.array_equal(taken["flow"], flow[rows]) and real == 200
-    taken, real = UniformPad(length=300, common=True).sample({"rgb": longer, "flow": flow}, RNG)
-    assert real == 239 and not taken["rgb"][239:].any()
