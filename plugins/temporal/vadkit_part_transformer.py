@@ -53,6 +53,8 @@ class PartTransformer(Temporal):
     example = {"patches": 3, "in_dim": 8, "run": 2, "heads": [2, 2], "window": 2}
     paper = "Sun and Gong, Long-Short Temporal Co-Teaching, ICME 2023"
     fidelity = "code"
+    # Of the last layer only the class token is wanted, and that has no bias.
+    no_gradient = ("layers.1.bias.table",)
 
     def __init__(
         self,
@@ -99,19 +101,19 @@ class PartTransformer(Temporal):
         b, t = x.shape[:2]
         rows = part_rows(t, self.run, x.device)
         tokens = rearrange(x[:, rows], "b m r p c -> (b m) (r p) c")
-        found = rearrange(self.encode(tokens)[:, 0], "(b m) c -> b m c", b=b)
+        found = rearrange(self.encode(tokens, only_first=True)[:, 0], "(b m) c -> b m c", b=b)
         return found[:, torch.arange(t, device=x.device) // self.run]
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Take the tokens of parts (m, n, c); return them after the class token, (m, 1 + n, c)."""
+    def encode(self, x: Tensor, only_first: bool = False) -> Tensor:
+        """Take the tokens of parts (m, n, c); return the class token and, unless ``only_first``, them, (m, 1 + n, c)."""
         if self.norm is not None:
             x = self.norm(x)
         first = x.mean(1, keepdim=True) if self.cls is None else self.cls.expand(x.shape[0], -1, -1)
         x = torch.cat([first, x], dim=1)
         if self.positions is not None:
             x = x + self.positions[:, : x.shape[1]]
-        for layer in self.layers:
-            x = layer(x)
+        for number, layer in enumerate(self.layers, 1):
+            x = layer(x, only_first and number == len(self.layers))
         return x
 
 
@@ -156,14 +158,16 @@ class Layer(nn.Module):
         self.bias = None if sides is None else RelativeBias(*sides, heads)
         self.drop_attention, self.drop_out, self.drop_ff = map(nn.Dropout, rates)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Take and return (m, 1 + n, c)."""
-        q, k, v = (rearrange(part(x), "m n (h d) -> m h n d", h=self.heads) for part in (self.q, self.k, self.v))
+    def forward(self, x: Tensor, only_first: bool) -> Tensor:
+        """Take (m, 1 + n, c); return it, or its first token alone, which has no bias."""
+        seen, n = x[:, :1] if only_first else x, x.shape[1] - 1
+        parts = ((self.q, seen), (self.k, x), (self.v, x))
+        q, k, v = (rearrange(part(tokens), "m n (h d) -> m h n d", h=self.heads) for part, tokens in parts)
         logits = (q * self.scale) @ k.transpose(-2, -1)
-        if self.bias is not None:
-            logits = logits + self.bias(x.shape[1] - 1)
+        if self.bias is not None and not only_first:
+            logits = logits + self.bias(n)
         attended = rearrange(self.drop_attention(logits.softmax(-1)) @ v, "m h n d -> m n (h d)")
-        x = self.attention_norm(x + self.drop_out(self.out(attended)))
+        x = self.attention_norm(seen + self.drop_out(self.out(attended)))
         return self.ff_norm(x + self.drop_ff(self.ff_out(self.ff_in(x).relu())))  # type: ignore[no-any-return]
 
 
