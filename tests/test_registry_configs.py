@@ -21,6 +21,8 @@ PAPERS = sorted(path for folder in ("graphs", "ablations") for path in (CONFIGS 
 GRAPHS = {
     "bn_wvad": 1,
     "cma_la": 1,
+    "macil_sd_full": 1,
+    "macil_sd_light": 2,
     "mavd": 1,
     "msbt": 1,
     "pel4vad": 3,
@@ -45,6 +47,8 @@ PARAMETERS = {
     "bn_wvad_xd": 5_791_905,
     "cma_la_xd": 1_004_419,
     "mavd_xd": 1_355_444,
+    "macil_sd_light_xd": 347_009 - 99_584,  # what the authors create and never use
+    "macil_sd_full_xd": 677_506 - 199_168,
     "msbt_xd": 15_702_978 - 8_192,  # without the LayerNorms that the authors never call
     "sultani_ucf": 2_114_113,
     "ur_dmu_xd": 6_492_929,

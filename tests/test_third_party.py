@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from plugin_packages import install, plugins_in, run, write_plugin
@@ -15,11 +16,13 @@ from tiny_store import write_tiny_store
 
 import vadkit
 from vadkit.cli import main
+from vadkit.graph.cost import parameters
 from vadkit.plugin_manager import load_plugins
 from vadkit.testing import check_component
 
 SAMPLE = Path(__file__).parent / "support" / "sample_plugin"
-SAMPLES = ("sample_average", "sample_clip", "sample_join", "sample_pull", "sample_score", "sample_start")
+PARTS = ("average", "bank", "clip", "join", "longest", "near", "pull", "score", "start")
+SAMPLES = tuple(f"sample_{part}" for part in PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,13 @@ def third_parties(site: Path) -> Iterator[Path]:
 def test_the_wheel_holds_the_module_and_its_graphs(site: Path) -> None:
     assert (site / "vadkit_acme.py").is_file()
     assert (site / "vadkit_acme_graphs" / "acme.yaml").is_file()
+
+
+def test_a_package_brings_a_card(third_parties: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "info", "sample", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["graphs"]["sample"]["ours"] == parameters(vadkit.build("sample"))
+    assert [figure["value"] for figure in facts["published"]] == [12.5]
 
 
 def test_they_are_listed_from_their_metadata(site: Path) -> None:
@@ -123,8 +133,25 @@ def test_every_sample_component_works_in_one_graph(third_parties: Path) -> None:
     batch = {name: torch.randn(4, 9, size) for name, size in model.input_sizes.items()}
     parts = model.loss({**batch, "labels": torch.tensor([1.0, 0.0, 0.0, 1.0])})
     parts["total"].backward()
-    assert {"total", "pull", "pull.pull", "pull.calm"} == parts.keys()
+    assert {"total", "pull", "pull.pull", "pull.calm", "near"} == parts.keys()
     assert all(p.grad is not None for p in model.parameters())
+
+
+def test_the_rows_of_its_source_come_from_a_file(third_parties: Path, tmp_path: Path) -> None:
+    root, rows = write_tiny_store(tmp_path / "store"), np.random.default_rng(0).normal(size=(2, 16))
+    np.save(tmp_path / "rows.npy", rows)
+    sets = [
+        f"data.args.root={root}",
+        "data.streams={rgb: rgb, audio: rgb}",
+        "train.steps=1",
+        "data.batch=2",
+        "train.groups=[{nodes: [bank], lr: 0}]",
+        f"train.warm_start=[{{file: {tmp_path / 'rows.npy'}, nodes: [bank]}}]",
+    ]
+    assert main(["train", "sample", "--out", str(tmp_path / "run"), *(w for s in sets for w in ("--set", s))]) == 0
+    (tmp_path / "rows.npy").unlink()  # a model file needs nothing else
+    trained = vadkit.load(tmp_path / "run" / "model.safetensors")
+    assert np.allclose(trained.bank.weight.detach(), rows, atol=1e-6)
 
 
 def test_a_plugin_can_be_left_out(third_parties: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,8 @@ KINDS = (
     "Temporal",
     "Fusion",
     "Head",
+    "Source",
+    "Selector",
     "Loss",
     "Sampler",
     "Dataset",
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
         PublicWeights,
         Sampler,
         Schedule,
+        Selector,
+        Source,
         Temporal,
     )
     from vadkit.problems import Problem, VadkitError, fail, nearest
@@ -73,6 +77,8 @@ __all__ = [
     "Sampler",
     "Schedule",
     "Scorer",
+    "Selector",
+    "Source",
     "Temporal",
     "VadkitError",
     "Video",

@@ -43,6 +43,9 @@ class ModuleComponent(Component, nn.Module):
     outputs: ClassVar[dict[str, str]]
     # Tiny constructor arguments with which the contract test and the dry run can build it.
     example: ClassVar[dict[str, Any]] = {}
+    # Ports, in or out, of int64 indices, and the count that they are below: {"index": "t"}. Where the count is smaller
+    # than the last size of the pattern, there are only so many indices: ``v k`` is then ``v t``.
+    indices: ClassVar[Mapping[str, str]] = {}
     # The range of its outputs, and the one that its inputs take: the graph applies a sigmoid, once, where a logit meets
     # a port that needs a probability. Class values, or set by the constructor.
     range: Ranges | None = None
@@ -138,6 +141,33 @@ class Head(ModuleComponent):
     outputs: ClassVar[dict[str, str]] = {"scores": "b t"}
     range: Ranges = "logit"
     lookahead: Lookahead = 0
+    mask_switch: ClassVar[str | None] = None
+
+
+class Source(ModuleComponent):
+    """Nothing of the graph in, rows out: text vectors of classes, prototypes, what a prompt tower returns.
+
+    If it keeps the rows as a parameter or buffer ``weight`` (rows, dim), ``train.warm_start`` can take them from a
+    .npy file. It never reads a file itself: a model file must need nothing else.
+    """
+
+    kind: ClassVar[str] = "source"
+    inputs: ClassVar[dict[str, str]] = {}
+    outputs: ClassVar[dict[str, str]] = {"x": "rows dim"}
+    lookahead: Lookahead = 0
+
+
+class Selector(ModuleComponent):
+    """Snippets in, the indices of the ``k`` chosen ones of each video out, for losses or nodes that gather them.
+
+    A video of fewer than ``k`` snippets gives as many as it has.
+    """
+
+    kind: ClassVar[str] = "selector"
+    inputs: ClassVar[dict[str, str]] = {"x": "b t in_dim"}
+    outputs: ClassVar[dict[str, str]] = {"index": "v k"}
+    indices: ClassVar[Mapping[str, str]] = {"index": "t"}
+    lookahead: Lookahead = "all"
     mask_switch: ClassVar[str | None] = None
 
 
@@ -300,6 +330,8 @@ KINDS: dict[str, type[Component]] = {
         Temporal,
         Fusion,
         Head,
+        Source,
+        Selector,
         Loss,
         Sampler,
         Dataset,
@@ -311,7 +343,7 @@ KINDS: dict[str, type[Component]] = {
         Logger,
     )
 }
-NODE_KINDS = ("temporal", "fusion", "head")
+NODE_KINDS = ("temporal", "fusion", "head", "source", "selector")
 
 __all__ = [
     "BATCH_PORTS",
@@ -335,5 +367,7 @@ __all__ = [
     "Ranges",
     "Sampler",
     "Schedule",
+    "Selector",
+    "Source",
     "Temporal",
 ]

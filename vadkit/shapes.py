@@ -7,7 +7,7 @@ component. A number stands for itself. The empty pattern is a scalar.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -76,9 +76,12 @@ def parse_ports(ports: Mapping[str, str]) -> dict[str, Port]:
     return parsed
 
 
-def agrees(shape: Sequence[int], pattern: Pattern, counts: Mapping[str, int]) -> bool:
-    """Return whether a real shape is what the filled ``pattern`` says, given the counts b, t, v."""
-    if len(shape) != len(pattern.tokens):
-        return False
-    wanted = [t if isinstance(t, int) else counts.get(t) for t in pattern.tokens]
-    return all(w is None or w == s for w, s in zip(wanted, shape))
+def sizes(pattern: Pattern, counts: Mapping[str, int], below: str | None = None) -> tuple[int, ...]:
+    """Return a filled pattern as numbers, given the counts b, t, v.
+
+    ``below`` is the count that the values are below, of a port of indices: the last size is that count at most.
+    """
+    found = [token if isinstance(token, int) else counts[token] for token in pattern.tokens]
+    if below is not None and found:
+        found[-1] = min(found[-1], counts[below])
+    return tuple(found)

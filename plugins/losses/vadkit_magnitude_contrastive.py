@@ -22,8 +22,8 @@ class MagnitudeContrastive(Loss):
     """Push the magnitudes of the strongest snippets of paired normal and abnormal videos apart.
 
     In each video the k snippets of largest L2 norm (mean over crops, times a dropout mask) are
-    chosen; their L1 norms, in the order of choice, are the magnitudes m (k). With the distance
-    D(u, w) = || u - w + 1e-6 ||_2, the terms are
+    chosen, unless a selector gives their ``index``; their L1 norms, in the order of choice, are the
+    magnitudes m (k). With the distance D(u, w) = || u - w + 1e-6 ||_2, the terms are
 
     - between: mean over pairs and crops of max(0, margin - D(m_abnormal, m_normal))^2
     - within_abnormal, within_normal: mean of D^2 between the later and the earlier half of the
@@ -44,15 +44,16 @@ class MagnitudeContrastive(Loss):
     Args:
         dim: width of the features.
         form: which terms make up the total.
-        k: snippets chosen per video (MGFN 3, seed 20).
+        k: snippets chosen per video (MGFN 3, seed 20); inferred where ``index`` is wired.
         margin: beyond this distance ``between`` is 0 (MGFN 200; seed 100, 150, 210).
-        dropout: share of snippets that cannot be chosen in a training step (MGFN .7, seed .5).
+        dropout: share of snippets that cannot be chosen in a training step (MGFN .7, seed .5), without ``index``.
         single_pair: what a batch of one normal and one abnormal video compares.
         use_mask: padding is neither chosen nor compared.
     """
 
     name = "magnitude_contrastive"
-    inputs = {"x": "b t dim", "labels": "v", "mask?": "b t", "crops?": ""}
+    inputs = {"x": "b t dim", "labels": "v", "mask?": "b t", "crops?": "", "index?": "v k"}
+    indices = {"index": "t"}
     example = {"dim": 8, "k": 3}
     paper = "Chen et al., MGFN, AAAI 2023"
     fidelity = "code"
@@ -79,9 +80,14 @@ class MagnitudeContrastive(Loss):
         self.dropout, self.single_pair, self.use_mask = dropout, single_pair, use_mask
 
     def forward(
-        self, x: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
+        self,
+        x: Tensor,
+        labels: Tensor,
+        mask: Tensor | None = None,
+        crops: int | None = None,
+        index: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Take features (b, t, c), labels (v) and mask (b, t); return "total" and its terms."""
+        """Take features (b, t, c), labels (v), mask (b, t) and index (v, k); return "total" and its terms."""
         x = per_video(full_precision(x), crops or 1)  # (v, crops, t, c)
         if mask is None or not self.use_mask:
             mask = torch.ones_like(x[..., 0], dtype=torch.bool)
@@ -90,7 +96,9 @@ class MagnitudeContrastive(Loss):
         if self.single_pair == "authors" and x.shape[0] == 2:
             normal = pair_bags(labels)[0]
             x, mask = x[normal.expand(2)], mask[normal.expand(2)]
-        index = self.choose(x, mask[:, 0])
+            index = None if index is None else index[normal.expand(2)]
+        if index is None:
+            index = self.choose(x, mask[:, 0])
         return self.compare(*self.magnitudes(x, mask, index), labels)
 
     def draw_noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:

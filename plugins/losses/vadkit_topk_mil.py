@@ -27,6 +27,8 @@ class TopkMil(Loss):
         normal_k: how many scores represent a normal video: "one" (PEL4VAD and the seed paper) or
             "ratio", as many as for an abnormal one (UR-DMU).
         divisor: an abnormal video of n snippets is judged by n // divisor + 1 scores, at most n.
+        average: what is averaged: the "probabilities", or the "logits", as in MACIL-SD, whose mean then goes through
+            the sigmoid.
         double_sigmoid: apply a second sigmoid to the mean, as CMA-LA's code does: a video then gets .5 to .731,
             and the loss cannot fall below .693 for a normal or .313 for an abnormal one.
     """
@@ -39,17 +41,25 @@ class TopkMil(Loss):
     fidelity = "code"
 
     def __init__(
-        self, *, normal_k: Literal["one", "ratio"] = "one", divisor: int = 16, double_sigmoid: bool = False
+        self,
+        *,
+        normal_k: Literal["one", "ratio"] = "one",
+        divisor: int = 16,
+        average: Literal["probabilities", "logits"] = "probabilities",
+        double_sigmoid: bool = False,
     ) -> None:
         super().__init__()
         if divisor < 1:
             raise ValueError(f"divisor must be at least 1, not {divisor}")
         self.normal_k, self.divisor, self.double_sigmoid = normal_k, divisor, double_sigmoid
+        self.average = average
+        if average == "logits":
+            self.needs = {"scores": "logit"}
 
     def forward(
         self, scores: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
     ) -> dict[str, Tensor]:
-        """Take probabilities (b, t), labels (v) and mask (b, t); return the loss as "total"."""
+        """Take scores (b, t), labels (v) and mask (b, t); return the loss as "total"."""
         bag, real = self.bag_scores(scores, labels, mask, crops)
         return {"total": weighted_mean(probability_loss(bag, labels), real)}
 
@@ -68,7 +78,8 @@ class TopkMil(Loss):
             k = torch.where(labels > 0.5, k, 1)
         real = length > 0
         bag = topk_mean(scores, k, mask)
-        bag = torch.sigmoid(bag) if self.double_sigmoid else bag
+        for applies in (self.average == "logits", self.double_sigmoid):
+            bag = torch.sigmoid(bag) if applies else bag
         return torch.where(real, bag, 0.5), real.float()
 
 

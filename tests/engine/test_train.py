@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,6 +185,36 @@ def test_a_warm_start_takes_the_named_nodes_and_says_how_many(graph, tmp_path):
         assert torch.equal(tensor, old[name]) == taken, name
     numbers = sum(t.numel() for n, t in old.items() if n.startswith(("context.", "cnn.")))
     assert any(f"({numbers:,} values) of 2 nodes" in note for note in kept.notes)
+
+
+def test_warm_starts_are_taken_one_after_the_other(graph, tmp_path):
+    first, other = (train(graph, [f"train.seed={n}"], tmp_path / f"{n}", device="cpu").model_path for n in (1, 2))
+    sets = [f"train.warm_start=[{{file: {first}}}, {{file: {other}, nodes: [cnn]}}]", "train.optimizer.lr=1e-12"]
+    sets += ["train.optimizer.weight_decay=0", "train.steps=1"]
+    third = train(graph, sets, tmp_path / "run", device="cpu")
+    one, two, new = (read_weights(path) for path in (first, other, third.model_path))
+    for name, tensor in new.items():
+        if tensor.is_floating_point():
+            assert torch.allclose(tensor, (two if name.startswith("cnn.") else one)[name], atol=1e-6), name
+    assert [entry["nodes"] for entry in read_header(third.model_path)["extra"]["warm_start"]] == [None, ["cnn"]]
+    resumed = [f"train.warm_start=[{{file: moved}}, {{file: {other}, nodes: [cnn]}}]", *sets[1:-1], "train.steps=2"]
+    train(graph, resumed, tmp_path / "run", device="cpu", resume=True)
+    other_nodes = [f"train.warm_start=[{{file: {first}}}, {{file: {other}}}]", *sets[1:]]
+    with pytest.raises(VadkitError, match="the config differs from the run's in train.warm_start"):
+        train(graph, other_nodes, tmp_path / "run", device="cpu", resume=True)
+
+
+def test_files_of_a_list_are_found_next_to_the_config(graph, tmp_path):
+    first = train(graph, (), tmp_path / "first", device="cpu").model_path
+    (tmp_path / "near").mkdir()
+    shutil.copy(first, tmp_path / "near" / "near.safetensors")
+    config = tmp_path / "near" / "mine.yaml"
+    config.write_text(
+        yaml.safe_dump({**graph, "train": {**graph["train"], "warm_start": [{"file": "near.safetensors"}]}})
+    )
+    kept = Kept()
+    train(config, (), tmp_path / "run", device="cpu", progress=kept)
+    assert any("near/near.safetensors" in note for note in kept.notes)
 
 
 def test_a_warm_start_from_a_file_that_is_not_there_leaves_no_run(graph, tmp_path):

@@ -34,6 +34,7 @@ nodes:
   peer: {use: mlp_head, in: context, when: train, detach: true}
 losses:
   mil: {use: topk_mil, in: score, weight: 1.0}
+  mc: {use: magnitude_contrastive, in: both, args: {k: 2}, weight: 0.001}
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
   known: {use: distillation, in: {scores: score, teacher: targets}, weight: 0.1}
   ramp: {use: topk_mil, in: peer, weight: {from: 0.0, to: 1.5, epochs: 3}}
@@ -47,6 +48,7 @@ data:
   align: shortest
   classes: [normal, riot]
 train:
+  warm_start: [{file: a.safetensors, nodes: [twin]}]
   epochs: 2
   optimizer: {lr: 1.0e-4}
   groups: [{nodes: [context], lr: 1.0e-6}]

@@ -70,9 +70,11 @@ def test_a_full_config_is_good():
          "unknown node 'contxt' in train.groups.0.nodes", "did you mean 'context'?"),
         ({"train": {"groups": [{"nodes": ["score"]}, {"nodes": ["score"]}]}}, "node 'score' is in two groups", None),
         ({"train": {"warm_start": {"nodes": ["score"]}}},
-         "train.warm_start needs 'file': path of the model file (.safetensors)", None),
+         "train.warm_start needs 'file': path of a model file (.safetensors), or of the rows of a source (.npy)", None),
         ({"train": {"warm_start": {"file": "a", "nodes": ["zzz"]}}},
          "unknown node 'zzz' in train.warm_start.nodes", "known here: context, score"),
+        ({"train": {"warm_start": [{"file": "a"}, {"file": "b", "nodes": []}]}},
+         "train.warm_start.1.nodes must be a list of node names or null, got an empty list", None),
         ({"train": {"ema": 1}}, "train.ema must be a number above 0, below 1, or null, got 1", None),
         ({"data": {"streams": {"rbg": "x", "rgb": "y"}}},
          "unknown input 'rbg' in data.streams", "did you mean 'rgb'?"),
@@ -129,6 +131,7 @@ def test_defaults_are_complete_and_good():
         {},
         {"train": {"steps": 5, "optimizer": {"use": "sgd"}, "log": ["csv"]}},
         {"train": {"groups": [{"nodes": ["score"]}], "warm_start": {"file": "a"}}, "eval": {"post": [{"use": "x"}]}},
+        {"train": {"warm_start": [{"file": "a"}, {"file": "b.npy", "nodes": ["score"]}]}},
     ],
 )
 def test_defaults_of_defaults_change_nothing(sections):

@@ -24,7 +24,7 @@ def test_the_error_names_component_promise_and_cause() -> None:
     text = str(error.value)
     assert text.startswith("faulty (temporal): ")
     assert "broken: outputs have their declared shapes and are finite" in text
-    assert "output x is declared 'b t dim' = [1, 9, 6] but is [1, 1, 6] at b=1, t=9" in text
+    assert "output x is declared 'b t dim' = [1, 2, 6] but is [1, 1, 6] at b=1, t=2" in text
 
 
 def test_all_broken_promises_are_reported_at_once() -> None:

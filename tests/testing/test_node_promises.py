@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from faulty import broken, named, with_forward
+from faulty import broken, named, variant, with_forward
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vadkit import Fusion, Head
+from vadkit import Fusion, Head, Selector, Source
 
 
 def running_mean(self: Any, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -148,3 +148,99 @@ def test_a_false_range_is_found() -> None:
     assert "second sigmoid" in broken(type("S", (Score,), twice))[promise]
     found = broken(type("S", (Score,), {"name": "s", "__doc__": "Score.", "range": "percent"}))
     assert "'percent'" in found["it declares the range of its scores"]
+
+
+@named
+class Bank(Source):
+    """Give three vectors."""
+
+    example = {"rows": 3, "dim": 4}
+
+    def __init__(self, *, rows: int = 2, dim: int = 8) -> None:
+        super().__init__()
+        self.rows, self.dim = rows, dim
+        self.weight = nn.Parameter(torch.randn(rows, dim))
+
+    def forward(self) -> Tensor:
+        return self.weight
+
+
+@named
+class Fixed(Source):
+    """Give two vectors that are never trained, from a table kept the other way around."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.dim = 2, 4
+        self.register_buffer("weight", torch.randn(4, 2))
+
+    def forward(self) -> Tensor:
+        return self.weight.T
+
+
+@named
+class Longest(Selector):
+    """Choose the longest snippets."""
+
+    inputs = {"x": "b t in_dim", "mask?": "b t", "crops?": ""}
+    example = {"in_dim": 4}
+
+    def __init__(self, *, in_dim: int, k: int = 3) -> None:
+        super().__init__()
+        self.in_dim, self.k = in_dim, k
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, crops: int | None = None) -> Tensor:
+        length = x.norm(dim=-1) if mask is None else x.norm(dim=-1).masked_fill(~mask, -1)
+        return length.unflatten(0, (-1, crops or 1)).mean(1).topk(min(self.k, x.shape[1])).indices
+
+
+def selector(forward: Any, **members: Any) -> type[Any]:
+    return type("Faulty", (Longest,), {"name": "faulty", "__doc__": "Choose.", "forward": forward, **members})
+
+
+CHOICES = {
+    "numbers": (lambda self, x, mask=None, crops=None: Longest.forward(self, x, mask, crops).float(), "not torch.int6"),
+    "beyond": (lambda self, x, mask=None, crops=None: Longest.forward(self, x, mask, crops) + 1, "gives indices from"),
+    "twice": (lambda self, x, mask=None, crops=None: 0 * Longest.forward(self, x, mask, crops), "a snippet twice"),
+}
+
+
+def test_a_source_and_a_selector_pass() -> None:
+    assert broken(Bank) == broken(Longest) == {}
+
+
+def test_a_table_that_no_file_can_fill_is_found() -> None:
+    assert broken(Fixed) == {
+        "its 'weight', if it has one, is (rows, dim), so that a file can fill it": "'weight' is [4, 2], not [2, 4]"
+    }
+
+
+@pytest.mark.parametrize("case", CHOICES)
+def test_a_faulty_choice_is_found(case: str) -> None:
+    forward, cause = CHOICES[case]
+    found = broken(selector(forward))
+    assert cause in next(how for promise, how in found.items() if promise.startswith("it chooses min(k, t)"))
+
+
+def test_a_choice_of_padding_is_found() -> None:
+    def blind(self: Any, x: Tensor, mask: Tensor | None = None, crops: int | None = None) -> Tensor:
+        return Longest.forward(self, x, None, crops)
+
+    assert list(broken(selector(blind))) == [
+        "with the mask honoured, it chooses real snippets as long as there are enough"
+    ]
+
+
+def test_more_indices_than_snippets_are_found() -> None:
+    def padded(self: Any, x: Tensor, mask: Tensor | None = None, crops: int | None = None) -> Tensor:
+        index = Longest.forward(self, x, mask, crops)
+        return F.pad(index, (0, self.k - index.shape[1]))
+
+    found = broken(selector(padded))
+    assert "[1, 1] but is [1, 3]" in next(how for promise, how in found.items() if promise.startswith("outputs have"))
+
+
+def test_indices_of_no_port_are_found() -> None:
+    promise = "'indices' names its own ports and counts"
+    assert "which: 't'" in broken(selector(Longest.forward, indices={"which": "t"}))[promise]
+    assert "'in_dim'; it takes ports, and one of b, t, v" in broken(variant(indices={"x": "in_dim"}))[promise]

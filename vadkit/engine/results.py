@@ -45,7 +45,7 @@ class ResultJson(msgspec.Struct):
     steps: Step
     chosen_step: Step
     selected_by: dict[str, Any] | None
-    warm_start: dict[str, Any] | None
+    warm_start: dict[str, Any] | list[dict[str, Any]] | None
     seconds: float
     warnings: list[str]
     data: dict[str, Any]

@@ -153,7 +153,7 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: st
     free: tuple[str, ...] = FREE if select != "last" else (*FREE, "eval", "train.evaluate_every")
     if finished:
         free = tuple(key for key in free if key not in LENGTH)
-    old, new = _flat(with_defaults(before)), _flat(now)
+    old, new = _flat(_without_paths(with_defaults(before))), _flat(_without_paths(now))
     differing = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
     swapped = [key.removesuffix("use") + "args" for key in differing if key.endswith(".use")]
     changed = sorted(key for key in differing if not _under(key, (*free, *swapped)))
@@ -165,6 +165,14 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: st
             hint="resume with the config the run began with (config.yaml in its folder), or use --overwrite",
             notes=notes,
         )
+
+
+def _without_paths(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config whose list of warm starts names no file: each may be moved, as the only one may."""
+    warm = spec["train"]["warm_start"]
+    if not isinstance(warm, list):
+        return dict(spec)
+    return {**spec, "train": {**spec["train"], "warm_start": [{**entry, "file": None} for entry in warm]}}
 
 
 def _under(key: str, roots: Iterable[str]) -> bool:

@@ -31,13 +31,12 @@ from vadkit.engine.run_state import SavedRun
 from vadkit.engine.saved_about import SavedAbout, check_spec
 from vadkit.engine.selection import watched_split
 from vadkit.engine.session import Session
-from vadkit.engine.warm_start import warm_start
+from vadkit.engine.warm_start import entries, start_from
 from vadkit.evaluate.score import evaluate_as_configured
 from vadkit.evaluate.selection_metric import metric_for
 from vadkit.files import write_atomically
 from vadkit.graph.compiler import compile_config
 from vadkit.graph.load import load_config
-from vadkit.graph.model_file import read_weights
 from vadkit.graph.module import VadModel
 from vadkit.graph.plan import needs
 from vadkit.graph.schema import BY_KEY
@@ -107,9 +106,9 @@ def train_source(
 
 def _inputs(model: VadModel, source: Source) -> list[Path | str]:
     """Return the files that a run reads: none of them may be replaced."""
-    warm, data = model.spec["train"]["warm_start"], model.spec["data"]
+    warm, data = entries(model.spec["train"]["warm_start"]), model.spec["data"]
     files = [data[key] for key in ("prompts", "targets") if isinstance(data[key], str)]
-    return [*source.files, *([warm["file"]] if warm else []), *files]
+    return [*source.files, *(entry["file"] for entry in warm), *files]
 
 
 def _build(source: Source, plugins: Plugins) -> VadModel:
@@ -251,16 +250,9 @@ class _Run:
         }
 
     def _warm_start(self) -> None:
-        warm = self.spec["train"]["warm_start"]
-        if warm is not None:
-            if not Path(warm["file"]).exists():
-                fail(
-                    f"train.warm_start.file: there is no file {warm['file']}",
-                    hint="train that model first and name its file (--set train.warm_start.file=FILE), "
-                    "or start from fresh weights (--set train.warm_start=null)",
-                )
-            loaded = warm_start(self.model, read_weights(warm["file"]), warm["nodes"], warm["file"])
-            self.progress.note(f"warm start: took {loaded} from {warm['file']}")
+        for entry in entries(self.spec["train"]["warm_start"]):
+            loaded = start_from(self.model, entry["file"], entry["nodes"])
+            self.progress.note(f"warm start: took {loaded} from {entry['file']}")
 
     def _write_config(self, own: Path | None) -> None:
         if own is not None:

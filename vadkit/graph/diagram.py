@@ -17,6 +17,8 @@ COLOURS = {
     "temporal": ("#e6f1dc", "#5b7f3a", "#2b3d1d", "#a5cd7d"),
     "fusion": ("#fdeecb", "#96701a", "#463714", "#e3bd5f"),
     "head": ("#f8dcd8", "#a84b3f", "#4d231d", "#ef9a8d"),
+    "source": ("#d9f0ee", "#2f7f78", "#17403c", "#74cfc6"),
+    "selector": ("#f6e0ee", "#a04a80", "#4a2039", "#e495c3"),
     "loss": ("#e8e1f4", "#6d57a0", "#362b52", "#b7a2ea"),
 }
 INK, PAPER = ("#1b1b1b", "#ececec"), ("#ffffff", "#17191c")

@@ -1,81 +1,139 @@
-"""Run every node once on tensors of the declared shapes and compare them with what its output really is.
+"""Run every node and loss once, on what the nodes before it really return, and compare that with what it declares.
 
-Runs on the meta device (nothing is computed) at b = 2, t = 9. A component that cannot run there is
-run on the CPU instead.
+Runs on the meta device (nothing is computed) at b = 2, t = 9, v = 2. A component that cannot run there is run on the
+CPU instead, on zeros where nothing was computed. Nodes get what they get at test time, those that exist in training
+alone and losses a batch of one abnormal and one normal video.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vadkit.batch_ports import BATCH_PORTS, Drawing, as_shape
-from vadkit.graph.plan import Plan, Ref, Step, feed
+from vadkit.graph.plan import LossStep, Plan, Ref, Step, feed
+from vadkit.graph.wiring import ports_of
 from vadkit.problems import Problems
-from vadkit.shapes import Pattern, agrees
+from vadkit.shapes import Port, sizes
 
 COUNTS = {"b": 2, "t": 9, "v": 2}
+MOST_VALUES = 50_000_000  # of a component that is run on the CPU
+Values = dict[str, Tensor]  # by name, on the CPU if they were computed, else on the meta device
 
 
 def dry_run(plan: Plan, modules: Mapping[str, nn.Module], problems: Problems) -> None:
-    """Note every node whose real output is not what it declares."""
+    """Note every node and loss that fails, or whose output is not what it declares.
+
+    A node that is fed by one with a problem is not run.
+    """
+    values: Values = {name: torch.zeros(sizes(p, COUNTS), device="meta") for name, p in plan.inputs.items()}
     for step in plan.steps:
-        message = _check(plan, step, modules[f"nodes.{step.name}"])
-        if message:
-            problems.add(message, ("nodes", step.name), key=True)
+        if _known(step, values):
+            message = _check(step, modules[f"nodes.{step.name}"], values)
+            if message:
+                problems.add(f"{_blame(step, 'node')} {message}", ("nodes", step.name), key=True)
+    for loss in plan.losses:
+        if _known(loss, values):
+            message = _check_loss(loss, modules[f"losses.{loss.name}"], values)
+            if message:
+                problems.add(f"{_blame(loss, 'loss')} {message}", ("losses", loss.name), key=True)
 
 
-def _check(plan: Plan, step: Step, module: nn.Module) -> str | None:
-    blame = f"component '{step.component.name}' (node '{step.name}')"  # type: ignore[attr-defined]
-    try:
-        with torch.no_grad():
-            result = _run(plan, step, module)
-    except Exception as error:  # whatever a plugin's forward raises
-        text = str(error).strip().split("\n")[0] or type(error).__name__
-        return f"{blame} failed in the dry run (b=2, t=9): {text}"
+def _known(step: Step | LossStep, values: Values) -> bool:
+    return all(ref.batch or str(ref) in values for ref in step.refs)
+
+
+def _blame(step: Step | LossStep, what: str) -> str:
+    return f"component '{step.component.name}' ({what} '{step.name}')"  # type: ignore[attr-defined]
+
+
+def _check(step: Step, module: nn.Module, values: Values) -> str | None:
+    """Run a node and add its outputs to the values. Return what is wrong with it, as the end of a sentence."""
+    result = _run(step, module, values)
+    if isinstance(result, Exception):
+        return _failed(result)
     outputs = result if isinstance(result, dict) else {next(iter(step.outputs)): result}
     if set(outputs) != set(step.outputs):
-        return f"{blame} declares outputs {', '.join(step.outputs)} but returned {', '.join(map(str, outputs))}"
+        return f"declares outputs {', '.join(step.outputs)} but returned {', '.join(map(str, outputs))}"
+    indices: Mapping[str, str] = step.component.indices  # type: ignore[attr-defined]
     for name, pattern in step.outputs.items():
-        value = outputs[name]
-        if not isinstance(value, Tensor) or not agrees(value.shape, pattern, COUNTS):
-            wanted = " ".join(str(n) for n in _shape(pattern))
+        wanted, value = sizes(pattern, COUNTS, indices.get(name)), outputs[name]
+        if not isinstance(value, Tensor) or tuple(value.shape) != wanted:
             got = " ".join(map(str, value.shape)) if isinstance(value, Tensor) else type(value).__name__
-            return f"{blame} declares {name}: {pattern} ({wanted}) but returned {got}"
+            return f"declares {name}: {pattern} ({' '.join(map(str, wanted))}) but returned {got}"
+        if name in indices and value.dtype != torch.int64:
+            return f"declares {name} to be indices (int64) but returned {str(value.dtype).removeprefix('torch.')}"
+    values |= {f"{step.name}.{name}": outputs[name] for name in step.outputs}
     return None
 
 
-def _run(plan: Plan, step: Step, module: nn.Module) -> Any:
+def _check_loss(step: LossStep, module: nn.Module, values: Values) -> str | None:
+    result = _run(step, module, values)
+    if isinstance(result, Exception):
+        return _failed(result)
+    total = result.get("total") if isinstance(result, dict) else result
+    if not isinstance(total, Tensor):
+        return f"must return a number or a dict with 'total', but returned {type(result).__name__}"
+    if total.dim():
+        return f"must return one number, but returned {' '.join(map(str, total.shape))}"
+    return None
+
+
+def _failed(error: Exception) -> str:
+    text = str(error).strip().split("\n")[0] or type(error).__name__
+    return f"failed in the dry run (b=2, t=9): {text}"
+
+
+def _run(step: Step | LossStep, module: nn.Module, values: Values) -> Any:
+    """Return what a component returns, or what it raises."""
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            return _on_meta_or_cpu(step, module, values)
+    except Exception as error:  # whatever a plugin's forward raises
+        return error
+
+
+def _on_meta_or_cpu(step: Step | LossStep, module: nn.Module, values: Values) -> Any:
     module.eval()
     try:
-        return module(**_feed(plan, step, "meta"))
+        return module(**_feed(step, module, values, lambda x: x.to("meta")))
     except (NotImplementedError, TypeError, RuntimeError):
         # Not everything runs on the meta device (NumPy, a branch on a value), so run it for real.
-        if sum(p.numel() for p in (*module.parameters(), *module.buffers())) > 50_000_000:
+        if sum(p.numel() for p in (*module.parameters(), *module.buffers())) > MOST_VALUES:
             raise
         real = step.component(**step.args).eval()
-        return real(**_feed(plan, step, "cpu"))
+        return real(**_feed(step, real, values, _computed))
 
 
-def _feed(plan: Plan, step: Step, device: str) -> dict[str, Any]:
-    """Return the ports of a step; what only training has is left out, as at test time."""
-    return feed(step.wires, lambda ref: _tensor(plan, ref, device))
+def _computed(x: Tensor) -> Tensor:
+    return torch.zeros_like(x, device="cpu") if x.is_meta else x
 
 
-def _tensor(plan: Plan, ref: Ref, device: str) -> Tensor | None:
-    if ref.batch:
-        port = BATCH_PORTS[ref.name]
-        if port.training or not port.shape.tokens:
-            return None
-        labels = torch.arange(COUNTS["v"]) % 2
-        value: Tensor = port.draw(Drawing(as_shape(port.shape, COUNTS), labels))
-        return value.to(device)
-    pattern = plan.inputs[ref.name] if ref.port is None else plan.step(ref.name).outputs[ref.port]
-    return torch.zeros(_shape(pattern), device=device)
+def _feed(
+    step: Step | LossStep, module: nn.Module, values: Values, convert: Callable[[Tensor], Tensor]
+) -> dict[str, Any]:
+    ports = ports_of(step.component)
+    port_of = {id(ref): ports[name] for name in step.wires for ref in step.of(name)}
+
+    def value(ref: Ref) -> Any:
+        x = _drawn(ref.name, port_of[id(ref)], step, module) if ref.batch else values[str(ref)]
+        x = convert(x) if isinstance(x, Tensor) else x
+        return torch.sigmoid(x) if ref.probability else x
+
+    return feed(step.wires, value)
 
 
-def _shape(pattern: Pattern) -> tuple[int, ...]:
-    return tuple(t if isinstance(t, int) else COUNTS[t] for t in pattern.tokens)
+def _drawn(name: str, port: Port, step: Step | LossStep, module: nn.Module) -> Any:
+    """Return a value of the batch, None where a node that runs at test, too, can do without what only training has."""
+    at_test = isinstance(step, Step) and not step.train_only
+    if port.optional and at_test and BATCH_PORTS[name].training:
+        return None
+    found = {word: size for word in port.pattern.words if isinstance(size := getattr(module, word, None), int)}
+    lacking = next((word for word in port.pattern.words if word not in found), None)
+    if lacking and not port.optional:
+        raise ValueError(f"port '{port.name}' ({port.pattern}) has no size '{lacking}'")
+    labels = torch.tensor([1.0, 0.0])
+    return None if lacking else BATCH_PORTS[name].draw(Drawing(as_shape(port.pattern, {**COUNTS, **found}), labels))

@@ -56,7 +56,7 @@ class ExtraJson(msgspec.Struct):
     steps: Count | None = None
     chosen_step: Count | None = None
     selected_by: dict[str, Any] | None = None
-    warm_start: dict[str, Any] | None = None
+    warm_start: dict[str, Any] | list[dict[str, Any]] | None = None
     imported: dict[str, Any] | None = None
     seconds: float | None = None
     warnings: list[str] = []

@@ -49,15 +49,16 @@ class Wired:
 
     @property
     def refs(self) -> list[Ref]:
-        return [ref for port in self.wires for ref in self._of(port)]
+        return [ref for port in self.wires for ref in self.of(port)]
 
     @property
     def required_of_batch(self) -> list[Ref]:
         """The values of the batch that it cannot do without."""
         ports = parse_ports(self.component.inputs)  # type: ignore[attr-defined]
-        return [ref for port in self.wires if not ports[port].optional for ref in self._of(port) if ref.batch]
+        return [ref for port in self.wires if not ports[port].optional for ref in self.of(port) if ref.batch]
 
-    def _of(self, port: str) -> list[Ref]:
+    def of(self, port: str) -> list[Ref]:
+        """Return what feeds a port."""
         wire = self.wires[port]
         return wire if isinstance(wire, list) else [wire]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from pathlib import Path
+import pathlib
 from typing import Any
 
 from vadkit.graph.arguments import arguments
@@ -20,8 +20,9 @@ from vadkit.problems import Note, Problems
 from vadkit.registry import Components
 from vadkit.shapes import Pattern, parse_ports
 
+Path = tuple[str | int, ...]
 # Values that name a file.
-FILES = (("data", "prompts"), ("train", "warm_start", "file"))
+FILES = (("data", "prompts"), ("train", "warm_start", "file"))  # or the same of each entry, if it is a list
 
 
 class Planner:
@@ -99,11 +100,23 @@ class Planner:
         ports = ports_of(item.component)
         for port, source, _ in item.sources:
             ref = self._ranged(item, port, self._ref(source))
+            self._same_sort(item, port, ref)
             if ports[port].variadic:
                 wires.setdefault(port, []).append(ref)  # type: ignore[union-attr]
             else:
                 wires[port] = ref
         return wires
+
+    def _same_sort(self, item: Written, port: str, ref: Ref) -> None:
+        """Note a wire that joins numbers and indices."""
+        gives = ref.port is not None and ref.port in self.sizes.modules[f"nodes.{ref.name}"].indices
+        takes = port in self.sizes.modules[f"{item.section}.{item.name}"].indices
+        if takes != gives:
+            wanted, given = ("indices", "numbers") if takes else ("numbers", "indices")
+            use = f" ({self.data['nodes'][ref.name]['use']})" if ref.port is not None else ""
+            self.problems.add(
+                f"{item.title} takes {wanted} as {port}; {ref.name}{use} gives {given}", (*item.path, "in")
+            )
 
     def _ranged(self, item: Written, port: str, ref: Ref) -> Ref:
         """Return the ref with the sigmoid that a port needs and the range of its source lacks."""
@@ -202,7 +215,8 @@ class Planner:
         """Return the resolved file: every section with every default and every inferred size."""
         spec = with_defaults(copy.deepcopy(self.data))
         for path in FILES:
-            self._next_to(spec, path)
+            for each in _each(spec, path):
+                self._next_to(spec, each)
         for name, pattern in plan.inputs.items():
             if not isinstance(spec["inputs"][name], dict):
                 spec["inputs"][name] = str(pattern)
@@ -213,13 +227,24 @@ class Planner:
         spec["eval"]["threshold"] = threshold_of(spec["eval"], plan.output_range)
         return spec
 
-    def _next_to(self, spec: dict[str, Any], path: tuple[str, ...]) -> None:
+    def _next_to(self, spec: dict[str, Any], path: Path) -> None:
         """Resolve a relative file name next to the YAML that names it if the current folder has no such file."""
-        parent: Any = spec
-        for key in path[:-1]:
-            parent = parent.get(key) or {}
+        parent = _at(spec, path[:-1])
         name, place = parent.get(path[-1]), self.source.places.get(path)
         if isinstance(name, str) and place is not None and not os.path.exists(name):
-            near = Path(place.file).parent / name
+            near = pathlib.Path(place.file).parent / name
             if os.path.isfile(near):  # unlike Path.is_file, it never raises
                 parent[path[-1]] = os.path.normpath(near)
+
+
+def _each(spec: dict[str, Any], path: Path) -> list[Path]:
+    """Return the path, or that of every entry where it leads into a list."""
+    entries = _at(spec, path[:-1])
+    return [(*path[:-1], i, path[-1]) for i in range(len(entries))] if isinstance(entries, list) else [path]
+
+
+def _at(spec: dict[str, Any], path: Path) -> Any:
+    found: Any = spec
+    for key in path:
+        found = (found[key] if isinstance(key, int) else found.get(key)) or {}
+    return found

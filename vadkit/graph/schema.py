@@ -135,7 +135,8 @@ ROWS = (
     Row("inputs.*.use", TEXT, None, "backbone component that extracts the features", required=True),
     Row("inputs.*.args", MAPPING, {}, "arguments of the backbone"),
     Row("nodes", Type("a mapping of names to nodes", MAPPING.accepts), None, "the blocks of the model", required=True),
-    Row("nodes.*.use", TEXT, None, "component that the node runs (temporal, fusion or head)", required=True),
+    Row("nodes.*.use", TEXT, None, "component that the node runs (temporal, fusion, head, source or selector)",
+        required=True),
     Row("nodes.*.in", WIRING, None, "inputs or nodes that feed it, as NAME or NAME.PORT", null=True),
     Row("nodes.*.args", MAPPING, {}, "arguments of the component; sizes are inferred"),
     Row("nodes.*.share", TEXT, None,
@@ -204,8 +205,10 @@ ROWS = (
     Row("train.schedule.unit", choice("step", "epoch"), "step",
         "what warmup and the arguments of the schedule, such as milestones, count"),
     Row("train.schedule.args", MAPPING, {}, "arguments of the schedule, such as end_factor or milestones"),
-    Row("train.warm_start", MAPPING, None, "weights to start from", null=True),
-    Row("train.warm_start.file", TEXT, None, "path of the model file (.safetensors)", required=True),
+    Row("train.warm_start", Type("a mapping or a list of mappings", lambda value: isinstance(value, dict | list)), None,
+        "weights to start from: one file, or a list of several", null=True),
+    Row("train.warm_start.file", TEXT, None, "path of a model file (.safetensors), or of the rows of a source (.npy)",
+        required=True),
     Row("train.warm_start.nodes", NAMES, None, "nodes that take their weights from it; null means all that it holds",
         null=True),
     Row("train.precision", choice("fp32", "tf32", "bf16", "fp16"), "fp32",
@@ -275,11 +278,8 @@ ROWS = (
 BY_KEY = {row.key: row for row in ROWS}
 NAMES_WILL_DO = {"train.log"}  # an entry without arguments may be written as its name
 MANY = {row.key.rpartition(".")[0] for row in ROWS if ".*." in row.key}  # with a star at the end
-OPTIONAL = {
-    "train.warm_start",
-    "eval.sampler",
-    "rounds.*.targets",
-}  # absent unless written; its defaults apply only then
+OPTIONAL = {"train.warm_start", "eval.sampler", "rounds.*.targets"}  # absent unless written; defaults apply only then
+ONE_OR_MANY = {"train.warm_start"}  # a mapping, or a list of such mappings
 
 
 class KeyInfo(NamedTuple):
@@ -375,6 +375,8 @@ def _fill(given: Mapping[str, Any], pattern: str) -> dict[str, Any]:
         if f"{inner}.*" in MANY:
             entries = [{"use": item} if isinstance(item, str) else item for item in value or []]
             filled[key] = [_fill(entry, f"{inner}.*") for entry in entries]
+        elif inner in ONE_OR_MANY and isinstance(value, list):
+            filled[key] = [_fill(entry, inner) for entry in value]
         elif children(inner) and not (value is None and inner in OPTIONAL):
             filled[key] = _fill(value or {}, inner)
         else:

@@ -12,6 +12,7 @@ from vadkit.graph.schema import (
     MANY,
     NAMED,
     NAMES_WILL_DO,
+    ONE_OR_MANY,
     RECIPE_KEYS,
     SECTIONS,
     TEXT,
@@ -91,8 +92,11 @@ def dotted(path: Path) -> str:
 
 
 def _pattern(path: Path) -> str:
-    named = path[:1] and path[0] in NAMED
-    return ".".join("*" if isinstance(step, int) or (named and i == 1) else str(step) for i, step in enumerate(path))
+    named, steps = path[:1] and path[0] in NAMED, list[str]()
+    for i, step in enumerate(path):
+        if not isinstance(step, int) or ".".join(steps) not in ONE_OR_MANY:
+            steps.append("*" if isinstance(step, int) or (named and i == 1) else str(step))
+    return ".".join(steps)
 
 
 def _unknown_keys(
@@ -153,7 +157,7 @@ def _check_value(source: Source, value: Any, path: Path, problems: Problems) -> 
         return
     if row and not row.type.accepts(value):
         _wrong(row, value, path, problems)
-    elif isinstance(value, list) and f"{pattern}.*" in MANY:
+    elif isinstance(value, list) and (f"{pattern}.*" in MANY or pattern in ONE_OR_MANY):
         for i, item in enumerate(value):
             if not (isinstance(item, str) and pattern in NAMES_WILL_DO):
                 _check_mapping(source, item, (*path, i), problems)
@@ -245,7 +249,9 @@ def _share(node: Any) -> str | None:
 def _named_nodes(train: Mapping[str, Any]) -> list[tuple[Path, str]]:
     groups = train.get("groups") if isinstance(train.get("groups"), list) else []
     places: list[tuple[Path, Any]] = [(("train", "groups", i), group) for i, group in enumerate(groups or [])]
-    places.append((("train", "warm_start"), train.get("warm_start")))
+    warm = train.get("warm_start")
+    places += [(("train", "warm_start", i), entry) for i, entry in enumerate(warm if isinstance(warm, list) else [])]
+    places.append((("train", "warm_start"), warm))
     found = []
     for path, mapping in places:
         names = mapping.get("nodes") if isinstance(mapping, dict) else None

@@ -99,7 +99,9 @@ class Wiring:
         assert item.component is not None
         ports = ports_of(item.component)
         main, path, wired = main_port(ports), (*item.path, "in"), item.inputs
-        if isinstance(wired, dict):
+        if main is None and isinstance(wired, str | list) and wired:
+            self._reject(item, f"{item.title} takes nothing from the graph", path, "leave 'in' out")
+        elif isinstance(wired, dict):
             self._named(item, ports, wired, path)
         elif isinstance(wired, list) and main and ports[main].variadic:
             item.sources = [(main, source, (*path, i)) for i, source in enumerate(wired)]
@@ -108,8 +110,6 @@ class Wiring:
             self._reject(item, f"{item.title} takes no list of sources", path, _instead_of_a_list(ports))
         elif isinstance(wired, str) and main:
             item.sources = [(main, wired, path)]
-        elif isinstance(wired, str):
-            self._reject(item, f"{item.title} has no port for a source", path)
         if id(item) not in self.broken:
             self._lacking(item, ports)
 

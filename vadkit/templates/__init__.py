@@ -12,6 +12,8 @@ _USES = {
     "temporal": "In an existing graph: `vadkit build seed_xd_rgb --set nodes.context.use=$name`.",
     "fusion": "In an existing graph: `--set nodes.NODE.use=$name` for a node that joins streams.",
     "head": "In an existing graph: `--set nodes.score.use=$name`.",
+    "source": "In an existing graph, add a node without `in`, such as `bank: {use: $name}`, and name it as a source.",
+    "selector": "In an existing graph, add a node `chosen: {use: $name, in: context, when: train}` for losses to name.",
     "loss": "In an existing graph, add a loss: `main: {use: $name, in: score}`.",
     "sampler": "In an existing graph: `--set data.sampler.use=$name`.",
     "postprocess": "In an existing graph: `--set 'eval.post=[{use: $name}]'`.",

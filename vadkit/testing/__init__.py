@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vadkit.kinds import KINDS
+from vadkit.kinds import KINDS, NODE_KINDS
 from vadkit.testing import arrays, declarations, losses, machines, nodes, training
 from vadkit.testing.report import Broken, ComponentError, NotRun, Report
 from vadkit.testing.subject import Subject
@@ -35,27 +35,21 @@ __all__ = ["ComponentError", "Report", "check_component"]
 
 Check = Callable[[Subject], None]
 
-_NODE: list[Check] = [
+_DECLARED: list[Check] = [
     *declarations.MODULE,
     declarations.declares_its_mask_switch,
     declarations.declares_its_range,
     declarations.needs_are_ports,
-    *nodes.NODE,
-    nodes.stays_in_its_range,
-    machines.exports,
-    machines.runs_on_cuda,
 ]
+_MACHINES: list[Check] = [machines.exports, machines.runs_on_cuda]
+_NODE: list[Check] = [*_DECLARED, *nodes.NODE, nodes.stays_in_its_range, *_MACHINES]
 CHECKS: dict[str, list[Check]] = {
     "temporal": [*_NODE, nodes.keeps_width],
     "fusion": [*_NODE, nodes.takes_any_number_of_streams],
     "head": list(_NODE),
-    "loss": [
-        *declarations.MODULE,
-        declarations.needs_are_ports,
-        declarations.declares_its_mask_switch,
-        *losses.LOSS,
-        losses.runs_on_cuda,
-    ],
+    "source": [*_DECLARED, *nodes.SOURCE, nodes.stays_in_its_range, *_MACHINES],
+    "selector": [*_DECLARED, *nodes.SELECTOR, *_MACHINES],
+    "loss": [*_DECLARED, *losses.LOSS, losses.runs_on_cuda],
     "sampler": list(arrays.SAMPLER),
     "postprocess": list(arrays.POSTPROCESS),
     "backbone": list(arrays.BACKBONE),
@@ -94,7 +88,7 @@ def _run_in_order(subject: Subject, report: Report) -> None:
             _run([check], variant, report)
         if report.broken and check in declarations.MODULE:
             return
-        if check is declarations.builds and report.kind in ("temporal", "fusion", "head", "loss"):
+        if check is declarations.builds and report.kind in (*NODE_KINDS, "loss"):
             variants = list(subject.variants())
 
 

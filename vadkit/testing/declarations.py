@@ -12,7 +12,7 @@ import torch
 from vadkit.graph.arguments import LARGEST, arguments, misfit
 from vadkit.graph.ranges import RANGES, output_ranges
 from vadkit.kinds import BATCH_PORTS, KINDS, Head
-from vadkit.shapes import Pattern, Port, parse_ports
+from vadkit.shapes import COUNTS, Pattern, Port, parse_ports
 from vadkit.testing.feeding import size_of
 from vadkit.testing.report import Broken
 from vadkit.testing.subject import Subject
@@ -168,7 +168,7 @@ def authors_names_exist(subject: Subject) -> None:
 
 def declares_its_mask_switch(subject: Subject) -> None:
     """mask_switch, if there is one, is a boolean argument, off by default, of a component that takes a mask"""
-    switch = subject.cls.mask_switch
+    switch = getattr(subject.cls, "mask_switch", None)
     if switch is None:
         return
     argument = arguments(subject.cls).get(switch)
@@ -184,6 +184,14 @@ def declares_its_range(subject: Subject) -> None:
     _ports_and_words("range", module.range, parse_ports(subject.cls.outputs))
     if issubclass(subject.cls, Head) and "scores" not in output_ranges(module):
         raise Broken(f"range is {module.range!r}, which says nothing of its scores")
+
+
+def indices_are_ports(subject: Subject) -> None:
+    """'indices' names its own ports and counts"""
+    ports = {**subject.ports, **parse_ports(subject.cls.outputs)}
+    for port, below in subject.cls.indices.items():
+        if port not in ports or below not in COUNTS:
+            raise Broken(f"indices declares {port}: {below!r}; it takes ports, and one of {', '.join(sorted(COUNTS))}")
 
 
 def needs_are_ports(subject: Subject) -> None:
@@ -222,6 +230,7 @@ def has_methods(*names: str) -> Any:
 EVERY = [has_a_name, has_a_docstring, says_its_fidelity, is_a_plain_class, takes_flat_arguments, defaults_fit]
 MODULE = [
     declares_ports,
+    indices_are_ports,
     forward_takes_its_ports,
     builds,
     sizes_are_attributes,

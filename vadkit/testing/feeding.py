@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vadkit.batch_ports import BATCH_PORTS, Drawing
 from vadkit.graph.ranges import PER_SNIPPET, input_needs
-from vadkit.shapes import Pattern, Port, parse_ports
+from vadkit.shapes import Port, parse_ports
 from vadkit.testing.report import Broken
 
 Labels = Literal["mixed", "normal", "abnormal"]
@@ -59,9 +59,9 @@ def size_of(module: Any, word: str) -> Any:
     return getattr(module, word, None)
 
 
-def shape_of(module: Any, pattern: Pattern, counts: Mapping[str, int], stream: int = 0) -> list[int]:
-    """Return a declared pattern as numbers. ``stream`` picks from a list, for a variadic port."""
-    shape = []
+def shape_of(module: Any, port: Port, counts: Mapping[str, int], stream: int = 0) -> list[int]:
+    """Return the declared shape of a port as numbers. ``stream`` picks from a list, for a variadic port."""
+    shape, pattern = [], port.pattern
     for token in pattern.tokens:
         if isinstance(token, str):
             size = counts[token] if token in counts else size_of(module, token)
@@ -73,7 +73,8 @@ def shape_of(module: Any, pattern: Pattern, counts: Mapping[str, int], stream: i
                 f"'{token}' of the pattern '{pattern}' is not a whole number on the built module: it is {size!r}"
             )
         shape.append(size)
-    return shape
+    below = module.indices.get(port.name)
+    return [*shape[:-1], min(shape[-1], counts[below])] if below else shape
 
 
 def feedable(module: Any, port: Port) -> bool:
@@ -107,11 +108,21 @@ def _known_streams(module: Any, port: Port) -> int:
 
 
 def _value(module: Any, port: Port, batch: Batch, stream: int = 0) -> Any:
-    shape = shape_of(module, port.pattern, batch.counts, stream)
+    shape = shape_of(module, port, batch.counts, stream)
     if port.name in BATCH_PORTS:
         return BATCH_PORTS[port.name].draw(Drawing(tuple(shape), batch.label_vector(), batch.crops))
+    if port.name in module.indices:
+        return torch.rand(*shape[:-1], batch.counts[module.indices[port.name]]).argsort(-1)[..., : shape[-1]]
     x = torch.randn(shape)
+    if module.kind == "loss" and port.pattern.tokens == ("b", "t"):
+        x = x + _levels(batch)
     return torch.sigmoid(x) if _is_probability(module, port) else x
+
+
+def _levels(batch: Batch) -> Tensor:
+    """Return (b, 1): another level for each video, since a loss may go by which bags score high."""
+    levels = torch.linspace(-1.5, 1.5, batch.videos)[torch.randperm(batch.videos)]
+    return levels.repeat_interleave(batch.crops)[:, None]
 
 
 def _is_probability(module: Any, port: Port) -> bool:
@@ -151,14 +162,22 @@ def map_tensors(inputs: Inputs, change: Callable[[str, Tensor], Tensor]) -> Inpu
 
 def pick_videos(module: Any, inputs: Inputs, videos: Sequence[int], crops: int = 1) -> Inputs:
     """Return the inputs with these videos in this order; a video keeps all its crops."""
-    ports = parse_ports(module.inputs)
+    return _pick(parse_ports(module.inputs), inputs, videos, crops)
+
+
+def pick_outputs(module: Any, outputs: Inputs, videos: Sequence[int]) -> Inputs:
+    """Return the outputs for these videos of one crop each; an output without an axis for them stays as it is."""
+    return _pick(parse_ports(module.outputs), outputs, videos, 1)
+
+
+def _pick(ports: Mapping[str, Port], values: Inputs, videos: Sequence[int], crops: int) -> Inputs:
     rows = [video * crops + crop for video in videos for crop in range(crops)]
 
     def pick(name: str, tensor: Tensor) -> Tensor:
-        tokens = ports[name].pattern.tokens
-        return tensor[rows] if tokens[0] == "b" else tensor[list(videos)] if tokens[0] == "v" else tensor
+        axis = ports[name].pattern.tokens[:1]
+        return tensor[rows] if axis == ("b",) else tensor[list(videos)] if axis == ("v",) else tensor
 
-    return map_tensors(inputs, pick)
+    return map_tensors(values, pick)
 
 
 def has_time(module: Any, name: str) -> bool:

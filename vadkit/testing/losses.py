@@ -47,7 +47,7 @@ def total(loss: Any, inputs: Inputs) -> Tensor:
 
 
 def _batches() -> list[Batch]:
-    mixed = [Batch(4, t, crops, kind) for t in (1, 9, 32) for crops in (1, 2) for kind in KINDS_OF_BATCH]
+    mixed = [Batch(4, t, crops, kind) for t in (1, 2, 5, 9, 32) for crops in (1, 2) for kind in KINDS_OF_BATCH]
     return mixed + [Batch(1, 9, labels="normal"), Batch(1, 9, labels="abnormal"), Batch(3, 9), Batch(5, 20)]
 
 
@@ -56,7 +56,7 @@ def _batch_text(batch: Batch) -> str:
 
 
 def is_a_finite_number(subject: Subject) -> None:
-    """it gives one finite number for every batch: t of 1, 9, 32, crops, all-normal, all-abnormal"""
+    """it gives one finite number for every batch: t of 1, 2, 5, 9, 32, crops, all-normal, all-abnormal"""
     loss = subject.build().train()
     for batch in _batches():
         with seeded(0):

@@ -1,4 +1,4 @@
-"""The promises of components that are nodes of a graph: temporal, fusion, head.
+"""The promises of components that are nodes of a graph: temporal, fusion, head, source, selector.
 
 Legend: ``b`` rows = videos x crops, ``t`` snippets.
 """
@@ -25,6 +25,7 @@ from vadkit.testing.feeding import (
     has_time,
     make_inputs,
     map_tensors,
+    pick_outputs,
     pick_videos,
     seeded,
     shape_of,
@@ -34,7 +35,7 @@ from vadkit.testing.feeding import (
 from vadkit.testing.report import Broken
 from vadkit.testing.subject import Subject
 
-LENGTHS = (1, 9, 32)
+LENGTHS = (1, 2, 5, 9, 32)
 ROUNDING = 1e-5  # what a different order of float32 additions may change
 COARSE = 0.1  # what eight bits of mantissa may change, as a share of the output's size
 
@@ -42,7 +43,7 @@ COARSE = 0.1  # what eight bits of mantissa may change, as a share of the output
 def _shapes_hold(module: Any, inputs: Inputs, batch: Batch, when: str) -> None:
     outputs = call(module, inputs)
     for name, port in parse_ports(module.outputs).items():
-        wanted = shape_of(module, port.pattern, batch.counts)
+        wanted = shape_of(module, port, batch.counts)
         if list(outputs[name].shape) != wanted:
             raise Broken(
                 f"output {name} is declared '{port.pattern}' = {wanted} but is {list(outputs[name].shape)} {when}"
@@ -55,7 +56,7 @@ def _batch_text(batch: Batch) -> str:
 
 
 def shapes_are_declared(subject: Subject) -> None:
-    """outputs have their declared shapes and are finite, for t of 1, 9, 32 and b of 1 to 3"""
+    """outputs have their declared shapes and are finite, for t of 1, 2, 5, 9, 32 and b of 1 to 3"""
     module = subject.build()
     for batch in [Batch(videos, t) for t in LENGTHS for videos in (1, 2, 3)]:
         with torch.no_grad():
@@ -96,8 +97,10 @@ def _backward(module: Any, inputs: Inputs) -> Inputs:
     weights = torch.Generator().manual_seed(7)
     total = torch.zeros(())
     for output in call(module, grown).values():
-        total = total + (output * torch.randn(output.shape, generator=weights)).sum()
-    total.backward()
+        if output.is_floating_point():
+            total = total + (output * torch.randn(output.shape, generator=weights)).sum()
+    if total.requires_grad:  # not of a source of fixed rows
+        total.backward()
     return grown
 
 
@@ -141,7 +144,7 @@ def bags_permute(subject: Subject) -> None:
         outputs = call(module, inputs)
         for videos, what in ((order, "changes when bags are permuted"), ([1], "changes with the other bags")):
             found = call(module, pick_videos(module, inputs, videos))
-            compare(found, {k: v[videos] for k, v in outputs.items()}, ROUNDING, what)
+            compare(found, pick_outputs(module, outputs, videos), ROUNDING, what)
 
 
 def is_deterministic(subject: Subject) -> None:
@@ -206,7 +209,7 @@ def keeps_width(subject: Subject) -> None:
     if subject.wired:
         return
     module = subject.cls(**{word: 8 for word in subject.inferred() & _fed_words(subject)})
-    found, given = shape_of(module, parse_ports(module.outputs)["x"].pattern, {"b": 1, "t": 1})[-1], 8
+    found, given = shape_of(module, parse_ports(module.outputs)["x"], {"b": 1, "t": 1})[-1], 8
     if found != given:
         raise Broken(f"fed a width of {given}, it gives {found}")
 
@@ -300,6 +303,47 @@ def takes_any_number_of_streams(subject: Subject) -> None:
             _shapes_hold(built, make_inputs(built, batch, streams=count), batch, f"with {count} streams")
 
 
+def can_be_filled(subject: Subject) -> None:
+    """its 'weight', if it has one, is (rows, dim), so that a file can fill it"""
+    module = subject.build()
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, Tensor):
+        return
+    wanted = shape_of(module, parse_ports(module.outputs)["x"], {})
+    if list(weight.shape) != wanted:
+        raise Broken(f"'weight' is {list(weight.shape)}, not {wanted}")
+
+
+def chooses_snippets(subject: Subject) -> None:
+    """it chooses min(k, t) different snippets of each video, as int64, for t of 1, 2, 5, 9, 32, also in training"""
+    module = subject.build()
+    for t in LENGTHS:
+        for training in (False, True):
+            module.train(training)
+            with seeded(t), torch.no_grad():
+                index = call(module, make_inputs(module, Batch(2, t, crops=2)))["index"]
+            if index.dtype != torch.int64:
+                raise Broken(f"index is {index.dtype}, not torch.int64")
+            if bool(((index < 0) | (index >= t)).any()):
+                raise Broken(f"at t={t} it gives indices from {int(index.min())} to {int(index.max())}")
+            if any(len(set(row)) < len(row) for row in index.tolist()):
+                raise Broken(f"at t={t} it chooses a snippet twice: {index.tolist()}")
+
+
+def chooses_real_snippets(subject: Subject) -> None:
+    """with the mask honoured, it chooses real snippets as long as there are enough"""
+    if "mask" not in subject.ports:
+        return
+    switch = subject.cls.mask_switch
+    module = subject.build({switch: True} if switch else None)
+    inputs = make_inputs(module, Batch(3, 32))
+    inputs["mask"][:, 16:] = False
+    with torch.no_grad():
+        index = call(module, inputs)["index"]
+    if index.shape[1] <= 16 and bool((index >= 16).any()):
+        raise Broken(f"of 16 real snippets and 16 of padding it chooses {index.tolist()}")
+
+
 def stays_in_its_range(subject: Subject) -> None:
     """its scores are within the declared range"""
     module = subject.build()
@@ -372,19 +416,17 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     return tuple(choice for inner in typing.get_args(annotation) for choice in _choices(inner))
 
 
-NODE = [
+ANY = [
     shapes_are_declared,
     optional_ports_are_optional,
     takes_crops,
     trains,
-    gradients_arrive,
     bags_permute,
     is_deterministic,
     leaves_alone,
     state_comes_back,
-    runs_in_bfloat16,
-    looks_no_further,
-    honours_the_mask,
     every_choice_runs,
-    every_choice_is_true,
 ]
+NODE = [*ANY, gradients_arrive, runs_in_bfloat16, looks_no_further, honours_the_mask, every_choice_is_true]
+SOURCE = [*ANY, gradients_arrive, runs_in_bfloat16, can_be_filled]
+SELECTOR = [*ANY, chooses_snippets, chooses_real_snippets]

@@ -15,7 +15,22 @@ import released
 from cases import Case
 from released import NoSuchFile
 
-from systems import backbones, bn_wvad, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, sultani, tvl1, ur_dmu
+from systems import (
+    backbones,
+    bn_wvad,
+    clip_tsa,
+    cma_la,
+    data,
+    macil_sd,
+    mavd,
+    mgfn,
+    msbt,
+    pel4vad,
+    seed,
+    sultani,
+    tvl1,
+    ur_dmu,
+)
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchFile", "NoSuchSystem", "NotSupported", "run"]
@@ -31,8 +46,8 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "i3d_resnet50": backbones.i3d_resnet50,
     "i3d_rgb": backbones.i3d,
     "lstc": data.only_data,
-    "macil_sd_full": data.only_data,
-    "macil_sd_light": data.only_data,
+    "macil_sd_full": macil_sd.FULL.run,
+    "macil_sd_light": macil_sd.LIGHT.run,
     "mavd": mavd.MAVD.run,
     "mgfn": mgfn.run,
     "msbt": msbt.MSBT.run,

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vadkit import Fusion, Head, Labeller, Loss, Postprocess, Sampler, Temporal, hookimpl
+from vadkit import Fusion, Head, Labeller, Loss, Postprocess, Sampler, Selector, Source, Temporal, hookimpl
 
 
 class SampleAverage(Temporal):
@@ -94,6 +94,72 @@ class SampleScore(Head):
     def forward(self, x: Tensor) -> Tensor:
         """Take (b, t, c); return probabilities (b, t)."""
         return torch.sigmoid(self.layer(x).squeeze(-1))
+
+
+class SampleBank(Source):
+    """Give one learned vector each for normal and abnormal.
+
+    Args:
+        dim: their width.
+    """
+
+    name = "sample_bank"
+    example = {"dim": 6}
+
+    def __init__(self, *, dim: int = 16) -> None:
+        super().__init__()
+        self.rows, self.dim = 2, dim
+        self.weight = nn.Parameter(torch.eye(2, dim))
+
+    def forward(self) -> Tensor:
+        """Return (2, dim)."""
+        return self.weight
+
+
+class SampleLongest(Selector):
+    """Choose the snippets of largest norm.
+
+    Args:
+        in_dim: width of the snippets.
+        k: how many of each video.
+    """
+
+    name = "sample_longest"
+    inputs = {"x": "b t in_dim", "crops?": ""}
+    example = {"in_dim": 6}
+
+    def __init__(self, *, in_dim: int, k: int = 4) -> None:
+        super().__init__()
+        self.in_dim, self.k = in_dim, k
+
+    def forward(self, x: Tensor, crops: int | None = None) -> Tensor:
+        """Take (b, t, c); return indices (v, k)."""
+        length = x.norm(dim=-1).unflatten(0, (-1, crops or 1)).mean(1)
+        return length.topk(min(self.k, x.shape[1])).indices
+
+
+class SampleNear(Loss):
+    """Bring the chosen snippets of a video close to the vector of its label.
+
+    Args:
+        dim: width of snippets and vectors.
+        k: snippets chosen of each video.
+    """
+
+    name = "sample_near"
+    inputs = {"x": "b t dim", "bank": "2 dim", "index": "v k", "labels": "v", "crops?": ""}
+    indices = {"index": "t"}
+    example = {"dim": 6, "k": 4}
+
+    def __init__(self, *, dim: int, k: int) -> None:
+        super().__init__()
+        self.dim, self.k = dim, k
+
+    def forward(self, x: Tensor, bank: Tensor, index: Tensor, labels: Tensor, crops: int | None = None) -> Tensor:
+        """Take snippets (b, t, c), vectors (2, c), indices (v, k), labels (v); return one number."""
+        rows = index.repeat_interleave(crops or 1, 0)[..., None].expand(-1, -1, self.dim)
+        own = bank[labels.long()].repeat_interleave(crops or 1, 0)[:, None]
+        return (x.gather(1, rows) - own).square().mean()
 
 
 class SamplePull(Loss):
@@ -217,7 +283,10 @@ class SampleLabels(Labeller):
 
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [SampleAverage, SampleJoin, SampleScore, SamplePull, SampleStart, SampleClip, SampleLabels]
+    return [
+        *(SampleAverage, SampleJoin, SampleScore, SampleBank, SampleLongest),
+        *(SampleNear, SamplePull, SampleStart, SampleClip, SampleLabels),
+    ]
 
 
 @hookimpl

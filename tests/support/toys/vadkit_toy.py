@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from vadkit import Fusion, Head, Loss, Temporal, hookimpl
+from vadkit import Fusion, Head, Loss, Selector, Source, Temporal, hookimpl
 
 
 class ToyLinear(Temporal):
@@ -217,6 +217,77 @@ class ToyFussy(Temporal):
         return x
 
 
+class ToyBank(Source):
+    """A few rows."""
+
+    name = "toy_bank"
+
+    def __init__(self, *, rows: int = 3, dim: int = 4) -> None:
+        super().__init__()
+        self.rows, self.dim = rows, dim
+        self.weight = nn.Parameter(torch.zeros(rows, dim))
+
+    def forward(self) -> Tensor:
+        return self.weight
+
+
+class ToyChosen(Selector):
+    """The snippets of largest sum."""
+
+    name = "toy_chosen"
+
+    def __init__(self, *, in_dim: int, k: int = 2) -> None:
+        super().__init__()
+        self.in_dim, self.k = in_dim, k
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum(-1).topk(min(self.k, x.shape[1])).indices
+
+
+class ToyAt(Loss):
+    """The mean score at chosen snippets, times the first of some rows."""
+
+    name = "toy_at"
+    inputs = {"scores": "b t", "index": "v k", "bank": "rows dim"}
+    indices = {"index": "t"}
+
+    def __init__(self, *, k: int, rows: int, dim: int) -> None:
+        super().__init__()
+        self.k, self.rows, self.dim = k, rows, dim
+
+    def forward(self, scores: Tensor, index: Tensor, bank: Tensor) -> Tensor:
+        return scores.gather(1, index).mean() * bank[0].sum()
+
+
+class ToyPlaces(Temporal):
+    """Numbers in the shape of indices, from indices."""
+
+    name = "toy_places"
+    inputs = {"x": "v k"}
+    outputs = {"x": "v k"}
+
+    def __init__(self, *, k: int) -> None:
+        super().__init__()
+        self.k = k
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / 2
+
+
+class ToyFaultyLoss(Loss):
+    """A loss that fails, or returns no number."""
+
+    name = "toy_faulty_loss"
+    inputs = {"scores": "b t", "labels": "v"}
+
+    def __init__(self, *, returns: str = "scores") -> None:
+        super().__init__()
+        self.returns = returns
+
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
+        return labels[2:] + scores if self.returns == "error" else scores if self.returns == "scores" else "nothing"
+
+
 class ToyLogits(Temporal):
     """A logit for each class, and their largest as a score."""
 
@@ -261,7 +332,6 @@ class ToyTargets(Loss):
 
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [
-        ToyLinear, ToyGate, ToyPatchMean, ToyConcat, ToySum, ToyHead, ToyTwoScores, ToyDamp, ToyTokens, ToyLoss,
-        ToyMemory, ToyLiar, ToyFussy, ToyLogits, ToyClasses, ToyTargets,
-    ]  # fmt: skip
+    nodes = [ToyLinear, ToyGate, ToyPatchMean, ToyConcat, ToySum, ToyHead, ToyTwoScores, ToyDamp, ToyTokens]
+    others = [ToyLiar, ToyFussy, ToyLogits, ToyBank, ToyChosen, ToyPlaces]
+    return [*nodes, *others, ToyMemory, ToyLoss, ToyAt, ToyFaultyLoss, ToyClasses, ToyTargets]
