@@ -9,7 +9,7 @@ c channels, h heads, d head width.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from einops import rearrange
@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
 
-Option = Literal["attention_norm", "ff_norm", "input_norm", "learned_cls", "positions", "xavier"]
-OPTIONS = ("attention_norm", "ff_norm", "input_norm", "learned_cls", "positions", "xavier")
+Option = Literal[
+    "attention_norm", "ff_norm", "input_norm", "learned_cls", "positions", "unit_at_test", "unit", "xavier"
+]
+OPTIONS = get_args(Option)
 
 
 class PartTransformer(Temporal):
@@ -44,7 +46,8 @@ class PartTransformer(Temporal):
         window: side of the grid of patches for the relative bias, in 3-D over a part; null means no bias.
         options: "attention_norm" and "ff_norm" are norms after the two halves of a layer; "input_norm" one of the
             patches; "learned_cls" is a class token that is learned; "positions" adds a learned vector to each token;
-            "xavier" starts the weights Xavier-uniform.
+            "unit" scales each patch to length 1, "unit_at_test" in evaluation only (the authors' on UCF-Crime, whose
+            training file seems to hold scaled ones); "xavier" starts the weights Xavier-uniform.
     """
 
     name = "part_transformer"
@@ -84,6 +87,8 @@ class PartTransformer(Temporal):
         tokens = run * patches
         self.positions = nn.Parameter(0.02 * torch.randn(1, tokens + 1, in_dim)) if "positions" in chosen else None
         self.norm = nn.LayerNorm(in_dim, eps=1e-6) if "input_norm" in chosen else None
+        self.unit = "unit" in chosen
+        self.unit_at_test = "unit_at_test" in chosen
         sides = None if window is None else (run, window, tokens)
         self.layers = nn.ModuleList(
             Layer(
@@ -99,6 +104,8 @@ class PartTransformer(Temporal):
     def forward(self, x: Tensor) -> Tensor:
         """Take x (b, t, p, c); return (b, t, c)."""
         b, t = x.shape[:2]
+        if self.unit or (self.unit_at_test and not self.training):
+            x = nn.functional.normalize(x, dim=-1)
         rows = part_rows(t, self.run, x.device)
         tokens = rearrange(x[:, rows], "b m r p c -> (b m) (r p) c")
         found = rearrange(self.encode(tokens, only_first=True)[:, 0], "(b m) c -> b m c", b=b)
