@@ -112,7 +112,7 @@ class PartTransformer(Temporal):
         return found[:, torch.arange(t, device=x.device) // self.run]
 
     def encode(self, x: Tensor, only_first: bool = False) -> Tensor:
-        """Take the tokens of parts (m, n, c); return the class token and, unless ``only_first``, them, (m, 1 + n, c)."""
+        """Take the tokens of parts (m, n, c); return the class token and them, (m, 1 + n, c); or it alone."""
         if self.norm is not None:
             x = self.norm(x)
         first = x.mean(1, keepdim=True) if self.cls is None else self.cls.expand(x.shape[0], -1, -1)
