@@ -54,7 +54,7 @@ class CrossModalContrast(Loss):
     needs = {"scores": "logit"}
     example = {"dim": 8, "divisor": 1}  # the mean of all random logits gives both predictions
     paper = "Yu et al., Modality-Aware Contrastive Instance Learning with Self-Distillation, ACM MM 2022"
-    fidelity = "official"
+    fidelity = "code"
 
     def __init__(
         self,
