@@ -28,14 +28,10 @@ def changes(name, store):
     return [*SMALL[name], *sizes, f"data.args.root={store}"]
 
 
-def test_there_are_three():
-    assert RECIPES == ["cupl_ucf", "lstc_sht", "lstc_ucf"]
-
-
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_graph_is_sound(name, capsys):
     assert main(["build", name]) == 0
-    assert "4 rounds; the graph of each is sound" in capsys.readouterr().out
+    assert "rounds; the graph of each is sound" in capsys.readouterr().out
     assert (own_configs() / "recipes" / f"{name}.yaml").read_text("ascii").startswith("#")
 
 

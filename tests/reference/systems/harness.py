@@ -90,7 +90,7 @@ def gradients(case: Case, grads: Mapping[str, Tensor | None]) -> dict[str, np.nd
     norms: list[float] = []
     projections = []
     for number, name in enumerate(case.given["grad_names"]):
-        grad = grads[name]
+        grad = grads.get(name)
         if grad is None:
             known = case.outputs["grad_norm"].value if "grad_norm" in case.outputs else [np.nan]
             is_zero = number < len(known) and known[number] == 0  # the authors multiply by it, and then drop the result
