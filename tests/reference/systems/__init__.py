@@ -20,8 +20,10 @@ from systems import (
     bn_wvad,
     clip_tsa,
     cma_la,
+    cupl,
     data,
     hl_net,
+    lstc,
     macil_sd,
     mavd,
     mgfn,
@@ -31,6 +33,7 @@ from systems import (
     sultani,
     tvl1,
     ur_dmu,
+    vadclip,
 )
 from systems.errors import NoSuchSystem, NotSupported
 
@@ -42,11 +45,12 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "clip_tsa": clip_tsa.run,
     "clip_vit": backbones.clip_vit,
     "cma_la": cma_la.CMA_LA.run,
+    "cupl": cupl.run,
     "hl_net": hl_net.HL_NET.run,
     "i3d_flow": backbones.i3d,
     "i3d_resnet50": backbones.i3d_resnet50,
     "i3d_rgb": backbones.i3d,
-    "lstc": data.only_data,
+    "lstc": lstc.run,
     "macil_sd_full": macil_sd.FULL.run,
     "macil_sd_light": macil_sd.LIGHT.run,
     "mavd": mavd.MAVD.run,
@@ -58,6 +62,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "sultani": sultani.SULTANI.run,
     "tvl1": tvl1.run,
     "ur_dmu": ur_dmu.UR_DMU.run,
+    "vadclip": vadclip.run,
     "vggish": backbones.vggish,
 }
 
