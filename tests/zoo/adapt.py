@@ -1,4 +1,4 @@
-"""Any graph, small: widths divided, streams written to fit, and whatever else its config wants from the data.
+"""Any graph, small: widths divided, equal layers cut to two, streams written to fit, and whatever else its config wants from the data.
 
 Nothing here knows a system. A width is an argument whose name says so (``WIDTHS``), a size of an input, or a column of
 a file of class vectors; all are divided by the same number, so that equal widths stay equal.
@@ -33,6 +33,7 @@ from vadkit.plugin_manager import load_plugins, own_configs
 FACTOR = 8
 WIDTHS = re.compile(r"(^|_)(dim|dims|hidden|width|widths|channels)$")
 LEAST = 4
+DEPTH, DEEPEST = "depth", 2  # of layers that are all alike
 
 
 @cache
@@ -47,17 +48,25 @@ def small(graph: str) -> dict[str, Any]:
     for section in ("nodes", "losses"):
         for entry in (config.get(section) or {}).values():
             given = {**_usual_widths(entry["use"]), **(entry.get("args") or {})}
-            entry["args"] = {key: _narrow(value) if WIDTHS.search(key) else value for key, value in given.items()}
+            entry["args"] = {key: _smaller(key, value) for key, value in given.items()}
     config["inputs"] = {name: _narrow_shape(shape) for name, shape in config["inputs"].items()}
     return config
 
 
+def _smaller(key: str, value: Any) -> Any:
+    """Return a width divided, a number of equal layers cut, anything else as it is."""
+    if key == DEPTH and isinstance(value, int):
+        return min(value, DEEPEST)
+    return _narrow(value) if WIDTHS.search(key) else value
+
+
 def _usual_widths(component: str) -> dict[str, int]:
-    """Return the widths that a component has where a config says nothing."""
+    """Return the widths and the depth that a component has where a config says nothing."""
     found = load_plugins().components.find(component)
     assert found is not None
     usual = {name: parameter.default for name, parameter in inspect.signature(found).parameters.items()}
-    return {name: value for name, value in usual.items() if WIDTHS.search(name) and isinstance(value, int)}
+    sizes = {name: value for name, value in usual.items() if WIDTHS.search(name) or name == DEPTH}
+    return {name: value for name, value in sizes.items() if isinstance(value, int)}
 
 
 def _narrow(value: Any) -> Any:
@@ -118,7 +127,9 @@ def for_training(graph: str, folder: Path) -> dict[str, Any]:
     config, built = small(graph), model(graph)
     data, train = config.setdefault("data", {}), config.setdefault("train", {})
     sizes = dict(built.input_sizes)
-    store = write_tiny_store(folder / "store", train=2, test=2, dims=sizes, crops=dict.fromkeys(sizes, 2))
+    crops = (config.get("eval") or {}).get("crops")
+    crops = 1 + max(1, crops if isinstance(crops, int) else 1)
+    store = write_tiny_store(folder / "store", train=2, test=2, dims=sizes, crops=dict.fromkeys(sizes, crops))
     if data.get("classes"):
         _rename_classes(store, data["classes"])
     data["args"] = {"root": str(store)}

@@ -17,6 +17,7 @@ import vadkit
 from vadkit.plugin_manager import own_configs
 
 LONG = 1200
+SHORT = 4  # snippets of an exported program: a branch on a shorter video would be fixed by the example
 BATCHES: list[tuple[list[int], int]] = [([0], 1), ([1], 2), ([1, 1], 1), ([0, 1], 1)]
 GRAPHS = sorted(path.stem for path in (own_configs() / "graphs").rglob("*.yaml"))
 
@@ -40,7 +41,8 @@ def test_a_graph_trains_evaluates_and_is_saved(graph: str, tmp_path: Path) -> No
     assert run.steps >= 2
     assert all(value is None or value == value for value in run.figures.values())
     found = vadkit.evaluate(run.model_path, device="cpu")
-    assert set(found.scores) == {path.stem for path in (tmp_path / "store" / "rgb").iterdir() if "test" in path.stem}
+    stream = next(iter(run.model.input_sizes))
+    assert set(found.scores) == {path.stem for path in (tmp_path / "store" / stream).iterdir() if "test" in path.stem}
     t = max(len(scores) for scores in found.scores.values())
     given = adapt.batch(run.model, [0, 1], t)
     with torch.no_grad():
@@ -85,7 +87,7 @@ def test_any_batch_can_be_trained_on(structure: str, t: int) -> None:
 def test_the_scores_are_exported_for_any_number_of_bags_and_snippets(structure: str) -> None:
     model = adapt.model(structure).eval()
     example, other = adapt.batch(model, [0, 1], 24), adapt.batch(model, [0, 1, 1], 48)
-    bags, snippets = torch.export.Dim("bags", min=1, max=64), torch.export.Dim("snippets", min=2, max=4096)
+    bags, snippets = torch.export.Dim("bags", min=1, max=64), torch.export.Dim("snippets", min=SHORT, max=4096)
     arguments = tuple(adapt.streams(model, example).values())
     shapes = tuple({0: bags, 1: snippets} for _ in arguments)
     program = torch.export.export(model.inference, arguments, dynamic_shapes=(*shapes,), strict=False).module()
