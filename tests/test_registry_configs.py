@@ -20,10 +20,13 @@ PAPERS = sorted(path for folder in ("graphs", "ablations") for path in (CONFIGS 
 # Graphs of each system.
 GRAPHS = {
     "bn_wvad": 1,
+    "clip_tsa": 4,
     "cma_la": 1,
     "mavd": 1,
+    "mgfn": 1,
     "msbt": 1,
     "pel4vad": 3,
+    "rtfm": 2,
     "seed": 7,
     "sultani": 1,
     "ur_dmu": 2,
@@ -43,9 +46,17 @@ PARAMETERS = {
     "pel4vad_sht": 1_207_349,
     "pel4vad_ucf": 1_209_149,
     "bn_wvad_xd": 5_791_905,
+    # without the layers that narrow wide features
+    "clip_tsa_ucf": 2_728_834 - 1_050_112,
+    "clip_tsa_sht": 2_728_834 - 1_050_112,
+    "clip_tsa_xd": 2_728_834 - 1_050_112,
+    "clip_tsa_ucf_i3d": 4_301_698,
     "cma_la_xd": 1_004_419,
     "mavd_xd": 1_355_444,
+    "mgfn_ucf": 28_652_773,
     "msbt_xd": 15_702_978 - 8_192,  # without the LayerNorms that the authors never call
+    "rtfm_ucf": 24_718_849,
+    "rtfm_sht": 24_718_849,
     "sultani_ucf": 2_114_113,
     "ur_dmu_xd": 6_492_929,
     "ur_dmu_ucf": 6_492_929,

@@ -15,7 +15,22 @@ import released
 from cases import Case
 from released import NoSuchFile
 
-from systems import backbones, bn_wvad, clip_tsa, cma_la, data, mavd, mgfn, msbt, pel4vad, seed, sultani, tvl1, ur_dmu
+from systems import (
+    backbones,
+    bn_wvad,
+    clip_tsa,
+    cma_la,
+    data,
+    mavd,
+    mgfn,
+    msbt,
+    pel4vad,
+    rtfm,
+    seed,
+    sultani,
+    tvl1,
+    ur_dmu,
+)
 from systems.errors import NoSuchSystem, NotSupported
 
 __all__ = ["NoSuchFile", "NoSuchSystem", "NotSupported", "run"]
@@ -34,10 +49,10 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "macil_sd_full": data.only_data,
     "macil_sd_light": data.only_data,
     "mavd": mavd.MAVD.run,
-    "mgfn": mgfn.run,
+    "mgfn": mgfn.MGFN.run,
     "msbt": msbt.MSBT.run,
     "pel4vad": pel4vad.run,
-    "rtfm": data.only_data,
+    "rtfm": rtfm.RTFM.run,
     "seed": seed.run,
     "sultani": sultani.SULTANI.run,
     "tvl1": tvl1.run,
