@@ -92,6 +92,7 @@ def test_what_is_expected_is_not_nothing() -> None:
         "evaluation",
         "fusion",
         "heads",
+        "labellers",
         "loggers",
         "losses",
         "optimizers",

@@ -19,6 +19,7 @@ import vadkit
 from vadkit import plugin_manager
 from vadkit.kinds import KINDS
 from vadkit.plugin_manager import load_plugins
+from vadkit.rounds import read_recipe
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- components -->", "<!-- end components -->"
@@ -48,14 +49,25 @@ def test_the_table_of_components_is_that_of_vadkit_list(monkeypatch):
 
 
 def test_the_graph_builds():
-    graphs = [yaml.safe_load(block) for block in blocks("yaml")]
-    assert len(graphs) == 1
-    assert vadkit.build(graphs[0]).input_sizes == {"rgb": 1024, "audio": 128}
+    graph, _ = (yaml.safe_load(block) for block in blocks("yaml"))
+    assert vadkit.build(graph).input_sizes == {"rgb": 1024, "audio": 128}
+
+
+def test_the_recipe_is_sound(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    graph, recipe = blocks("yaml")
+    taught = yaml.safe_load(graph)
+    taught["losses"]["taught"] = {"use": "distillation", "in": {"scores": "score", "teacher": "targets"}}
+    for name in ("short_network", "long_network", "short_on_labels"):
+        config = yaml.safe_load(graph) if name == "short_network" else taught
+        Path(f"{name}.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    rounds = read_recipe(yaml.safe_load(recipe), (), plugin_manager.load_plugins()).rounds
+    assert [each.name for each in rounds] == ["short", "long", "again"]
 
 
 def test_the_message_is_what_vadkit_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (graph,) = blocks("yaml")
+    graph, _ = blocks("yaml")
     Path("mine.yaml").write_text(graph.replace("{use: tca, in: rgb, args: {window: 9}}", "{use: tcaa, in: rgb}"))
     with pytest.raises(vadkit.VadkitError) as caught:
         vadkit.build("mine.yaml")

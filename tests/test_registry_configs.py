@@ -20,8 +20,11 @@ PAPERS = sorted(path for folder in ("graphs", "ablations") for path in (CONFIGS 
 # Graphs of each system.
 GRAPHS = {
     "bn_wvad": 1,
-    "clip_tsa": 4,
+    "clip_tsa": 3,
+    "clip_tsa_i3d": 1,
     "cma_la": 1,
+    "macil_sd_full": 1,
+    "macil_sd_light": 2,
     "mavd": 1,
     "mgfn": 1,
     "msbt": 1,
@@ -50,10 +53,12 @@ PARAMETERS = {
     "clip_tsa_ucf": 2_728_834 - 1_050_112,
     "clip_tsa_sht": 2_728_834 - 1_050_112,
     "clip_tsa_xd": 2_728_834 - 1_050_112,
-    "clip_tsa_ucf_i3d": 4_301_698,
+    "clip_tsa_i3d_ucf": 4_301_698,
     "cma_la_xd": 1_004_419,
     "mavd_xd": 1_355_444,
     "mgfn_ucf": 28_652_773,
+    "macil_sd_light_xd": 347_009 - 99_584,  # what the authors create and never use
+    "macil_sd_full_xd": 677_506 - 199_168,
     "msbt_xd": 15_702_978 - 8_192,  # without the LayerNorms that the authors never call
     "rtfm_ucf": 24_718_849,
     "rtfm_sht": 24_718_849,

@@ -33,7 +33,7 @@ LAYERS = (
     ("data", "systems"),
     ("datasets", "evaluate"),
     ("extract", "engine"),
-    ("diff", "predict"),
+    ("diff", "predict", "rounds"),
     ("bench", "demo"),
     ("api",),
     ("cli",),

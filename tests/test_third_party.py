@@ -16,6 +16,7 @@ from tiny_store import write_tiny_store
 
 import vadkit
 from vadkit.cli import main
+from vadkit.graph.cost import parameters
 from vadkit.plugin_manager import load_plugins
 from vadkit.testing import check_component
 
@@ -44,6 +45,13 @@ def third_parties(site: Path) -> Iterator[Path]:
 def test_the_wheel_holds_the_module_and_its_graphs(site: Path) -> None:
     assert (site / "vadkit_acme.py").is_file()
     assert (site / "vadkit_acme_graphs" / "acme.yaml").is_file()
+
+
+def test_a_package_brings_a_card(third_parties: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "info", "sample", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["graphs"]["sample"]["ours"] == parameters(vadkit.build("sample"))
+    assert [figure["value"] for figure in facts["published"]] == [12.5]
 
 
 def test_they_are_listed_from_their_metadata(site: Path) -> None:

@@ -245,6 +245,26 @@ class Postprocess(Component):
         raise NotImplementedError
 
 
+class Labeller(Component):
+    """Turns the scores of the training videos into the targets of the next round of a recipe.
+
+    It keeps nothing and draws nothing: equal scores give equal targets.
+    """
+
+    kind: ClassVar[str] = "labeller"
+
+    def label(
+        self, scores: Mapping[str, np.ndarray], labels: Mapping[str, int], earlier: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Return float32 (t, 2) for every video: a target from 0 to 1, and its weight, of 0 or more.
+
+        All by video name. ``scores`` are float32 (passes, t): a row for each pass with dropout, and for each round
+        that is looked at, the newest last. ``labels`` are 1 for abnormal and 0 for normal videos. ``earlier`` are
+        the targets (t, 2) that the newest of these rounds was trained on; empty if it had none.
+        """
+        raise NotImplementedError
+
+
 class Optimizer(Component):
     """The update rule of a training.
 
@@ -317,6 +337,7 @@ KINDS: dict[str, type[Component]] = {
         Dataset,
         Metric,
         Postprocess,
+        Labeller,
         Optimizer,
         Schedule,
         Logger,
@@ -334,6 +355,7 @@ __all__ = [
     "Dataset",
     "Fusion",
     "Head",
+    "Labeller",
     "Logger",
     "Lookahead",
     "Loss",

@@ -7,6 +7,8 @@ Legend: b bags x crops, t snippets, c channels.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor, nn
 
 from vadkit import Head, hookimpl
@@ -16,7 +18,8 @@ from vadkit.layers import Activation, Init, initialise, nonlinearity
 class MlpHead(Head):
     """Score each snippet by linear layers, with an activation and dropout after all but the last.
 
-    Returns a logit. Equal to UR-DMU.
+    Returns a logit. Equal to UR-DMU. With two ``logits``, as in LSTC and CUPL, it is the second number less the first,
+    so that its sigmoid is the second of their softmax.
 
     Args:
         in_dim: width of the snippets.
@@ -24,6 +27,7 @@ class MlpHead(Head):
         activation: after every hidden layer, or a list with one for each; several systems have none before the last.
         dropout: after every activation.
         init: "xavier", or "torch" as UR-DMU starts it.
+        logits: numbers that the last layer gives: 1, or 2 for [normal, abnormal].
     """
 
     name = "mlp_head"
@@ -42,15 +46,16 @@ class MlpHead(Head):
         activation: Activation | list[Activation] = "relu",
         dropout: float = 0.0,
         init: Init = "xavier",
+        logits: Literal[1, 2] = 1,
     ) -> None:
         super().__init__()
-        widths = [in_dim, *([128] if hidden is None else hidden), 1]
+        widths = [in_dim, *([128] if hidden is None else hidden), logits]
         if min(widths) < 1:
             raise ValueError(f"hidden widths must be at least 1, not {hidden}")
         kinds = [activation] * (len(widths) - 2) if isinstance(activation, str) else activation
         if len(kinds) != len(widths) - 2:
             raise ValueError(f"activation must be one, or one for each of {len(widths) - 2} hidden layers, not {kinds}")
-        self.in_dim = in_dim
+        self.in_dim, self.logits = in_dim, logits
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:]))
         self.activations = nn.ModuleList(map(nonlinearity, kinds))
         self.dropout = nn.Dropout(dropout)
@@ -60,7 +65,8 @@ class MlpHead(Head):
         """Take x (b, t, c); return scores (b, t)."""
         for layer, activation in zip(self.layers, self.activations):
             x = self.dropout(activation(layer(x)))
-        return self.layers[-1](x)[..., 0]
+        x = self.layers[-1](x)
+        return x[..., 0] if self.logits == 1 else x[..., 1] - x[..., 0]
 
 
 @hookimpl

@@ -28,6 +28,8 @@ class TopkMil(Loss):
         normal_k: how many scores represent a normal video: "one" (PEL4VAD and the seed paper) or
             "ratio", as many as for an abnormal one (UR-DMU).
         divisor: an abnormal video of n snippets is judged by n // divisor + 1 scores, at most n.
+        average: what is averaged: the "probabilities", or the "logits", as in MACIL-SD, whose mean then goes through
+            the sigmoid.
         double_sigmoid: apply a second sigmoid to the mean, as CMA-LA's code does: a video then gets .5 to .731,
             and the loss cannot fall below .693 for a normal or .313 for an abnormal one.
         k: snippets that a wired ``index`` gives; inferred.
@@ -46,6 +48,7 @@ class TopkMil(Loss):
         *,
         normal_k: Literal["one", "ratio"] = "one",
         divisor: int = 16,
+        average: Literal["probabilities", "logits"] = "probabilities",
         double_sigmoid: bool = False,
         k: int | None = None,
     ) -> None:
@@ -53,6 +56,9 @@ class TopkMil(Loss):
         if divisor < 1:
             raise ValueError(f"divisor must be at least 1, not {divisor}")
         self.normal_k, self.divisor, self.double_sigmoid, self.k = normal_k, divisor, double_sigmoid, k
+        self.average = average
+        if average == "logits":
+            self.needs = {"scores": "logit"}
 
     def forward(
         self,
@@ -62,7 +68,7 @@ class TopkMil(Loss):
         crops: int | None = None,
         index: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Take probabilities (b, t), labels (v), mask (b, t) and index (v, k); return the loss as "total"."""
+        """Take scores (b, t), labels (v), mask (b, t) and index (v, k); return the loss as "total"."""
         bag, real = self.bag_scores(scores, labels, mask, crops, index)
         return {"total": weighted_mean(probability_loss(bag, labels), real)}
 
@@ -85,7 +91,8 @@ class TopkMil(Loss):
             bag = topk_mean(scores, self.count(labels, mask), mask)
         else:
             bag = masked_mean(scores.gather(1, index), mask.gather(1, index))
-        bag = torch.sigmoid(bag) if self.double_sigmoid else bag
+        for applies in (self.average == "logits", self.double_sigmoid):
+            bag = torch.sigmoid(bag) if applies else bag
         return torch.where(real, bag, 0.5), real.float()
 
     def count(self, labels: Tensor, mask: Tensor) -> Tensor:

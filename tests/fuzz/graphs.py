@@ -14,6 +14,7 @@ import yaml
 from vadkit.graph.compiler import compile_plan
 from vadkit.graph.load import load_config
 from vadkit.plugin_manager import load_plugins
+from vadkit.rounds import read_recipe, recipe_source
 
 from . import mutations
 from .harness import command
@@ -59,10 +60,21 @@ eval:
   sampler: {use: uniform_pad, args: {length: 8}}
   post: [{use: score_smoothing, args: {kappa: 2}}]
 """
+ROUNDS = """\
+about: a small recipe with one of everything
+rounds:
+  first: {train: small}
+  second: {train: small, start: first, times: 2}
+  third:
+    train: small.yaml
+    targets: {from: second, use: certain_labels, args: {keep: 0.5}, passes: 3, history: 2}
+"""
 SHIPPED = ("pel4vad/pel4vad_xd.yaml", "seed/seed_xd_rgb.yaml", "seed/seed_xd_three_stream.yaml")
 BUILT = 4 << 20  # bytes of weights up to which a graph is also built
 KEYS = (
     "in",
+    "rounds",
+    "train",
     "use",
     "args",
     "weight",
@@ -87,11 +99,12 @@ class Graphs:
 
     def prepare(self, folder: Path) -> None:
         (folder / "small.yaml").write_text(SMALL)
+        (folder / "rounds.yaml").write_text(ROUNDS)
         for path in SHIPPED:
             (folder / Path(path).name).write_text((CONFIGS / "graphs" / path).read_text())
 
     def mutate(self, folder: Path, canary: Path, rng: random.Random) -> list[Callable[[], Any]]:
-        name = rng.choice(("small.yaml", "small.yaml", *(Path(path).name for path in SHIPPED)))
+        name = rng.choice(("small.yaml", "rounds.yaml", *(Path(path).name for path in SHIPPED)))
         path, sets = folder / name, [""][:0]
         kind = rng.randrange(10)
         if kind < 4:
@@ -133,6 +146,9 @@ def _override(path: Path, rng: random.Random) -> str:
 def _compiles(config: Any, sets: list[str], folder: Path) -> Callable[[], Any]:
     def build() -> Any:
         plugins = load_plugins()
+        if recipe_source(config, plugins):
+            json.dumps(read_recipe(config, sets, plugins).spec(), allow_nan=False)
+            return 0
         plan = compile_plan(load_config(config, sets, plugins.config_folders), plugins)
         json.dumps(plan.spec, allow_nan=False)
         if not sets and isinstance(config, Path) and sum(size for size, _ in plan.weights.bytes.values()) < BUILT:

@@ -36,6 +36,17 @@ def test_equals_the_loop(normal_k):
     assert float(found) == pytest.approx(by_hand(scores, labels, lengths, normal_k), rel=1e-6)
 
 
+def test_logits_are_averaged_before_the_sigmoid():
+    logits, lengths = torch.randn(4, 40, generator=torch.manual_seed(0)), [40, 33, 1, 16]
+    labels = torch.tensor([1.0, 0.0, 1.0, 0.0])
+    loss = TopkMil(normal_k="ratio", average="logits")
+    bags = [sorted(row[:n])[-(n // 16 + 1) :] for row, n in zip(logits.tolist(), lengths)]
+    means = torch.tensor([sum(bag) / len(bag) for bag in bags])
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(means, labels)
+    torch.testing.assert_close(loss(logits, labels, mask_of(lengths, 40))["total"], wanted)
+    assert loss.needs == {"scores": "logit"} and TopkMil().needs == {"scores": "probability"}
+
+
 def test_crops_are_averaged_before_the_choice():
     scores, labels = torch.rand(6, 20, generator=torch.manual_seed(1)), torch.tensor([0.0, 1.0])
     folded = TopkMil()(scores, labels, crops=3)["total"]

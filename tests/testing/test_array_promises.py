@@ -9,7 +9,7 @@ import pytest
 from faulty import broken, named
 from torch import Tensor
 
-from vadkit import Backbone, Dataset, Metric, Postprocess, Sampler
+from vadkit import Backbone, Dataset, Labeller, Metric, Postprocess, Sampler
 from vadkit.testing import check_component
 
 
@@ -129,6 +129,36 @@ def test_a_faulty_postprocess_is_found(change: Any, cause: str) -> None:
     assert broken(Halve) == {}
     with np.errstate(all="ignore"):
         assert cause in str(broken(type("F", (Halve,), {"name": "f", "__doc__": "Change.", "__call__": change})))
+
+
+@named
+class Mean(Labeller):
+    """Take the mean score of each snippet."""
+
+    def label(self, scores: Any, labels: Any, earlier: Any) -> dict[str, np.ndarray]:
+        return {n: np.stack([x.mean(0), np.ones(x.shape[1])], 1).astype(np.float32) for n, x in scores.items()}
+
+
+def _spoiled(scores: Any, labels: Any, earlier: Any) -> dict[str, np.ndarray]:
+    for x in scores.values():
+        x *= 0.5
+    return Mean().label(scores, labels, earlier)
+
+
+@pytest.mark.parametrize(
+    ("label", "cause"),
+    [
+        (lambda self, s, k, e: dict(list(Mean().label(s, k, e).items())[1:]), "it labels video2"),
+        (lambda self, s, k, e: {n: x[:, :1] for n, x in Mean().label(s, k, e).items()}, "float32 (1, 1), not float32"),
+        (lambda self, s, k, e: {n: x + 1 for n, x in Mean().label(s, k, e).items()}, "not from 0 to 1"),
+        (lambda self, s, k, e: {n: -x for n, x in Mean().label(s, k, e).items()}, "some weight below 0"),
+        (lambda self, s, k, e: {n: x * np.random.rand() for n, x in Mean().label(s, k, e).items()}, "a second call"),
+        (lambda self, s, k, e: _spoiled(s, k, e), "modifies the scores"),
+    ],
+)
+def test_a_faulty_labeller_is_found(label: Any, cause: str) -> None:
+    assert broken(Mean) == {}
+    assert cause in str(broken(type("F", (Mean,), {"name": "f", "__doc__": "Label.", "label": label})))
 
 
 @named

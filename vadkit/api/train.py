@@ -1,4 +1,4 @@
-"""``vadkit.train``: train a graph on features."""
+"""``vadkit.train``: train a graph on features, or a recipe of rounds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from vadkit.api.progress import Callback, showing
 from vadkit.engine.progress import Progress as Listener
 from vadkit.engine.results import TrainResult
 from vadkit.engine.train import train as run_training
+from vadkit.plugin_manager import load_plugins
 from vadkit.problems import fail
+from vadkit.rounds import recipe_source, train_recipe
 
 __all__ = ["Interrupted", "TrainResult", "train"]
 
@@ -44,8 +46,12 @@ def train(
 ) -> TrainResult:
     """Train a graph on features, and write the model, its log and its figures into a folder.
 
+    A recipe trains its rounds one after the other, each into a folder of its name in ``out``, and the result is that
+    of the last. With ``resume`` it skips finished rounds; ``set`` changes the graph of every round, but for keys that
+    begin with ``rounds``.
+
     Args:
-        config: the name of a graph, the path of a YAML file, or its contents as a mapping.
+        config: the name of a graph or recipe, the path of a YAML file, or its contents as a mapping.
         out: folder of the run: model.safetensors, result.json, log.jsonl, config.yaml, checkpoints/.
         set: changes such as "train.optimizer.lr=1e-4", one or a list, applied last.
         resume: continue the run in ``out`` bit for bit; start it if there is none yet.
@@ -78,7 +84,12 @@ def train(
     read, changes, names = as_config(config), as_changes(set), as_names(without, "without")
     with showing(None if isinstance(progress, Listener) or progress is True else progress, "training") as callback:
         listener = _listener(progress, callback)
-        result = run_training(read, changes, folder, resume, overwrite, as_device(device), seed, listener, names)
+        if recipe_source(read, load_plugins(names)):
+            if overwrite:
+                fail("a recipe cannot be overwritten", "choose another out, or delete the folders of the rounds")
+            result = train_recipe(read, changes, folder, resume, as_device(device), seed, listener, names)
+        else:
+            result = run_training(read, changes, folder, resume, overwrite, as_device(device), seed, listener, names)
     if result.signal is not None:
         raise Interrupted(result.steps, result.signal, folder)
     return result
@@ -101,6 +112,12 @@ class _Steps(Listener):
         self.callback = callback
         self.done, self.losses = 0, ""
         self.steps: int | None = None
+
+    def round(self, name: str, number: int, count: int) -> None:
+        self.note(f"round {number} of {count}, {name}")
+
+    def labelling(self, done: int, videos: int) -> None:
+        self.callback(done, videos, "labelling")
 
     def begin(self, step: int, steps: int) -> None:
         self.done, self.steps = step, steps

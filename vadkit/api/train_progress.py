@@ -18,17 +18,34 @@ class TrainProgress(Progress):
 
     def __init__(self) -> None:
         self.console = console(stderr=True)
+        self._round = ""
+        self._bar: Any = None
+        self._task: Any = None
+
+    def round(self, name: str, number: int, count: int) -> None:
+        self._round = f"round {number} of {count}, "
+        self.note(f"{self._round}{name}")
+
+    def labelling(self, done: int, videos: int) -> None:
+        if self._bar is None:
+            self._start("labelling", 0, videos)
+        self._bar.update(self._task, completed=done)
+        if done == videos:
+            self.end()
+
+    def begin(self, step: int, steps: int) -> None:
+        self._start("training", step, steps)
+
+    def _start(self, what: str, done: int, count: int) -> None:
+        self.end()
         self._bar = Bar(
-            *progress_columns("training", [MofNCompleteColumn], "{task.fields[status]}"),
+            *progress_columns(f"{self._round}{what}", [MofNCompleteColumn], "{task.fields[status]}"),
             console=self.console,
             expand=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task: Any = None
-
-    def begin(self, step: int, steps: int) -> None:
-        self._task = self._bar.add_task("", total=steps, completed=step, status="")
+        self._task = self._bar.add_task("", total=count, completed=done, status="")
         self._bar.start()
 
     def step(self, step: int) -> None:
@@ -47,5 +64,6 @@ class TrainProgress(Progress):
         self.console.print(text, soft_wrap=True)
 
     def end(self) -> None:
-        if self._task is not None:
+        if self._bar is not None:
             self._bar.stop()
+            self._bar = None

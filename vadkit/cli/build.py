@@ -1,4 +1,4 @@
-"""Check a YAML graph and print what it becomes."""
+"""Check a YAML graph and print what it becomes; of a recipe, check every round."""
 
 from __future__ import annotations
 
@@ -35,11 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from vadkit.api.build import build
+    from vadkit.cli.describe_recipe import build_recipe
     from vadkit.files import write_atomically
+    from vadkit.plugin_manager import load_plugins
     from vadkit.problems import fail
+    from vadkit.rounds import recipe_source
 
     if not 1 <= args.snippets <= 10**6:
         fail(f"--snippets must be from 1 to {10**6}, got {args.snippets}")
+    plugins = load_plugins(args.without)
+    if recipe_source(args.config, plugins):
+        return build_recipe(args, plugins)
     if args.diagram:
         _check_diagram(args.diagram, args.config)
     model = build(args.config, set=args.set, seed=args.seed, out=args.out, without=args.without)
@@ -75,7 +81,8 @@ def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
     from vadkit.graph.plan import needs
     from vadkit.plugin_manager import load_plugins
 
-    owners = load_plugins(args.without).components.owners
+    plugins = load_plugins(args.without)
+    owners, origin = plugins.components.owners, _origin(args, plugins.config_folders)
     cost = costs(model, args.snippets)
     nodes = [
         {
@@ -105,6 +112,7 @@ def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
     return {
         "config": str(args.config),
         "about": model.spec.get("about"),
+        "system": origin,
         "inputs": {name: str(pattern) for name, pattern in model.plan.inputs.items()},
         "nodes": nodes,
         "losses": losses,
@@ -116,6 +124,16 @@ def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
         "lookahead": model.lookahead,
         "needs": [needs(step, name) for step, name, _ in model.plan.empty(model.spec)],
     }
+
+
+def _origin(args: argparse.Namespace, folders: list[Path]) -> str | None:
+    """Return which published system the graph is, or was changed from."""
+    from vadkit.graph.load import load_config
+    from vadkit.systems.card import read_cards
+    from vadkit.systems.standing import standing
+
+    found = standing(load_config(args.config, args.set, folders), read_cards(folders), folders)
+    return None if found is None else str(found)
 
 
 def _print(summary: dict[str, Any], args: argparse.Namespace) -> None:
@@ -159,6 +177,8 @@ def _print(summary: dict[str, Any], args: argparse.Namespace) -> None:
         f"{summary['snippets']} snippets\na score looks ahead over {ahead}\n"
         f"output {summary['output']} ({summary['output_range']})"
     )
+    if summary["system"]:
+        print(f"system {summary['system']}")
     for need in summary["needs"]:
         print(f"before training: {need}")
     for path in filter(None, (args.diagram, args.out)):

@@ -54,9 +54,9 @@ def catalogue(without: Sequence[str] = ()) -> Catalogue:
 
 def cached() -> Catalogue | None:
     """Return the catalogue that was kept, if it still holds."""
-    now = _fingerprint()
+    now = fingerprint()
     try:
-        content = json.loads(_file().read_bytes())
+        content = json.loads(cache_file().read_bytes())
         if now is not None and content["fingerprint"] == now:
             return Catalogue(content["plugins"], content["components"])
     except (OSError, ValueError, LookupError, TypeError):  # none, or a damaged one
@@ -89,24 +89,24 @@ def _described(plugins: Plugins) -> Catalogue:
 
 
 def _keep(found: Catalogue) -> None:
-    now = _fingerprint()
+    now = fingerprint()
     if now is None:
         return
     content = {"fingerprint": now, "plugins": found.plugins, "components": found.components}
     try:
-        _file().parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(_file(), json.dumps(content).encode())
+        cache_file().parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(cache_file(), json.dumps(content).encode())
     except (OSError, VadkitError):  # no home, or a read-only one: the next call takes its seconds again
         pass
 
 
-def _file() -> Path:
-    """Return the cache's path; each environment has its own."""
+def cache_file(name: str = "catalogue") -> Path:
+    """Return the path of a cache; each environment has its own."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "vadkit" / f"catalogue-{hashlib.sha256(sys.prefix.encode()).hexdigest()[:16]}.json"
+    return Path(base) / "vadkit" / f"{name}-{hashlib.sha256(sys.prefix.encode()).hexdigest()[:16]}.json"
 
 
-def _fingerprint() -> str | None:
+def fingerprint() -> str | None:
     """Return what the catalogue depends on, as a digest; None if a plugin's files are not known."""
     digest = hashlib.sha256(f"{vadkit.__version__} {sys.version}".encode())
     own = Path(vadkit.__file__).parent

@@ -32,13 +32,20 @@ def config_facts(folders: Sequence[Path], file: Path) -> dict[str, Any]:
 
     Raises VadkitError for a file that cannot be read.
     """
+    from vadkit.cli.describe_recipe import recipe_facts
     from vadkit.graph.load import load_config
+    from vadkit.graph.schema_check import is_recipe
+    from vadkit.systems.card import read_cards
+    from vadkit.systems.standing import standing
 
     source = load_config(str(file), (), folders)
-    data = source.data
+    if is_recipe(source):
+        return recipe_facts(source, file)
+    data, origin = source.data, standing(source, read_cards(folders), folders)
     return {
         "config": file.stem,
         "file": str(file),
+        "system": str(origin) if origin is not None else None,
         "about": data.get("about") or "",
         "made of": source.files,
         "inputs": data.get("inputs") or {},
@@ -55,6 +62,11 @@ def _use(entry: Any) -> str:
 
 def print_config(facts: dict[str, Any]) -> None:
     """Print what ``config_facts`` returned."""
+    if "recipe" in facts:
+        from vadkit.cli.describe_recipe import print_recipe
+
+        print_recipe(facts)
+        return
     print(f"{facts['config']}: config, {facts['file']}\n")
     if facts["about"]:
         print(f"{facts['about']}\n")
@@ -63,6 +75,8 @@ def print_config(facts: dict[str, Any]) -> None:
     rows += [[name, "loss", use] for name, use in facts["losses"].items()]
     print_table(["name", "what", "component"], rows)
     print(f"\noutput: {facts['output']}")
+    if facts["system"]:
+        print(f"system: {facts['system']}")
     if len(facts["made of"]) > 1:
         print(f"made of: {', '.join(facts['made of'])}")
     settings = list(_flat(facts["settings"]))
@@ -96,7 +110,7 @@ def print_system(facts: dict[str, Any]) -> None:
     """Print what ``system_facts`` returned."""
     print(f"{facts['system']}: system, {plural(len(facts['configs']), 'config')}\n")
     print_table(["config", "about"], [[c["name"], c["about"]] for c in facts["configs"]])
-    print("\n'vadkit info CONFIG' shows one.")
+    print(f"\n'vadkit info CONFIG' shows one; 'vadkit models info {facts['system']}' says how faithful they are.")
 
 
 def key_facts(path: str) -> list[dict[str, str]]:

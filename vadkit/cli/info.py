@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = "examples: vadkit info tca; vadkit info seed_xd_rgb; vadkit info train; vadkit info train.precision"
 LISTS = "see 'vadkit list', 'vadkit list configs', 'vadkit info train'"
-SECTIONS = ("inputs", "nodes", "losses", "output", "data", "train", "eval", "extends", "about")
+SECTIONS = ("inputs", "nodes", "losses", "output", "data", "train", "eval", "rounds", "extends", "about")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

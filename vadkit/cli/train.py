@@ -1,8 +1,8 @@
-"""Train a graph on features.
+"""Train a graph on features, or a recipe of rounds.
 
 Writes model.safetensors (the whole system in one file), result.json, log.jsonl and config.yaml into DIR, and
-checkpoints from which --resume continues bit for bit, also after a kill. Several processes:
-torchrun --nproc-per-node 2 -m vadkit train ...
+checkpoints from which --resume continues bit for bit, also after a kill. A recipe writes each round into a folder
+of its name in DIR. Several processes: torchrun --nproc-per-node 2 -m vadkit train ...
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from vadkit.data.batch_order import Paired, Unpaired, share
 from vadkit.data.class_order import ClassOrder
 from vadkit.data.prompts import Prompts
 from vadkit.data.shape_checks import check_videos
+from vadkit.data.targets import STREAM as TARGETS
 from vadkit.data.whole_videos import Align, no_video
 from vadkit.kinds import Sampler
 from vadkit.memory import free_memory
@@ -31,7 +32,6 @@ Batch = dict[str, Any]
 Place = tuple[int, int, "Bag", int]  # row of the buffer, row of the whole batch, bag, crop
 NO_CHOICE = np.random.default_rng(0)  # for samplers that draw nothing; creating one takes as long as opening a file
 PART = 8  # crops per task of a thread
-TARGETS = "targets"  # among the streams that are sampled: targets and weights, (t, 2)
 BUFFERS = 3  # the batch in use, the one before it, and the one being filled
 
 
@@ -234,10 +234,11 @@ class TrainBatches:
         whole = self.world_size > 1 and type(self.sampler).finish is not Sampler.finish
         kept = range(len(bags)) if whole else own
         streams, lengths = self._sampled(step, [(row, bags[row]) for row in kept], buffer)
-        targets = streams.pop(TARGETS, None)  # which no filling of the padding may touch
+        targets, real = streams.pop(TARGETS, None), lengths  # no filling of the padding may touch targets
         streams, lengths = self.sampler.finish(streams, lengths)
         if targets is not None:
-            streams[TARGETS] = targets[:, : streams[self.streams[0]].shape[1]]
+            t = streams[self.streams[0]].shape[1]
+            streams[TARGETS] = targets[:, :t] * (torch.arange(t) < real[:, None])[..., None]
         if whole:
             rows = torch.tensor([row * self.crops + crop for row in own for crop in range(self.crops)])
             streams, lengths = {name: x[rows] for name, x in streams.items()}, lengths[rows]

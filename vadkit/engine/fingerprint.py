@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from vadkit.data.targets import Targets
 from vadkit.video import VideoDataset, with_label
 
 
@@ -16,13 +17,15 @@ class FingerprintJson(msgspec.Struct):
 
     videos: int
     sha256: str
+    targets: str | None = None
 
 
-def fingerprint(dataset: VideoDataset, split: str) -> dict[str, Any]:
-    """Return the count of a split's videos and a SHA-256 over what training takes from the list.
+def fingerprint(dataset: VideoDataset, split: str, targets: Targets | None = None) -> dict[str, Any]:
+    """Return the count of a split's videos, a SHA-256 over what training takes from the list, and that of targets.
 
     Order counts, for batches are drawn by position. The features themselves are not read.
     """
     videos = with_label(dataset.videos(split))
     listed = [[v.name, v.label, list(v.classes), v.num_frames] for v in videos]
-    return {"videos": len(videos), "sha256": hashlib.sha256(json.dumps(listed).encode()).hexdigest()}
+    found = {"videos": len(videos), "sha256": hashlib.sha256(json.dumps(listed).encode()).hexdigest()}
+    return found if targets is None else {**found, "targets": targets.sha256}

@@ -8,6 +8,12 @@ from typing import Any
 class Progress:
     """Receives a run's steps, records and notes. This one is silent; override what you want to receive."""
 
+    def round(self, name: str, number: int, count: int) -> None:
+        """Round ``number`` of the ``count`` rounds of a recipe begins."""
+
+    def labelling(self, done: int, videos: int) -> None:
+        """Between two rounds, ``done`` of ``videos`` are scored."""
+
     def begin(self, step: int, steps: int) -> None:
         """The run starts after ``step`` steps of ``steps``."""
 

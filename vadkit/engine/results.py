@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
 
 from vadkit import json_file
 from vadkit.engine import distributed, numerics
-from vadkit.engine.run_folder import MODEL, RESULT
-from vadkit.engine.run_log import plain
+from vadkit.engine.run_folder import LOG, MODEL, RESULT
+from vadkit.engine.run_log import plain, read_log
 from vadkit.engine.run_record import Step
 from vadkit.engine.selection import label
 from vadkit.engine.session import Outcome, Session
 from vadkit.engine.unfinished import forget_unfinished
 from vadkit.evaluate.score import evaluate_as_configured
-from vadkit.graph.model_file import save
+from vadkit.graph.model_file import load, save
 from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import Plugins
 from vadkit.results_folder import recording
@@ -83,6 +84,16 @@ class TrainResult:
 def interrupted(model: VadModel, outcome: Outcome) -> TrainResult:
     """Return the result of a run that a signal ended early."""
     return TrainResult(model, None, {}, outcome.history, outcome.steps, outcome.chosen, None, [], outcome.signal)
+
+
+def read_result(out: Path, device: torch.device) -> TrainResult:
+    """Return the result of the finished run in a folder. Raises VadkitError for files that are none of a run."""
+    model, result = load(out / MODEL, device), json_file.read(out / RESULT, ResultJson)
+    figures = json_file.load(out / RESULT)["figures"]
+    history = read_log(out / LOG)
+    return TrainResult(
+        model, out / MODEL, figures, history, result.steps, result.chosen_step, result.note, result.warnings, None
+    )
 
 
 def finish(

@@ -38,8 +38,10 @@ FREE = (
     "data.workers",
     "data.args.root",
     "data.prompts",
+    "data.targets",
     "train.warm_start.file",
 )
+LENGTH = ("train.epochs", "train.steps", "train.patience")
 
 
 @contextmanager
@@ -142,13 +144,15 @@ def _refuse_unlisted(folders: Iterable[Path]) -> None:
                 fail(f"{folder / name} exists and was not written by vadkit", hint=MOVE)
 
 
-def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: str) -> None:
+def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: str, finished: bool = False) -> None:
     """Raise VadkitError if the config of the run to resume differs in a way that matters.
 
-    Evaluation matters only where it selects the weights. A key that a newer vadkit has added had its
-    default then.
+    Evaluation matters only where it selects the weights, and the length of a run only once it is ``finished`` and
+    others build on it. A key that a newer vadkit has added had its default then.
     """
-    free = FREE if select != "last" else (*FREE, "eval", "train.evaluate_every")
+    free: tuple[str, ...] = FREE if select != "last" else (*FREE, "eval", "train.evaluate_every")
+    if finished:
+        free = tuple(key for key in free if key not in LENGTH)
     old, new = _flat(_without_paths(with_defaults(before))), _flat(_without_paths(now))
     differing = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
     swapped = [key.removesuffix("use") + "args" for key in differing if key.endswith(".use")]

@@ -15,6 +15,7 @@ from vadkit import __version__
 from vadkit.data.batches import TrainBatches
 from vadkit.data.from_config import build_sampler, open_dataset
 from vadkit.data.shape_checks import check_videos
+from vadkit.data.targets import Targets, read_targets
 from vadkit.data.validation_split import with_validation
 from vadkit.data.whole_videos import no_video
 from vadkit.devices import current
@@ -77,22 +78,37 @@ def train(
     Raises VadkitError for whatever does not fit; a run in ``out`` is then as it was.
     """
     sets = [*sets, *([] if seed is None else [f"train.seed={seed}"])]
+    plugins = load_plugins(without)
+    source = load_config(config, sets, plugins.config_folders)
+    return train_source(source, plugins, Path(out), resume, overwrite, device, progress, checkpoint_seconds)
+
+
+def train_source(
+    source: Source,
+    plugins: Plugins,
+    out: Path,
+    resume: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+    checkpoint_seconds: float = 60.0,
+) -> TrainResult:
+    """Train a config that is read already; see ``train``."""
     where = distributed.local_device(device)
     with current(where), random_state.isolated():
         distributed.join(where)
-        plugins = load_plugins(without)
-        source = load_config(config, sets, plugins.config_folders)
         model = _build(source, plugins)
         shown = progress if progress and distributed.rank() == 0 else Progress()
-        with _held(Path(out), resume, overwrite, _inputs(model, source), shown.note) as (resume, own_config):
-            run = _Run(model, plugins, Path(out), where, shown)
+        with _held(out, resume, overwrite, _inputs(model, source), shown.note) as (resume, own_config):
+            run = _Run(model, plugins, out, where, shown)
             return run.train(resume, overwrite, own_config, checkpoint_seconds)
 
 
 def _inputs(model: VadModel, source: Source) -> list[Path | str]:
     """Return the files that a run reads: none of them may be replaced."""
-    warm, prompts = entries(model.spec["train"]["warm_start"]), model.spec["data"]["prompts"]
-    return [*source.files, *(entry["file"] for entry in warm), *([prompts] if isinstance(prompts, str) else [])]
+    warm, data = entries(model.spec["train"]["warm_start"]), model.spec["data"]
+    files = [data[key] for key in ("prompts", "targets") if isinstance(data[key], str)]
+    return [*source.files, *(entry["file"] for entry in warm), *files]
 
 
 def _build(source: Source, plugins: Plugins) -> VadModel:
@@ -135,6 +151,7 @@ class _Run:
         self.spec = model.spec
         self.select = self.spec["train"]["select"]
         self.dataset = self._dataset()
+        self.targets = self._targets()
         self.final_split = self.spec["eval"]["split"]
         self.split = watched_split(self.select, self.final_split)
         self.metric = self._metric()
@@ -193,6 +210,14 @@ class _Run:
             self.progress.note(warning)
         return dataset
 
+    def _targets(self) -> Targets | None:
+        file = self.spec["data"]["targets"]
+        if file is None:
+            return None
+        targets = read_targets(file)
+        targets.check(self.dataset, with_label(self.dataset.videos("train")), list(self.model.input_sizes))
+        return targets
+
     def _metric(self) -> str:
         """Return the figure to select by; it is of whole videos where no intervals are known."""
         metric, note = metric_for(self.dataset.videos(self.split), self.spec["eval"]["metric"])
@@ -217,7 +242,7 @@ class _Run:
     def _about(self) -> dict[str, Any]:
         return {
             "spec": self.spec,
-            "data": fingerprint(self.dataset, "train"),
+            "data": fingerprint(self.dataset, "train", self.targets),
             "features": features_of(self.dataset, self.model),
             "device": self.device.type,
             "processes": distributed.world_size(),
@@ -244,13 +269,22 @@ class _Run:
             self.progress.note(f"there is no checkpoint in {self.out} yet; beginning the run")
             return None
         refuse_changes(found.state["spec"], self.spec, self.select)
-        if found.state["data"] != self.about["data"]:
+        self._refuse_other_data(found.state["data"], self.about["data"])
+        self._note_differences(found.state)
+        return found
+
+    def _refuse_other_data(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        if any(before[key] != now[key] for key in ("videos", "sha256")):
             fail(
                 "the training videos are not those the run began with",
                 hint="give data.args.root the old data, or begin again with --overwrite",
             )
-        self._note_differences(found.state)
-        return found
+        if before.get("targets") != now.get("targets"):
+            file = self.spec["data"]["targets"]
+            fail(
+                f"data.targets: {'null' if file is None else file} is not what the run began with",
+                hint="give it the targets of then, or begin again with --overwrite",
+            )
 
     def _note_differences(self, before: Mapping[str, Any]) -> None:
         for key in ("device", "processes", "versions"):
@@ -277,6 +311,7 @@ class _Run:
             classes=data["classes"],
             prompts=data["prompts"],
             several=data["several_classes"],
+            targets=None if self.targets is None else self.targets.of,
             accumulate=self.spec["train"]["accumulate"],
             workers=data["workers"],
             rank=distributed.rank(),
@@ -315,4 +350,4 @@ class _Run:
         }
 
 
-__all__ = ["TrainResult", "train"]
+__all__ = ["TrainResult", "train", "train_source"]

@@ -11,22 +11,23 @@ from vadkit.problems import Note, Problems
 
 
 def check_blend(plan: Plan, entries: list[Mapping[str, Any]], problems: Problems) -> None:
-    """Note each entry whose two nodes cannot be blended."""
+    """Note each entry whose two nodes cannot be blended; shared weights go by the name under which they are shared."""
     for index, entry in enumerate(entries):
         path = ("train", "blend", index)
         into, source = entry["into"], entry["from"]
         own, other = (_weights(plan, name) for name in (into, source))
         if into == source:
-            problems.add(f"{into} is one set of weights, so there is nothing to blend", path)
+            problems.add(f"{into} cannot be blended with itself", path)
         elif not own:
             problems.add(f"{into} has no weights to blend", (*path, "into"))
         elif wrong := _difference(into, own, source, other):
-            note = Note(f"{source} is here", problems.locate(("nodes", plan.owners[source].name), True))
+            node = plan.owners[source].name
+            note = Note(f"{node} is here", problems.locate(("nodes", node), True))
             problems.add(wrong, path, "give both the same use, args and sizes", (note,))
 
 
-def _weights(plan: Plan, node: str) -> dict[str, Weight]:
-    prefix = f"{node}."
+def _weights(plan: Plan, module: str) -> dict[str, Weight]:
+    prefix = f"{module}."
     return {name.removeprefix(prefix): w for name, w in plan.weights.tensors.items() if name.startswith(prefix)}
 
 

@@ -16,7 +16,7 @@ from vadkit.graph.names import instead, why_not
 from vadkit.graph.plan import LossWeight, Plan
 from vadkit.graph.planning import Planner
 from vadkit.graph.schema import BY_KEY, NAMED, NAMES_WILL_DO, SECTIONS, TOP_KEYS, accepted, children
-from vadkit.graph.schema_check import check_keys, dotted, too_many
+from vadkit.graph.schema_check import check_keys, dotted, refuse_recipe, too_many
 from vadkit.graph.sizes import Sizes
 from vadkit.graph.source import Source, as_meant
 from vadkit.graph.wiring import Wiring, Written, main_port, ports_of
@@ -48,7 +48,7 @@ class _Compiler:
         self.source = source.as_meant(TOP_KEYS)
         self.data, self.plugins = self.source.data, plugins
         self.problems = Problems(self.source.place)
-        if too_many(source, self.problems):
+        if too_many(source, self.problems) or refuse_recipe(source, self.problems):
             self.problems.stop()
         self.problems.found += check_keys(source)
         self.sizes = Sizes(self.problems)

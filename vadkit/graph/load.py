@@ -23,14 +23,20 @@ BYTES = 64 * 1024  # more than ten times the largest config; a larger file is a 
 CHAIN = 50  # files that extend one another, or that one file extends
 
 
-def load_config(config: str | Path | dict[str, Any], sets: Sequence[str] = (), folders: Sequence[Path] = ()) -> Source:
+def load_config(
+    config: str | Path | dict[str, Any],
+    sets: Sequence[str] = (),
+    folders: Sequence[Path] = (),
+    named_at: Place | None = None,
+) -> Source:
     """Read a config, what it extends, and apply the overrides ``sets`` (``key.path=value``).
 
     ``config`` is a path, a name to look for in the current folder and in ``folders`` (and their
-    sub-folders), or the content as a dict. Raises VadkitError with every problem found.
+    sub-folders), or the content as a dict. If another file names it, at the place ``named_at``, it is looked for as
+    what that file extends would be. Raises VadkitError with every problem found.
     """
     loader = _Loader(folders)
-    tree = loader.dict(config) if isinstance(config, dict) else loader.named(str(config))
+    tree = loader.dict(config) if isinstance(config, dict) else loader.named(str(config), named_at)
     if not loader.problems and tree is not None:
         _drop_empty(tree)
         apply_sets(tree, list(sets), loader.log)
@@ -75,9 +81,10 @@ class _Loader:
         self.files: list[str] = []
         self.layers: dict[str, list[tuple[str, Tree]]] = {}  # a file, and what it extends goes before it
 
-    def named(self, name: str) -> Tree | None:
-        """Return the merged tree of the config that the user asked for."""
-        found = self._find(name, Path(os.curdir), None)
+    def named(self, name: str, place: Place | None = None) -> Tree | None:
+        """Return the merged tree of the config that the user, or a file at a place, asked for."""
+        in_file = place is not None and place.column > 0 and os.path.isfile(place.file)
+        found = self._find(name, Path(place.file).parent if place and in_file else Path(os.curdir), place)
         return self._merged(self._file(found, ())) if found else None
 
     def dict(self, config: dict[str, Any]) -> Tree | None:

@@ -7,9 +7,10 @@ another component, the inherited ``args`` are dropped and the wiring stays.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from vadkit.graph.schema import NAMED, SET_KEYS
+from vadkit.graph.schema import NAMED, RECIPE_KEYS, SET_KEYS
 from vadkit.graph.wording import one_line, say
 from vadkit.graph.yaml_reader import Tree, read_value
 from vadkit.problems import Place, Problem, unknown
@@ -29,7 +30,7 @@ class Log:
 
 def inside_args(path: Path) -> bool:
     """Return whether the path leads into the arguments of a component. A node may be called args."""
-    return "args" in path[2 if path[:1] in (("nodes",), ("losses",), ("inputs",)) else 1 :]
+    return "args" in path[2 if path and path[0] in NAMED else 1 :]
 
 
 def merge(base: Tree, over: Tree, log: Log, path: Path = ()) -> Tree:
@@ -75,7 +76,8 @@ def apply_sets(tree: Tree, sets: list[str], log: Log) -> None:
 
     Those of ``use`` come first: they drop arguments, and must not drop what another override just set.
     """
-    parsed = [_parse(text, line, log.problems) for line, text in enumerate(sets, 1)]
+    known = RECIPE_KEYS[1:] if isinstance(tree.value, dict) and "rounds" in tree.value else SET_KEYS
+    parsed = [_parse(text, line, log.problems, known) for line, text in enumerate(sets, 1)]
     good = [override for override in parsed if override is not None]
     for override in sorted(good, key=lambda override: override.keys[-1] != "use"):
         problem = override.apply(tree, log)
@@ -159,14 +161,14 @@ class _Override:
 
     def _refuse_new(self, existing: dict[str, Tree], depth: int) -> Problem | None:
         """An override changes existing nodes; one that it created would be a misspelt one."""
-        if depth != 1 or self.keys[0] not in ("nodes", "losses"):
+        if depth != 1 or self.keys[0] not in ("nodes", "losses", "rounds"):
             return None
         name, what = self.keys[1], NAMED[self.keys[0]]
         otherwise = f"--set cannot create a {what}; extend the file instead"
         return unknown(name, existing, what, place=self.place(1), otherwise=otherwise)
 
 
-def _parse(text: str, line: int, problems: list[Problem]) -> _Override | None:
+def _parse(text: str, line: int, problems: list[Problem], known: Sequence[str]) -> _Override | None:
     key, equals, value = text.partition("=")
     place = Place("--set", line, 1, one_line(text), max(1, len(key)))
     keys = key.strip().split(".")
@@ -177,9 +179,9 @@ def _parse(text: str, line: int, problems: list[Problem]) -> _Override | None:
     elif not value.strip():
         hint = "null deletes the key, '' is an empty text"
         problems.append(Problem("the value is missing", place, hint))
-    elif keys[0] not in SET_KEYS:
+    elif keys[0] not in known:
         extends = Problem("extends names files and cannot be set", place)
-        problems.append(extends if keys[0] == "extends" else unknown(keys[0], SET_KEYS, "key", place=place))
+        problems.append(extends if keys[0] == "extends" else unknown(keys[0], known, "key", place=place))
     else:
         return _with_value(text, line, keys, problems)
     return None

@@ -36,6 +36,8 @@ def why_not(name: object, what: str) -> str | None:
         return f"{what} name '{shorten(str(name), 40)}' {rule}{_strange(str(name))}"
     if len(name) > LONGEST:
         return f"{what} name '{name[:20]}...' has {len(name)} characters; names have at most {LONGEST}"
+    if what == "round":  # a folder, and nothing in code
+        return None
     cause = _python(name) or (_taken(name, what) if what != "port" else None)
     return f"{what} cannot be called '{name}': {cause}" if cause else None
 

@@ -16,9 +16,10 @@ from vadkit.problems import Problem, VadkitError, nearest
 
 TOP_KEYS = ("extends", "about", "inputs", "nodes", "losses", "output", "data", "train", "eval")
 SET_KEYS = TOP_KEYS[1:]
+RECIPE_KEYS = ("extends", "about", "rounds")  # of a recipe, which has rounds in place of a graph
 SECTIONS = ("data", "train", "eval")
 # Sections of entries with names of the user's choice, and what one entry is called.
-NAMED = {"inputs": "input", "nodes": "node", "losses": "loss"}
+NAMED = {"inputs": "input", "nodes": "node", "losses": "loss", "rounds": "round"}
 LARGEST = 2**31 - 1
 
 
@@ -175,6 +176,8 @@ ROWS = (
         null=True),
     Row("data.several_classes", choice("first", "mean"), "first",
         "prompt of a video with several classes: that of the first class, or the mean of all"),
+    Row("data.targets", TEXT, None,
+        "path of a .safetensors file with the target and weight of each snippet (t, 2), by video name", null=True),
     Row("data.val_fraction", number("above 0, below 1", 0, 1, True, True), 0.2,
         "share of the training videos held out for select: val if the data set has no split 'val'"),
     Row("data.workers", whole("from 0 to 1024", 0, 1024), 2, "threads that load batches; 0 loads in the main thread"),
@@ -256,11 +259,26 @@ ROWS = (
         null=True),
     Row("eval.sampler.use", TEXT, None, "name of a sampler component that can cut", required=True),
     Row("eval.sampler.args", MAPPING, {}, "arguments of the sampler"),
+    Row("rounds", Type("a mapping of names to rounds", MAPPING.accepts), None,
+        "in a recipe, in place of a graph: runs that follow one another", required=True),
+    Row("rounds.*.train", TEXT, None, "config that the round trains", required=True),
+    Row("rounds.*.start", TEXT, None, "earlier round whose weights the round starts from", null=True),
+    Row("rounds.*.times", whole("from 1 to 1000", 1, 1000), 1,
+        "times that the round is run; each further time takes targets and start from the time before"),
+    Row("rounds.*.targets", MAPPING, None, "data.targets of the round, made from the scores of an earlier one",
+        null=True),
+    Row("rounds.*.targets.from", TEXT, None, "earlier round whose model scores the training videos", required=True),
+    Row("rounds.*.targets.use", TEXT, None, "labeller component that turns scores into targets", required=True),
+    Row("rounds.*.targets.args", MAPPING, {}, "arguments of the labeller"),
+    Row("rounds.*.targets.passes", whole("from 1 to 1000", 1, 1000), 1,
+        "times that each video is scored; above 1, with dropout on"),
+    Row("rounds.*.targets.history", whole("from 1 to 1000", 1, 1000), 1,
+        "rounds whose scores the labeller is given: from, the one that its targets are from, and so on"),
 )  # fmt: skip
 BY_KEY = {row.key: row for row in ROWS}
 NAMES_WILL_DO = {"train.log"}  # an entry without arguments may be written as its name
 MANY = {row.key.rpartition(".")[0] for row in ROWS if ".*." in row.key}  # with a star at the end
-OPTIONAL = {"train.warm_start", "eval.sampler"}  # absent unless written; its defaults apply only then
+OPTIONAL = {"train.warm_start", "eval.sampler", "rounds.*.targets"}  # absent unless written; defaults apply only then
 ONE_OR_MANY = {"train.warm_start"}  # a mapping, or a list of such mappings
 
 

@@ -13,6 +13,7 @@ from vadkit.graph.schema import (
     NAMED,
     NAMES_WILL_DO,
     ONE_OR_MANY,
+    RECIPE_KEYS,
     SECTIONS,
     TEXT,
     TEXTS,
@@ -35,12 +36,16 @@ FLATTERS = "val keeps the best on validation videos; test_best picks by the test
 
 
 def check_keys(source: Source) -> list[Problem]:
-    """Return what is wrong with the keys and values of a config, as far as no component has a say in it."""
+    """Return what is wrong with the keys and values of a config, as far as no component has a say in it.
+
+    The config is a graph, or a recipe of rounds.
+    """
     problems = Problems(source.place)
     if too_many(source, problems):
         return problems.found
-    _unknown_keys(source, source.data, (), TOP_KEYS, problems)
-    source = source.as_meant(TOP_KEYS)
+    top = RECIPE_KEYS if is_recipe(source) else TOP_KEYS
+    _unknown_keys(source, source.data, (), top, problems)
+    source = source.as_meant(top)
     problems.locate = source.place
     about = source.data.get("about")
     if about is not None and not isinstance(about, str):
@@ -52,6 +57,20 @@ def check_keys(source: Source) -> list[Problem]:
             _check_mapping(source, source.data[section], (section,), problems)
     _check_together(source.data, problems)
     return [*(problem.settled() for problem in problems.found[:SHOWN]), *problems.found[SHOWN:]]
+
+
+def is_recipe(source: Source) -> bool:
+    """Return whether a config is a recipe of rounds, not a graph."""
+    return "rounds" in source.data
+
+
+def refuse_recipe(source: Source, problems: Problems) -> bool:
+    """Note a recipe where a graph is needed."""
+    if not is_recipe(source):
+        return False
+    hint = "'vadkit train' and 'vadkit build' take recipes; all else takes one of the configs that it trains"
+    problems.add("this is a recipe of rounds, and a graph is needed", ("rounds",), hint, key=True)
+    return True
 
 
 def too_many(source: Source, problems: Problems) -> bool:
@@ -86,6 +105,8 @@ def _unknown_keys(
     known = list(known)
 
     def hint(key: str) -> str | None:
+        if "rounds" in known and key in TOP_KEYS:
+            return "a recipe has rounds in place of a graph; this belongs in the configs that the rounds train"
         if path == ("data",) and key in ROOT:
             return "did you mean 'data.args.root'? --data DIR is short for it"
         moved = moved_key(key) if path[:1] not in [(name,) for name in NAMED] else None

@@ -20,6 +20,7 @@ _USES = {
     "backbone": "In an existing graph, as an input: `rgb: {use: $name}`.",
     "dataset": "In an existing graph: `--set data.use=$name --set data.args.root=FOLDER`.",
     "metric": "In Python: `vadkit.evaluate.evaluate(model, dataset, book=$Class())`.",
+    "labeller": "In a recipe: `targets: {from: ROUND, use: $name}`.",
     "optimizer": "In an existing graph: `--set train.optimizer.use=$name`.",
     "schedule": "In an existing graph: `--set train.schedule.use=$name`.",
     "logger": "In an existing graph: `--set 'train.log=[$name]'`.",

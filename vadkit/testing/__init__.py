@@ -55,6 +55,7 @@ CHECKS: dict[str, list[Check]] = {
     "backbone": list(arrays.BACKBONE),
     "dataset": [declarations.has_methods("videos", "read")],
     "metric": list(arrays.METRIC),
+    "labeller": list(arrays.LABELLER),
     "optimizer": list(training.OPTIMIZER),
     "schedule": list(training.SCHEDULE),
     "logger": list(training.LOGGER),

@@ -1,4 +1,4 @@
-"""The promises of components that work on numpy arrays: sampler, postprocess, backbone.
+"""The promises of components that work on numpy arrays: sampler, postprocess, labeller, backbone.
 
 Legend: ``t`` snippets of one video, ``s`` snippets of a call, ``f`` frames.
 """
@@ -156,6 +156,50 @@ def keeps_the_length(subject: Subject) -> None:
             raise Broken("it modifies the scores it was given")
 
 
+def gives_targets(subject: Subject) -> None:
+    """it gives every video float32 (t, 2), a target from 0 to 1 and a weight of 0 or more, the same each time"""
+    for passes in (1, 4):
+        for kinds in ((0, 1), (1,), (0,)):
+            scores, labels, earlier = _scored_videos(passes, kinds)
+            for before in ({}, earlier):
+                given, kept = ({name: x.copy() for name, x in each.items()} for each in (scores, before))
+                targets = subject.build().label(given, labels, before)
+                _check_targets(targets, scores)
+                if not (_equal(given, scores) and _equal(before, kept)):
+                    raise Broken("it modifies the scores or the earlier targets that it was given")
+                again = subject.build().label(given, labels, before)
+                if not _equal(targets, again):
+                    raise Broken("a second call with the same scores gives other targets")
+
+
+def _equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def _scored_videos(
+    passes: int, kinds: tuple[int, ...]
+) -> tuple[dict[str, np.ndarray], dict[str, int], dict[str, np.ndarray]]:
+    """Return scores, labels and earlier targets of videos of 1, 2, 9 and 32 snippets, one of them all alike."""
+    generator = np.random.default_rng(passes)
+    scores = {f"video{t}": generator.random((passes, t)).astype(np.float32) for t in (1, 2, 9, 32)}
+    scores["alike"] = np.full((passes, 5), 0.5, np.float32)
+    labels = {name: kinds[i % len(kinds)] for i, name in enumerate(scores)}
+    earlier = {name: generator.random((x.shape[1], 2)).astype(np.float32) for name, x in scores.items()}
+    return scores, labels, earlier
+
+
+def _check_targets(targets: dict[str, np.ndarray], scores: dict[str, np.ndarray]) -> None:
+    if sorted(targets) != sorted(scores):
+        raise Broken(f"of the videos {', '.join(scores)} it labels {', '.join(targets) or 'none'}")
+    for name, x in targets.items():
+        wanted = (scores[name].shape[1], 2)
+        if not isinstance(x, np.ndarray) or x.shape != wanted or x.dtype != np.float32:
+            found = f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
+            raise Broken(f"the targets of a video of {wanted[0]} snippets are {found}, not float32 {wanted}")
+        if not np.isfinite(x).all() or x.min() < 0 or x[:, 0].max() > 1:
+            raise Broken(f"of {wanted[0]} snippets some target is not from 0 to 1, or some weight below 0")
+
+
 def says_what_it_is_fed(subject: Subject) -> None:
     """it declares its modality and its width"""
     modality = getattr(subject.cls, "modality", None)
@@ -271,5 +315,6 @@ SAMPLER = [
     cuts_and_spreads,
 ]
 POSTPROCESS = [builds_without_arguments, keeps_the_length]
+LABELLER = [builds_without_arguments, gives_targets]
 METRIC = [builds_without_arguments, counts_videos]
 BACKBONE = [says_what_it_is_fed, writes_a_recipe, extracts]

@@ -51,7 +51,7 @@ def scorer(run: Run) -> Tensor:
 def run(case: Case) -> Mapping[str, Any]:
     system = CLIP_TSA
     if case.config.get("n_features", NARROW) != NARROW:
-        system = replace(system, graph="clip_tsa_ucf_i3d", names="clip_tsa_i3d", inputs={"features": "rgb"})
+        system = replace(system, graph="clip_tsa_i3d_ucf", names="clip_tsa_i3d", inputs={"features": "rgb"})
     if not case.config.get("enable_HA", True):
         state = {name: case.state[name] for name in case.state if not name.startswith("hard_attention.")}
         case, system = replace(case, state=state), replace(system, taps=["chosen", "context"], draws=CHOICE)

@@ -271,13 +271,9 @@ def _losses(case: Case, pel_encoder: bool) -> dict[str, Any]:
         args = {"form": "wsv_gst", "cos_weight": inside.get("cos_loss", 0.5)}
         if encoder_relu(case):
             args["pool_k"] = 20  # that file of the authors takes as many for its triplets
-        wires = {
-            "x": "attention",
-            **{p: f"memory.{p}" for p in ("abnormal_score", "normal_score", "abnormal_read", "latent", "mu", "logvar")},
-        }
         losses["memory"] = {
             "use": "dual_memory_loss",
-            "in": wires,
+            "in": {"x": "attention", "from": "memory"},
             "args": args,
             "weight": weights.get("L_UR", config.get("alpha", 0.0)),
         }

@@ -5,6 +5,7 @@ Legend: ``b`` bags x crops, ``v`` videos, ``t`` snippets, ``c`` channels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vadkit import Fusion, Head, Loss, Postprocess, Sampler, Selector, Source, Temporal, hookimpl
+from vadkit import Fusion, Head, Labeller, Loss, Postprocess, Sampler, Selector, Source, Temporal, hookimpl
 
 
 class SampleAverage(Temporal):
@@ -162,14 +163,22 @@ class SampleNear(Loss):
 
 
 class SamplePull(Loss):
-    """Pull a video's mean score to its label, and its energy to one half.
+    """Pull a video's mean score to its label, and its energy to one half; and each score to its target.
 
     Args:
         weight: of the second part.
     """
 
     name = "sample_pull"
-    inputs = {"scores": "b t", "energy": "b t", "labels": "v", "mask?": "b t", "crops?": ""}
+    inputs = {
+        "scores": "b t",
+        "energy": "b t",
+        "labels": "v",
+        "targets?": "b t",
+        "target_weight?": "b t",
+        "mask?": "b t",
+        "crops?": "",
+    }
     needs = {"scores": "probability"}
 
     def __init__(self, *, weight: float = 0.01) -> None:
@@ -177,14 +186,26 @@ class SamplePull(Loss):
         self.weight = weight
 
     def forward(
-        self, scores: Tensor, energy: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
+        self,
+        scores: Tensor,
+        energy: Tensor,
+        labels: Tensor,
+        targets: Tensor | None = None,
+        target_weight: Tensor | None = None,
+        mask: Tensor | None = None,
+        crops: int | None = None,
     ) -> dict[str, Tensor]:
-        """Take scores and energy (b, t), labels (v); return the total and both parts."""
+        """Take scores, energy and targets (b, t), labels (v); return the total and its parts."""
         real = torch.ones_like(scores) if mask is None else mask.to(scores.dtype)
         mean = (scores * real).sum(1) / real.sum(1)
         pull = (mean.view(labels.shape[0], crops or 1).mean(1) - labels).square().mean()
         calm = ((energy - 0.5).square() * real).sum() / real.sum()
-        return {"total": pull + self.weight * calm, "pull": pull, "calm": calm}
+        parts = {"total": pull + self.weight * calm, "pull": pull, "calm": calm}
+        if targets is None:
+            return parts
+        counts = real if target_weight is None else real * target_weight
+        taught = ((scores - targets).square() * counts).sum() / counts.sum().clamp(min=1)
+        return {**parts, "total": parts["total"] + taught, "snippets": taught}
 
 
 class SampleStart(Sampler):
@@ -235,11 +256,36 @@ class SampleClip(Postprocess):
         return np.minimum(scores, self.top)
 
 
+class SampleLabels(Labeller):
+    """Label a snippet of an abnormal video as abnormal if it scores more than the video's mean.
+
+    Args:
+        sure: weight of the snippets whose score is the same in all passes; that of all others is 1.
+    """
+
+    name = "sample_labels"
+
+    def __init__(self, *, sure: float = 2.0) -> None:
+        self.sure = sure
+
+    def label(
+        self, scores: Mapping[str, np.ndarray], labels: Mapping[str, int], earlier: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Take scores (passes, t), labels and earlier targets by video; return targets and weights (t, 2)."""
+        targets = {}
+        for name, rows in scores.items():
+            mean = rows.mean(0)
+            chosen = (mean > mean.mean()) & (labels[name] == 1)
+            weight = np.where((rows == rows[0]).all(0), self.sure, 1.0)
+            targets[name] = np.stack([chosen, weight], axis=1).astype(np.float32)
+        return targets
+
+
 @hookimpl
 def vadkit_components() -> list[type]:
     return [
         *(SampleAverage, SampleJoin, SampleScore, SampleBank, SampleLongest),
-        *(SampleNear, SamplePull, SampleStart, SampleClip),
+        *(SampleNear, SamplePull, SampleStart, SampleClip, SampleLabels),
     ]
 
 

@@ -1,0 +1,100 @@
+"""Operations per snippet of graphs, kept from one call to the next: to count them takes building, and so torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vadkit.cli.catalogue import cache_file, fingerprint
+from vadkit.files import write_atomically
+from vadkit.plugin_manager import config_folders, configs_in
+from vadkit.problems import VadkitError
+
+SNIPPETS = 200  # of the bag that is counted: attention costs more per snippet in a longer one
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Operations per snippet at test time, or why there is no such number."""
+
+    flops: float | None
+    cause: str = ""
+
+
+def snippet_costs(graphs: Sequence[str]) -> dict[str, Cost]:
+    """Return the cost of each graph that comes with vadkit or a plugin, for a bag of ``SNIPPETS``."""
+    now = _fingerprint()
+    kept = _kept(now)
+    missing = [graph for graph in graphs if graph not in kept]
+    for graph in missing:
+        kept[graph] = _count(graph)
+    if missing and now is not None:
+        _keep(now, kept)
+    return {graph: kept[graph] for graph in graphs}
+
+
+def _count(graph: str) -> Cost:
+    from vadkit.graph.compiler import compile_plan
+    from vadkit.graph.cost import costs
+    from vadkit.graph.load import load_config
+    from vadkit.graph.module import without_weights
+    from vadkit.plugin_manager import load_plugins
+
+    plugins = load_plugins()
+    try:
+        plan = compile_plan(load_config(graph, (), plugins.config_folders), plugins)
+    except VadkitError as error:
+        return Cost(None, error.first)
+    found = [cost.flops for cost in costs(without_weights(plan), SNIPPETS).values()]
+    whole = [flops for flops in found if flops is not None]
+    if len(whole) < len(found):
+        return Cost(None, "its operations cannot be counted")
+    return Cost(sum(whole) / SNIPPETS)
+
+
+def _fingerprint() -> str | None:
+    """Return what the costs depend on: plugins, vadkit and every config."""
+    plugins = fingerprint()
+    if plugins is None:
+        return None
+    digest = hashlib.sha256(plugins.encode())
+    for file in configs_in(config_folders()):
+        digest.update(f"{file}\0".encode("utf-8", "surrogateescape") + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _file() -> Path:
+    return cache_file("graph-costs")
+
+
+def _kept(now: str | None) -> dict[str, Cost]:
+    try:
+        content = json.loads(_file().read_bytes())
+        if now is not None and content["fingerprint"] == now:
+            return {name: Cost(cost["flops"], cost["cause"]) for name, cost in content["costs"].items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # none, or a damaged one
+        pass
+    return {}
+
+
+def _keep(now: str, kept: Mapping[str, Cost]) -> None:
+    content = {"fingerprint": now, "costs": {name: vars(cost) for name, cost in kept.items()}}
+    try:
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(_file(), json.dumps(content).encode())
+    except (OSError, VadkitError):  # no home, or a read-only one: the next call counts again
+        pass
+
+
+def mflop(flops: float | None) -> str:
+    return "?" if flops is None else f"{flops / 1e6:.1f}"
+
+
+def print_unbuilt(costs: Mapping[str, Cost]) -> None:
+    """Say of each graph without a number why it has none."""
+    for graph, cost in costs.items():
+        if cost.cause:
+            print(f"{graph}: {cost.cause}")

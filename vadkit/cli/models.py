@@ -1,0 +1,20 @@
+"""Published systems: their graphs, how faithful each is, sizes, quirks and published figures."""
+
+from __future__ import annotations
+
+import argparse
+
+from vadkit.cli.subverbs import add_subverbs, run_subverb
+
+VERBS = {
+    "list": "every system with its graphs, fidelity and sizes",
+    "info": "one system: what is certain, guessed and odd, and its published figures",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_subverbs(parser, VERBS)
+
+
+def run(args: argparse.Namespace) -> int:
+    return run_subverb("models", VERBS, args)
