@@ -126,12 +126,12 @@ def test_the_post_norm_layer_drops_only_in_training():
     assert not torch.equal(layer.train()(x), layer(x)), "attention weights have a dropout of .1"
 
 
-def test_a_training_batch_of_one_snippet_takes_the_running_statistics() -> None:
-    norm = torch.nn.BatchNorm1d(3)
-    norm(torch.randn(4, 3, 5))
-    x, before = torch.randn(1, 3, 1), norm.running_mean.clone()
-    assert torch.allclose(batch_norm(norm, x), norm.eval()(x)) and torch.equal(norm.running_mean, before)
-    several = torch.randn(2, 3, 4)
-    assert torch.equal(batch_norm(norm.train(), several), torch.nn.functional.batch_norm(
-        several, None, None, norm.weight, norm.bias, training=True
-    ))
+def test_a_training_batch_of_one_snippet_takes_the_running_statistics():
+    norm = nn.BatchNorm1d(3)
+    norm(some(4, 3, 5))
+    x, before = some(1, 3, 1), norm.running_mean.clone()
+    assert torch.allclose(layers.batch_norm(norm, x), norm.eval()(x)) and torch.equal(norm.running_mean, before)
+    several = some(2, 3, 4)
+    wanted = nn.functional.batch_norm(several, None, None, norm.weight, norm.bias, training=True)
+    assert torch.allclose(layers.batch_norm(norm.train(), several), wanted)
+    assert not torch.equal(norm.running_mean, before)

@@ -152,9 +152,10 @@ SWITCHES = {
 def test_a_switched_quirk_changes_what_is_learnt(name: str, switch: str) -> None:
     def gradient(sets: list[str]) -> Tensor:
         torch.manual_seed(0)
-        model = vadkit.build({"extends": name, **SMALL[name]}, set=sets).train()
+        model = vadkit.build({"extends": name, **SMALL[name]}, set=sets).train().double()
+        batch = fed(model, BATCHES["mixed"], 9, 1)
         torch.manual_seed(1)
-        model.loss(fed(model, BATCHES["mixed"], 9, 1))["total"].backward()
+        model.loss({name: x.double() if isinstance(x, Tensor) else x for name, x in batch.items()})["total"].backward()
         return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
     assert torch.equal(gradient([]), gradient([]))
