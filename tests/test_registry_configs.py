@@ -25,6 +25,7 @@ GRAPHS = {
     "clip_tsa": 3,
     "clip_tsa_i3d": 1,
     "cma_la": 1,
+    "hl_net": 3,
     "macil_sd_full": 1,
     "macil_sd_light": 2,
     "mavd": 1,
@@ -58,6 +59,7 @@ PARAMETERS = {
     "clip_tsa_xd": 2_728_834 - 1_050_112,
     "clip_tsa_i3d_ucf": 4_301_698,
     "cma_la_xd": 1_004_419,
+    "hl_net_xd": 842_883 - 99_393,  # without the layers that the authors never call
     "mavd_xd": 1_355_444,
     "mgfn_ucf": 28_652_773,
     "macil_sd_light_xd": 347_009 - 99_584,  # what the authors create and never use
