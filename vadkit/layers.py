@@ -15,14 +15,23 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 CELLS = 2**23  # entries of a map over pairs of snippets computed at once: 32 MiB in float32
-Activation = Literal["none", "relu", "gelu", "sigmoid"]
+Activation = Literal["none", "relu", "gelu", "sigmoid", "quick_gelu"]
 Init = Literal["xavier", "torch", "keras"]
+
+
+class QuickGelu(nn.Module):
+    """CLIP's approximation of GELU: x sigmoid(1.702 x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(1.702 * x)
+
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "none": nn.Identity,
     "relu": nn.ReLU,
     "gelu": nn.GELU,  # the exact (erf) form
     "sigmoid": nn.Sigmoid,
+    "quick_gelu": QuickGelu,
 }
 
 

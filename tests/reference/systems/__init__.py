@@ -32,6 +32,7 @@ from systems import (
     sultani,
     tvl1,
     ur_dmu,
+    vadclip,
 )
 from systems.errors import NoSuchSystem, NotSupported
 
@@ -59,6 +60,7 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "sultani": sultani.SULTANI.run,
     "tvl1": tvl1.run,
     "ur_dmu": ur_dmu.UR_DMU.run,
+    "vadclip": vadclip.run,
     "vggish": backbones.vggish,
 }
 
