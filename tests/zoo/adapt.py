@@ -1,4 +1,4 @@
-"""Any graph, small: widths divided, equal layers cut to two, streams written to fit, and whatever else its config wants from the data.
+"""Any graph, small: widths divided, equal layers cut to two, streams and whatever else it wants of the data written.
 
 Nothing here knows a system. A width is an argument whose name says so (``WIDTHS``), a size of an input, or a column of
 a file of class vectors; all are divided by the same number, so that equal widths stay equal.
