@@ -14,9 +14,11 @@ import vadkit
 from vadkit.graph.compiler import compile_plan
 from vadkit.graph.load import load_config
 from vadkit.plugin_manager import load_plugins
+from vadkit.rounds.recipe import read_recipe
 
 CONFIGS = Path(__file__).parent.parent / "registry_configs"
 PAPERS = sorted(path for folder in ("graphs", "ablations") for path in (CONFIGS / folder).rglob("*.yaml"))
+RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 # Graphs of each system.
 GRAPHS = {
     "bn_wvad": 1,
@@ -28,6 +30,7 @@ GRAPHS = {
     "pel4vad": 3,
     "seed": 7,
     "sultani": 1,
+    "umil": 2,
     "ur_dmu": 2,
     "wsv_gst": 3,
 }
@@ -51,6 +54,7 @@ PARAMETERS = {
     "macil_sd_full_xd": 677_506 - 199_168,
     "msbt_xd": 15_702_978 - 8_192,  # without the LayerNorms that the authors never call
     "sultani_ucf": 2_114_113,
+    "umil_ucf": 2 * (512 * 512 + 512),  # the two heads; the backbone is not part of it
     "ur_dmu_xd": 6_492_929,
     "ur_dmu_ucf": 6_492_929,
 }
@@ -70,6 +74,7 @@ def training_batch(model, bags=4, snippets=20):  # the fourth bag has one real s
     batch = {name: torch.rand(bags, snippets, size) for name, size in model.input_sizes.items()}
     mask = torch.arange(snippets) < torch.tensor([20, 13, 18, 1])[:, None]
     labels, classes = torch.tensor([0.0, 1.0, 1.0, 0.0]), torch.tensor([0, 2, 1, 0])
+    batch |= {"targets": torch.rand(bags, snippets), "target_weight": (torch.rand(bags, snippets) > 0.5).float()}
     return {**batch, "mask": mask, "labels": labels, "classes": classes, "prompts": torch.randn(bags, 2, 512)}
 
 
@@ -97,6 +102,13 @@ def test_builds_scores_and_trains(path):
     assert scores.shape == (4, 20)
     assert ((scores > 0) & (scores < 1)).all() or model.output_range == "unbounded"
     assert path.read_text("ascii").startswith("#"), "a config begins with a comment that describes it"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_sound(path):
+    recipe = read_recipe(path, [], load_plugins())
+    assert len(recipe.rounds) > 1 and recipe.about
+    assert path.read_text("ascii").startswith("#"), "a recipe begins with a comment that describes it"
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

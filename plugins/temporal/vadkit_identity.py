@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
 
 
 class Identity(Temporal):
-    """Return the snippets unchanged.
+    """Return the snippets unchanged, or with numbers dropped in training.
 
     Args:
         in_dim: width of the snippets, kept.
+        dropout: share of the numbers that are 0 in training; the others are scaled up.
     """
 
     name = "identity"
     example = {"in_dim": 8}
 
-    def __init__(self, *, in_dim: int) -> None:
+    def __init__(self, *, in_dim: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.dim = self.in_dim = in_dim
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Take and return x (b, t, c)."""
-        return x
+        return self.dropout(x)
 
 
 @hookimpl

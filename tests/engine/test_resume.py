@@ -71,7 +71,7 @@ def test_killed_and_resumed_equals_never_stopped(graph, tmp_path):
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert not (tmp_path / "cut" / "model.safetensors").exists()
     again = train(graph, EVERYTHING, tmp_path / "cut", resume=True, device="cpu")
-    assert same(read_weights(whole.model_path), read_weights(again.model_path))
+    assert whole.model_path.read_bytes() == again.model_path.read_bytes()
     states = [checkpoints.latest(tmp_path / run / "checkpoints").state for run in ("whole", "cut")]
     assert same(*states)  # optimiser, average, best weights and random state too
     logs = [read_log(tmp_path / run / "log.jsonl") for run in ("whole", "cut")]

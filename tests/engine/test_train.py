@@ -50,6 +50,7 @@ def test_a_run_leaves_a_model_its_figures_its_log_and_its_config(graph, tmp_path
     assert names == {".lock", RECORD, "checkpoints", "config.yaml", "log.jsonl", "model.safetensors", "result.json"}
     header = read_header(result.model_path)
     written = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert written.pop("seconds") > 0  # of result.json alone: equal runs give equal model files
     assert header["extra"] == written and written["figures"] == result.figures
     assert written["figures"]["gain_ap"] > 0.1  # it learns when, not only whether
     assert written["protocol"]["split"] == "test" and written["protocol"]["select"] == "last"

@@ -116,9 +116,10 @@ def finish(
         about = _summary(session, outcome, figures, protocol, warnings) | session.about["features"]
         # The model's file says the rest of the note by its recipes and notice.
         own, note = label(session.train["select"]), _note(session)
+        took = {"seconds": round(outcome.seconds, 3)}  # not in the model's file: equal runs give equal files
         with recording(out / MODEL, out / RESULT):  # ``prepare`` has looked at them
             save(model, out / MODEL, ({"note": own} if own else {}) | about)
-            json_file.write(out / RESULT, ({"note": note} if note else {}) | about, indent=2)
+            json_file.write(out / RESULT, ({"note": note} if note else {}) | about | took, indent=2)
         forget_unfinished(out)
         return figures, warnings
 
@@ -161,7 +162,7 @@ def _summary(
 ) -> dict[str, Any]:
     """Return what result.json and the model's header say of the run."""
     select = session.train["select"]
-    summary = {
+    return {
         "figures": figures,
         "select": select,
         "protocol": protocol,
@@ -170,8 +171,6 @@ def _summary(
         "chosen_step": outcome.chosen,
         "selected_by": None if outcome.best is None else {session.metric: outcome.best, "split": session.split},
         "warm_start": session.train["warm_start"],
-        "seconds": round(outcome.seconds, 3),
         "warnings": warnings,
         **{key: session.about[key] for key in ("data", "device", "processes", "versions")},
     }
-    return summary
