@@ -23,6 +23,7 @@ RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 GRAPHS = {
     "bn_wvad": 1,
     "cma_la": 1,
+    "hl_net": 3,
     "macil_sd_full": 1,
     "macil_sd_light": 2,
     "mavd": 1,
@@ -49,6 +50,7 @@ PARAMETERS = {
     "pel4vad_ucf": 1_209_149,
     "bn_wvad_xd": 5_791_905,
     "cma_la_xd": 1_004_419,
+    "hl_net_xd": 842_883 - 99_393,  # without the layers that the authors never call
     "mavd_xd": 1_355_444,
     "macil_sd_light_xd": 347_009 - 99_584,  # what the authors create and never use
     "macil_sd_full_xd": 677_506 - 199_168,

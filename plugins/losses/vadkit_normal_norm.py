@@ -28,6 +28,9 @@ class NormalNorm(Loss):
     paper = "Zhou et al., BatchNorm-based Weakly Supervised Video Anomaly Detection, 2023"
     fidelity = "code"
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, scores: Tensor, labels: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         """Take probabilities (b, t), labels (v) and mask (b, t); return the loss as "total"."""
         scores = full_precision(scores)

@@ -27,8 +27,8 @@ class TopkMil(Loss):
         normal_k: how many scores represent a normal video: "one" (PEL4VAD and the seed paper) or
             "ratio", as many as for an abnormal one (UR-DMU).
         divisor: an abnormal video of n snippets is judged by n // divisor + 1 scores, at most n.
-        average: what is averaged: the "probabilities", or the "logits", as in MACIL-SD, whose mean then goes through
-            the sigmoid.
+        average: what is averaged: the "probabilities", or the "logits", as in HL-Net and MACIL-SD, whose mean then
+            goes through the sigmoid.
         double_sigmoid: apply a second sigmoid to the mean, as CMA-LA's code does: a video then gets .5 to .731,
             and the loss cannot fall below .693 for a normal or .313 for an abnormal one.
     """

@@ -371,7 +371,7 @@ def test_snippet_counts_may_differ_by_two(store: Path, dataset: FeatureStore, nu
         assert batches.batch(0)["audio"].shape == (16, LENGTH, 4)
 
 
-def test_snippet_counts_that_differ_by_more_are_told(store: Path, dataset: FeatureStore) -> None:
+def test_snippet_counts_that_differ_by_more_are_reported(store: Path, dataset: FeatureStore) -> None:
     name = replace(store, "audio", 0, lambda x: np.concatenate([x, x[:3]]))
     message = problems(dataset)
     assert f"video '{name}': stream 'audio' has 12 snippets, but 'rgb' has 9; up to 2 more or fewer" in message
@@ -380,7 +380,7 @@ def test_snippet_counts_that_differ_by_more_are_told(store: Path, dataset: Featu
     assert f"video '{name}': stream 'clip' has 35 snippets, but 'rgb' has 40; up to 4" in message
 
 
-def test_crops_that_do_not_match_are_told(store: Path, dataset: FeatureStore) -> None:
+def test_crops_that_do_not_match_are_reported(store: Path, dataset: FeatureStore) -> None:
     name = replace(store, "rgb", 0, lambda x: np.stack([x] * 5))
     replace(store, "flow", 0, lambda x: np.stack([x] * 2))
     assert f"video '{name}': stream 'flow' has 2 crops, but 'rgb' has 5" in problems(dataset)
@@ -391,13 +391,13 @@ def test_bags_of_all_crops_need_the_same_number(store: Path, dataset: FeatureSto
     assert f"video '{name}' has 5 crops, but" in problems(dataset, crops="all")
 
 
-def test_widths_are_compared_with_the_graphs_and_told_once(dataset: FeatureStore) -> None:
+def test_widths_are_compared_with_the_graphs_and_reported_once(dataset: FeatureStore) -> None:
     message = problems(dataset, sizes={**DIMS, "rgb": 2560, "clip": 512})
     assert message.count("input 'rgb' of the graph is 2560 wide, but its features are 16 wide") == 1
     assert message.count("input 'clip' of the graph is 512 wide, but its features are 8 wide") == 1
 
 
-def test_all_unreadable_files_are_told_at_once(store: Path, dataset: FeatureStore) -> None:
+def test_all_unreadable_files_are_reported_at_once(store: Path, dataset: FeatureStore) -> None:
     first, second = (dataset.videos("train")[i].name for i in (0, 9))
     (store / "rgb" / f"{first}.npy").write_bytes(b"")
     (store / "flow" / f"{second}.npy").write_bytes(b"\x80\x04")

@@ -46,6 +46,13 @@ def test_json_counts_parameters_and_operations(file, capsys):
     assert [node["name"] for node in data["nodes"]] == ["context", "gate", "fused", "score"]
 
 
+def test_a_sampler_at_test_time_is_part_of_what_a_score_depends_on(capsys):
+    assert main(["build", "sultani_ucf"]) == 0
+    assert "over 0 snippets, and at test time over the piece of segment_mean that it is in" in capsys.readouterr().out
+    assert main(["build", "sultani_ucf", "--set", "eval.sampler=null"]) == 0
+    assert "at test time" not in capsys.readouterr().out
+
+
 def test_resolved_is_a_file_that_builds(file, tmp_path, capsys):
     assert main(["build", file, "--resolved"]) == 0
     again = tmp_path / "again.yaml"

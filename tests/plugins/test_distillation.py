@@ -45,3 +45,17 @@ def test_the_teacher_learns_nothing():
     scores, teacher = (s.requires_grad_() for s in pair())
     Distillation()(scores, teacher)["total"].backward()
     assert teacher.grad is None and scores.grad.abs().sum() > 0
+
+
+def test_abnormal_alone_is_one_side_of_the_cross_entropy_averaged_by_bag():
+    scores, teacher = (torch.rand(3, 10, generator=torch.manual_seed(i)) for i in (7, 8))
+    lengths = [10, 4, 1]
+    mask = torch.arange(10) < torch.tensor(lengths)[:, None]
+    terms = [-(q[:n] * p[:n].log()).mean() for p, q, n in zip(scores, teacher, lengths)]
+    found = Distillation(mode="abnormal", average="bags")(scores, teacher, mask)["total"]
+    torch.testing.assert_close(found, torch.stack(terms).mean())
+    flat = Distillation(mode="abnormal")(scores, teacher, mask)["total"]
+    torch.testing.assert_close(flat, -(teacher * scores.log())[mask].mean())
+    empty = torch.cat([mask, torch.zeros(1, 10, dtype=torch.bool)])
+    more = Distillation(mode="abnormal", average="bags")(*(torch.cat([x, x[:1]]) for x in (scores, teacher)), empty)
+    torch.testing.assert_close(more["total"], found)

@@ -85,6 +85,7 @@ def test_a_video_is_predicted_in_the_pieces_of_evaluation(folder: Path, tmp_path
     data = json.loads((tmp_path / "out" / "clip5.json").read_text())
     assert [s["score"] for s in data["scores"]] == pytest.approx(measured.scores["clip5"].tolist(), abs=2e-6)
     assert data["model"]["sampler"] == sampler and data["model"]["crops"] == "mean"
+    assert data["model"]["lookahead"] == "all"
     assert f"in the pieces of {sampler['use']}" in (tmp_path / "out" / "clip5.html").read_text()
 
 

@@ -122,6 +122,7 @@ def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
         "snippets": args.snippets,
         "flops": None if None in flops else sum(flops),
         "lookahead": model.lookahead,
+        "pieces": (model.spec["eval"]["sampler"] or {}).get("use"),
         "needs": [needs(step, name) for step, name, _ in model.plan.empty(model.spec)],
     }
 
@@ -172,6 +173,8 @@ def _print(summary: dict[str, Any], args: argparse.Namespace) -> None:
         columns, rows = _without_plugins(columns), [_without_plugins(row) for row in rows]
     print_table(columns, rows, right=("parameters", "GFLOP"))
     ahead = "the whole video" if summary["lookahead"] == "all" else f"{summary['lookahead']} snippets"
+    if summary["pieces"]:
+        ahead += f", and at test time over the piece of {summary['pieces']} that it is in"
     print(
         f"\n{summary['parameters']:,} parameters\n{_gflop(summary['flops'])} GFLOP for one bag of "
         f"{summary['snippets']} snippets\na score looks ahead over {ahead}\n"

@@ -139,7 +139,7 @@ def as_data(scored: ScoredVideo) -> dict[str, Any]:
             "sha256": system.sha256,
             "about": spec.get("about"),
             "output_range": system.model.output_range,
-            "lookahead": system.model.lookahead,
+            "lookahead": system.lookahead,
             "sampler": spec["eval"].get("sampler"),
             "crops": system.crops,
             "post": spec["eval"].get("post") or [],

@@ -58,6 +58,11 @@ class System:
     crops: Crops = "mean"
 
     @property
+    def lookahead(self) -> int | str:
+        """Snippets after its own on which a score depends; a piece may be all of them."""
+        return self.model.lookahead if self.sampler is None else "all"
+
+    @property
     def unit(self) -> str:
         """What contributions are measured in: logits, or the score itself if it is no probability."""
         return "logit" if self.model.output_range == "probability" else "score"

@@ -33,6 +33,7 @@ class Graph:
     case: Case
     model: VadModel
     ours: dict[str, str]  # without those that the authors never use
+    transposed: frozenset[str] = frozenset()  # official names whose axes are exchanged in it
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -51,7 +52,7 @@ def graph(case: Case, base: str, changes: dict[str, Any], names: Names) -> Graph
     found = {official: names(official) for official in case.state}
     ours = {official: name for official, name in found.items() if name is not None}
     load(model, {official: case.state[official] for official in ours}, ours, names)
-    return Graph(case, model, ours)
+    return Graph(case, model, ours, frozenset(filter(names.transposed, ours)))
 
 
 def training_batch(model: VadModel, streams: Mapping[str, np.ndarray], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +68,8 @@ def backward(g: Graph, total: Tensor) -> dict[str, np.ndarray]:
     """Differentiate ``total`` and return the gradient outputs of the case."""
     g.model.zero_grad()
     total.backward()  # type: ignore[no-untyped-call]
-    return gradients(g.case, {name: weight.grad for name, weight in g.weights.items()})
+    slopes = {name: weight.grad for name, weight in g.weights.items()}
+    return gradients(g.case, {n: x.t() if n in g.transposed and x is not None else x for n, x in slopes.items()})
 
 
 Column = str | Callable[[Mapping[str, Tensor]], Tensor]  # our part of the losses, or what to compute of them

@@ -89,7 +89,7 @@ def gradients(case: Case, grads: Mapping[str, Tensor | None]) -> dict[str, np.nd
     """Return grad_norm and grad_projection in the order of ``given["grad_names"]``; NaN where there is none."""
     norms, projections = [], []
     for name in case.given["grad_names"]:
-        grad = grads[name]
+        grad = grads.get(name)
         if grad is None:
             norms.append(np.nan)
             projections.append(np.nan)

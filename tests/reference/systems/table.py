@@ -142,9 +142,9 @@ class System:
         batch: dict[str, Any] = {**streams, "labels": labels, "crops": crops}
         if training and self.sampler:
             batch |= training_batch(g.model, {n: numpy(x) for n, x in streams.items()}, given)
-        elif training and "lengths" in given:
+        elif lengths := given.get("lengths" if training else "seq_len"):
             t = next(iter(streams.values())).shape[1]
-            batch["mask"] = (torch.arange(t) < torch.tensor(given["lengths"])[:, None]).repeat_interleave(crops, 0)
+            batch["mask"] = (torch.arange(t) < torch.tensor(lengths)[:, None]).repeat_interleave(crops, 0)
         if training:
             batch |= self.batch(g, inputs)
         heard = {call: _listen(g, call) for call in self.calls}
@@ -185,7 +185,7 @@ class System:
         run = self.prepare(g, inputs, training=False)
         streams = {n: x for n, x in run.batch.items() if n in g.model.input_sizes}
         with torch.no_grad(), run.taps:
-            run.taps.seen["output"] = g.model(**streams, crops=run.crops)
+            run.taps.seen["output"] = g.model(**streams, mask=run.batch.get("mask"), crops=run.crops)
             missing = run.taps.missing()
             if missing:
                 g.model.values(run.batch, missing)
