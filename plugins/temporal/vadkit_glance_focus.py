@@ -35,11 +35,11 @@ class GlanceFocus(Temporal):
     of one snippet is normalised by the running statistics. Padding takes part.
 
     Args:
-        in_dim: width of the snippets; a multiple of ``head_dim``, which is cut to it.
+        in_dim: width of the snippets.
         dim: width of the result; null keeps it, without a layer.
         kind: "glance" or "focus".
         depth: number of layers.
-        head_dim: width of a head.
+        head_dim: width of a head; if it does not divide ``in_dim``, the next smaller width that does.
         kernel: snippets that "focus" mixes; an odd number.
         expand: how many times wider the feed-forward part is inside.
     """
@@ -61,9 +61,9 @@ class GlanceFocus(Temporal):
         expand: int = 4,
     ) -> None:
         super().__init__()
-        head_dim = min(head_dim, in_dim)
-        if head_dim < 1 or in_dim % head_dim:
-            raise ValueError(f"in_dim ({in_dim}) must be a multiple of head_dim ({head_dim})")
+        if head_dim < 1:
+            raise ValueError(f"head_dim must be at least 1, not {head_dim}")
+        head_dim = next(width for width in range(min(head_dim, in_dim), 0, -1) if in_dim % width == 0)
         if depth < 1 or expand < 1 or kernel < 1 or kernel % 2 == 0:
             raise ValueError(f"depth and expand must be at least 1, kernel odd, not {depth}, {expand} and {kernel}")
         if dim is not None and dim < 1:
