@@ -21,7 +21,6 @@ from systems import (
     clip_tsa,
     cma_la,
     cupl,
-    data,
     hl_net,
     lstc,
     macil_sd,
