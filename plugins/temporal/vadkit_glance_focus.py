@@ -39,7 +39,7 @@ class GlanceFocus(Temporal):
         dim: width of the result; null keeps it, without a layer.
         kind: "glance" or "focus".
         depth: number of layers.
-        head_dim: width of a head; if it does not divide ``in_dim``, the next smaller width that does.
+        head_dim: width of a head; null is 64, or the largest below it of which ``in_dim`` is a multiple.
         kernel: snippets that "focus" mixes; an odd number.
         expand: how many times wider the feed-forward part is inside.
     """
@@ -56,14 +56,16 @@ class GlanceFocus(Temporal):
         dim: int | None = None,
         kind: Literal["glance", "focus"] = "glance",
         depth: int = 2,
-        head_dim: int = 64,
+        head_dim: int | None = None,
         kernel: int = 5,
         expand: int = 4,
     ) -> None:
         super().__init__()
-        if head_dim < 1:
-            raise ValueError(f"head_dim must be at least 1, not {head_dim}")
-        head_dim = next(width for width in range(min(head_dim, in_dim), 0, -1) if in_dim % width == 0)
+        if head_dim is None:
+            head_dim = next(d for d in range(min(64, in_dim), 0, -1) if in_dim % d == 0)
+        head_dim = min(head_dim, in_dim)
+        if head_dim < 1 or in_dim % head_dim:
+            raise ValueError(f"in_dim ({in_dim}) must be a multiple of head_dim ({head_dim})")
         if depth < 1 or expand < 1 or kernel < 1 or kernel % 2 == 0:
             raise ValueError(f"depth and expand must be at least 1, kernel odd, not {depth}, {expand} and {kernel}")
         if dim is not None and dim < 1:
