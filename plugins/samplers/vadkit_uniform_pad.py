@@ -41,8 +41,6 @@ class UniformPad(Sampler):
             (the authors', for whom a black snippet inside a video shortens it at the end).
         unfilled: streams that keep zero padding whatever ``fill`` is (flow, in the authors' code
             for three streams).
-        common: cut all streams to the shortest of them first (HL-Net, CMA-LA: RGB is often one snippet
-            longer than flow), so that a row is the same snippet in each.
         longer: how a longer video is shortened: by the rows that are picked, or by the "mean" of each of ``length``
             parts, floor(linspace(0, t, length + 1)), as VadCLIP does.
     """
@@ -60,13 +58,12 @@ class UniformPad(Sampler):
         cut: bool = True,
         count: Literal["row", "nonzero"] = "row",
         unfilled: list[str] | None = None,
-        common: bool = False,
         longer: Literal["pick", "mean"] = "pick",
     ) -> None:
         if length < 1:
             raise ValueError(f"length must be at least 1, not {length}")
         self.length, self.fill, self.cut_to_longest, self.count = length, fill, cut, count
-        self.unfilled, self.common, self.longer = frozenset(unfilled or ()), common, longer
+        self.unfilled, self.longer = frozenset(unfilled or ()), longer
 
     def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
         """Take (t, c) arrays; return them as (length, c) and the number of real snippets."""
@@ -75,9 +72,6 @@ class UniformPad(Sampler):
 
     def sample_into(self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]) -> int:
         """As ``sample``, into ``out``."""
-        if self.common:
-            shortest = min(map(len, streams.values()))
-            streams = {name: x[:shortest] for name, x in streams.items()}
         for name, x in streams.items():
             self._bring(x, out[name])
         first = next(iter(streams))

@@ -9,7 +9,7 @@ c channels, h heads, d head width.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from einops import rearrange
@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
 
-Option = Literal["attention_norm", "ff_norm", "input_norm", "learned_cls", "positions", "xavier"]
-OPTIONS = ("attention_norm", "ff_norm", "input_norm", "learned_cls", "positions", "xavier")
+Option = Literal[
+    "attention_norm", "ff_norm", "input_norm", "learned_cls", "positions", "unit_at_test", "unit", "xavier"
+]
+OPTIONS = get_args(Option)
 
 
 class PartTransformer(Temporal):
@@ -44,7 +46,8 @@ class PartTransformer(Temporal):
         window: side of the grid of patches for the relative bias, in 3-D over a part; null means no bias.
         options: "attention_norm" and "ff_norm" are norms after the two halves of a layer; "input_norm" one of the
             patches; "learned_cls" is a class token that is learned; "positions" adds a learned vector to each token;
-            "xavier" starts the weights Xavier-uniform.
+            "unit" scales each patch to length 1, "unit_at_test" in evaluation only (the authors' on UCF-Crime, whose
+            training file seems to hold scaled ones); "xavier" starts the weights Xavier-uniform.
     """
 
     name = "part_transformer"
@@ -53,6 +56,8 @@ class PartTransformer(Temporal):
     example = {"patches": 3, "in_dim": 8, "run": 2, "heads": [2, 2], "window": 2}
     paper = "Sun and Gong, Long-Short Temporal Co-Teaching, ICME 2023"
     fidelity = "code"
+    # Of the last layer only the class token is wanted, and that has no bias.
+    no_gradient = ("layers.1.bias.table",)
 
     def __init__(
         self,
@@ -82,6 +87,8 @@ class PartTransformer(Temporal):
         tokens = run * patches
         self.positions = nn.Parameter(0.02 * torch.randn(1, tokens + 1, in_dim)) if "positions" in chosen else None
         self.norm = nn.LayerNorm(in_dim, eps=1e-6) if "input_norm" in chosen else None
+        self.unit = "unit" in chosen
+        self.unit_at_test = "unit_at_test" in chosen
         sides = None if window is None else (run, window, tokens)
         self.layers = nn.ModuleList(
             Layer(
@@ -97,21 +104,23 @@ class PartTransformer(Temporal):
     def forward(self, x: Tensor) -> Tensor:
         """Take x (b, t, p, c); return (b, t, c)."""
         b, t = x.shape[:2]
+        if self.unit or (self.unit_at_test and not self.training):
+            x = nn.functional.normalize(x, dim=-1)
         rows = part_rows(t, self.run, x.device)
         tokens = rearrange(x[:, rows], "b m r p c -> (b m) (r p) c")
-        found = rearrange(self.encode(tokens)[:, 0], "(b m) c -> b m c", b=b)
+        found = rearrange(self.encode(tokens, only_first=True)[:, 0], "(b m) c -> b m c", b=b)
         return found[:, torch.arange(t, device=x.device) // self.run]
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Take the tokens of parts (m, n, c); return them after the class token, (m, 1 + n, c)."""
+    def encode(self, x: Tensor, only_first: bool = False) -> Tensor:
+        """Take the tokens of parts (m, n, c); return the class token and them, (m, 1 + n, c); or it alone."""
         if self.norm is not None:
             x = self.norm(x)
         first = x.mean(1, keepdim=True) if self.cls is None else self.cls.expand(x.shape[0], -1, -1)
         x = torch.cat([first, x], dim=1)
         if self.positions is not None:
             x = x + self.positions[:, : x.shape[1]]
-        for layer in self.layers:
-            x = layer(x)
+        for number, layer in enumerate(self.layers, 1):
+            x = layer(x, only_first and number == len(self.layers))
         return x
 
 
@@ -156,14 +165,16 @@ class Layer(nn.Module):
         self.bias = None if sides is None else RelativeBias(*sides, heads)
         self.drop_attention, self.drop_out, self.drop_ff = map(nn.Dropout, rates)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Take and return (m, 1 + n, c)."""
-        q, k, v = (rearrange(part(x), "m n (h d) -> m h n d", h=self.heads) for part in (self.q, self.k, self.v))
+    def forward(self, x: Tensor, only_first: bool) -> Tensor:
+        """Take (m, 1 + n, c); return it, or its first token alone, which has no bias."""
+        seen, n = x[:, :1] if only_first else x, x.shape[1] - 1
+        parts = ((self.q, seen), (self.k, x), (self.v, x))
+        q, k, v = (rearrange(part(tokens), "m n (h d) -> m h n d", h=self.heads) for part, tokens in parts)
         logits = (q * self.scale) @ k.transpose(-2, -1)
-        if self.bias is not None:
-            logits = logits + self.bias(x.shape[1] - 1)
+        if self.bias is not None and not only_first:
+            logits = logits + self.bias(n)
         attended = rearrange(self.drop_attention(logits.softmax(-1)) @ v, "m h n d -> m n (h d)")
-        x = self.attention_norm(x + self.drop_out(self.out(attended)))
+        x = self.attention_norm(seen + self.drop_out(self.out(attended)))
         return self.ff_norm(x + self.drop_ff(self.ff_out(self.ff_in(x).relu())))  # type: ignore[no-any-return]
 
 

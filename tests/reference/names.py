@@ -29,6 +29,10 @@ class Names:
             raise KeyError(f"no name of ours for '{official}'")
         return name.ours
 
+    def optional(self, official: str) -> bool:
+        name = self.table.find(official)
+        return name is not None and name.optional
+
     def transposed(self, official: str) -> bool:
         name = self.table.find(official)
         return name is not None and name.transposed

@@ -7,13 +7,11 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from recipes import changed, sample_package, write_recipe
+from recipes import begun, changed, kill, sample_package, write_recipe
 
 import vadkit
 from vadkit.cli import main
@@ -25,43 +23,7 @@ from vadkit.rounds import train_recipe
 
 ROUNDS = ("first", "second", "third")
 
-# Forks once for each place to be killed at: torch is imported once, and no thread runs yet.
-KILLED = """
-import json, os, signal, sys
-import torch
-from vadkit.engine.progress import Progress
-from vadkit.rounds import train_recipe
-torch.set_num_threads(1)
-
-class Kill(Progress):
-    def __init__(self, where):
-        self.where, self.name = where, ""
-
-    def round(self, name, number, count):
-        self.name = name
-        self.at("between")
-
-    def labelling(self, done, videos):
-        if done == videos // 2:
-            self.at("labelling")
-
-    def step(self, step):
-        if step == 4:
-            self.at("step")
-
-    def at(self, what):
-        if [self.name, what] == self.where:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-recipe, runs = json.loads(sys.argv[1])
-for out, where in runs:
-    child = os.fork()
-    if not child:
-        train_recipe(recipe, (), out, device="cpu", progress=Kill(where), checkpoint_seconds=0)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == signal.SIGKILL, where
-"""
-PLACES = [["second", "step"], ["second", "between"], ["third", "labelling"]]
+PLACES = [["first", "step"], ["second", "between"], ["third", "labelling"]]
 
 
 def result_of(out):
@@ -90,10 +52,7 @@ def killed(store, trained, tmp_path_factory):
     with sample_package():
         folder = tmp_path_factory.mktemp("killed")
         recipe = write_recipe(folder, store)
-        runs = [[str(folder / "-".join(where)), where] for where in PLACES]
-        process = [sys.executable, "-c", KILLED, json.dumps([str(recipe), runs])]
-        done = subprocess.run(process, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        kill([(recipe, (), begun(trained, folder / "-".join(where), where), where) for where in PLACES])
     return recipe, folder
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,6 +47,44 @@ RECIPE = {
 }
 
 
+# Forks once for each place to be killed at: torch is imported once, and no thread runs yet.
+KILLED = """
+import json, os, signal, sys
+import torch
+from vadkit.engine.progress import Progress
+from vadkit.rounds import train_recipe
+torch.set_num_threads(1)
+
+class Kill(Progress):
+    def __init__(self, where):
+        self.where, self.name = where, ""
+
+    def round(self, name, number, count):
+        self.name = name
+        self.at("between")
+
+    def labelling(self, done, videos):
+        if done == videos // 2:
+            self.at("labelling")
+
+    def step(self, step):
+        if step == 2:
+            self.at("step")
+
+    def at(self, what):
+        if [self.name, what] == self.where:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+for recipe, sets, out, where in json.loads(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        seconds = 0 if where[1] == "step" else 60
+        train_recipe(recipe, sets, out, resume=True, device="cpu", progress=Kill(where), checkpoint_seconds=seconds)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL, where
+"""
+
+
 @contextmanager
 def sample_package() -> Iterator[None]:
     """Let this process, and those that it starts, see the sample package."""
@@ -74,3 +116,21 @@ def changed(path: Path, **rounds: dict | None) -> Path:
             data["rounds"][name] = {**data["rounds"].get(name, {}), **values}
     path.write_text(yaml.safe_dump(data, sort_keys=False))
     return path
+
+
+def begun(whole: Path, out: Path, place: list[str]) -> Path:
+    """Copy the rounds of finished runs that come before a place into a folder, and return that."""
+    names = list(yaml.safe_load((whole / "recipe.yaml").read_text())["rounds"])
+    for name in names[: names.index(place[0])]:
+        shutil.copytree(whole / name, out / name)
+    return out
+
+
+def kill(runs: list[tuple[Path | str, Sequence[str], Path, list[str]]]) -> None:
+    """Train recipes (recipe, changes, folder, place) in other processes, each killed with -9 at its place.
+
+    A place is a round and "step", "between" (before it begins) or "labelling". What is in a folder is continued.
+    """
+    plain = [[str(recipe), list(sets), str(out), where] for recipe, sets, out, where in runs]
+    done = subprocess.run([sys.executable, "-c", KILLED, json.dumps(plain)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

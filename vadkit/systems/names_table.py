@@ -18,12 +18,14 @@ covers everything below it, "." is the top, and * is one number, as often on the
 
     OFFICIAL  OURS                    the weight OFFICIAL is our OURS, up to axes of size 1
     OFFICIAL  OURS transposed         it is our OURS with its two axes exchanged
+    OFFICIAL  OURS optional           it is our OURS; in a graph without that, the authors never use it
     OFFICIAL  NODE: COMPONENT         a whole node: the component lists the names below both sides (authors_names)
     OFFICIAL  -                       the authors never use it
     OFFICIAL  =OTHER                  the same tensor as OTHER of theirs, which has a line of its own
     @FILE     PREFIX                  names in a file called FILE begin with PREFIX
 """
-UNUSED, TRANSPOSED = "-", "transposed"
+UNUSED, TRANSPOSED, OPTIONAL = "-", "transposed", "optional"
+REMARKS = (TRANSPOSED, OPTIONAL)
 LINES = 2000  # many times those of the largest system
 BYTES = 256 * 1024
 
@@ -35,6 +37,7 @@ class Name:
     ours: str | None = None  # None with no alias: never used
     transposed: bool = False
     alias: str | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Row:
 
     official: str
     ours: str
-    transposed: bool = False
+    remark: str = ""
 
     @cached_property
     def forward(self) -> re.Pattern[str]:
@@ -81,7 +84,9 @@ class Names:
             if row.ours == UNUSED:
                 return Name()
             found = _filled(row.ours, match.groups())
-            return Name(alias=found[1:]) if found.startswith("=") else Name(found, row.transposed)
+            if found.startswith("="):
+                return Name(alias=found[1:])
+            return Name(found, row.remark == TRANSPOSED, optional=row.remark == OPTIONAL)
         return None
 
     def official(self, ours: str) -> str | None:
@@ -149,7 +154,7 @@ class _Reader:
             self._wrong("a line has two or three columns: OFFICIAL OURS, or OFFICIAL NODE: COMPONENT", columns[0])
         elif words[0].startswith("@"):
             self._file(words, columns)
-        elif words[1].endswith(":") or len(words) == 3 and words[2] != TRANSPOSED:
+        elif words[1].endswith(":") or len(words) == 3 and words[2] not in REMARKS:
             self._node(words, columns)
         else:
             self._pair(words, columns)
@@ -165,7 +170,7 @@ class _Reader:
     def _pair(self, words: list[str], columns: list[re.Match[str]]) -> None:
         official, ours = words[0], words[1]
         below = [name.endswith(".") for name in (official, ours)]
-        row = Row("" if official == "." else official, ours, len(words) == 3)
+        row = Row("" if official == "." else official, ours, words[2] if len(words) == 3 else "")
         if official in self.seen:
             self._wrong(f"'{shorten(official)}' has two lines; the first one decides", columns[0])
         elif ours != UNUSED and below[0] != below[1]:
@@ -173,7 +178,7 @@ class _Reader:
         elif ours != UNUSED and ours.count("*") != official.count("*"):
             self._wrong("both names have the same number of *", columns[1])
         elif len(words) == 3 and (ours == UNUSED or ours.startswith("=")):
-            self._wrong(f"only a weight of ours is {TRANSPOSED}", columns[2])
+            self._wrong(f"only a weight of ours is {words[2]}", columns[2])
         elif ours == "=":
             self._wrong("= is followed by an official name", columns[1])
         else:
@@ -184,7 +189,7 @@ class _Reader:
 
     def _node(self, words: list[str], columns: list[re.Match[str]]) -> None:
         if len(words) == 2 or not words[1].endswith(":"):
-            hint = f"'{TRANSPOSED}' is the only remark after a name" if len(words) == 3 else None
+            hint = f"remarks after a name are {' and '.join(REMARKS)}" if len(words) == 3 else None
             self._wrong("a whole node is OFFICIAL NODE: COMPONENT", columns[-1], hint)
             return
         component = self.find(words[2])

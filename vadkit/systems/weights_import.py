@@ -60,7 +60,7 @@ def translate(names: Names, files: Sequence[str], wanted: Mapping[str, Tensor]) 
         name = names.find(given.name)
         if name is not None and name.alias is not None:
             aliases.append((given, name.alias))
-        elif name is not None and name.ours is None:
+        elif name is not None and (name.ours is None or (name.optional and name.ours not in wanted)):
             result.unused.append(given.name)
         elif name is None or name.ours is None or name.ours not in wanted:
             unknown += [] if given.name.endswith(IDLE) else [given]

@@ -50,7 +50,12 @@ def graph(case: Case, base: str, changes: dict[str, Any], names: Names) -> Graph
     """Build ``base`` with ``changes`` on top and fill it with the case's weights."""
     model = vadkit.build({"extends": base, **changes})
     found = {official: names(official) for official in case.state}
-    ours = {official: name for official, name in found.items() if name is not None}
+    own = model.state_dict()
+    ours = {
+        official: name
+        for official, name in found.items()
+        if name is not None and (name in own or not names.optional(official))
+    }
     load(model, {official: case.state[official] for official in ours}, ours, names)
     return Graph(case, model, ours, frozenset(filter(names.transposed, ours)))
 
