@@ -18,8 +18,7 @@ def model():
     return vadkit.build("vadclip_xd", set=SMALL, seed=0)
 
 
-@pytest.mark.parametrize("t", [1, 2, 5, 256, 1200])
-@pytest.mark.parametrize("bags", [1, 3])
+@pytest.mark.parametrize(("t", "bags"), [(1, 1), (1, 3), (2, 3), (5, 3), (256, 1), (1200, 1)])
 def test_scores_and_trains_at_any_length(model, t, bags):
     batch = random_batch(model, Load(bags=bags, snippets=t), torch.device("cpu"))
     batch["mask"] = torch.arange(t) < torch.tensor([t, 1, max(1, t // 2)])[:bags, None]
