@@ -24,6 +24,8 @@ RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 # Graphs of each system.
 GRAPHS = {
     "bn_wvad": 1,
+    "clip_tsa": 3,
+    "clip_tsa_i3d": 1,
     "cma_la": 1,
     "cupl": 2,
     "hl_net": 3,
@@ -31,8 +33,10 @@ GRAPHS = {
     "macil_sd_full": 1,
     "macil_sd_light": 2,
     "mavd": 1,
+    "mgfn": 1,
     "msbt": 1,
     "pel4vad": 3,
+    "rtfm": 2,
     "seed": 7,
     "sultani": 1,
     "umil": 2,
@@ -54,13 +58,21 @@ PARAMETERS = {
     "pel4vad_sht": 1_207_349,
     "pel4vad_ucf": 1_209_149,
     "bn_wvad_xd": 5_791_905,
+    # without the layers that narrow wide features
+    "clip_tsa_ucf": 2_728_834 - 1_050_112,
+    "clip_tsa_sht": 2_728_834 - 1_050_112,
+    "clip_tsa_xd": 2_728_834 - 1_050_112,
+    "clip_tsa_i3d_ucf": 4_301_698,
     "cma_la_xd": 1_004_419,
     "cupl_classifier_ucf": 2_114_146,
     "hl_net_xd": 842_883 - 99_393,  # without the layers that the authors never call
     "mavd_xd": 1_355_444,
+    "mgfn_ucf": 28_652_773,
     "macil_sd_light_xd": 347_009 - 99_584,  # what the authors create and never use
     "macil_sd_full_xd": 677_506 - 199_168,
     "msbt_xd": 15_702_978 - 8_192,  # without the LayerNorms that the authors never call
+    "rtfm_ucf": 24_718_849,
+    "rtfm_sht": 24_718_849,
     "sultani_ucf": 2_114_113,
     "umil_ucf": 2 * (512 * 512 + 512),  # the two heads; the backbone is not part of it
     "ur_dmu_xd": 6_492_929,

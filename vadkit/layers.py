@@ -152,6 +152,15 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     return kept.sum() / weight.sum().clamp_min(1)
 
 
+def batch_norm(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
+    """Return ``x`` (b, c, t) normalised. A training batch of one snippet has no deviation: the running one is taken."""
+    if norm.training and x.shape[0] * x.shape[2] == 1:
+        mean, variance = norm.running_mean, norm.running_var
+        return nn.functional.batch_norm(x, mean, variance, norm.weight, norm.bias, eps=norm.eps)
+    normalised: Tensor = norm(x)
+    return normalised
+
+
 def full_precision(x: Tensor) -> Tensor:
     """Return ``x`` in float32, or in float64 if it is in that: losses are too fine for half precision."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
