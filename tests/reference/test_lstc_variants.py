@@ -109,7 +109,7 @@ def part_of(module, tokens, depth, side, widths):
 @pytest.mark.parametrize("run", [1, 2, 3, 5])
 @pytest.mark.parametrize("t", [1, 2, 4, 5, 7, 12])
 def test_parts_are_those_of_the_authors_loop(run, t):
-    """Their loop cuts x[start : start + run], and x[t - run : t] for what is left: below 0, that counts from the end."""
+    """Their loop cuts x[start : start + run], and x[t - run : t] for the rest: below 0, that counts from the end."""
     module = build(patches=2, run=run, window=2, widths=[2, 2, 4])
     x = torch.randn(1, t, 2, 6, dtype=torch.float64)
     wanted = []
@@ -127,9 +127,8 @@ def test_patches_are_scaled_at_test_or_always(option, training):
     x = 7 * torch.randn(1, 4, 2, 6, dtype=torch.float64)
     module = build(patches=2, widths=[2, 2, 4], options=[option], dropout=[0.0, 0.0, 0.0]).train(training)
     scaled = torch.nn.functional.normalize(x, dim=-1)
-    assert torch.allclose(module(x), module(scaled)) == (
-        option == "unit" or (option == "unit_at_test" and not training)
-    )
+    always, now = option == "unit", option == "unit_at_test" and not training
+    assert torch.allclose(module(x), module(scaled)) == (always or now)
 
 
 @pytest.mark.parametrize("labels", [[0, 1, 0, 1], [1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0], [0, 1, 1, 1]])
@@ -144,9 +143,8 @@ def test_ranking_by_loops(labels, over, per):
     assert float(found["rank"]) == pytest.approx(np.mean(pairs) if pairs else 0, abs=1e-6)
     rows = parts if per == "part" else scores
     ordered = torch.cat([rows[[i for i in range(4) if labels[i] == label]] for label in (0, 1)])
-    kept = (
-        ordered.flatten()[labels.count(0) :] if over == "flat" else rows[[i for i in range(4) if labels[i]]].flatten()
-    )
+    abnormal = rows[[i for i in range(4) if labels[i]]].flatten()
+    kept = ordered.flatten()[labels.count(0) :] if over == "flat" else abnormal
     assert float(found["sparse"]) == pytest.approx(float(kept.mean()) if len(kept) else 0, abs=1e-6)
     assert float(found["total"]) == pytest.approx(float(found["rank"] + 0.01 * found["sparse"]), abs=1e-6)
 
