@@ -124,3 +124,14 @@ def test_the_post_norm_layer_drops_only_in_training():
     layer, x = layers.PostNormLayer(6, 2, 5, 0.0), some(2, 4, 6)
     assert torch.equal(layer.eval()(x), layer(x))
     assert not torch.equal(layer.train()(x), layer(x)), "attention weights have a dropout of .1"
+
+
+def test_a_training_batch_of_one_snippet_takes_the_running_statistics():
+    norm = nn.BatchNorm1d(3)
+    norm(some(4, 3, 5))
+    x, before = some(1, 3, 1), norm.running_mean.clone()
+    assert torch.allclose(layers.batch_norm(norm, x), norm.eval()(x)) and torch.equal(norm.running_mean, before)
+    several = some(2, 3, 4)
+    wanted = nn.functional.batch_norm(several, None, None, norm.weight, norm.bias, training=True)
+    assert torch.allclose(layers.batch_norm(norm.train(), several), wanted)
+    assert not torch.equal(norm.running_mean, before)

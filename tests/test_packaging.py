@@ -98,6 +98,7 @@ def test_what_is_expected_is_not_nothing() -> None:
         "optimizers",
         "samplers",
         "schedules",
+        "selectors",
         "sources",
         "temporal",
     ]

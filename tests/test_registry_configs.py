@@ -13,8 +13,10 @@ import torch
 import vadkit
 from vadkit.graph.compiler import compile_plan
 from vadkit.graph.load import load_config
+from vadkit.kinds import BATCH_PORTS
 from vadkit.plugin_manager import load_plugins
 from vadkit.rounds.recipe import read_recipe
+from vadkit.shapes import parse_ports
 
 CONFIGS = Path(__file__).parent.parent / "registry_configs"
 PAPERS = sorted(path for folder in ("graphs", "ablations") for path in (CONFIGS / folder).rglob("*.yaml"))
@@ -22,6 +24,8 @@ RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 # Graphs of each system.
 GRAPHS = {
     "bn_wvad": 1,
+    "clip_tsa": 3,
+    "clip_tsa_i3d": 1,
     "cma_la": 1,
     "cupl": 2,
     "hl_net": 3,
@@ -29,12 +33,15 @@ GRAPHS = {
     "macil_sd_full": 1,
     "macil_sd_light": 2,
     "mavd": 1,
+    "mgfn": 1,
     "msbt": 1,
     "pel4vad": 3,
+    "rtfm": 2,
     "seed": 7,
     "sultani": 1,
     "umil": 2,
     "ur_dmu": 2,
+    "vadclip": 2,
     "wsv_gst": 3,
 }
 # Counted in the authors' code, losses with weights included.
@@ -51,17 +58,28 @@ PARAMETERS = {
     "pel4vad_sht": 1_207_349,
     "pel4vad_ucf": 1_209_149,
     "bn_wvad_xd": 5_791_905,
+    # without the layers that narrow wide features
+    "clip_tsa_ucf": 2_728_834 - 1_050_112,
+    "clip_tsa_sht": 2_728_834 - 1_050_112,
+    "clip_tsa_xd": 2_728_834 - 1_050_112,
+    "clip_tsa_i3d_ucf": 4_301_698,
     "cma_la_xd": 1_004_419,
     "cupl_classifier_ucf": 2_114_146,
     "hl_net_xd": 842_883 - 99_393,  # without the layers that the authors never call
     "mavd_xd": 1_355_444,
+    "mgfn_ucf": 28_652_773,
     "macil_sd_light_xd": 347_009 - 99_584,  # what the authors create and never use
     "macil_sd_full_xd": 677_506 - 199_168,
     "msbt_xd": 15_702_978 - 8_192,  # without the LayerNorms that the authors never call
+    "rtfm_ucf": 24_718_849,
+    "rtfm_sht": 24_718_849,
     "sultani_ucf": 2_114_113,
     "umil_ucf": 2 * (512 * 512 + 512),  # the two heads; the backbone is not part of it
     "ur_dmu_xd": 6_492_929,
     "ur_dmu_ucf": 6_492_929,
+    # With the frozen tower, and without two temperatures that the authors never use.
+    "vadclip_ucf": 12_642_306 + 63_428_097 - 2,
+    "vadclip_xd": 9_489_922 + 63_428_097 - 2,
 }
 
 
@@ -79,8 +97,10 @@ def training_batch(model, bags=4, snippets=20):  # the fourth bag has one real s
     batch = {name: torch.rand(bags, snippets, size) for name, size in model.input_sizes.items()}
     mask = torch.arange(snippets) < torch.tensor([20, 13, 18, 1])[:, None]
     labels, classes = torch.tensor([0.0, 1.0, 1.0, 0.0]), torch.tensor([0, 2, 1, 0])
+    batch |= {"mask": mask, "labels": labels, "classes": classes, "prompts": torch.randn(bags, 2, 512)}
     batch |= {"targets": torch.rand(bags, snippets), "target_weight": (torch.rand(bags, snippets) > 0.5).float()}
-    return {**batch, "mask": mask, "labels": labels, "classes": classes, "prompts": torch.randn(bags, 2, 512)}
+    names = model.spec["data"]["classes"]
+    return batch if names is None else {**batch, "class_set": torch.eye(len(names))[classes]}
 
 
 def narrow(path):
@@ -179,9 +199,13 @@ def test_a_loss_reports_what_the_batch_lacks():
         model.loss(batch)
 
 
-COMPONENTS = load_plugins().components
-# One that takes the patches of a snippet has no place where a row is a whole.
-TEMPORAL = [name for name in COMPONENTS.names("temporal") if len(COMPONENTS.find(name).inputs["x"].split()) == 3]
+def needs_snippets_alone(name):
+    """Return whether a component takes the place of another without further wiring."""
+    ports = parse_ports(load_plugins().components.find(name).inputs).values()
+    return all(port.name == "x" or port.optional or port.name in BATCH_PORTS for port in ports)
+
+
+TEMPORAL = [name for name in load_plugins().components.names("temporal") if needs_snippets_alone(name)]
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,23 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 CELLS = 2**23  # entries of a map over pairs of snippets computed at once: 32 MiB in float32
-Activation = Literal["none", "relu", "gelu", "sigmoid"]
+Activation = Literal["none", "relu", "gelu", "sigmoid", "quick_gelu"]
 Init = Literal["xavier", "torch", "keras"]
+
+
+class QuickGelu(nn.Module):
+    """CLIP's approximation of GELU: x sigmoid(1.702 x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(1.702 * x)
+
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "none": nn.Identity,
     "relu": nn.ReLU,
     "gelu": nn.GELU,  # the exact (erf) form
     "sigmoid": nn.Sigmoid,
+    "quick_gelu": QuickGelu,
 }
 
 
@@ -141,6 +150,15 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     """
     kept = torch.where(weight > 0, values, 0)
     return kept.sum() / weight.sum().clamp_min(1)
+
+
+def batch_norm(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
+    """Return ``x`` (b, c, t) normalised. A training batch of one snippet has no deviation: the running one is taken."""
+    if norm.training and x.shape[0] * x.shape[2] == 1:
+        mean, variance = norm.running_mean, norm.running_var
+        return nn.functional.batch_norm(x, mean, variance, norm.weight, norm.bias, eps=norm.eps)
+    normalised: Tensor = norm(x)
+    return normalised
 
 
 def full_precision(x: Tensor) -> Tensor:

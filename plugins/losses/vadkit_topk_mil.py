@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import full_precision, per_video, probability_loss, topk_mean, weighted_mean
+from vadkit.layers import full_precision, masked_mean, per_video, probability_loss, topk_mean, weighted_mean
 
 
 class TopkMil(Loss):
     """Compare a video's label with the mean of its k highest scores by binary cross entropy.
 
     The scores of the crops of one video are averaged before the choice, as in UR-DMU. Padding
-    is never included. A video without a real snippet is ignored.
+    is never included. A video without a real snippet is ignored. With an ``index`` from a selector the mean is over
+    the scores of those snippets instead (RTFM, CLIP-TSA, MGFN).
 
     Args:
         normal_k: how many scores represent a normal video: "one" (PEL4VAD and the seed paper) or
@@ -31,10 +32,12 @@ class TopkMil(Loss):
             goes through the sigmoid.
         double_sigmoid: apply a second sigmoid to the mean, as CMA-LA's code does: a video then gets .5 to .731,
             and the loss cannot fall below .693 for a normal or .313 for an abnormal one.
+        k: snippets that a wired ``index`` gives; inferred.
     """
 
     name = "topk_mil"
-    inputs = {"scores": "b t", "labels": "v", "mask?": "b t", "crops?": ""}
+    inputs = {"scores": "b t", "labels": "v", "mask?": "b t", "crops?": "", "index?": "v k"}
+    indices = {"index": "t"}
     needs = {"scores": "probability"}
     example = {}
     paper = "Wu et al., Not only Look, but also Listen, ECCV 2020"
@@ -47,24 +50,35 @@ class TopkMil(Loss):
         divisor: int = 16,
         average: Literal["probabilities", "logits"] = "probabilities",
         double_sigmoid: bool = False,
+        k: int | None = None,
     ) -> None:
         super().__init__()
         if divisor < 1:
             raise ValueError(f"divisor must be at least 1, not {divisor}")
-        self.normal_k, self.divisor, self.double_sigmoid = normal_k, divisor, double_sigmoid
+        self.normal_k, self.divisor, self.double_sigmoid, self.k = normal_k, divisor, double_sigmoid, k
         self.average = average
         if average == "logits":
             self.needs = {"scores": "logit"}
 
     def forward(
-        self, scores: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
+        self,
+        scores: Tensor,
+        labels: Tensor,
+        mask: Tensor | None = None,
+        crops: int | None = None,
+        index: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Take scores (b, t), labels (v) and mask (b, t); return the loss as "total"."""
-        bag, real = self.bag_scores(scores, labels, mask, crops)
+        """Take scores (b, t), labels (v), mask (b, t) and index (v, k); return the loss as "total"."""
+        bag, real = self.bag_scores(scores, labels, mask, crops, index)
         return {"total": weighted_mean(probability_loss(bag, labels), real)}
 
     def bag_scores(
-        self, scores: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None
+        self,
+        scores: Tensor,
+        labels: Tensor,
+        mask: Tensor | None = None,
+        crops: int | None = None,
+        index: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the probability of each video and 1.0 where it has a real snippet, both (v)."""
         scores = per_video(full_precision(scores), crops or 1).mean(1)
@@ -72,15 +86,19 @@ class TopkMil(Loss):
             mask = torch.ones_like(scores, dtype=torch.bool)
         else:
             mask = per_video(mask, crops or 1)[:, 0]  # crops of one video are equally long
-        length = mask.sum(1)
-        k = length // self.divisor + 1
-        if self.normal_k == "one":
-            k = torch.where(labels > 0.5, k, 1)
-        real = length > 0
-        bag = topk_mean(scores, k, mask)
+        real = mask.any(1)
+        if index is None:
+            bag = topk_mean(scores, self.count(labels, mask), mask)
+        else:
+            bag = masked_mean(scores.gather(1, index), mask.gather(1, index))
         for applies in (self.average == "logits", self.double_sigmoid):
             bag = torch.sigmoid(bag) if applies else bag
         return torch.where(real, bag, 0.5), real.float()
+
+    def count(self, labels: Tensor, mask: Tensor) -> Tensor:
+        """Return how many scores represent each video (v)."""
+        k = mask.sum(1) // self.divisor + 1
+        return torch.where(labels > 0.5, k, 1) if self.normal_k == "one" else k
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Bring a video to training length: pick snippets evenly if it is long, pad at the end if it is short.
+"""Bring a video to training length: pick or average snippets evenly if it is long, pad at the end if it is short.
 
 PEL4VAD (IEEE TIP 2024) and the code of the seed paper (WSV-GST).
 
@@ -41,8 +41,8 @@ class UniformPad(Sampler):
             (the authors', for whom a black snippet inside a video shortens it at the end).
         unfilled: streams that keep zero padding whatever ``fill`` is (flow, in the authors' code
             for three streams).
-        common: cut all streams to the shortest of them first (HL-Net, CMA-LA: RGB is often one snippet
-            longer than flow), so that a row is the same snippet in each.
+        longer: how a longer video is shortened: by the rows that are picked, or by the "mean" of each of ``length``
+            parts, floor(linspace(0, t, length + 1)), as VadCLIP does.
     """
 
     name = "uniform_pad"
@@ -58,12 +58,12 @@ class UniformPad(Sampler):
         cut: bool = True,
         count: Literal["row", "nonzero"] = "row",
         unfilled: list[str] | None = None,
-        common: bool = False,
+        longer: Literal["pick", "mean"] = "pick",
     ) -> None:
         if length < 1:
             raise ValueError(f"length must be at least 1, not {length}")
         self.length, self.fill, self.cut_to_longest, self.count = length, fill, cut, count
-        self.unfilled, self.common = frozenset(unfilled or ()), common
+        self.unfilled, self.longer = frozenset(unfilled or ()), longer
 
     def sample(self, streams: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[dict[str, np.ndarray], int]:
         """Take (t, c) arrays; return them as (length, c) and the number of real snippets."""
@@ -72,9 +72,6 @@ class UniformPad(Sampler):
 
     def sample_into(self, streams: dict[str, np.ndarray], rng: np.random.Generator, out: dict[str, np.ndarray]) -> int:
         """As ``sample``, into ``out``."""
-        if self.common:
-            shortest = min(map(len, streams.values()))
-            streams = {name: x[:shortest] for name, x in streams.items()}
         for name, x in streams.items():
             self._bring(x, out[name])
         first = next(iter(streams))
@@ -83,7 +80,10 @@ class UniformPad(Sampler):
         return int(out[first].any(axis=1).sum())
 
     def _bring(self, x: np.ndarray, out: np.ndarray) -> None:
-        if len(x) > self.length:
+        if len(x) > self.length and self.longer == "mean":
+            edges = np.linspace(0, len(x), self.length + 1).astype(np.int64)
+            np.divide(np.add.reduceat(x, edges[:-1], axis=0), np.diff(edges)[:, None], out=out, casting="unsafe")
+        elif len(x) > self.length:
             np.take(x, even_rows(len(x), self.length), axis=0, out=out, mode="clip")  # other modes copy first
         else:
             out[: len(x)] = x

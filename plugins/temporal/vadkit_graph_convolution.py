@@ -1,7 +1,7 @@
 """Graph convolutions over the snippets of a video: each takes from those that are similar, near, or scored alike.
 
 Wu et al., "Not only Look, but also Listen: Learning Multimodal Violence Detection under Weak Supervision", ECCV 2020:
-the holistic, the localised and the score branch of HL-Net.
+the holistic, the localised and the score branch of HL-Net. VadCLIP (Wu et al., AAAI 2024) took over the first two.
 
 Legend: b bags x crops, t snippets, c channels.
 """
@@ -16,7 +16,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import by_rows, clear, distances, hide, initialise
+from vadkit.layers import Activation, by_rows, clear, distances, hide, initialise, nonlinearity
 
 PAPER = "Wu et al., Not only Look, but also Listen, ECCV 2020"
 DECAY = math.e  # snippets over which the weight of a near one falls to 1/e
@@ -27,15 +27,15 @@ Rows = Callable[[slice], Tensor]  # some rows of a graph: (b, rows, t), or (rows
 class SimilarityGraph(Temporal):
     """Convolve over the graph of snippets whose features are alike: the softmax of their cosines above a threshold.
 
-    Each layer multiplies by its weights, sums over the graph, and adds its input (through a convolution over five
-    snippets where the width changes); ReLU and dropout follow. With a mask, padding has no edges; as in the authors'
-    code, it still enters the residual convolution.
+    Each of two layers multiplies by its weights, sums over the graph, and adds its input (through a convolution over
+    five snippets where the width changes); activation and dropout follow. With a mask, padding has no edges; as in the
+    authors' code, it still enters the residual convolution.
 
     Args:
         in_dim: width of the snippets.
         feature_dim: width of the features that are compared; without any, the snippets themselves are.
         dim: width of each layer; null keeps ``in_dim``.
-        depth: layers.
+        activation: after every layer; VadCLIP has "quick_gelu".
         threshold: cosines up to it count as 0.
         zeros: such a 0 takes part in the softmax, where it weighs e^0, as in the authors' code; off leaves it out.
         dropout: after every layer.
@@ -57,7 +57,7 @@ class SimilarityGraph(Temporal):
         in_dim: int,
         feature_dim: int | None = None,
         dim: int | None = None,
-        depth: int = 2,
+        activation: Activation = "relu",
         threshold: float = 0.7,
         zeros: bool = True,
         dropout: float = 0.0,
@@ -66,7 +66,8 @@ class SimilarityGraph(Temporal):
         super().__init__()
         self.in_dim, self.feature_dim, self.dim = in_dim, feature_dim, dim or in_dim
         self.threshold, self.zeros, self.use_mask = threshold, zeros, use_mask
-        self.layers, self.dropout = graph_layers(in_dim, self.dim, depth), nn.Dropout(dropout)
+        self.layers, self.dropout = graph_layers(in_dim, self.dim), nn.Dropout(dropout)
+        self.activation = nonlinearity(activation)
 
     def forward(self, x: Tensor, features: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c), features (b, t, c') and mask (b, t); return (b, t, dim)."""
@@ -94,7 +95,7 @@ class DistanceGraph(Temporal):
     Args:
         in_dim: width of the snippets.
         dim: width of each layer; null keeps ``in_dim``.
-        depth: layers.
+        activation: after every layer; VadCLIP has "quick_gelu".
         normalise: divide each row by its sum; off as in the authors' code, where a row sums to as much as 5.5.
         dropout: after every layer.
         use_mask: exclude padding.
@@ -114,14 +115,15 @@ class DistanceGraph(Temporal):
         *,
         in_dim: int,
         dim: int | None = None,
-        depth: int = 2,
+        activation: Activation = "relu",
         normalise: bool = False,
         dropout: float = 0.0,
         use_mask: bool = False,
     ) -> None:
         super().__init__()
         self.in_dim, self.dim, self.normalise, self.use_mask = in_dim, dim or in_dim, normalise, use_mask
-        self.layers, self.dropout = graph_layers(in_dim, self.dim, depth), nn.Dropout(dropout)
+        self.layers, self.dropout = graph_layers(in_dim, self.dim), nn.Dropout(dropout)
+        self.activation = nonlinearity(activation)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c) and mask (b, t); return (b, t, dim)."""
@@ -149,7 +151,7 @@ class ScoreGraph(Temporal):
     Args:
         in_dim: width of the snippets.
         dim: width of each layer; null keeps ``in_dim``.
-        depth: layers.
+        activation: after every layer; VadCLIP has "quick_gelu".
         sharpen: apply the sigmoid; off leaves the closeness as it is.
         temperature: of the sigmoid.
         detach: let no gradient reach the scores, as in HL-Net.
@@ -172,7 +174,7 @@ class ScoreGraph(Temporal):
         *,
         in_dim: int,
         dim: int | None = None,
-        depth: int = 2,
+        activation: Activation = "relu",
         sharpen: bool = True,
         temperature: float = 0.1,
         detach: bool = False,
@@ -185,7 +187,8 @@ class ScoreGraph(Temporal):
         self.in_dim, self.dim = in_dim, dim or in_dim
         self.sharpen, self.temperature = sharpen, temperature
         self.detach, self.use_mask = detach, use_mask
-        self.layers, self.dropout = graph_layers(in_dim, self.dim, depth), nn.Dropout(dropout)
+        self.layers, self.dropout = graph_layers(in_dim, self.dim), nn.Dropout(dropout)
+        self.activation = nonlinearity(activation)
 
     def forward(self, x: Tensor, scores: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c), probabilities (b, t) and mask (b, t); return (b, t, dim)."""
@@ -206,7 +209,7 @@ class ScoreGraph(Temporal):
 
 # -- what the three share ----------------------------------------------------------------------------
 class GraphLayer(nn.Module):
-    """One graph convolution with its residual, before the ReLU."""
+    """One graph convolution with its residual, before the activation."""
 
     def __init__(self, in_dim: int, dim: int) -> None:
         super().__init__()
@@ -224,11 +227,11 @@ class GraphLayer(nn.Module):
         return rearrange(self.residual(rearrange(x, "b t c -> b c t")), "b c t -> b t c")
 
 
-def graph_layers(in_dim: int, dim: int, depth: int) -> nn.ModuleList:
-    """Return ``depth`` layers, initialised as the authors' are. Raises ValueError for sizes below 1."""
-    if min(dim, depth) < 1:
-        raise ValueError(f"dim and depth must be at least 1, not {dim} and {depth}")
-    layers = nn.ModuleList(GraphLayer(dim if i else in_dim, dim) for i in range(depth))
+def graph_layers(in_dim: int, dim: int) -> nn.ModuleList:
+    """Return two layers, initialised as HL-Net's are. Raises ValueError for a width below 1."""
+    if dim < 1:
+        raise ValueError(f"dim must be at least 1, not {dim}")
+    layers = nn.ModuleList([GraphLayer(in_dim, dim), GraphLayer(dim, dim)])
     initialise(layers)
     return layers
 
@@ -238,7 +241,7 @@ def convolved(
 ) -> Tensor:
     """Return x (b, t, c) after the layers of a component; what the mask (b, t) leaves out counts as zero."""
     for layer in component.layers:
-        x = component.dropout(torch.relu(layer(clear(x, mask), rows)))
+        x = component.dropout(component.activation(layer(clear(x, mask), rows)))
     return x
 
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 from tiny_store import DIMS, LONGER_RGB, write_tiny_store
 from vadkit_feature_store import FeatureStore
+from vadkit_uniform_pad import UniformPad
 
-from vadkit.data.whole_videos import iterate
+from vadkit.data.whole_videos import cut_to_shortest, iterate
 from vadkit.problems import VadkitError
 from vadkit.store.array_file import as_float32
 
@@ -34,6 +35,14 @@ def test_streams_are_cut_to_the_first_one(dataset: FeatureStore, store: Path) ->
 def test_streams_are_cut_to_the_shortest(dataset: FeatureStore, store: Path) -> None:
     _, streams = next(iterate(dataset, "test", ["rgb", "flow"], align="shortest"))
     assert streams["rgb"].shape == (1, 9, 16) and streams["flow"].shape == (1, 9, 12)
+
+
+@pytest.mark.parametrize(("length", "real"), [(200, 200), (300, 239)])
+def test_a_row_is_the_same_snippet_in_streams_cut_to_the_shortest(length: int, real: int) -> None:
+    cut = cut_to_shortest({"rgb": np.arange(240.0)[:, None], "flow": np.arange(239.0)[:, None]})
+    taken, counted = UniformPad(length=length).sample(cut, np.random.default_rng(0))
+    assert np.array_equal(taken["rgb"], taken["flow"]) and counted == real
+    assert not taken["rgb"][239:].any()
 
 
 def test_one_crop_stands_for_all(tmp_path: Path) -> None:

@@ -143,3 +143,9 @@ def test_a_wired_batch_port_is_taken_from_a_listed_node(graph):
     del graph["inputs"]["rgb"]
     wires = vadkit.build(graph).plan.step("context").wires
     assert str(wires["x"]) == "gate.x" and wires["mask"].batch and wires["labels"].batch
+
+
+def test_a_model_file_needs_no_data(toys, tmp_path):
+    """It is built from its graph alone, and scoring takes no classes."""
+    vadkit.build(CLASSES, out=tmp_path / "m.safetensors")
+    assert vadkit.load(tmp_path / "m.safetensors").losses["types"].num_classes == 3

@@ -21,8 +21,8 @@ def drawn(*shape):
 @pytest.mark.parametrize(
     "component, args",
     [
-        (SimilarityGraph, {"zeros": False, "depth": 1, "dim": 8}),
-        (DistanceGraph, {"normalise": True, "dim": 8, "depth": 3}),
+        (SimilarityGraph, {"zeros": False, "dim": 8, "activation": "gelu"}),
+        (DistanceGraph, {"normalise": True, "dim": 8}),
         (ScoreGraph, {"sharpen": False}),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_long_video_is_read_some_rows_at_a_time(monkeypatch):
 
 
 def test_refuses_what_it_cannot_be():
-    with pytest.raises(ValueError, match="dim and depth must be at least 1, not 8 and 0"):
-        DistanceGraph(in_dim=8, depth=0)
+    with pytest.raises(ValueError, match="dim must be at least 1, not -1"):
+        DistanceGraph(in_dim=8, dim=-1)
     with pytest.raises(ValueError, match="temperature must be above 0, not 0"):
         ScoreGraph(in_dim=8, temperature=0)

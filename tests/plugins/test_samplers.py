@@ -195,10 +195,10 @@ def test_named_streams_keep_their_padding():
     assert filled["rgb"].ne(0).all() and filled["flow"][0, 4:].eq(0).all()
 
 
-def test_common_rows_of_streams_that_differ_in_length():
-    longer, flow = video(240, 6), video(239, 2)
-    taken, real = UniformPad(length=200, common=True).sample({"rgb": longer, "flow": flow}, RNG)
-    rows = even_rows(239, 200)
-    assert np.array_equal(taken["rgb"], longer[rows]) and np.array_equal(taken["flow"], flow[rows]) and real == 200
-    taken, real = UniformPad(length=300, common=True).sample({"rgb": longer, "flow": flow}, RNG)
-    assert real == 239 and not taken["rgb"][239:].any()
+@pytest.mark.parametrize("t", LENGTHS)
+def test_a_longer_video_as_means_of_its_parts(t):
+    x, length = video(t), 32
+    found, real = UniformPad(length=length, longer="mean").sample({"x": x}, RNG)
+    assert real == min(t, length)
+    wanted = segments_by_hand(x, length) if t > length else np.pad(x, ((0, length - t), (0, 0)))
+    np.testing.assert_allclose(found["x"], wanted, atol=1e-6)

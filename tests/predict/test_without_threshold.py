@@ -86,3 +86,22 @@ def test_a_threshold_of_any_size_counts_false_alarms(evaluated: Path) -> None:
     low, high = (vadkit.evaluate(evaluated, set=f"eval.threshold={value}") for value in (-5, 1e6))
     assert (low.figures["far"], high.figures["far"]) == (1.0, 0.0)
     assert low.figures["ap"] == high.figures["ap"] and "threshold" in low.page()
+
+
+def test_training_reports_no_threshold(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    store, out = write_tiny_store(tmp_path / "store"), tmp_path / "run"
+    graph = {
+        "inputs": {"clip": "b t 8"},
+        "nodes": {"score": {**NODES["score"], "in": "clip"}},
+        "losses": {"mil": {"use": "toy_loss", "in": "score.belief"}},
+        "output": "score",
+        "train": {"steps": 2},
+        "data": {"args": {"root": str(store)}, "batch": 2, "workers": 0},
+    }
+    file = tmp_path / "graph.yaml"
+    file.write_text(json.dumps(graph))
+    assert main(["train", str(file), "--out", str(out), "--device", "cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert "threshold" not in printed and "far           not defined" in printed
+    figures = json.loads((out / "result.json").read_text())["figures"]
+    assert figures["threshold"] is None and figures["undefined"]["far"] == SAID

@@ -78,6 +78,8 @@ def _print(result: Any, out: Path) -> None:
     label = " (test_best: flatters)" if result.model.spec["train"]["select"] == "test_best" else ""
     print(f"{out}: weights of step {result.chosen} of {result.steps}{label}\n")
     figures = {name: value for name, value in result.figures.items() if isinstance(value, float) or value is None}
+    if figures.get("threshold") is None:  # of unbounded scores it is a choice that was not made
+        figures.pop("threshold", None)
     rows = [(name, "not defined" if value is None else f"{value:.4f}") for name, value in figures.items()]
     if rows:
         print_table(("figure", "value"), rows, right=("value",))

@@ -21,7 +21,7 @@ from vadkit.data.class_order import ClassOrder
 from vadkit.data.prompts import Prompts
 from vadkit.data.shape_checks import check_videos
 from vadkit.data.targets import STREAM as TARGETS
-from vadkit.data.whole_videos import Align, no_video
+from vadkit.data.whole_videos import Align, cut_to_shortest, no_video
 from vadkit.kinds import Sampler
 from vadkit.memory import free_memory
 from vadkit.problems import fail
@@ -311,10 +311,7 @@ class TrainBatches:
         streams = {stream: self._read(bag.video, stream, crop) for stream in self.streams}
         if self.targets is not None:
             streams[TARGETS] = self.targets(bag.video)
-        if self.align == "shortest":
-            t = min(map(len, streams.values()))
-            streams = {name: x[:t] for name, x in streams.items()}
-        return streams, rng
+        return cut_to_shortest(streams) if self.align == "shortest" else streams, rng
 
     def _read(self, video: Video, stream: str, crop: int) -> np.ndarray:
         """Return float32 (t, dim)."""

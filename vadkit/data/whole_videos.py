@@ -84,6 +84,12 @@ def load(
     }
 
 
+def cut_to_shortest(streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the streams (t, dim) of one video, all cut to the length of the shortest."""
+    t = min(map(len, streams.values()))
+    return {name: x[:t] for name, x in streams.items()}
+
+
 def _crops(dataset: VideoDataset, video: Video, stream: str) -> list[np.ndarray]:
     """Return each crop (t, dim); files with one crop each are only mapped."""
     if not hasattr(dataset, "read_crop"):

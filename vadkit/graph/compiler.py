@@ -38,9 +38,13 @@ def compile_config(source: Source, plugins: Plugins) -> VadModel:
     return model_of(compile_plan(source, plugins))
 
 
-def compile_plan(source: Source, plugins: Plugins) -> Plan:
-    """Return the checked graph of a source. Raises VadkitError with every problem of the file."""
-    return _Compiler(source, plugins).run()
+def compile_plan(source: Source, plugins: Plugins, *, trainable: bool = True) -> Plan:
+    """Return the checked graph of a source. Raises VadkitError with every problem of the file.
+
+    Unless it is to be ``trainable``, it may lack what only training needs: the data section of a model file is not
+    looked at.
+    """
+    return _Compiler(source, plugins).run(trainable)
 
 
 class _Compiler:
@@ -53,7 +57,7 @@ class _Compiler:
         self.problems.found += check_keys(source)
         self.sizes = Sizes(self.problems)
 
-    def run(self) -> Plan:
+    def run(self, trainable: bool) -> Plan:
         inputs = self._inputs()
         items = [*self._items("nodes"), *self._items("losses")]
         self._shares(items)
@@ -75,6 +79,8 @@ class _Compiler:
         assert output is not None
         planner = Planner(self.source, self.plugins.components, self.sizes, self.problems)
         plan = planner.plan(inputs, order, losses, output)
+        if trainable:
+            planner.note_empty(plan)
         self.problems.stop()
         dry_run(plan, self.sizes.modules, self.problems)
         self.problems.stop()

@@ -194,7 +194,7 @@ def _plan(path: str | Path, header: dict[str, Any]) -> Plan:
     spec = header["spec"]
     graph: dict[str, Any] = {key: spec[key] for key in ("inputs", "nodes", "losses", "output") if key in spec}
     try:  # its data set may come from a plugin that is not installed here
-        return compile_plan(load_config(graph), load_plugins())
+        return compile_plan(load_config(graph), load_plugins(), trainable=False)
     except VadkitError as error:
         fail(
             f"{path}: the graph inside cannot be built here: {error.problems[0].message}",

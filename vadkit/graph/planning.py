@@ -45,7 +45,6 @@ class Planner:
         final = Ref(out.name, out.port, probability=score_range == "logit")
         plan = Plan(known, steps, loss_steps, final, "probability" if score_range == "logit" else score_range, 0)
         self._train_only(plan)
-        self._empty(plan)
         self._threshold(plan)
         plan.lookahead = self._lookahead(plan)
         for item in [*owners.values(), *losses]:
@@ -193,7 +192,7 @@ class Planner:
                     key=True,
                 )
 
-    def _empty(self, plan: Plan) -> None:
+    def note_empty(self, plan: Plan) -> None:
         """Note the values of the batch that a node or loss needs and that nothing will fill."""
         for step, name, later in plan.empty(self.data):
             if not later:

@@ -21,7 +21,6 @@ from systems import (
     clip_tsa,
     cma_la,
     cupl,
-    data,
     hl_net,
     lstc,
     macil_sd,
@@ -29,10 +28,12 @@ from systems import (
     mgfn,
     msbt,
     pel4vad,
+    rtfm,
     seed,
     sultani,
     tvl1,
     ur_dmu,
+    vadclip,
 )
 from systems.errors import NoSuchSystem, NotSupported
 
@@ -53,14 +54,15 @@ RUNNERS: dict[str, Callable[[Case], Results]] = {
     "macil_sd_full": macil_sd.FULL.run,
     "macil_sd_light": macil_sd.LIGHT.run,
     "mavd": mavd.MAVD.run,
-    "mgfn": mgfn.run,
+    "mgfn": mgfn.MGFN.run,
     "msbt": msbt.MSBT.run,
     "pel4vad": pel4vad.run,
-    "rtfm": data.only_data,
+    "rtfm": rtfm.RTFM.run,
     "seed": seed.run,
     "sultani": sultani.SULTANI.run,
     "tvl1": tvl1.run,
     "ur_dmu": ur_dmu.UR_DMU.run,
+    "vadclip": vadclip.run,
     "vggish": backbones.vggish,
 }
 

@@ -1,10 +1,12 @@
-"""CLIP-TSA: of this system vadkit has the perturbed top-k only (component topk_nominator).
+"""CLIP-TSA: scores, training with both gradients, and the perturbed top-k by itself (component topk_nominator).
 
 Legend: b rows, n draws, k chosen, d = t snippets.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,19 +14,58 @@ from cases import Case
 from torch import Tensor
 from vadkit_topk_nominator import SoftMask, topk_mask
 
-from systems.errors import NoSuchSystem, NotSupported
+from systems import rtfm
+from systems.errors import NotSupported
+from systems.graphs import merge
 from systems.harness import component, numpy, tensor
+from systems.table import Run, System
+
+NARROW = 512  # wider features are narrowed first
+CHOICE = {"chosen": rtfm.DRAWN}
 
 
-def run(case: Case) -> dict[str, Any]:
-    if case.kind != "function":
-        raise NoSuchSystem("no such system: of clip_tsa vadkit has only the top-k nominator yet, not the model")
+def settings(case: Case) -> dict[str, Any]:
+    """Return the part before the pyramid. A single row is cut to 1000 snippets; noise is given, also at test."""
+    rows, crops = case.inputs["features"].shape[:2]
+    if not case.config.get("enable_HA", True):
+        return {"nodes": {"attended": {"use": "identity"}}}
+    args = {
+        "ratio": case.config["k_ratio"],
+        "samples": case.config["num_samples"],
+        "sigma": case.config["sigma"],
+        "k_max": 1000 if rows * crops == 1 or by_row(case) else None,
+        "eval_noise": "on",
+    }
+    return {"nodes": {"attended": {"args": args}}}
+
+
+def by_row(case: Case) -> bool:
+    """Whether the authors' model takes one row after the other."""
+    return case.config.get("visual", "vit") != "vit" and case.inputs["features"].shape[2] != 32
+
+
+def scorer(run: Run) -> Tensor:
+    return torch.sigmoid(run.tap("attended.scorer"))[..., 0]
+
+
+def run(case: Case) -> Mapping[str, Any]:
+    system = CLIP_TSA
+    if case.config.get("n_features", NARROW) != NARROW:
+        system = replace(system, graph="clip_tsa_i3d_ucf", names="clip_tsa_i3d", inputs={"features": "rgb"})
+    if not case.config.get("enable_HA", True):
+        state = {name: case.state[name] for name in case.state if not name.startswith("hard_attention.")}
+        case, system = replace(case, state=state), replace(system, taps=["chosen", "context"], draws=CHOICE)
+    results = dict(system.run(case))
+    if "grad_norm_textbook" in case.outputs:
+        textbook = {"nodes": {"attended": {"args": {"gradient": "textbook"}}}}
+        again = replace(system, changes=lambda case: merge(settings(case), textbook))
+        results["grad_norm_textbook"] = again.run(case)["grad_norm"]
+    return results
+
+
+def topk(case: Case) -> dict[str, Any]:
     if not {"x", "noise"} <= set(case.inputs):
         raise NotSupported(f"a clip_tsa function of {', '.join(case.inputs)}")
-    return _topk(case)
-
-
-def _topk(case: Case) -> dict[str, Any]:
     config = case.config
     x, noise = (tensor(case.inputs[name]) for name in ("x", "noise"))
     nominator = component("topk_nominator")(
@@ -58,3 +99,32 @@ def _of_ranks(onehot: Tensor, noise: Tensor, slope: Tensor, sigma: float, which:
     jacobian = torch.einsum("bnkd,bne->bkde", onehot, noise) / noise.shape[1] / sigma
     official = which == "official"
     return torch.einsum("bkde,bke->bd" if official else "bkde,bkd->be", jacobian, slope)
+
+
+CLIP_TSA = System(
+    graph="clip_tsa_ucf",
+    names="clip_tsa",
+    args={
+        "k_mil": "chosen.k",
+        "alpha": "losses.magnitude weight",
+        "margin": "losses.magnitude.margin",
+        "sparsity": "losses.calm.sparse",
+        "smooth": "losses.calm.smooth",
+    },
+    changes=settings,
+    inputs={"features": "clip"},
+    draws={**CHOICE, "attended": "noise"},
+    losses={
+        **rtfm.LOSSES,
+        "loss_objective": {"mil": 1, "magnitude": "alpha"},
+        "loss_rtfm_unweighted": "magnitude",
+    },
+    outputs={
+        **rtfm.RTFM.outputs,
+        "attended": "attended.x",
+        "scorer": scorer,
+        "topk_mask": "attended.gate",
+    },
+    taps=["chosen", "context", "attended.scorer"],
+    modes={"function": topk},
+)

@@ -13,6 +13,7 @@ from cases import Case
 
 from systems.errors import NoSuchSystem
 from systems.harness import component
+from vadkit.data.whole_videos import cut_to_shortest
 
 # Streams of a modality, in the order in which the authors join them.
 STREAMS = {
@@ -98,8 +99,8 @@ def _joined_streams(case: Case) -> dict[str, Any]:
         for row, entry in zip(rows, entries):
             item = {s: files[s, entry.name, 0 if s == "audio" else entry.crop] for s in streams}
             results[f"{modality}/test/{row}"] = _join(item, min(map(len, item.values())))
-            sampler = component("uniform_pad")(length=case.config["max_seqlen"], common=True)
-            results[f"{modality}/train/{row}"] = _join(sampler.sample(item, RNG)[0], sampler.length)
+            sampler = component("uniform_pad")(length=case.config["max_seqlen"])
+            results[f"{modality}/train/{row}"] = _join(sampler.sample(cut_to_shortest(item), RNG)[0], sampler.length)
     return results
 
 

@@ -1,4 +1,4 @@
-"""MGFN: of this system vadkit has the magnitude-contrastive loss only."""
+"""MGFN: scores, training, and the magnitude-contrastive loss by itself."""
 
 from __future__ import annotations
 
@@ -8,19 +8,30 @@ import torch
 from cases import Case
 from torch import Tensor
 
-from systems.errors import NoSuchSystem, NotSupported
+from systems import rtfm
+from systems.errors import NotSupported
 from systems.harness import component, numpy, tensor
+from systems.table import System
+
+STAGES = ("glance", "focus", "deep")
+KINDS = {"gb": "glance", "fb": "focus"}
 
 
-def run(case: Case) -> dict[str, Any]:
-    if case.kind != "function":
-        raise NoSuchSystem("no such system: of mgfn vadkit has only the magnitude-contrastive loss yet, not the model")
-    if not {"abnormal", "normal"} <= set(case.inputs):
-        raise NotSupported(f"an mgfn function of {', '.join(case.inputs)}")
-    return _contrast(case)
+def settings(case: Case) -> dict[str, Any]:
+    """Return sizes and kinds of the stages. The last channel of the input is the norm, as in the authors' files."""
+    config = case.config
+    if config["mc_between_weight"] != 1e-3:
+        raise NotSupported("another weight of the term between the classes")
+    widths = [*config["dims"][1:], None]
+    nodes: dict[str, Any] = {
+        stage: {"args": {"dim": dim, "kind": KINDS[kind], "depth": depth}}
+        for stage, dim, kind, depth in zip(STAGES, widths, config["types"], config["depths"], strict=True)
+    }
+    nodes["tokens"] = {"args": {"dim": config["dims"][0], "appended": True}}
+    return {"inputs": {"rgb": f"b t {config['channels'] + 1}"}, "nodes": nodes}
 
 
-def _contrast(case: Case) -> dict[str, Any]:
+def contrast(case: Case) -> dict[str, Any]:
     """The loss on features that were chosen already: rows crop by crop, (crops * videos, k, c)."""
     config = case.config
     chosen = {name: tensor(case.inputs[name]).requires_grad_() for name in ("normal", "abnormal")}
@@ -45,3 +56,37 @@ def _contrast(case: Case) -> dict[str, Any]:
 
 def _by_video(rows: Tensor, videos: int) -> Tensor:
     return rows.unflatten(0, (-1, videos)).transpose(0, 1)
+
+
+MGFN = System(
+    graph="mgfn_ucf",
+    names="mgfn",
+    args={
+        "mag_ratio": "tokens.ratio",
+        "dim_head": [f"{stage}.head_dim" for stage in STAGES],
+        "ff_repe": [f"{stage}.expand" for stage in STAGES],
+        "kernel": [f"{stage}.kernel" for stage in STAGES],
+        "k": "chosen.k",
+        "mc_weight": "losses.contrast weight",
+        "margin": "losses.contrast.margin",
+        "sparsity": "losses.calm.sparse",
+        "smooth": "losses.calm.smooth",
+    },
+    changes=settings,
+    inputs={"features": "rgb"},
+    draws={"chosen": rtfm.DRAWN},
+    losses={
+        **rtfm.LOSSES,
+        "loss_objective": {"mil": 1, "contrast": "mc_weight"},
+        "mc_between": "contrast.between",
+        "mc_normal": "contrast.within_normal",
+        "mc_abnormal": "contrast.within_abnormal",
+    },
+    outputs={
+        **rtfm.chosen("normed"),
+        "bn_running_mean": rtfm.statistic("focus.layers.0.attention.norm", "running_mean"),
+        "bn_running_var": rtfm.statistic("focus.layers.0.attention.norm", "running_var"),
+    },
+    taps=["chosen", "normed"],
+    modes={"function": contrast},
+)
