@@ -198,10 +198,10 @@ def test_a_loss_reports_what_the_batch_lacks():
 
 
 def needs_snippets_alone(name):
-    """Return whether a component takes the place of another without further wiring, or patches of snippets."""
+    """Return whether a component takes the place of another: snippets that are no patches, and nothing else."""
     ports = parse_ports(load_plugins().components.find(name).inputs)
-    others = [port for port in ports.values() if port.name != "x" and port.name not in BATCH_PORTS]
-    return len(ports["x"].pattern.tokens) == 3 and all(port.optional for port in others)
+    others = [port for port in ports.values() if not (port.name == "x" or port.optional or port.name in BATCH_PORTS)]
+    return not others and len(ports["x"].pattern.tokens) == 3
 
 
 TEMPORAL = [name for name in load_plugins().components.names("temporal") if needs_snippets_alone(name)]

@@ -35,7 +35,7 @@ class GlanceFocus(Temporal):
     of one snippet is normalised by the running statistics. Padding takes part.
 
     Args:
-        in_dim: width of the snippets; a multiple of ``head_dim``, which is cut to it.
+        in_dim: width of the snippets.
         dim: width of the result; null keeps it, without a layer.
         kind: "glance" or "focus".
         depth: number of layers.
