@@ -153,3 +153,8 @@ def test_a_system(capsys: Captured) -> None:
 def test_an_unknown_name(name: str, hint: str, capsys: Captured) -> None:
     assert main(["info", name]) == 2
     assert f"hint: {hint}" in capsys.readouterr().err
+
+
+def test_ports_of_indices_are_named(capsys: Captured) -> None:
+    assert main(["info", "top_magnitude"]) == 0
+    assert "indices: index (whole numbers below t)" in capsys.readouterr().out

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import re
 import shlex
 from importlib import import_module
@@ -18,8 +19,9 @@ from tiny_store import write_tiny_store
 import vadkit
 from vadkit import plugin_manager
 from vadkit.kinds import KINDS
-from vadkit.plugin_manager import load_plugins
+from vadkit.plugin_manager import load_plugins, own_configs
 from vadkit.rounds import read_recipe
+from vadkit.systems.card import read_cards
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- components -->", "<!-- end components -->"
@@ -46,6 +48,20 @@ def test_the_table_of_components_is_that_of_vadkit_list(monkeypatch):
     text = README.read_text(encoding="utf-8")
     shown = text.split(BEGIN)[1].split(END)[0].strip()
     assert shown == component_table(), "run python tests/test_readme.py to rewrite it"
+
+
+def test_the_table_of_systems_names_each_graph_and_its_fidelity():
+    cards = read_cards([own_configs()])
+    stated = {graph: facts.fidelity for card in cards.values() for graph, facts in card.graphs.items()}
+    table = README.read_text(encoding="utf-8").split("| system | graphs |")[1].split("\n\n")[0]
+    shown = {}
+    for line in table.splitlines()[2:]:
+        _, _, graphs, fidelity, *_ = line.split("|")
+        patterns = re.findall("`(.*?)`", graphs.split("recipe")[0])
+        for pattern in patterns:
+            shown |= {graph: fidelity for graph in (fnmatch.filter(stated, pattern) or [f"no graph is {pattern}"])}
+    assert sorted(shown) == sorted(stated)
+    assert {graph: word for graph, word in stated.items() if word not in shown[graph]} == {}
 
 
 def test_the_graph_builds():

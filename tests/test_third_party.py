@@ -16,13 +16,14 @@ from tiny_store import write_tiny_store
 
 import vadkit
 from vadkit.cli import main
+from vadkit.data.targets import read_targets
 from vadkit.graph.cost import parameters
 from vadkit.plugin_manager import load_plugins
 from vadkit.testing import check_component
 
 SAMPLE = Path(__file__).parent / "support" / "sample_plugin"
 PARTS = ("average", "bank", "clip", "join", "longest", "near", "pull", "score", "start")
-SAMPLES = tuple(f"sample_{part}" for part in PARTS)
+SAMPLES = tuple(f"sample_{part}" for part in PARTS)  # in one graph; sample_labels is in a recipe
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_an_unknown_name_mentions_the_broken_one(third_parties: Path, capsys: py
     assert "plugin wreck (vadkit-wreck 1.0) could not be loaded" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ("acme", *SAMPLES))
+@pytest.mark.parametrize("name", ("acme", "sample_labels", *SAMPLES))
 def test_they_pass_the_contract_test(third_parties: Path, name: str) -> None:
     component = load_plugins().components.find(name)
     assert component is not None
@@ -152,6 +153,16 @@ def test_the_rows_of_its_source_come_from_a_file(third_parties: Path, tmp_path: 
     (tmp_path / "rows.npy").unlink()  # a model file needs nothing else
     trained = vadkit.load(tmp_path / "run" / "model.safetensors")
     assert np.allclose(trained.bank.weight.detach(), rows, atol=1e-6)
+
+
+def test_its_recipe_trains_on_what_its_labeller_says(third_parties: Path, tmp_path: Path) -> None:
+    root = write_tiny_store(tmp_path / "store", dims={"rgb": 16, "audio": 16})
+    sets = [f"data.args.root={root}", "data.batch=2", "data.workers=0", "train.steps=2"]
+    vadkit.train("sample_rounds", out=tmp_path / "out", set=sets, device="cpu")
+    rows = read_targets(tmp_path / "out" / "second" / "targets.safetensors").rows
+    assert {float(weight) for x in rows.values() for weight in x[:, 1]} == {3.0}  # one pass agrees with itself
+    trained = vadkit.load(tmp_path / "out" / "second" / "model.safetensors")
+    assert trained.spec["data"]["targets"] and trained.spec["train"]["warm_start"]
 
 
 def test_a_plugin_can_be_left_out(third_parties: Path, capsys: pytest.CaptureFixture[str]) -> None:

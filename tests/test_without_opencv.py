@@ -44,7 +44,7 @@ WORKS: dict[str, list[str]] = {
     "build": ["build", "seed_xd_three_stream"],
     "train": ["train", "rgb.yaml", "--out", "run"],
     "eval": ["eval", "--model", "run/model.safetensors"],
-    "swap": ["bench", "swap", "rgb.yaml", "--node", "score", "--with", "mlp_head", "--seeds", "1", "--out", "swap"],
+    "swap": ["bench", "swap", "--spec", "swap.yaml", "--out", "swap", "--bags=2", "--snippets=9", "--rounds=1"],
     "extract without it": ["extract", "videos", "--stream", "sound=logmel_stats", "--out", "sound"],
     "check": ["store", "check", "sound"],
     "generate": ["store", "generate", "xd_violence", "--out", "made", "--fraction", "0.001"],
@@ -101,6 +101,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "cv2" / "__init__.py").write_text(STAND_IN)
     (folder / "program.py").write_text(PROGRAM)
     (folder / "rgb.yaml").write_text(GRAPH.format("rgb", "b t 16", write_tiny_store(folder / "rgb")))
+    (folder / "swap.yaml").write_text("config: rgb.yaml\nseeds: 1\nvariants: {plain: null}\n")
     names = [f"{kind}{number}" for kind in "an" for number in range(2)]
     for seed, name in enumerate(names):
         write_video(folder / "videos" / f"{name}.mkv", seed)

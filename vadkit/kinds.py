@@ -180,8 +180,8 @@ class Loss(ModuleComponent):
     outputs: ClassVar[dict[str, str]] = {"total": ""}
     mask_switch: ClassVar[str | None] = None
     # True if the n-th abnormal video is compared with the n-th normal one, so that order matters
-    # within the normal and within the abnormal videos of a batch.
-    pairs_bags: ClassVar[bool] = False
+    # within the normal and within the abnormal videos of a batch. May be set in the constructor.
+    pairs_bags: bool = False
 
 
 class Sampler(Component):

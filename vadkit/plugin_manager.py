@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.metadata import entry_points
+from importlib.metadata import Distribution, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -78,10 +78,11 @@ class Plugins:
 def discover() -> list[Plugin]:
     """Return the plugins that are installed or named in VADKIT_PLUGINS, without importing any."""
     found = []
+    packages: dict[Distribution | None, tuple[str, str]] = {None: ("?", "")}
     for point in entry_points(group=GROUP):
-        package = point.dist.name if point.dist else "?"
-        version = point.dist.version if point.dist else ""
-        found.append(Plugin(point.name, point.value, package, version))
+        if point.dist and point.dist not in packages:  # its name and version: each parses all metadata, README included
+            packages[point.dist] = point.dist.name, point.dist.version
+        found.append(Plugin(point.name, point.value, *packages[point.dist]))
     for module in filter(None, (m.strip().removesuffix(".py") for m in os.environ.get(EXTRA, "").split(","))):
         found.append(Plugin(module.removeprefix("vadkit_"), module, EXTRA))
     unique = {(p.name, p.module): p for p in reversed(found)}

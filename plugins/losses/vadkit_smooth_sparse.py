@@ -64,6 +64,7 @@ class SmoothSparse(Loss):
         self.smooth, self.sparse = smooth, sparse
         self.smooth_of, self.sparse_of, self.sparse_form = smooth_of, sparse_of, sparse_form
         self.across, self.per_video = across, per_video
+        self.pairs_bags = across  # the order of the videos that count says which are neighbours
 
     def forward(
         self, scores: Tensor, labels: Tensor, mask: Tensor | None = None, crops: int | None = None

@@ -35,11 +35,11 @@ class GlanceFocus(Temporal):
     of one snippet is normalised by the running statistics. Padding takes part.
 
     Args:
-        in_dim: width of the snippets; a multiple of ``head_dim``, which is cut to it.
+        in_dim: width of the snippets.
         dim: width of the result; null keeps it, without a layer.
         kind: "glance" or "focus".
         depth: number of layers.
-        head_dim: width of a head.
+        head_dim: width of a head; null is 64, or the largest below it of which ``in_dim`` is a multiple.
         kernel: snippets that "focus" mixes; an odd number.
         expand: how many times wider the feed-forward part is inside.
     """
@@ -56,11 +56,13 @@ class GlanceFocus(Temporal):
         dim: int | None = None,
         kind: Literal["glance", "focus"] = "glance",
         depth: int = 2,
-        head_dim: int = 64,
+        head_dim: int | None = None,
         kernel: int = 5,
         expand: int = 4,
     ) -> None:
         super().__init__()
+        if head_dim is None:
+            head_dim = next(d for d in range(min(64, in_dim), 0, -1) if in_dim % d == 0)
         head_dim = min(head_dim, in_dim)
         if head_dim < 1 or in_dim % head_dim:
             raise ValueError(f"in_dim ({in_dim}) must be a multiple of head_dim ({head_dim})")

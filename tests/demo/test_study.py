@@ -77,26 +77,6 @@ def test_a_second_run_reuses_what_is_finished(quick):
     assert len(table(printed)) == 1 + len(SYSTEMS) and table(printed) == table(again.stdout)
 
 
-def test_a_deleted_training_is_repeated_and_gives_the_same_figures(quick):
-    folder, _ = quick
-    run = folder / "study/runs/demo_rgb/seed0"
-    figures = json.loads((run / "scores.json").read_text())["figures"]
-    for path in ("scores.json", "result.json", "model.safetensors"):
-        (run / path).unlink()
-    assert run_quick(folder).returncode == 0
-    assert json.loads((run / "scores.json").read_text())["figures"] == figures
-
-
-def test_damaged_scores_are_reported_and_computed_again(quick):
-    folder, _ = quick
-    path = folder / "study/runs/demo_rgb/seed0/scores.json"
-    before = path.read_bytes()
-    path.write_bytes(before[:-9])
-    again = run_quick(folder)
-    assert again.returncode == 0 and "the clips are scored again" in again.stdout
-    assert path.read_bytes() == before
-
-
 @pytest.mark.guards("3")
 def test_the_player_shows_a_clip_with_its_scores_and_events(quick):
     folder, _ = quick
@@ -174,13 +154,16 @@ def test_cells_of_the_table_have_equal_decimals(quick):
 
 
 @pytest.mark.guards("D17", "5.7")
-def test_state_that_is_damaged_in_every_way_is_reported_and_written_again(quick):
+def test_state_that_is_damaged_or_deleted_is_reported_and_written_again(quick):
+    """One run for all of it: a training that is gone, one whose scores are cut off, one whose model is cut off."""
     folder, printed = quick
     study, runs = folder / "study", folder / "study/runs"
     scores = [runs / system / "seed0/scores.json" for system in ("demo_rgb", "demo_rgb_flow", "demo_three_stream")]
-    damaged = {study / "demo.json": b"5", study / "study.json": "folder", scores[0]: "pipe", scores[1]: b'{"a": ',
-               scores[1].with_name("result.json"): "folder", scores[2]: b"\xff"}  # fmt: skip
+    damaged = {study / "demo.json": b"5", study / "study.json": "folder", scores[1]: scores[1].read_bytes()[:-9],
+               scores[1].with_name("result.json"): "folder", scores[2]: "pipe"}  # fmt: skip
     before = {path: json.loads(path.read_text()) for path in (study / "demo.json", *scores)}
+    for name in ("scores.json", "result.json", "model.safetensors"):
+        scores[0].with_name(name).unlink()
     for path, content in damaged.items():
         path.unlink()
         if isinstance(content, bytes):
@@ -192,6 +175,7 @@ def test_state_that_is_damaged_in_every_way_is_reported_and_written_again(quick)
     again = run_quick(folder)
     assert again.returncode == 0, again.stderr + again.stdout
     assert "Traceback" not in again.stderr and "demo.json: " in again.stdout and "scores.json: " in again.stdout
+    assert "the clips are scored again" in again.stdout
     assert {path: json.loads(path.read_text()) for path in before} == before
     assert table(again.stdout) == table(printed)
     assert list(model.parent.glob("model.safetensors.*"))  # what was in its place is kept

@@ -55,7 +55,7 @@ class Arrays:
         if rng.random() < 0.1:
             mutations.other_kind(target, rng, canary)
         else:
-            target.write_bytes(_array(rng))
+            target.write_bytes(array_bytes(rng))
         root = f"data.args.root={store}"
         if own in target.parents:
             return [command("store", "import", "own", "--root", own, "--out", folder / "imported")]
@@ -70,7 +70,7 @@ class Arrays:
         return rng.sample(verbs, 3)
 
 
-def _array(rng: random.Random) -> bytes:
+def array_bytes(rng: random.Random) -> bytes:
     """Return the bytes of a damaged .npy."""
     values = np.arange(80, dtype=np.float32).reshape(5, 16)
     kind = rng.choice((np.float32, np.float64, np.float16, ">f4", np.int64, np.complex64, bool))
@@ -116,7 +116,7 @@ def _archive(rng: random.Random) -> bytes:
             name = rng.choice(("a.npy", "b.npy", "../x.npy", "/x.npy", "a", "a.npy", "x" * 300 + ".npy", "\u202e.npy"))
             if len(name) < 60_000 and name not in archive.namelist():
                 archive.writestr(
-                    name, rng.choice((_array(rng), _saved(np.ones(number + 1, np.float32)), b"\0" * 10**6))
+                    name, rng.choice((array_bytes(rng), _saved(np.ones(number + 1, np.float32)), b"\0" * 10**6))
                 )
     data = file.getvalue()
     return mutations.some_bytes(data, rng) if rng.random() < 0.8 else data

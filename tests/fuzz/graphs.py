@@ -31,10 +31,11 @@ nodes:
   twin: {use: temporal_conv, in: both, share: a, detach: true}
   score: {use: causal_conv, in: {from: [twin, pick]}}
   helper: {use: mlp_head, in: context, when: train}
+  chosen: {use: top_magnitude, in: both, when: train, args: {k: 2}}
   peer: {use: mlp_head, in: context, when: train, detach: true}
 losses:
   mil: {use: topk_mil, in: score, weight: 1.0}
-  mc: {use: magnitude_contrastive, in: both, args: {k: 2}, weight: 0.001}
+  mc: {use: magnitude_contrastive, in: {x: both, index: chosen}, weight: 0.001}
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
   known: {use: distillation, in: {scores: score, teacher: targets}, weight: 0.1}
   ramp: {use: topk_mil, in: peer, weight: {from: 0.0, to: 1.5, epochs: 3}}

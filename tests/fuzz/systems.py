@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import yaml
 
+import vadkit
 from vadkit.systems.card import read_cards
 
 from . import mutations
@@ -44,6 +45,7 @@ class Systems:
         (folder / "names.txt").write_text(NAMES.replace("@theirs.pth   net.\n", ""))
         (folder / "cards" / "systems" / "x.yaml").write_text(yaml.safe_dump(CARD, sort_keys=False))
         torch.save({name: torch.ones(shape) for name, shape in SHAPES.items()}, folder / "theirs.pth")
+        vadkit.build(folder / "graph.yaml")  # plugins are loaded before the clock of the first mutant runs
 
     def mutate(self, folder: Path, canary: Path, rng: random.Random) -> list[Callable[[], Any]]:
         card = folder / "cards" / "systems" / "x.yaml"

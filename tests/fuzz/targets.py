@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .arrays import Arrays
+from .beginnings import Beginnings
 from .graphs import Graphs
 from .harness import Target
 from .manifests import Manifests
@@ -12,5 +13,6 @@ from .systems import Systems
 from .tables import Tables
 
 TARGETS: dict[str, Target] = {
-    target.name: target for target in (Graphs(), Stores(), Models(), Arrays(), Tables(), Manifests(), Systems())
+    target.name: target
+    for target in (Graphs(), Stores(), Models(), Arrays(), Tables(), Manifests(), Systems(), Beginnings())
 }

@@ -13,7 +13,16 @@ from .targets import TARGETS
 pytestmark = pytest.mark.guards("5.8", "5.3", "D3", "D15", "D16", "D21")
 
 MUTANTS = 100
-LEAST = {"graphs": 60, "stores": 25, "models": 30, "arrays": 10, "tables": 30, "manifests": 5, "systems": 40}
+LEAST = {
+    "graphs": 60,
+    "stores": 25,
+    "models": 30,
+    "arrays": 10,
+    "tables": 30,
+    "manifests": 5,
+    "systems": 40,
+    "beginnings": 20,
+}
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -37,9 +37,10 @@ def prepare(path: Path, text: str, state: dict[str, torch.Tensor] | None = None)
     return path
 
 
-def test_every_key_of_the_header(saved: Path, tmp_path: Path) -> None:
+def test_every_key_of_the_header(saved: Path, tmp_path: Path, thorough: bool) -> None:
+    """Of the 15 forms of each key every fourth, so another one of each; all if thorough."""
     header, refused = model_file.read_header(saved), []
-    for wrong in spoiled(header):
+    for wrong in list(spoiled(header))[:: 1 if thorough else 4]:
         path = prepare(tmp_path / "m.safetensors", json.dumps(wrong))
         try:
             model_file.read_header(path)
@@ -48,7 +49,7 @@ def test_every_key_of_the_header(saved: Path, tmp_path: Path) -> None:
             assert problem.message.startswith(f"{path}: the header") and "\n" not in problem.message
             assert len(problem.message) < len(str(path)) + 300
             refused.append(problem)
-    assert len(refused) > 800
+    assert len(refused) > 200
 
 
 def test_what_a_sound_header_leaves_open_is_refused_when_the_model_is_built(saved: Path, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from torch import nn
 from vadkit_clip_vit import DEVIATION, MEAN, ClipVit, load_state, openai_name
 
 from vadkit.problems import VadkitError
-from vadkit.testing import check_component
 
 LAYERS = 12
 
@@ -136,7 +135,3 @@ def test_wrong_arguments(args):
 def test_it_refuses_without_weights():
     with pytest.raises(VadkitError, match="'clip_vit' has no weights"):
         ClipVit().recipe()
-
-
-def test_contract():
-    check_component(ClipVit)

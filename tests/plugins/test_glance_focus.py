@@ -97,6 +97,11 @@ def test_a_stage_without_another_width_ends_with_its_layers() -> None:
     )
 
 
+@pytest.mark.parametrize(("dim", "heads"), [(1024, 16), (300, 5), (67, 67), (8, 1)])
+def test_any_width_has_heads_of_at_most_64(dim: int, heads: int) -> None:
+    assert GlanceFocus(in_dim=dim, depth=1).layers[0].attention.heads == heads
+
+
 @pytest.mark.parametrize("args", [{"head_dim": 4}, {"kernel": 4}, {"depth": 0}, {"dim": 0}, {"expand": 0}])
 def test_wrong_arguments_are_refused(args: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):

@@ -301,5 +301,4 @@ def test_crops_of_flow_and_pictures_are_the_same_places():
 
 
 def test_contract():
-    check_component(I3dRgb)
     check_component(I3dFlow, flow="dis")

@@ -144,5 +144,4 @@ def test_it_refuses_without_weights():
 
 
 def test_contract():
-    check_component(I3dResnet50)
     check_component(I3dResnet50, non_local=True)

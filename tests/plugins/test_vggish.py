@@ -8,7 +8,6 @@ import torch
 from vadkit_vggish import WINDOW, Pca, Vggish, flattened, last_window, load_state, log_mel, mel_matrix, quantised
 
 from vadkit.problems import VadkitError
-from vadkit.testing import check_component
 
 RNG = np.random.default_rng(0)
 
@@ -125,7 +124,3 @@ def test_weights_that_do_not_fit_are_told():
         load_state({"conv1.weight": torch.zeros(1)}, "FILE")
     with pytest.raises(VadkitError, match="'vggish' has no weights"):
         Vggish().recipe()
-
-
-def test_contract():
-    check_component(Vggish)

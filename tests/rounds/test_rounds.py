@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from recipes import begun, changed, kill, sample_package, write_recipe
 
 import vadkit
@@ -209,3 +210,18 @@ def test_ctrl_c_in_a_round_continues(recipe, trained, tmp_path):
         vadkit.train(recipe, out=tmp_path / "cut", device="cpu", progress=Press())
     vadkit.train(recipe, out=tmp_path / "cut", device="cpu", resume=True)
     assert same(result_of(trained)[0], result_of(tmp_path / "cut")[0])
+
+
+def test_a_round_that_starts_from_another_may_take_rows_for_one_node_from_a_file(recipe, trained, tmp_path):
+    """The config names the nodes, as for the rows of a source; they come after the weights of the round."""
+    graph = yaml.safe_load((recipe.parent / "small.yaml").read_text())
+    file = trained / "first" / "model.safetensors"
+    graph["train"] |= {"warm_start": {"file": str(file), "nodes": ["score"]}, "optimizer": {"lr": 1e-30}, "steps": 1}
+    (recipe.parent / "rows.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
+    changed(recipe, second=None, third={"train": "rows", "start": "first", "targets": None})
+    shutil.copytree(trained / "first", tmp_path / "out" / "first")
+    train_recipe(recipe, (), tmp_path / "out", resume=True, device="cpu")
+    found, first = (read_weights(path) for path in (tmp_path / "out" / "third" / "model.safetensors", file))
+    assert same(found, first)
+    header = read_header(tmp_path / "out" / "third" / "model.safetensors")
+    assert [entry["nodes"] for entry in header["spec"]["train"]["warm_start"]] == [None, ["score"]]

@@ -123,3 +123,9 @@ def test_a_loss_that_pairs_videos_may_say_so() -> None:
     assert promise in broken(loss(pairs))
     assert promise not in broken(loss(pairs, pairs_bags=True))
     assert promise in broken(loss(first_half_is_normal, pairs_bags=True))
+
+    def init(self: Any) -> None:
+        Loss.__init__(self)
+        self.pairs_bags = True
+
+    assert promise not in broken(loss(pairs, __init__=init))

@@ -11,7 +11,10 @@ from vadkit.cli.tables import fitted, print_table
 if TYPE_CHECKING:
     from vadkit.plugin_manager import Plugins
 
-SHOWN = ("lookahead", "range", "needs", "mask_switch", "modality", "dim", "paper", "fidelity", "licence", "source")
+SHOWN = (
+    *("lookahead", "range", "needs", "indices", "mask_switch", "modality", "dim"),
+    *("paper", "fidelity", "licence", "source"),
+)
 
 
 def component_facts(plugins: Plugins, component: type[Any]) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def component_facts(plugins: Plugins, component: type[Any]) -> dict[str, Any]:
     for name in ("range", "needs"):
         if (value := getattr(built, name, None)) not in (None, {}):
             facts[name] = value
-    for name in ("mask_switch", "modality", "dim", "licence", "authors_names"):
+    for name in ("indices", "mask_switch", "modality", "dim", "licence", "authors_names"):
         value = getattr(component, name, None)
         if value is not None and not callable(value) and not isinstance(value, property) and value not in ({}, ""):
             facts[name] = value
@@ -111,6 +114,8 @@ def _default(argument: dict[str, Any]) -> str:
 def _say(name: str, value: Any) -> str:
     if name == "lookahead":
         return "the whole video" if value == "all" else f"{value} snippets (unless its arguments change that)"
+    if name == "indices":
+        return ", ".join(f"{port} (whole numbers below {below})" for port, below in value.items())
     if isinstance(value, dict):
         return ", ".join(f"{key} as {wanted}" for key, wanted in value.items())
     return str(value)

@@ -122,8 +122,9 @@ def _wrong(name: str, x: np.ndarray) -> str | None:
         return f"the targets of '{name}' are of shape {tuple(x.shape)}, not (snippets, 2): target and weight"
     if not np.issubdtype(x.dtype, np.floating):
         return f"the targets of '{name}' are {x.dtype}, not floats"
-    if not np.isfinite(x).all():
-        return f"the targets of '{name}' hold NaN or infinity"
+    with np.errstate(over="ignore"):
+        if not np.isfinite(x.astype(np.float32)).all():
+            return f"the targets of '{name}' hold NaN, infinity, or a number beyond the largest float32"
     low, high = x[:, 0].min(), x[:, 0].max()
     if low < 0 or high > 1:
         return f"the targets of '{name}' go from {low:g} to {high:g}; targets are from 0 to 1"

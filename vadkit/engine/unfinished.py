@@ -37,7 +37,7 @@ def model_of_run(run: Path) -> Path:
     if checkpoint is None:
         fail(
             f"{run} is a folder without {MODEL} and without checkpoints",
-            "give the .safetensors file, or the folder of a run of vadkit train",
+            "give the .safetensors file, or the folder of a run of vadkit train; of a recipe, that of one round",
         )
     return _write(run, checkpoint)
 

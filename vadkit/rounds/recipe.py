@@ -245,12 +245,14 @@ class _Reader:
         return source, plan if len(self.problems.found) == before else None
 
     def _own_keys(self, source: Source, path: tuple[Any, ...], start: str | None, labels: Labels | None) -> None:
-        for mine, section, key in ((start, "train", "warm_start"), (labels, "data", "targets")):
-            keys = source.data.get(section)
-            if mine is not None and isinstance(keys, dict) and keys.get(key):
-                what = "start" if key == "warm_start" else "targets"
-                said = f"round '{path[1]}' has '{what}', and its config has {section}.{key}"
-                self.problems.add(said, (*path, what), f"remove one of them; {section}.{key}=null does", key=True)
+        """Note what a round and its config both say. Weights of nodes that the config names come after ``start``."""
+        train, data = (keys if isinstance(keys, dict) else {} for keys in map(source.data.get, ("train", "data")))
+        whole = [each for each in _warm_starts(train) if not (isinstance(each, dict) and each.get("nodes"))]
+        for mine, theirs, key in ((start, whole, "train.warm_start"), (labels, data.get("targets"), "data.targets")):
+            if mine is not None and theirs:
+                what = "start" if key == "train.warm_start" else "targets"
+                said = f"round '{path[1]}' has '{what}', and its config has {key}"
+                self.problems.add(said, (*path, what), f"remove one of them; {key}=null does", key=True)
 
     def _uses_targets(self, plan: Plan, path: tuple[Any, ...], labels: Labels | None) -> None:
         refs = [ref for step in plan.steps for ref in step.refs]
@@ -283,11 +285,19 @@ class _Reader:
             self.problems.add(f"{what}: '{differ[0]}' is not the same in both graphs", (*path, "start"), hint)
 
 
+def _warm_starts(train: Mapping[str, Any]) -> list[Any]:
+    own = train.get("warm_start") or []
+    return own if isinstance(own, list) else [own]
+
+
 def with_files(source: Source, targets: Path | str | None = None, start: Path | None = None) -> Source:
     """Return a config with ``data.targets`` and the model file to start from; None leaves what it says."""
     data = dict(source.data)
     if targets is not None and isinstance(data.get("data"), dict | None):
         data["data"] = {**(data.get("data") or {}), "targets": str(targets)}
     if start is not None and isinstance(data.get("train"), dict | None):
-        data["train"] = {**(data.get("train") or {}), "warm_start": {"file": str(start), "nodes": None}}
+        train = data.get("train") or {}
+        first = {"file": str(start), "nodes": None}
+        own = _warm_starts(train)  # of nodes that they name, such as the rows of a source
+        data["train"] = {**train, "warm_start": [first, *own] if own else first}
     return Source(data, source.places, source.key_places, source.files, source.deleted)

@@ -11,14 +11,14 @@ A plugin's author writes one test per component::
 broken promise in plain words. A promise that cannot be tested here (CUDA without a CUDA device) is
 listed in the report as not run; nothing is skipped silently.
 
-Two class attributes declare intended exceptions:
+Two attributes declare intended exceptions:
 
 ``no_gradient``
     names of parameters whose gradient is exactly zero by construction (say, the bias of an
     attention's keys); a comment gives the reason. A gradient that reaches one is an error.
 ``pairs_bags``
     of a loss: True if the n-th abnormal video is paired with the n-th normal one, so that only
-    permutations that keep both orders leave the value unchanged.
+    permutations that keep both orders leave the value unchanged. May be set in the constructor.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def order_does_not_matter(subject: Subject) -> None:
     loss, batch = subject.build(), Batch(6, 20, crops=2)
     inputs = make_inputs(loss, batch)
     # The first order keeps the pairing of the n-th abnormal and the n-th normal video; the second does not.
-    orders = [[1, 3, 5, 0, 2, 4], [1, 0, 3, 2, 5, 4]] + ([] if subject.cls.pairs_bags else [[5, 2, 1, 4, 3, 0]])
+    orders = [[1, 3, 5, 0, 2, 4], [1, 0, 3, 2, 5, 4]] + ([] if loss.pairs_bags else [[5, 2, 1, 4, 3, 0]])
     with torch.no_grad():
         wanted = total(loss, inputs)
         for order in orders:

@@ -14,7 +14,7 @@ import torch
 from cases import Case
 from names import Names
 from sklearn.metrics import roc_auc_score
-from torch import Tensor
+from torch import Tensor, nn
 
 from systems import data
 from systems.graphs import Graph, graph, merge
@@ -139,7 +139,21 @@ def alone(case: Case) -> dict[str, Any]:
     with torch.no_grad():
         tokens = module.encode(x)
         seen = module.encode(x, only_first=True)[:, 0]
-    return {"tokens": numpy(tokens), "cls": numpy(seen)}
+        found = {"tokens": tokens, "cls": seen, **head(case, seen)}
+    return {name: numpy(x) for name, x in found.items()}
+
+
+def head(case: Case, x: Tensor) -> dict[str, Tensor]:
+    """Return what the head of an encoder's case makes of class tokens, if it has one."""
+    weights = [name for name in case.state if name.startswith("head.") and name.endswith("weight")]
+    if not weights:
+        return {}
+    for number, name in enumerate(weights):
+        bias = tensor(case.state[name.replace("weight", "bias")])
+        x = nn.functional.linear(x.relu() if number == 1 else x, tensor(case.state[name]), bias)
+    probs = x.softmax(-1)
+    score = x.sigmoid()[..., 0] if x.shape[-1] == 1 else probs[..., 1]
+    return {"probs": probs, "scores": score, "score": score}
 
 
 def videos(case: Case) -> tuple[Graph, list[np.ndarray]]:
@@ -159,8 +173,8 @@ def test_set(case: Case) -> dict[str, Any]:
     truth = [case.inputs[f"gt{i}"][: 16 * len(x)] for i, x in enumerate(scores) if f"gt{i}" in case.inputs]
     frames = np.concatenate([x.repeat(16) for x in scores])
     found: dict[str, Any] = {f"frame_scores.{i}": x for i, x in enumerate(scores)} | {"frame_count": len(frames)}
-    if truth and len(np.unique(np.concatenate(truth))) == 2:
-        found["auc"] = roc_auc_score(np.concatenate(truth), frames)
+    both = bool(truth) and len(np.unique(np.concatenate(truth))) == 2
+    found["auc"] = roc_auc_score(np.concatenate(truth), frames) if both else np.nan
     return found
 
 
