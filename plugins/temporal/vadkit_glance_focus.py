@@ -140,9 +140,9 @@ class Focus(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take and return x (b, t, c)."""
-        b, x = len(x), rearrange(batch_norm(self.norm, rearrange(x, "b t c -> b c t")), "b c t -> b t c")
+        x = rearrange(batch_norm(self.norm, rearrange(x, "b t c -> b c t")), "b c t -> b t c")
         v = rearrange(self.v(x), "b t (d h) -> (b d) h t", h=self.heads)
-        return self.out(rearrange(self.mix(v), "(b d) h t -> b t (d h)", b=b))  # type: ignore[no-any-return]
+        return self.out(rearrange(self.mix(v), "(b d) h t -> b t (d h)", d=x.shape[-1] // self.heads))  # type: ignore[no-any-return]
 
 
 @hookimpl

@@ -1,0 +1,204 @@
+"""Any graph, small: widths divided, equal layers cut to two, streams and whatever else it wants of the data written.
+
+Nothing here knows a system. A width is an argument whose name says so (``WIDTHS``), a size of an input, or a column of
+a file of class vectors; all are divided by the same number, so that equal widths stay equal.
+
+Legend: v videos, b v * crops, t snippets.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tiny_store import CLASSES, write_tiny_store
+from torch import Tensor
+
+import vadkit
+from vadkit.batch_ports import BATCH_PORTS, Drawing, as_shape
+from vadkit.graph.load import load_config
+from vadkit.graph.module import VadModel
+from vadkit.graph.plan import Ref
+from vadkit.graph.wiring import ports_of
+from vadkit.plugin_manager import load_plugins, own_configs
+
+FACTOR = 8
+WIDTHS = re.compile(r"(^|_)(dim|dims|hidden|width|widths|channels)$")
+LEAST = 4
+DEPTH, DEEPEST = "depth", 2  # of layers that are all alike
+
+
+@cache
+def published(graph: str) -> dict[str, Any]:
+    """Return the config of a graph that comes with vadkit."""
+    return load_config(graph, (), [own_configs()]).data
+
+
+def small(graph: str) -> dict[str, Any]:
+    """Return the config of a graph with narrow nodes, losses and inputs."""
+    config = copy.deepcopy(published(graph))
+    for section in ("nodes", "losses"):
+        for entry in (config.get(section) or {}).values():
+            given = {**_usual_widths(entry["use"]), **(entry.get("args") or {})}
+            entry["args"] = {key: _smaller(key, value) for key, value in given.items()}
+    config["inputs"] = {name: _narrow_shape(shape) for name, shape in config["inputs"].items()}
+    return config
+
+
+def _smaller(key: str, value: Any) -> Any:
+    """Return a width divided, a number of equal layers cut, anything else as it is."""
+    if key == DEPTH and isinstance(value, int):
+        return min(value, DEEPEST)
+    return _narrow(value) if WIDTHS.search(key) else value
+
+
+def _usual_widths(component: str) -> dict[str, int]:
+    """Return the widths and the depth that a component has where a config says nothing."""
+    found = load_plugins().components.find(component)
+    assert found is not None
+    usual = {name: parameter.default for name, parameter in inspect.signature(found).parameters.items()}
+    sizes = {name: value for name, value in usual.items() if WIDTHS.search(name) or name == DEPTH}
+    return {name: value for name, value in sizes.items() if isinstance(value, int)}
+
+
+def _narrow(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_narrow(item) for item in value]
+    return max(LEAST, value // FACTOR) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _narrow_shape(shape: str) -> str:
+    *most, last = shape.split()
+    return " ".join([*most, str(_narrow(int(last)))])
+
+
+@cache
+def model(graph: str) -> VadModel:
+    """Return the small model of a graph. It is shared: change no weight."""
+    config = small(graph)
+    kept = {key: config[key] for key in ("inputs", "nodes", "losses", "output") if key in config}
+    data = {key: value for key, value in (config.get("data") or {}).items() if key in ("prompts", "classes")}
+    return vadkit.build({**kept, "data": data}, seed=0)
+
+
+def structure(graph: str) -> str:
+    """Return what tells apart graphs that differ in more than numbers: components, wires and kinds of arguments."""
+    config = published(graph)
+
+    def plain(entry: Mapping[str, Any]) -> Any:
+        kept = {key: value for key, value in (entry.get("args") or {}).items() if isinstance(value, str | bool)}
+        return [entry.get(key) for key in ("use", "in", "from", "share", "when")] + [kept]
+
+    nodes = {
+        name: plain(entry) for section in ("nodes", "losses") for name, entry in (config.get(section) or {}).items()
+    }
+    return json.dumps(nodes, sort_keys=True)
+
+
+def different(graphs: Sequence[str]) -> list[str]:
+    """Return the first graph of each structure."""
+    found: dict[str, str] = {}
+    for graph in graphs:
+        found.setdefault(structure(graph), graph)
+    return list(found.values())
+
+
+def largest() -> list[str]:
+    """Return of each system the graph with the most nodes and losses, the first of several."""
+    folders = sorted(path for path in (own_configs() / "graphs").iterdir() if path.is_dir())
+    return [max(sorted(path.stem for path in folder.glob("*.yaml")), key=_parts) for folder in folders]
+
+
+def _parts(graph: str) -> int:
+    return sum(len(published(graph).get(section) or {}) for section in ("nodes", "losses"))
+
+
+# -- training on features --------------------------------------------------------------------------
+def for_training(graph: str, folder: Path) -> dict[str, Any]:
+    """Return the small config with a store of made-up features in ``folder``, two epochs, and its own evaluation."""
+    config, built = small(graph), model(graph)
+    data, train = config.setdefault("data", {}), config.setdefault("train", {})
+    sizes = dict(built.input_sizes)
+    crops = (config.get("eval") or {}).get("crops")
+    crops = 1 + max(1, crops if isinstance(crops, int) else 1)
+    store = write_tiny_store(folder / "store", train=2, test=2, dims=sizes, crops=dict.fromkeys(sizes, crops))
+    if data.get("classes"):
+        _rename_classes(store, data["classes"])
+    data["args"] = {"root": str(store)}
+    data["batch"] = 2
+    data.pop("streams", None)
+    if data.get("prompts"):
+        vectors = _prompts(data["prompts"])
+        np.save(folder / "prompts.npy", vectors)
+        data["prompts"] = str(folder / "prompts.npy")
+        if not data.get("classes"):
+            more = range(len(CLASSES), len(vectors))
+            _rename_classes(store, [*CLASSES, *(f"class {number}" for number in more)])
+    if any(name == "targets" for _, name, _ in built.plan.empty(config)):
+        data["targets"] = str(_targets(store, folder))
+    train |= {"epochs": 2, "steps": None, "warm_start": None, "select": "last", "seed": 0}
+    config["train"] = {key: value for key, value in train.items() if value is not None}
+    return config
+
+
+def _rename_classes(store: Path, classes: Sequence[str]) -> None:
+    """Give the store the classes that a graph has columns for."""
+    names = dict(zip(CLASSES, classes))
+    head, videos = (json.loads((store / name).read_text()) for name in ("store.json", "videos.json"))
+    for video in videos:
+        video["classes"] = [names[name] for name in video["classes"]]
+    (store / "store.json").write_text(json.dumps({**head, "classes": list(classes)}))
+    (store / "videos.json").write_text(json.dumps(videos))
+
+
+def _prompts(path: str) -> np.ndarray:
+    """Return the class vectors in the width of a small graph."""
+    found = np.load(path if Path(path).is_absolute() else own_configs() / "data" / Path(*Path(path).parts[-2:]))
+    return found[:, : found.shape[1] // FACTOR].copy()
+
+
+def _targets(store: Path, folder: Path) -> Path:
+    from safetensors.numpy import save_file
+
+    videos = [video for video in json.loads((store / "videos.json").read_text()) if video["split"] == "train"]
+    rows = {v["name"]: np.full((v["num_frames"] // 16, 2), (v["label"], 1), np.float32) for v in videos}
+    save_file(rows, folder / "targets.safetensors")
+    return folder / "targets.safetensors"
+
+
+# -- one batch -------------------------------------------------------------------------------------
+def batch(built: VadModel, labels: Sequence[int], t: int, crops: int = 1) -> dict[str, Any]:
+    """Return a training batch of drawn numbers for videos of these labels; the last has half of its snippets."""
+    generator, v = torch.Generator().manual_seed(t), len(labels)
+    truth = torch.tensor(labels, dtype=torch.float32)
+    found: dict[str, Any] = {n: torch.rand(v * crops, t, s, generator=generator) for n, s in built.input_sizes.items()}
+    for name, shape in _shapes(built, {"b": v * crops, "v": v, "t": t}).items():
+        found[name] = BATCH_PORTS[name].draw(Drawing(shape, truth, crops, generator))
+    mask = torch.ones(v * crops, t, dtype=torch.bool)
+    mask[-crops:, max(1, t // 2) :] = False
+    return {**found, "mask": mask, "labels": truth, "crops": crops}
+
+
+def _shapes(built: VadModel, counts: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    shapes = {}
+    users: list[Any] = [(step, built.get_submodule(step.module)) for step in built.plan.steps]
+    users += [(step, built.losses[step.name]) for step in built.plan.losses]
+    for step, module in users:
+        for port, wire in step.wires.items():
+            pattern = ports_of(step.component)[port].pattern
+            sizes = {**{word: getattr(module, word, None) for word in pattern.words}, **counts}
+            if isinstance(wire, Ref) and wire.batch and None not in sizes.values():
+                shapes[wire.name] = as_shape(pattern, sizes)
+    return shapes
+
+
+def streams(built: VadModel, given: Mapping[str, Any], rows: slice = slice(None)) -> dict[str, Tensor]:
+    return {name: given[name][rows] for name in built.input_sizes}
