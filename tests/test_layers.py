@@ -22,10 +22,11 @@ def test_nonlinearities_are_the_named_ones():
         "relu": [0.0, 2.0],
         "gelu": [v * 0.5 * (1 + math.erf(v / math.sqrt(2))) for v in (-1.0, 2.0)],
         "sigmoid": [1 / (1 + math.exp(1.0)), 1 / (1 + math.exp(-2.0))],
+        "quick_gelu": [v / (1 + math.exp(-1.702 * v)) for v in (-1.0, 2.0)],
     }
     for name, values in wanted.items():
         assert layers.nonlinearity(name)(x).tolist() == pytest.approx(values, abs=1e-6)
-    with pytest.raises(ValueError, match="activation must be one of none, relu, gelu, sigmoid, not 'tanh'"):
+    with pytest.raises(ValueError, match="activation must be one of none, relu, gelu, sigmoid, quick_gelu, not 'tanh'"):
         layers.nonlinearity("tanh")
 
 
@@ -135,3 +136,9 @@ def test_a_training_batch_of_one_snippet_takes_the_running_statistics():
     wanted = nn.functional.batch_norm(several, None, None, norm.weight, norm.bias, training=True)
     assert torch.allclose(layers.batch_norm(norm.train(), several), wanted)
     assert not torch.equal(norm.running_mean, before)
+
+
+def test_part_means_counts_a_short_last_part_by_what_it_has() -> None:
+    x = torch.tensor([[1.0, 3.0, 5.0, 7.0, 11.0]])
+    assert layers.part_means(x, 2).tolist() == [[2.0, 6.0, 11.0]]
+    assert layers.part_means(x, 9).tolist() == [[pytest.approx(5.4)]]

@@ -131,6 +131,15 @@ def masked_mean(x: Tensor, mask: Tensor | None = None) -> Tensor:
     return x.masked_fill(~keep, 0).sum(1) / keep.sum(1).clamp_min(1)
 
 
+def part_means(x: Tensor, run: int) -> Tensor:
+    """Return the mean of ``x`` (b, t) over each part of ``run`` snippets, (b, p); a last part may be shorter."""
+    b, t = x.shape
+    count = -(-t // run)
+    padded = nn.functional.pad(x, (0, count * run - t)).view(b, count, run)
+    real = (torch.arange(count * run, device=x.device) < t).view(count, run).sum(1)
+    return padded.sum(2) / real.to(x.dtype)
+
+
 def topk_mean(scores: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the mean of the ``k`` (b) largest of ``scores`` (b, t) in each row, as (b).
 

@@ -17,7 +17,7 @@ class PartMean(Postprocess):
     """Replace the scores in each of ``parts`` equal parts of a video by their mean, and those of the rest by theirs.
 
     A part has n // parts of the n frames of a video, and what is left at the end is a part of its own, as in the
-    authors' code. Each score stands for ``frames`` frames; a snippet in two parts gets its share of both means.
+    authors' code. Each score is that of ``frames`` frames; a snippet in two parts gets its share of both means.
     Deviation: the authors evaluate frames, so theirs falls into two there.
 
     Args:

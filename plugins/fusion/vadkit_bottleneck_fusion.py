@@ -36,10 +36,10 @@ PLACES = {"layers.*": "MST.sma.*", "decoder": "MST.decoder", "gate.attention": "
 class BottleneckFusion(Fusion):
     """Let every stream receive from every other through a bottleneck, weight the results by gates, and join them.
 
-    For the pair (source, receiver), layer i attends over [source; tokens_i], then over [receiver; the tokens that
-    came out], with the same weights; tokens_i+1 are half as many learned tokens that first read the tokens that came
-    out. From the last tokens of all pairs, one per pair, an attention over the pairs and three linear layers give a
-    gate between 0 and 1 for each pair. Pairs are ordered 0 to 1, 1 to 0, 0 to 2, 2 to 0, ..., 1 to 2, 2 to 1, ...
+    For the pair (source, receiver), layer i attends over [source; tokens_i], then over [receiver; the tokens that came
+    out], with the same weights; tokens_i+1 are half as many learned tokens that first attend to those that came out.
+    From the last tokens of all pairs, one per pair, an attention over the pairs and three linear layers give a gate
+    between 0 and 1 for each pair. Pairs are ordered 0 to 1, 1 to 0, 0 to 2, 2 to 0, ..., 1 to 2, 2 to 1, ...
 
     All layers are ``PostNormLayer`` with a norm of the input, without positions; one set of weights serves all pairs,
     and the width of their feed-forward parts is c. Equal to the authors' code. The source never sees the receiver, so

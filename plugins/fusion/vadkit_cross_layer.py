@@ -84,7 +84,7 @@ class CrossLayer(Fusion):
         self.dims, self.dim, self.heads, self.use_mask = list(dims), dim, heads, use_mask
         self.attn_norm = nn.LayerNorm(dim)
         self.q = nn.Linear(dim, dim)
-        self.k, self.v = (nn.Linear(others.copy().pop(), dim) for _ in range(2))
+        self.k, self.v = (nn.Linear(dims[-1], dim) for _ in range(2))
         self.out = nn.Linear(dim, dim)
         self.ff_norm = nn.LayerNorm(dim)
         self.ff_in = nn.Linear(dim, ff_dim or dim)

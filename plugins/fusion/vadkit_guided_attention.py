@@ -71,7 +71,7 @@ class GuidedAttention(Fusion):
 
 
 class GuidedStep(nn.Module):
-    """Let one guide read the main stream."""
+    """Add to the main stream what one guide finds in it."""
 
     def __init__(self, dim: int, guide: int, hidden: int, gamma: float, beta: float) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Head, hookimpl
-from vadkit.layers import full_precision, per_video, to_rows
+from vadkit.layers import batch_norm, full_precision, per_video, to_rows
 
 TINY = 1e-24  # of a squared distance: below it the root has no useful gradient
 
@@ -92,11 +92,7 @@ class BatchNormHead(Head):
     def _normalised(self, x: Tensor, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
         """Return x (b, c, t) normalised, and its distance from the running mean (b, t)."""
         before = (norm.running_mean.clone(), norm.running_var.clone())
-        if norm.training and x.shape[0] * x.shape[2] == 1:
-            weight = norm.weight / (before[1] + norm.eps).sqrt()
-            normalised = (x - before[0][:, None]) * weight[:, None] + norm.bias[:, None]
-        else:
-            normalised = norm(x)
+        normalised = batch_norm(norm, x)
         # Copies: a later forward may update the statistics before this one's gradient is asked for.
         after = (norm.running_mean.clone(), norm.running_var.clone()) if self.updated else before
         mean, variance = (full_precision(values)[:, None] for values in after)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import to_rows, weighted_mean
+from vadkit.layers import clear, full_precision, to_rows, weighted_mean
 
 
 class HeadDiversity(Loss):
@@ -26,6 +26,7 @@ class HeadDiversity(Loss):
     Guess, as the authors published no code of it: abnormal videos only, as in normal ones all heads should agree on 0.
 
     Args:
+        count: heads.
         norm: weight of the second term.
     """
 
@@ -43,8 +44,7 @@ class HeadDiversity(Loss):
 
     def forward(self, heads: Tensor, labels: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         """Take the scores of each head (b, t, n), labels (v) and mask (b, t); return total and parts."""
-        if mask is not None:
-            heads = heads * mask[..., None].to(heads.dtype)
+        heads = clear(full_precision(heads), mask)
         abnormal = to_rows(labels, heads.shape[0]).to(heads.dtype)  # (b)
         curves = normalize(heads, dim=1, eps=1e-6)
         alike = curves.transpose(1, 2) @ curves  # (b, n, n)

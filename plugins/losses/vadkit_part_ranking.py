@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import full_precision, to_rows
+from vadkit.layers import full_precision, part_means, to_rows
 
 
 class PartRanking(Loss):
@@ -73,15 +73,6 @@ class PartRanking(Loss):
             place = rank[:, None] * scores.shape[1] + torch.arange(scores.shape[1], device=scores.device)
             kept = (place >= (~abnormal).sum()).to(scores.dtype)
         return (scores * kept).sum() / kept.sum().clamp_min(1)
-
-
-def part_means(x: Tensor, run: int) -> Tensor:
-    """Return the mean of ``x`` (b, t) over each part of ``run`` snippets, (b, p); a last part may be shorter."""
-    b, t = x.shape
-    count = -(-t // run)
-    padded = torch.nn.functional.pad(x, (0, count * run - t)).view(b, count, run)
-    real = (torch.arange(count * run, device=x.device) < t).view(count, run).sum(1)
-    return padded.sum(2) / real.to(x.dtype)
 
 
 @hookimpl

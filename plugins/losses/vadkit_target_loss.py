@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import full_precision, to_rows
+from vadkit.layers import full_precision, part_means, to_rows
 
 
 class TargetLoss(Loss):
@@ -65,15 +65,6 @@ class TargetLoss(Loss):
             logs = torch.stack([1 - s, s], dim=-1).log_softmax(-1)
             return -((1 - y) * logs[..., 0] + y * logs[..., 1])
         return -self.abnormal * y * (s + self.eps).log() - self.normal * (1 - y) * (1 - s + self.eps).log()
-
-
-def part_means(x: Tensor, run: int) -> Tensor:
-    """Return the mean of ``x`` (b, t) over each part of ``run`` snippets, (b, p); a last part may be shorter."""
-    b, t = x.shape
-    count = -(-t // run)
-    padded = torch.nn.functional.pad(x, (0, count * run - t)).view(b, count, run)
-    real = (torch.arange(count * run, device=x.device) < t).view(count, run).sum(1)
-    return padded.sum(2) / real.to(x.dtype)
 
 
 @hookimpl

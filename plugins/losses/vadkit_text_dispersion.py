@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vadkit import Loss, hookimpl
+from vadkit.layers import full_precision
 
 
 class TextDispersion(Loss):
@@ -35,7 +36,7 @@ class TextDispersion(Loss):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take text vectors (n, c); return the loss."""
-        unit = F.normalize(x, dim=-1)
+        unit = F.normalize(full_precision(x), dim=-1)
         return (unit[1:] @ unit[0]).abs().sum() / max(1, self.rows - 1)
 
 

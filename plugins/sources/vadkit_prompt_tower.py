@@ -29,7 +29,7 @@ FROZEN = ("words", "places", "layers", "norm", "projection")
 
 
 class PromptTower(Source):
-    """Give each class a sentence of its name between learned words, and return what CLIP's text tower reads in it.
+    """Give each class a sentence of its name between learned words, and return its vector from CLIP's text tower.
 
     A sentence is: start, ``prefix`` learned words, the name, ``postfix`` learned words, end. All classes share the
     learned words; each position has one of its own. The tower is frozen: only the learned words are trained. Its
@@ -133,7 +133,7 @@ def _check(tokens: list[list[int]], vocabulary: int, room: int) -> None:
     longest = max(map(len, tokens))
     if longest > room:
         raise ValueError(
-            f"a class of {longest} tokens does not fit: the context has room for {room} beside the prompts"
+            f"a class of {longest} tokens does not fit: the context has room for {room} besides the prompts"
         )
 
 

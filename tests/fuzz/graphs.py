@@ -22,20 +22,26 @@ from .harness import command
 CONFIGS = Path(__file__).parent.parent.parent / "registry_configs"
 SMALL = """\
 about: a small graph with one of everything
-inputs: {rgb: b t 16, clip: b t 8}
+inputs: {rgb: b t 16, clip: b t 8, parts: b t 2 4}
 nodes:
   context: {use: tca, in: rgb, args: {hidden: 4, window: 3}}
   reduce: {use: dense, in: {x: context, skip: rgb}, args: {dropout: 0.1}}
   pick: {use: topk_nominator, in: clip, args: {samples: 2}}
   both: {use: concat, in: [reduce, pick.x]}
   twin: {use: temporal_conv, in: both, share: a, detach: true}
-  score: {use: causal_conv, in: {from: [twin, pick]}}
+  score: {use: causal_conv, in: {from: [twin]}}
   helper: {use: mlp_head, in: context, when: train}
   chosen: {use: top_magnitude, in: both, when: train, args: {k: 2}}
-  peer: {use: mlp_head, in: context, when: train, detach: true}
+  texts: {use: text_bank, args: {rows: 3, dim: 16}}
+  likeness: {use: cosine_head, in: {x: rgb, text: texts}, when: train}
+  part: {use: part_transformer, in: parts, args: {heads: [2]}, when: train}
+  wide: {use: dense, in: part, args: {dim: 16}, when: train}
+  peer: {use: mlp_head, in: wide, when: train, detach: true}
 losses:
   mil: {use: topk_mil, in: score, weight: 1.0}
   mc: {use: magnitude_contrastive, in: {x: both, index: chosen}, weight: 0.001}
+  alike: {use: topk_mil, in: likeness.scores, weight: 0.1}
+  apart: {use: text_dispersion, in: texts, weight: 0.1}
   hint: {use: distillation, in: {scores: helper, teacher: score}, weight: 0.1}
   known: {use: distillation, in: {scores: score, teacher: targets}, weight: 0.1}
   ramp: {use: topk_mil, in: peer, weight: {from: 0.0, to: 1.5, epochs: 3}}
@@ -43,13 +49,13 @@ output: score
 data:
   use: feature_store
   args: {root: somewhere}
-  streams: {rgb: rgb, clip: clip}
+  streams: {rgb: rgb, clip: clip, parts: rgb}
   sampler: {use: uniform_pad}
   order: listed
   align: shortest
   classes: [normal, riot]
 train:
-  warm_start: [{file: a.safetensors, nodes: [twin]}]
+  warm_start: [{file: a.safetensors, nodes: [a]}, {file: rows.npy, nodes: [texts]}]
   epochs: 2
   optimizer: {lr: 1.0e-4}
   groups: [{nodes: [context], lr: 1.0e-6}]

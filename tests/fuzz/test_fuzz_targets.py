@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+import vadkit
+from vadkit.plugin_manager import load_plugins
 from vadkit.problems import fail
+from vadkit.rounds import read_recipe
 
 from .harness import run
 from .targets import TARGETS
@@ -31,6 +34,14 @@ def test_mutants(name, cases):
     assert not outcome.findings, "\n".join(map(str, outcome.findings[:10]))
     assert outcome.fine == outcome.mutants == cases(MUTANTS)
     assert len(outcome.messages) >= LEAST[name]  # damage that is always the same, or never seen, tests nothing
+
+
+def test_the_graphs_that_are_damaged_are_sound(tmp_path, monkeypatch):
+    """What follows from a first problem is not looked at, so damage to an unsound graph tests little."""
+    TARGETS["graphs"].prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert vadkit.build("small.yaml").plan.weights
+    read_recipe("rounds.yaml", [], load_plugins())
 
 
 def test_a_mutant_follows_from_its_seed(tmp_path):

@@ -43,6 +43,10 @@ def of_normal_only(self: Any, scores: Tensor, labels: Tensor, mask: Any = None, 
     return mean_of(scores, labels)[labels < 0.5].mean()
 
 
+def branches(self: Any, scores: Tensor, labels: Tensor, mask: Any = None, crops: Any = None) -> Tensor:
+    return Pull.forward(self, scores, labels, mask, crops) if scores.sum() > -1 else scores.sum()
+
+
 def constant(self: Any, scores: Tensor, labels: Tensor, mask: Any = None, crops: Any = None) -> Tensor:
     return torch.tensor(1.0)
 
@@ -86,6 +90,8 @@ LOSSES = {
     "mask": (ignores_mask, "with the mask honoured", "other values in the padding"),
     "in place": (clips, "in eval mode it gives the same number", "modifies its input scores"),
     "parts": (unnamed_parts, "it gives one finite number", "without 'total': mean"),
+    "branch": (branches, "a training step asks for no value", "waits for the device"),
+    "selected rows": (of_normal_only, "a training step asks for no value", "aten.nonzero.default waits for the device"),
     "crops": (one_crop, "it gives one finite number", "RuntimeError"),
 }
 

@@ -77,6 +77,7 @@ FORWARDS = {
     "mask needed": (needs_mask, "optional ports may be wired or not", "TypeError"),
     "export, fixed length": (fixed_length, "torch.export takes it", "torch.export refused it"),
     "export, branch": (python_branch, "torch.export takes it", "torch.export refused it"),
+    "branch": (python_branch, "a training step asks for no value", "waits for the device"),
     "nan": (not_a_number, "outputs have their declared shapes and are finite", "not finite at b=1, t=1"),
     "rough": (only_float32, "it runs under bfloat16", "differs by"),
     "training": (trained_nan, "training mode runs and is finite", "in training"),

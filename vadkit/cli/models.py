@@ -8,7 +8,7 @@ from vadkit.cli.subverbs import add_subverbs, run_subverb
 
 VERBS = {
     "list": "every system with its graphs, fidelity and sizes",
-    "info": "one system: what is certain, guessed and odd, and its published figures",
+    "info": "one system: what is certain, guessed and unusual, and its published figures",
 }
 
 

@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from vadkit.components import build_component
-from vadkit.data.from_config import open_dataset
+from vadkit.data.from_config import build_eval_sampler, open_dataset
 from vadkit.data.targets import Targets, read_targets, write_targets
 from vadkit.data.whole_videos import load
 from vadkit.engine import numerics
 from vadkit.engine.fingerprint import fingerprint
 from vadkit.engine.run_folder import MODEL
+from vadkit.evaluate.score_video import score_video
 from vadkit.graph import model_file
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import fail
@@ -121,9 +122,6 @@ def _scores(
     on_video: OnVideo,
 ) -> Iterable[tuple[str, np.ndarray]]:
     """Yield the scores (passes, t) of each training video by the model of a round."""
-    from vadkit.data.from_config import build_eval_sampler
-    from vadkit.evaluate.score_video import score_video
-
     spec, videos = of.plan.spec, with_label(dataset.videos("train"))
     model = model_file.load(out / of.name / MODEL, device)
     sampler = build_eval_sampler(spec["eval"], plugins)

@@ -161,7 +161,7 @@ class _Rounds:
         path = self.out / each.name / TARGETS
         made = made_by(self.recipe, each, each.labels, self.out, self.plugins)
         if path.exists():
-            _refuse(f"{path} was made otherwise", read_targets(path).made_by, made)
+            _refuse(f"{path} was written from other inputs", read_targets(path).made_by, made)
             return path
         of = " and ".join(made["from"])
         self.progress.note(f"round {each.name}: labelling with the scores of {of}")

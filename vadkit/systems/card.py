@@ -1,4 +1,4 @@
-"""The card of a published system: its graphs and how faithful each is, what is certain, guessed and odd, its figures.
+"""The card of a published system: its graphs, how faithful each is, what is certain, guessed or unusual, its figures.
 
 A card is ``systems/NAME.yaml`` in a folder of configs, of vadkit or of a plugin. ``KEYS`` describes its keys.
 """

@@ -5,16 +5,14 @@ Legend: ``b`` rows = videos x crops, ``t`` snippets.
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from vadkit.graph.arguments import arguments
 from vadkit.graph.ranges import input_needs, output_ranges
 from vadkit.shapes import parse_ports
+from vadkit.testing.choices import every_choice
 from vadkit.testing.feeding import (
     Batch,
     Inputs,
@@ -373,7 +371,7 @@ def _stays_in(declared: str, name: str, x: Tensor) -> None:
 
 def every_choice_runs(subject: Subject) -> None:
     """every value of its switches builds, or is refused with a ValueError, and runs in both modes"""
-    for name, value, module in _every_choice(subject):
+    for name, value, module in every_choice(subject):
         for batch in (Batch(2, 9), Batch(2, 1)):
             when = f"with {name}={value!r} {_batch_text(batch)}"
             with torch.no_grad():
@@ -385,36 +383,17 @@ def every_choice_runs(subject: Subject) -> None:
 def every_choice_is_true(subject: Subject) -> None:
     """for every value of its switches, lookahead is true and the mask is honoured when switched on"""
     switch = subject.cls.mask_switch
-    for name, value, module in _every_choice(subject):
+    for name, value, module in every_choice(subject):
         try:
             _look_ahead(module)
         except Broken as fault:
             raise Broken(f"with {name}={value!r}, {fault}") from None
-    for name, value, module in _every_choice(subject, {switch: True} if switch else None):
+    for name, value, module in every_choice(subject, {switch: True} if switch else None):
         try:
             if "mask" in subject.ports and name != switch:
                 _hide_padding(module)
         except Broken as fault:
             raise Broken(f"with {name}={value!r} and the mask, {fault}") from None
-
-
-def _every_choice(subject: Subject, more: dict[str, Any] | None = None) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (argument, value, module) for every value of every switch that the constructor accepts."""
-    for name, argument in arguments(subject.cls).items():
-        for value in _choices(argument.type):
-            try:
-                module = subject.build({**(more or {}), name: value})
-            except ValueError:
-                continue
-            yield name, value, module
-
-
-def _choices(annotation: Any) -> tuple[Any, ...]:
-    if annotation is bool:
-        return (False, True)
-    if typing.get_origin(annotation) is typing.Literal:
-        return typing.get_args(annotation)
-    return tuple(choice for inner in typing.get_args(annotation) for choice in _choices(inner))
 
 
 ANY = [
