@@ -20,7 +20,7 @@ def find_component(name: str, kind: str, plugins: Plugins | None = None) -> type
         other = components.find(name)
         if other is not None:
             fail(f"'{name}' is a {other.kind}, not a {kind}", hint=_known(components.names(kind)))
-        hint = components.suggest(name) or _known(components.names(kind))
+        hint = components.suggest(name, (kind,)) or _known(components.names(kind))
         fail(f"unknown {kind} '{name}'", hint, notes=plugins.lost)
     return found
 

@@ -12,6 +12,7 @@ import copy
 import inspect
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from tiny_store import CLASSES, write_tiny_store
+from tiny_store import write_tiny_store
 from torch import Tensor
 
 import vadkit
@@ -122,36 +123,66 @@ def _parts(graph: str) -> int:
 
 
 # -- training on features --------------------------------------------------------------------------
-def for_training(graph: str, folder: Path) -> dict[str, Any]:
-    """Return the small config with a store of made-up features in ``folder``, two epochs, and its own evaluation."""
+def for_training(graph: str, folder: Path, store: Path | None = None) -> dict[str, Any]:
+    """Return the small config with features in ``folder``, two epochs, and its own evaluation.
+
+    The features are made up, of the small graph's widths; or those of a ``store``, and the inputs are as wide as they.
+    """
     config, built = small(graph), model(graph)
     data, train = config.setdefault("data", {}), config.setdefault("train", {})
-    sizes = dict(built.input_sizes)
-    crops = (config.get("eval") or {}).get("crops")
-    crops = 1 + max(1, crops if isinstance(crops, int) else 1)
-    store = write_tiny_store(folder / "store", train=2, test=2, dims=sizes, crops=dict.fromkeys(sizes, crops))
-    if data.get("classes"):
-        _rename_classes(store, data["classes"])
-    data["args"] = {"root": str(store)}
-    data["batch"] = 2
     data.pop("streams", None)
+    if store is None:
+        sizes = dict(built.input_sizes)
+        crops = (config.get("eval") or {}).get("crops")
+        crops = 1 + max(1, crops if isinstance(crops, int) else 1)
+        own = write_tiny_store(folder / "store", train=2, test=2, dims=sizes, crops=dict.fromkeys(sizes, crops))
+    else:
+        own = shutil.copytree(store, folder / "store")  # its classes are renamed
+        data["streams"], config["inputs"] = _inputs_of(own, config["inputs"])
+    if data.get("classes"):
+        _rename_classes(own, data["classes"])
+    data["args"] = {"root": str(own)}
+    data["batch"] = 2
     if data.get("prompts"):
         vectors = _prompts(data["prompts"])
         np.save(folder / "prompts.npy", vectors)
         data["prompts"] = str(folder / "prompts.npy")
         if not data.get("classes"):
-            more = range(len(CLASSES), len(vectors))
-            _rename_classes(store, [*CLASSES, *(f"class {number}" for number in more)])
+            known = _head(own)["classes"]
+            _rename_classes(own, [*known, *(f"class {n}" for n in range(len(known), len(vectors)))][: len(vectors)])
     if any(name == "targets" for _, name, _ in built.plan.empty(config)):
-        data["targets"] = str(_targets(store, folder))
+        data["targets"] = str(_targets(own, folder))
     train |= {"epochs": 2, "steps": None, "warm_start": None, "select": "last", "seed": 0}
     config["train"] = {key: value for key, value in train.items() if value is not None}
     return config
 
 
+def _inputs_of(store: Path, inputs: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the stream for each input, that of its name or the first, and the inputs as wide as these."""
+    streams = _head(store)["streams"]
+    chosen = {name: name if name in streams else next(iter(streams)) for name in inputs}
+    shapes = {}
+    for name, shape in inputs.items():
+        *most, _ = shape.split()
+        patches = int(most[2]) if len(most) == 3 else 1
+        shapes[name] = " ".join([*most, str(streams[chosen[name]]["dim"] // patches)])
+    return chosen, shapes
+
+
+def _head(store: Path) -> dict[str, Any]:
+    head: dict[str, Any] = json.loads((store / "store.json").read_text())
+    return head
+
+
+def test_videos(config: Mapping[str, Any]) -> set[str]:
+    """Return the names of the test videos that a config's store has."""
+    videos = json.loads((Path(config["data"]["args"]["root"]) / "videos.json").read_text())
+    return {video["name"] for video in videos if video["split"] == "test"}
+
+
 def _rename_classes(store: Path, classes: Sequence[str]) -> None:
     """Give the store the classes that a graph has columns for."""
-    names = dict(zip(CLASSES, classes))
+    names = dict(zip(_head(store)["classes"], classes))
     head, videos = (json.loads((store / name).read_text()) for name in ("store.json", "videos.json"))
     for video in videos:
         video["classes"] = [names[name] for name in video["classes"]]
@@ -166,10 +197,13 @@ def _prompts(path: str) -> np.ndarray:
 
 
 def _targets(store: Path, folder: Path) -> Path:
+    """Write a file in which each snippet has the label of its video."""
     from safetensors.numpy import save_file
 
+    first = next(iter(_head(store)["streams"]))
     videos = [video for video in json.loads((store / "videos.json").read_text()) if video["split"] == "train"]
-    rows = {v["name"]: np.full((v["num_frames"] // 16, 2), (v["label"], 1), np.float32) for v in videos}
+    lengths = {video["name"]: np.load(store / first / f"{video['name']}.npy").shape[-2] for video in videos}
+    rows = {v["name"]: np.full((lengths[v["name"]], 2), (v["label"], 1), np.float32) for v in videos}
     save_file(rows, folder / "targets.safetensors")
     return folder / "targets.safetensors"
 

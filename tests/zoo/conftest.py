@@ -1,4 +1,7 @@
-"""``--all-graphs``: the tests of lengths, export and import for each graph, not only for one of each system."""
+"""``--all-graphs``: the tests of lengths, export and import for each graph, not only for one of each system.
+
+``--store DIR``: every graph trains on the features of a store, such as those of the demo.
+"""
 
 from __future__ import annotations
 
@@ -11,4 +14,5 @@ sys.path.append(str(Path(__file__).parent))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--store", type=Path, help="features to train on, such as vadkit-demo/features")
     parser.addoption("--all-graphs", action="store_true", help="test each graph of a system, not only the largest")

@@ -1,6 +1,7 @@
 """Every graph of every system, small: it trains, evaluates, is saved and loaded, exported, and takes any length.
 
-Every graph trains. Lengths and export are tested with the largest graph of each system; ``--all-graphs`` tests each.
+Every graph trains, on made-up features or on those of a ``--store``. Lengths and export are tested with the largest
+graph of each system; ``--all-graphs`` tests each.
 """
 
 from __future__ import annotations
@@ -35,14 +36,13 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def test_a_graph_trains_evaluates_and_is_saved(graph: str, tmp_path: Path) -> None:
-    config = adapt.for_training(graph, tmp_path)
+def test_a_graph_trains_evaluates_and_is_saved(graph: str, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    config = adapt.for_training(graph, tmp_path, pytestconfig.getoption("--store"))
     run = vadkit.train(config, out=tmp_path / "run", device="cpu")
     assert run.steps >= 2
     assert all(value is None or value == value for value in run.figures.values())
     found = vadkit.evaluate(run.model_path, device="cpu")
-    stream = next(iter(run.model.input_sizes))
-    assert set(found.scores) == {path.stem for path in (tmp_path / "store" / stream).iterdir() if "test" in path.stem}
+    assert set(found.scores) == adapt.test_videos(config)
     t = max(len(scores) for scores in found.scores.values())
     given = adapt.batch(run.model, [0, 1], t)
     with torch.no_grad():
