@@ -126,7 +126,7 @@ def _parts(graph: str) -> int:
 def for_training(graph: str, folder: Path, store: Path | None = None) -> dict[str, Any]:
     """Return the small config with features in ``folder``, two epochs, and its own evaluation.
 
-    The features are made up, of the small graph's widths; or those of a ``store``, and the inputs are as wide as they.
+    The features are made up, or those of a ``store``; either are as wide as the inputs of the small graph.
     """
     config, built = small(graph), model(graph)
     data, train = config.setdefault("data", {}), config.setdefault("train", {})
@@ -137,8 +137,7 @@ def for_training(graph: str, folder: Path, store: Path | None = None) -> dict[st
         crops = 1 + max(1, crops if isinstance(crops, int) else 1)
         own = write_tiny_store(folder / "store", train=2, test=2, dims=sizes, crops=dict.fromkeys(sizes, crops))
     else:
-        own = shutil.copytree(store, folder / "store")  # its classes are renamed
-        data["streams"], config["inputs"] = _inputs_of(own, config["inputs"])
+        own = _as_wide(store, built.input_sizes, folder / "store")
     if data.get("classes"):
         _rename_classes(own, data["classes"])
     data["args"] = {"root": str(own)}
@@ -157,16 +156,22 @@ def for_training(graph: str, folder: Path, store: Path | None = None) -> dict[st
     return config
 
 
-def _inputs_of(store: Path, inputs: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the stream for each input, that of its name or the first, and the inputs as wide as these."""
-    streams = _head(store)["streams"]
-    chosen = {name: name if name in streams else next(iter(streams)) for name in inputs}
-    shapes = {}
-    for name, shape in inputs.items():
-        *most, _ = shape.split()
-        patches = int(most[2]) if len(most) == 3 else 1
-        shapes[name] = " ".join([*most, str(streams[chosen[name]]["dim"] // patches)])
-    return chosen, shapes
+def _as_wide(store: Path, sizes: Mapping[str, int], folder: Path) -> Path:
+    """Write a store whose streams are the inputs, of their widths: columns are cut, or repeated.
+
+    An input gets the features of the stream of its name, or of the first one.
+    """
+    head = _head(store)
+    streams = {name: name if name in head["streams"] else next(iter(head["streams"])) for name in sizes}
+    for name, size in sizes.items():
+        (folder / name).mkdir(parents=True)
+        for path in (store / streams[name]).glob("*.npy"):
+            x = np.load(path)
+            np.save(folder / name / path.name, x[..., np.arange(size) % x.shape[-1]])
+    dims = {name: {"dim": size} for name, size in sizes.items()}
+    (folder / "store.json").write_text(json.dumps({**head, "streams": dims}))
+    shutil.copy(store / "videos.json", folder)
+    return folder
 
 
 def _head(store: Path) -> dict[str, Any]:
