@@ -301,9 +301,9 @@ class Schedule(Component):
 class Logger(Component):
     """Writes the records of a training run, besides the run's own log.jsonl.
 
-    A record is a dict with a ``kind``. "train": step, epoch, losses by name, lr by group, where they change weights
-    by loss; "evaluation": step, split,
-    figures by name, a ``note`` if they flatter, and ``final`` for those of the finished run; "start" and "resume".
+    A record is a dict with a ``kind``. "train": step, epoch, losses by name, lr by group, and the weights of losses
+    whose weight changes; "evaluation": step, split, figures by name, a ``note`` if they flatter, and ``final`` for
+    those of the finished run; "start" and "resume".
     """
 
     kind: ClassVar[str] = "logger"

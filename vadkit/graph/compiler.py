@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vadkit.graph.arguments import LARGEST, arguments, check_args
+from vadkit.graph.arguments import LARGEST, check_args
 from vadkit.graph.dry_run import dry_run
 from vadkit.graph.module import VadModel, model_of
 from vadkit.graph.names import instead, why_not
@@ -19,8 +19,9 @@ from vadkit.graph.schema import BY_KEY, NAMED, NAMES_WILL_DO, SECTIONS, TOP_KEYS
 from vadkit.graph.schema_check import check_keys, dotted, refuse_recipe, too_many
 from vadkit.graph.sizes import Sizes
 from vadkit.graph.source import Source, as_meant
+from vadkit.graph.uses import check_build, used_component
 from vadkit.graph.wiring import Wiring, Written, main_port, ports_of
-from vadkit.graph.wording import say, shorten
+from vadkit.graph.wording import say
 from vadkit.kinds import BATCH_PORTS, NODE_KINDS, Sampler
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import Note, Problems, nearest, unknown
@@ -204,24 +205,7 @@ class _Compiler:
         return {name for section in NAMED if isinstance(entries := self.data.get(section), dict) for name in entries}
 
     def _component(self, name: Any, kinds: tuple[str, ...], path: tuple[Any, ...], bare: bool = False) -> Any:
-        """Return the class called ``name`` if it is of one of the kinds; else note why not, at ``use`` or ``path``."""
-        if not isinstance(name, str) or not name:  # noted with the other keys
-            return None
-        at = path if bare else (*path, "use")
-        found = self.plugins.components.find(name)
-        if found is None:
-
-            def hint() -> str:
-                return self.plugins.components.suggest(name, kinds) or f"'vadkit list {kinds[0]}' shows the known ones"
-
-            self.problems.add(f"unknown component '{shorten(name)}'", at, hint, self.plugins.lost)
-        elif found.kind not in kinds:
-            self.problems.add(f"'{name}' is of kind {found.kind}; {dotted(path)} takes {_either(kinds)}", at)
-        elif wrong := next(filter(None, (why_not(port, "port") for port in _ports(found))), None):
-            self.problems.add(f"plugin component '{name}' has a port that cannot be wired: {wrong}", at)
-        else:
-            return found
-        return None
+        return used_component(name, kinds, path, self.plugins, self.problems, bare)
 
     def _used_sections(self) -> None:
         """Check the components that the data, train and eval sections name."""
@@ -267,17 +251,10 @@ class _Compiler:
         args = value.get("args") or {}
         if component is None or not isinstance(args, dict):
             return False
-        if not check_args(component, args, dotted(path), (*path, "args"), self.problems) or not build:
-            return True
-        missing = [name for name, known in arguments(component).items() if known.required and name not in args]
-        for name in missing:
-            self.problems.add(f"{dotted(path)} needs the argument '{name}' of {component.name}", path, key=True)
-        try:
-            if not missing:
-                component(**args)
-        except Exception as error:  # the constructor's refusal, whatever it is
-            at = (*path, "args") if args else path
-            self.problems.add(f"{dotted(path)} ({component.name}) refused its arguments: {error}", at, key=True)
+        if build:
+            check_build(component, args, path, self.problems)
+        else:
+            check_args(component, args, dotted(path), (*path, "args"), self.problems)
         return True
 
     # -- output ----------------------------------------------------------------------------------
@@ -333,15 +310,6 @@ def _roots(output: str | None, wiring: Wiring) -> list[str]:
     if output is None:  # without an output nothing can be called unused
         return [*wiring.nodes, *wiring.inputs]
     return [output.partition(".")[0]]
-
-
-def _ports(component: Any) -> list[str]:
-    """Return the names of the ports of a component; none for a kind that has no ports."""
-    return [*parse_ports(getattr(component, "inputs", {})), *parse_ports(getattr(component, "outputs", {}))]
-
-
-def _either(kinds: tuple[str, ...]) -> str:
-    return kinds[0] if len(kinds) == 1 else ", ".join(kinds[:-1]) + " or " + kinds[-1]
 
 
 def _say_ports(ports: Mapping[str, Port]) -> str:

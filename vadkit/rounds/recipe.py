@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vadkit.graph.arguments import arguments, check_args
 from vadkit.graph.compiler import compile_plan
 from vadkit.graph.load import load_config
 from vadkit.graph.names import instead, why_not
@@ -18,6 +17,7 @@ from vadkit.graph.plan import Plan
 from vadkit.graph.schema import RECIPE_KEYS, accepted
 from vadkit.graph.schema_check import check_keys, is_recipe, too_many
 from vadkit.graph.source import Source
+from vadkit.graph.uses import check_build, used_component
 from vadkit.kinds import Labeller
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import Problem, Problems, VadkitError, unknown
@@ -183,45 +183,12 @@ class _Reader:
             return None
         at = (*path, "targets")
         origin = self._earlier(section.get("from"), (*at, "from"))
-        component = self._labeller(section.get("use"), at)
+        component = used_component(section.get("use"), ("labeller",), at, self.plugins, self.problems)
         args = dict(accepted("rounds.*.targets.args", section))
-        if component is None or not self._takes(component, args, at) or origin is None:
+        if component is None or not check_build(component, args, at, self.problems) or origin is None:
             return None
         passes, history = (accepted(f"rounds.*.targets.{key}", section) for key in ("passes", "history"))
         return Labels(origin, component.name, args, passes, history, component)
-
-    def _labeller(self, name: Any, path: tuple[Any, ...]) -> type[Labeller] | None:
-        if not isinstance(name, str) or not name:
-            return None
-        found = self.plugins.components.find(name)
-        if found is not None and issubclass(found, Labeller):
-            return found
-        at = (*path, "use")
-        if found is not None:
-            self.problems.add(f"'{name}' is of kind {found.kind}; {'.'.join(path)} takes labeller", at)
-            return None
-
-        def hint() -> str:
-            return self.plugins.components.suggest(name, ("labeller",)) or "'vadkit list labeller' shows the known ones"
-
-        self.problems.add(f"unknown component '{name}'", at, hint, self.plugins.lost)
-        return None
-
-    def _takes(self, component: type[Labeller], args: dict[str, Any], path: tuple[Any, ...]) -> bool:
-        """Return whether a labeller can be built of its arguments."""
-        title = ".".join(path)
-        if not check_args(component, args, title, (*path, "args"), self.problems):
-            return False
-        missing = [name for name, known in arguments(component).items() if known.required and name not in args]
-        for name in missing:
-            self.problems.add(f"{title} needs the argument '{name}' of {component.name}", path, key=True)
-        try:
-            if not missing:
-                component(**args)
-        except Exception as error:  # the constructor's refusal, whatever it is
-            self.problems.add(f"{title} ({component.name}) refused its arguments: {error}", (*path, "args"), key=True)
-            return False
-        return not missing
 
     # -- graphs ----------------------------------------------------------------------------------
     def _graph(

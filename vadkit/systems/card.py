@@ -62,9 +62,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "title": Key("text", _text, "what the system is called", required=True),
         "paper": Key("text", _text, "authors, title, where and when", required=True),
         "code": Key("text", _text, "the authors' code that it was compared with: repository and commit"),
-        "graphs": Key(
-            "a mapping from graph to its facts", lambda v: isinstance(v, dict) and bool(v), "", required=True
-        ),
+        "graphs": Key("a mapping from graph to its facts", _mapping, "", required=True),
         "names": Key("the name of a table in names/", _text, "the table of official names; default: the card's name"),
         "level": Key(*_one_of(*LEVELS), "what its figures score, unless a figure says otherwise", required=True),
         "supervision": Key(*_one_of(*SUPERVISION), "the labels that it is trained with", required=True),
