@@ -24,11 +24,10 @@ from tiny_store import write_tiny_store
 from torch import Tensor
 
 import vadkit
-from vadkit.batch_ports import BATCH_PORTS, Drawing, as_shape
+from vadkit.batch_ports import BATCH_PORTS, Drawing
+from vadkit.bench.timing import batch_shapes
 from vadkit.graph.load import load_config
 from vadkit.graph.module import VadModel
-from vadkit.graph.plan import Ref
-from vadkit.graph.wiring import ports_of
 from vadkit.plugin_manager import load_plugins, own_configs
 
 FACTOR = 8
@@ -219,24 +218,11 @@ def batch(built: VadModel, labels: Sequence[int], t: int, crops: int = 1) -> dic
     generator, v = torch.Generator().manual_seed(t), len(labels)
     truth = torch.tensor(labels, dtype=torch.float32)
     found: dict[str, Any] = {n: torch.rand(v * crops, t, s, generator=generator) for n, s in built.input_sizes.items()}
-    for name, shape in _shapes(built, {"b": v * crops, "v": v, "t": t}).items():
+    for name, shape in batch_shapes(built, {"b": v * crops, "v": v, "t": t}).items():
         found[name] = BATCH_PORTS[name].draw(Drawing(shape, truth, crops, generator))
     mask = torch.ones(v * crops, t, dtype=torch.bool)
     mask[-crops:, max(1, t // 2) :] = False
     return {**found, "mask": mask, "labels": truth, "crops": crops}
-
-
-def _shapes(built: VadModel, counts: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    shapes = {}
-    users: list[Any] = [(step, built.get_submodule(step.module)) for step in built.plan.steps]
-    users += [(step, built.losses[step.name]) for step in built.plan.losses]
-    for step, module in users:
-        for port, wire in step.wires.items():
-            pattern = ports_of(step.component)[port].pattern
-            sizes = {**{word: getattr(module, word, None) for word in pattern.words}, **counts}
-            if isinstance(wire, Ref) and wire.batch and None not in sizes.values():
-                shapes[wire.name] = as_shape(pattern, sizes)
-    return shapes
 
 
 def streams(built: VadModel, given: Mapping[str, Any], rows: slice = slice(None)) -> dict[str, Tensor]:

@@ -60,15 +60,18 @@ def random_batch(model: VadModel, load: Load, device: torch.device) -> dict[str,
         for name, size in model.input_sizes.items()
     }
     labels = (torch.arange(load.bags) >= load.bags // 2).float()
-    for name, shape in batch_shapes(model, load).items():
+    counts = {"b": load.bags, "v": load.bags, "t": load.snippets}
+    for name, shape in batch_shapes(model, counts).items():
         value = BATCH_PORTS[name].draw(Drawing(shape, labels, generator=generator))
         batch[name] = value.to(device) if isinstance(value, Tensor) else value
     return batch
 
 
-def batch_shapes(model: VadModel, load: Load) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each value of the batch that a node or loss takes and has a size for."""
-    counts = {"b": load.bags, "v": load.bags, "t": load.snippets}
+def batch_shapes(model: VadModel, counts: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each value of the batch that a node or loss takes and has a size for.
+
+    ``counts`` are the rows ``b``, videos ``v`` and snippets ``t`` of the batch.
+    """
     shapes = {}
     users: list[tuple[Wired, Any]] = [(step, model.get_submodule(step.module)) for step in model.plan.steps]
     users += [(step, model.losses[step.name]) for step in model.plan.losses]

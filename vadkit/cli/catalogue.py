@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import vadkit
-from vadkit.files import write_atomically
+from vadkit.cli.kept import keep, kept
 from vadkit.plugin_manager import discover
-from vadkit.problems import VadkitError
 
 if TYPE_CHECKING:
     from vadkit.plugin_manager import Plugin, Plugins
 
 Entry = dict[str, Any]
+NAME = "catalogue"  # of what is kept
 
 
 @dataclass(frozen=True)
@@ -41,27 +40,23 @@ class Catalogue:
 
 def catalogue(without: Sequence[str] = ()) -> Catalogue:
     """Return the catalogue, from the cache where it still holds. Raises VadkitError as ``load_plugins`` does."""
-    kept = None if without else cached()
-    if kept is not None:
-        return kept
+    before = None if without else cached()
+    if before is not None:
+        return before
     from vadkit.plugin_manager import load_plugins
 
     found = _described(load_plugins(without))
     if not any(plugin["state"] for plugin in found.plugins):
-        _keep(found)
+        keep(NAME, fingerprint(), vars(found))
     return found
 
 
 def cached() -> Catalogue | None:
     """Return the catalogue that was kept, if it still holds."""
-    now = fingerprint()
     try:
-        content = json.loads(cache_file().read_bytes())
-        if now is not None and content["fingerprint"] == now:
-            return Catalogue(content["plugins"], content["components"])
-    except (OSError, ValueError, LookupError, TypeError):  # none, or a damaged one
-        pass
-    return None
+        return Catalogue(**kept(NAME, fingerprint()))
+    except TypeError:  # nothing was kept, or something else
+        return None
 
 
 def plugin_entry(plugin: Plugin) -> Entry:
@@ -86,24 +81,6 @@ def _described(plugins: Plugins) -> Catalogue:
     classes = [known.find(name, kind) for kind in KINDS for name in known.names(kind)]
     facts = [component_facts(plugins, component) for component in classes if component is not None]
     return Catalogue([plugin_entry(plugin) for plugin in plugins.plugins], json.loads(json.dumps(facts, default=str)))
-
-
-def _keep(found: Catalogue) -> None:
-    now = fingerprint()
-    if now is None:
-        return
-    content = {"fingerprint": now, "plugins": found.plugins, "components": found.components}
-    try:
-        cache_file().parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(cache_file(), json.dumps(content).encode())
-    except (OSError, VadkitError):  # no home, or a read-only one: the next call takes its seconds again
-        pass
-
-
-def cache_file(name: str = "catalogue") -> Path:
-    """Return the path of a cache; each environment has its own."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "vadkit" / f"{name}-{hashlib.sha256(sys.prefix.encode()).hexdigest()[:16]}.json"
 
 
 def fingerprint() -> str | None:

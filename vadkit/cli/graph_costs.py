@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from vadkit.cli.catalogue import cache_file, fingerprint
-from vadkit.files import write_atomically
+from vadkit.cli.catalogue import fingerprint
+from vadkit.cli.kept import keep, kept
 from vadkit.plugin_manager import config_folders, configs_in
 from vadkit.problems import VadkitError
 
+NAME = "graph-costs"  # of what is kept
 SNIPPETS = 200  # of the bag that is counted: attention costs more per snippet in a longer one
 
 
@@ -27,13 +26,13 @@ class Cost:
 def snippet_costs(graphs: Sequence[str]) -> dict[str, Cost]:
     """Return the cost of each graph that comes with vadkit or a plugin, for a bag of ``SNIPPETS``."""
     now = _fingerprint()
-    kept = _kept(now)
-    missing = [graph for graph in graphs if graph not in kept]
+    known = _kept(now)
+    missing = [graph for graph in graphs if graph not in known]
     for graph in missing:
-        kept[graph] = _count(graph)
-    if missing and now is not None:
-        _keep(now, kept)
-    return {graph: kept[graph] for graph in graphs}
+        known[graph] = _count(graph)
+    if missing:
+        keep(NAME, now, {name: vars(cost) for name, cost in known.items()})
+    return {graph: known[graph] for graph in graphs}
 
 
 def _count(graph: str) -> Cost:
@@ -66,27 +65,11 @@ def _fingerprint() -> str | None:
     return digest.hexdigest()
 
 
-def _file() -> Path:
-    return cache_file("graph-costs")
-
-
 def _kept(now: str | None) -> dict[str, Cost]:
     try:
-        content = json.loads(_file().read_bytes())
-        if now is not None and content["fingerprint"] == now:
-            return {name: Cost(cost["flops"], cost["cause"]) for name, cost in content["costs"].items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # none, or a damaged one
-        pass
-    return {}
-
-
-def _keep(now: str, kept: Mapping[str, Cost]) -> None:
-    content = {"fingerprint": now, "costs": {name: vars(cost) for name, cost in kept.items()}}
-    try:
-        _file().parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(_file(), json.dumps(content).encode())
-    except (OSError, VadkitError):  # no home, or a read-only one: the next call counts again
-        pass
+        return {name: Cost(**cost) for name, cost in kept(NAME, now).items()}
+    except (TypeError, AttributeError):  # nothing was kept, or something else
+        return {}
 
 
 def mflop(flops: float | None) -> str:
