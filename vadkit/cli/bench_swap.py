@@ -2,7 +2,7 @@
 
 Each variant is trained with several seeds and timed in turn with the others; the result is a table as CSV, Markdown and
 HTML. Rerun the same command to resume, also after a variant or a seed was added: only missing runs are trained.
-Run it in several processes or on several machines that share DIR to share the work: each takes runs that no other holds.
+Several processes, also of machines that share DIR, share the work: each takes runs that no other holds.
 A run whose loss becomes NaN or whose scores are constant is reported as failed and does not count.
 
 Exit code: 0 if all runs finished, 1 if some failed, 2 if all did.

@@ -28,15 +28,19 @@ def energy_of_step(model: VadModel, load: Load, device: torch.device, counter: C
         return None
     trainee = Trainee(model, load, device)
     trainee.train_step()  # what is set up on first use does not count
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    wait()
+    _wait(device)
     before, since, steps = counter(), time.perf_counter(), 0
     while time.perf_counter() - since < LEAST:
         trainee.train_step()
-        wait()
+        _wait(device)
         steps += 1
     joules = (counter() - before) / steps
     return joules if joules > 0 else None  # RAPL has begun again at 0
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def counter_of(device: torch.device) -> Counter | None:

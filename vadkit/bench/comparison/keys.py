@@ -8,7 +8,7 @@ It counts
   video the shape and the first, middle and last row: a feature that is changed elsewhere only is not seen;
 - the content of every other file that is read: the model of a warm start, prompts, targets, files named in arguments;
 - the seed;
-- the version of vadkit, and the source file of each component used, and of the classes outside vadkit that it builds on.
+- the version of vadkit, and the source file of each component used and of classes outside vadkit that it builds on.
 
 The device, torch and the processor are left out: they move last digits only.
 """
@@ -110,7 +110,7 @@ class Keys:
     # -- components ----------------------------------------------------------------------------
     def _components(self, plain: Any) -> Iterator[tuple[str, str]]:
         for name in _used(plain):
-            component = self.plugins.components.find(name)
+            component: Any = self.plugins.components.find(name)
             if component is not None:
                 yield name, _source(component)
 
@@ -148,7 +148,7 @@ def _used(plain: Any) -> set[str]:
 
 
 @cache
-def _source(component: type) -> str:
+def _source(component: Any) -> str:
     """Return a SHA-256 over the source files of a class and of those outside vadkit and torch that it builds on."""
     digest = hashlib.sha256()
     for each in component.__mro__:

@@ -17,7 +17,7 @@ from vadkit.bench.comparison.keys import Keys
 from vadkit.bench.comparison.one_run import FAILED, Job, Report, do, note_failure, state
 from vadkit.bench.comparison.spec import Checked, Suite
 from vadkit.engine.run_folder import MODEL
-from vadkit.extract.executors import Resources, find_executor
+from vadkit.extract.executors import Executor, Resources, find_executor
 from vadkit.plugin_manager import load_plugins
 
 Progress = Callable[[str, bool], None]  # what is running, and whether it has just ended
@@ -28,14 +28,15 @@ RUNS = "runs"
 class Means:
     """What does the work: this process (no workers), or some of this machine or of a Ray cluster."""
 
-    executor: str = "local"
+    executor: Executor = "local"
     workers: int = 0
     threads: int = 1
 
 
 def jobs_of(suite: Suite, checked: Mapping[str, Checked], out: Path, device: str) -> list[Job]:
     """Return all runs: with three seeds, every variant has a figure after a third of the time."""
-    keys, found = Keys(load_plugins()), {}
+    keys = Keys(load_plugins())
+    found: dict[tuple[str, int], Job] = {}
     for seed in suite.seeds:
         for name, each in checked.items():
             start = found[each.variant.start, seed] if each.variant.start else None
@@ -118,9 +119,7 @@ def _waves(jobs: Sequence[Job]) -> Iterator[list[Job]]:
 
 
 def _spread(jobs: list[Job], means: Means, progress: Progress, report: Report) -> None:
-    resources = Resources(
-        means.executor, max(1, means.workers), means.threads, gpu=jobs[0].device.startswith("cuda")  # type: ignore[arg-type]
-    )
+    resources = Resources(means.executor, max(1, means.workers), means.threads, gpu=jobs[0].device.startswith("cuda"))
     for job, said in find_executor(means.executor)(_worker, jobs, _lost, resources):
         progress(job.title, False)
         for text in said:

@@ -140,5 +140,3 @@ def for_seed(value: Any, seed: int) -> Any:
     if isinstance(value, list):
         return [for_seed(each, seed) for each in value]
     return value.replace("{seed}", str(seed)) if isinstance(value, str) else value
-
-

@@ -175,9 +175,8 @@ class _Reader:
         if how == "product":
             rows = self._product(choices, tree)
         else:
-            titled = len(choices) > 1
             rows = [
-                (f"{node}: {name}" if titled else name, sets, place)
+                (_titled(node, name, len(choices)), sets, place)
                 for node, found in zip(swaps, choices, strict=True)
                 for name, sets, place in found
             ]
@@ -202,9 +201,7 @@ class _Reader:
     def _swapped(self, config: str, name: str, sets: list[str], place: Place) -> Variant:
         return Variant(name, config, (*self.shared, *sets, *self.last), swapped=True, place=place)
 
-    def _candidates(
-        self, name: str, tree: Tree, graph: Mapping[str, Any]
-    ) -> list[tuple[str, list[str], Place]]:
+    def _candidates(self, name: str, tree: Tree, graph: Mapping[str, Any]) -> list[tuple[str, list[str], Place]]:
         """Return name, changes and place of each candidate of a node or loss."""
         where = self._target(name, tree, graph)
         if not isinstance(tree.value, list) or not tree.value:
@@ -220,7 +217,7 @@ class _Reader:
     def _target(self, name: str, tree: Tree, graph: Mapping[str, Any]) -> str | None:
         """Return nodes.NAME or losses.NAME."""
         kind, _, rest = name.partition(".")
-        known = {key: graph.get(key) if isinstance(graph.get(key), dict) else {} for key in ("nodes", "losses")}
+        known: dict[str, list[str]] = {key: list(graph.get(key) or ()) for key in ("nodes", "losses")}
         if kind in known and rest in known[kind]:
             return name
         at = [key for key in known if name in known[key]]
@@ -238,7 +235,7 @@ class _Reader:
             if where.startswith("nodes"):
                 self._add(f"node '{name}' cannot be left out", tree, "try identity, or write a row in variants")
                 return None
-            return f"no {name}", [f"{where}=null"], tree.place
+            return _without(name), [f"{where}=null"], tree.place
         if isinstance(tree.value, str):
             return (tree.value, [f"{where}.use={tree.value}"], tree.place) if self._known(tree) else None
         keys = self._mapping(tree, f"a candidate of swaps.{name}", CANDIDATE_KEYS)
@@ -291,3 +288,12 @@ class _Reader:
         for each in found:
             if names.count(each.name) > 1 and not each.swapped:
                 self.problems.append(Problem(f"two variants are called '{each.name}'", each.place))
+
+
+def _without(name: str) -> str:
+    return f"no {name.rpartition('.')[2]}"
+
+
+def _titled(node: str, candidate: str, nodes: int) -> str:
+    """Return the name of a row: where several nodes are swapped, with its node."""
+    return candidate if nodes == 1 or candidate == _without(node) else f"{node.rpartition('.')[2]}: {candidate}"

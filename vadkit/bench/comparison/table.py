@@ -100,7 +100,8 @@ def conditions(results: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
     return (
         f"{plural(len(results['seeds']), 'seed')} ({', '.join(map(str, results['seeds']))}); figures are mean and "
-        f"standard deviation over them. GFLOP for one bag of 200 snippets.{'' if load is None else _times(load, machine)} "
+        f"standard deviation over them. GFLOP for one bag of 200 snippets."
+        f"{'' if load is None else _times(load, machine)} "
         f"Device: {machine['device']}, {plural(machine['threads'], 'thread')}. {machine['system']}, "
         f"Python {machine['python']}, {packages}; commit {machine['commit']}, {machine['date']}."
     )
@@ -110,8 +111,8 @@ def _times(load: dict[str, Any], machine: dict[str, Any]) -> str:
     memory = "allocated on the device" if "CPU," not in machine["device"] else "growth of a fresh process"
     return (
         f" Times are medians of {plural(load['rounds'], 'round')} in which the variants took turns, for "
-        f"{plural(load['bags'], 'bag')} of {plural(load['snippets'], 'snippet')} (train step: forward, backward, Adam); "
-        f"ratios are to the first row; peak memory of a train step: {memory}."
+        f"{plural(load['bags'], 'bag')} of {plural(load['snippets'], 'snippet')} (train step: forward, backward, "
+        f"Adam); ratios are to the first row; peak memory of a train step: {memory}."
     )
 
 
