@@ -46,7 +46,7 @@ def rows(results: dict[str, Any]) -> list[dict[str, str]]:
 
 def _seeds(variant: dict[str, Any], results: dict[str, Any]) -> dict[str, str]:
     """Return how many runs count, where some of the comparison do not."""
-    if all(run["state"] == "finished" for each in results["variants"] for run in each["runs"]):
+    if all(run["state"] == "finished" for each in results["variants"] for run in each.get("runs", ())):
         return {}
     why = [run["why"] for run in variant["runs"] if run["state"] == "failed"]
     of = f"{len(variant['figures'])} of {plural(len(variant['runs']), 'seed')}"
@@ -68,7 +68,7 @@ def as_csv(results: dict[str, Any]) -> str:
     body = []
     for variant in results["variants"]:
         pairs = [value for key in FIGURES for value in spread(variant["figures"], key)]
-        figures = [run["figures"] or {} for run in variant["runs"]]
+        figures = [run["figures"] or {} for run in variant["runs"]] if "runs" in variant else variant["figures"]
         single = [run.get(key) for key in FIGURES for run in figures]
         machine = results["machine"]
         body.append(
