@@ -103,7 +103,6 @@ class Stage(nn.Module):
     def __init__(self, input_size: int, a_nums: int, n_nums: int, dropout: float = 0.5) -> None:
         super().__init__()
         self.embedding = Embedding(input_size, 512)
-        self.triplet = nn.TripletMarginLoss(margin=1)
         self.Amemory, self.Nmemory = Memory(a_nums, 512), Memory(n_nums, 512)
         self.selfatt = Transformer(512, 2, 4, 128, 512, dropout)
         self.encoder_mu = nn.Sequential(nn.Linear(512, 512))
@@ -127,7 +126,7 @@ class Stage(nn.Module):
             return torch.gather(rows, 1, index.unsqueeze(2).expand(-1, -1, rows.size(-1))).mean(1)
 
         negative, anchor, positive = pool(abnormal, a_att), pool(normal, n_att), pool(abnormal, n_aatt)
-        triplet = self.triplet(*(F.normalize(v, dim=-1) for v in (anchor, positive, negative)))
+        triplet = F.triplet_margin_loss(*(F.normalize(v, dim=-1) for v in (anchor, positive, negative)))
         mu, var = self.encoder_mu(n_aug), self.encoder_var(n_aug)
         z = mu + torch.randn_like(mu) * torch.sqrt(torch.exp(var))
         kl = -0.5 * torch.sum(1 + var - mu.pow(2) - var.exp(), dim=1)
