@@ -14,7 +14,7 @@ import numpy as np
 from vadkit.bench.comparison.scores import RunScores, VideoScores
 
 RESAMPLES = 1000
-STEPS = 2048  # more distinct scores than this are ranked in so many steps of equally many snippets
+STEPS = 2048  # more distinct scores than this are ranked in so many steps
 EXACT = 2**22  # frames: sums of fewer are exact in float32, whose products are twice as fast
 AT_ONCE = 125  # resamples, so that what is computed of them stays in the cache
 
@@ -96,7 +96,7 @@ def ranked(run: RunScores, steps: int = STEPS) -> Ranked:
     scores, positives, frames, owner = _columns(videos)
     order = np.argsort(-scores, kind="stable")
     scores, positives, frames, owner = scores[order], positives[order], frames[order], owner[order]
-    step = _steps(scores, steps)
+    step = _steps(scores, positives, steps)
     shape = (int(step[-1]) + 1 if len(step) else 0, len(videos))
     dtype = np.float32 if frames.sum() < EXACT else np.float64
     tables = np.zeros((2, *shape), dtype)
@@ -121,13 +121,20 @@ def _columns(videos: Sequence[VideoScores]) -> tuple[np.ndarray, np.ndarray, np.
     return scores[real], positives[real], frames[real], owner[real]
 
 
-def _steps(scores: np.ndarray, most: int) -> np.ndarray:
-    """Return the step (n,) of each of the falling ``scores``; equal ones share theirs."""
+def _steps(scores: np.ndarray, positives: np.ndarray, most: int) -> np.ndarray:
+    """Return the step (n,) of each of the falling ``scores``; equal ones share theirs.
+
+    Where there are more than ``most``, neighbours are taken together: half of the steps are of equally many snippets,
+    half of equally many positive frames, on which average precision depends.
+    """
     if not len(scores):
         return np.zeros(0, np.int64)
     starts = np.r_[True, scores[1:] != scores[:-1]]
     if starts.sum() > most:
-        starts = np.r_[True, np.diff(np.flatnonzero(starts)[np.cumsum(starts) - 1] * most // len(scores)) > 0]
+        passed = np.arange(len(scores)) / len(scores) + (np.cumsum(positives) - positives) / max(1, positives.sum())
+        place = (passed * (most / 2)).astype(np.int64)
+        first = place[np.flatnonzero(starts)[np.cumsum(starts) - 1]]  # of the snippets with the same score
+        starts = np.r_[True, first[1:] > first[:-1]]
     return np.cumsum(starts) - 1
 
 

@@ -1,35 +1,51 @@
-"""Student's t distribution for any degrees of freedom, also fractional ones: its tail and its quantile."""
+"""Student's t distribution with any degrees of freedom, also fractional ones, and mixtures of such.
+
+A mixture is a tuple of parts (weight, degrees of freedom), whose weights sum to 1.
+"""
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from statistics import NormalDist
 
-STEPS = 500  # of the continued fraction, which is far sooner exact
+STEPS = 500  # of the continued fraction and of Newton's method, which are far sooner exact
 TINY = 1e-300
-HALVINGS = 200
+Parts = tuple[tuple[float, float], ...]
 
 
-def tail(t: float, df: float) -> float:
+def tail(t: float, parts: Parts) -> float:
     """Return the probability of more than ``t``."""
+    return sum(weight * _tail(t, df) for weight, df in parts if weight)
+
+
+@lru_cache(maxsize=10_000)
+def quantile(p: float, parts: Parts) -> float:
+    """Return the value that is exceeded with probability 1 - ``p``, for 0 < p < 1."""
+    if p < 0.5:
+        return -quantile(1 - p, parts)
+    # The normal quantile is below. From there the tail is convex, so Newton's method comes closer from below only.
+    t = NormalDist().inv_cdf(p)
+    for _ in range(STEPS):
+        step = (tail(t, parts) - (1 - p)) / sum(weight * _density(t, df) for weight, df in parts if weight)
+        t += step
+        if abs(step) <= 1e-11 * max(1.0, t):
+            break
+    return t
+
+
+def _tail(t: float, df: float) -> float:
     if math.isinf(df):
         return 0.5 * math.erfc(t / math.sqrt(2))
     both = _beta(df / 2, 0.5, df / (df + t * t))  # beyond t on either side
     return both / 2 if t >= 0 else 1 - both / 2
 
 
-def quantile(p: float, df: float) -> float:
-    """Return the value that is exceeded with probability 1 - ``p``, for 0 < p < 1."""
-    if p < 0.5:
-        return -quantile(1 - p, df)
-    low, high = 0.0, 1.0
-    while tail(high, df) > 1 - p:
-        low, high = high, 2 * high
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        low, high = (middle, high) if tail(middle, df) > 1 - p else (low, middle)
-    return (low + high) / 2
+def _density(t: float, df: float) -> float:
+    if math.isinf(df):
+        return math.exp(-t * t / 2) / math.sqrt(2 * math.pi)
+    front = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - math.log(df * math.pi) / 2
+    return math.exp(front - (df + 1) / 2 * math.log1p(t * t / df))
 
 
 def _beta(a: float, b: float, x: float) -> float:
