@@ -160,8 +160,9 @@ def average_precision(model: Any, dataset: Any, test: list[Video], truth: np.nda
     crops, found = len(rows) // len(test), torch.zeros(0)
     with torch.no_grad():
         for rgb, clip in DataLoader(TestItems(rows), batch_size=crops, shuffle=False):
-            parts = rgb.split(1 if rgb.shape[1] > BY_CROP else crops), clip.split(1 if rgb.shape[1] > BY_CROP else crops)
-            scores = torch.cat([model(rgb=r, clip=c) for r, c in zip(*parts)])
+            together = 1 if rgb.shape[1] > BY_CROP else crops
+            pairs = zip(rgb.split(together), clip.split(together))
+            scores = torch.cat([model(rgb=r, clip=c) for r, c in pairs])
             found = torch.cat([found, scores.mean(0)])
     frames = np.repeat(np.array(found.tolist()), FRAMES)
     order = np.argsort(-frames, kind="stable")
@@ -174,7 +175,7 @@ def average_precision(model: Any, dataset: Any, test: list[Video], truth: np.nda
 def truth_of(dataset: Any, video: Video) -> np.ndarray:
     """Return a truth of every frame that a snippet covers."""
     truth = np.zeros(dataset.shape(video, STREAMS[0])[1] * FRAMES, np.int8)
-    for first, end in video.intervals or ():
+    for first, end in video.spans:
         truth[first:end] = 1
     return truth
 
@@ -207,13 +208,13 @@ def ours(store: str, steps: int, every: int) -> dict[str, Any]:
     if vadkit([*arguments, *(word for change in sets for word in ("--set", change))]) != 0:
         raise SystemExit(1)
     figures = json.loads((out / "result.json").read_text())["figures"]
-    return {**clock.seconds, "total": counted["end"] - counted["start"], "frames": figures.get("frames")}
+    return {**clock.seconds, "total": counted["end"] - counted["start"], "ap": figures["ap"]}
 
 
 # -- both ------------------------------------------------------------------------------------------------------------
 def open_store(store: str) -> Any:
     plugins = load_plugins()
-    return build_component(plugins.components.find("feature_store"), {"root": store})
+    return build_component(plugins.components.find("feature_store"), {"root": store}, "data")
 
 
 def prepare(data: Path, fraction: float) -> Path:
@@ -296,7 +297,7 @@ def measure(args: argparse.Namespace, data: Path) -> None:
     conditions = {
         "graph": GRAPH,
         "batch": f"{BATCH} + {BATCH} crops of at most {LENGTH} snippets, fp32",
-        "data": f"a stand-in of {args.fraction:g} of XD-Violence with real lengths and made-up numbers, files in memory",
+        "data": f"a stand-in of {args.fraction:g} of XD-Violence with real lengths and made-up numbers, in memory",
         "test videos": f"{len(lengths)} of {sum(lengths) / len(lengths):.0f} snippets on average, at most "
         f"{max(lengths)}, five crops each (all 800: 182 on average)",
         "evaluation": f"after every {every} steps, {scored:.0f} videos for 10 steps (the authors: {TEST_VIDEOS})",

@@ -1,4 +1,4 @@
-"""BN-WVAD as its authors run it: the distance matrix is built and repeated in every layer, and pairs are gathered by mask.
+"""BN-WVAD as its authors run it: every layer builds and repeats the distance matrix, and masks gather the pairs.
 
 Zhou et al., "BatchNorm-based Weakly Supervised Video Anomaly Detection", 2023. The model takes the running statistics
 that this very forward has updated.
@@ -59,9 +59,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(dim, dim), nn.GELU(), nn.Dropout(0.0), nn.Linear(dim, dim), nn.Dropout(0.0)
-        )
+        self.net = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Dropout(0.0), nn.Linear(dim, dim), nn.Dropout(0.0))
 
     def forward(self, x: Tensor) -> Tensor:
         """Take and return x (b, t, c)."""

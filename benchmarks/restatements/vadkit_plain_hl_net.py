@@ -94,7 +94,9 @@ class PlainHlNet(Restatement):
         self.dropout = nn.Dropout(0.6)
         self.conv1d3, self.conv1d4 = nn.Conv1d(128, DIM, 5), nn.Conv1d(DIM, DIM, 5)  # these four are never called
         self.simAdj, self.disAdj = nn.ParameterDict(), nn.ParameterDict()
-        self.simAdj.update({name: nn.Parameter(torch.zeros(rgb + flow + audio, DIM)) for name in ("weight0", "weight1")})
+        self.simAdj.update(
+            {name: nn.Parameter(torch.zeros(rgb + flow + audio, DIM)) for name in ("weight0", "weight1")}
+        )
         self.disAdj["sigma"] = nn.Parameter(torch.ones(1))
 
     def network(self, streams: Mapping[str, Tensor], lengths: list[int] | None = None) -> tuple[Tensor, Tensor]:

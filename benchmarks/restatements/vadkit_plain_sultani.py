@@ -1,7 +1,7 @@
 """Sultani et al. as its authors run it: a loop over the videos of a batch builds the ranking loss.
 
 Sultani, Chen, Shah, "Real-world Anomaly Detection in Surveillance Videos", CVPR 2018. Their Keras model unrolls the
-loop when it is compiled; the L2 penalty that Keras adds is weight decay in our graph, so the loss here has none.
+loop when it is compiled. The L2 penalty that Keras adds is weight decay in our graph, so it is off here.
 
 Legend: b videos, t segments, c channels.
 """
@@ -24,13 +24,14 @@ class PlainSultani(Restatement):
     Args:
         input_dim: width of the segments.
         unit: scale each segment to length 1, which the authors do when they write their files.
+        l2: factor of the squares of the three kernels; theirs is 0.001.
     """
 
-    graphs: ClassVar[dict[str, dict[str, Any]]] = {"sultani_ucf": {"input_dim": 4096, "unit": True}}
+    graphs: ClassVar[dict[str, dict[str, Any]]] = {"sultani_ucf": {"input_dim": 4096, "unit": True, "l2": 0.0}}
 
-    def __init__(self, *, input_dim: int, unit: bool) -> None:
+    def __init__(self, *, input_dim: int, unit: bool, l2: float) -> None:
         super().__init__()
-        self.unit = unit
+        self.unit, self.l2 = unit, l2
         self.fc1, self.fc2, self.fc3 = nn.Linear(input_dim, 512), nn.Linear(512, 32), nn.Linear(32, 1)
         self.dropout = nn.Dropout(0.6)
 
@@ -52,7 +53,8 @@ class PlainSultani(Restatement):
         peaks, abnormal = torch.stack(highest), labels > 0.5
         hinges = [(1 - peaks[abnormal] + peak).clamp_min(0).sum() for peak in peaks[~abnormal]]
         sparse, smooth = torch.stack(sums)[abnormal].sum(), torch.stack(changes)[abnormal].sum()
-        return torch.stack(hinges).mean() + 8e-5 * sparse + 8e-5 * smooth
+        squares = sum(layer.weight.square().sum() for layer in (self.fc1, self.fc2, self.fc3)) if self.l2 else 0.0
+        return torch.stack(hinges).mean() + 8e-5 * sparse + 8e-5 * smooth + self.l2 * squares
 
 
 @hookimpl
