@@ -44,9 +44,11 @@ from vadkit.backbones import (
     device_flow,
     fill,
     folded,
+    on_device,
     randomise,
     read_weights,
     to_grey,
+    tvl1_form,
 )
 from vadkit.backbones import flow as flows
 
@@ -189,7 +191,7 @@ class I3dFlow(Backbone):
             raise ValueError(f"quantise must be one of {', '.join(QUANTISE)}, not '{quantise}'")
         self.view = View(short_side, crop_side(short_side), crops)
         self.num_crops = self.view.num_crops
-        self.flow, self.quantise = flow, quantise
+        self.flow, self.quantise, self.device = flow, quantise, device
         self.optical_flow = partial(flows.optical_flow, method=flow, device=device)
         self.frozen = Frozen(self.name, partial(load_network, channels=2), weights, random_weights, precision, device)
 
@@ -199,6 +201,7 @@ class I3dFlow(Backbone):
             "network": "Inception-I3D",
             **self.view.recipe(),
             "flow": self.flow,
+            **({"flow_form": tvl1_form(self.device)} if self.flow == "tvl1" and on_device(self.device) else {}),
             "normalise": self.quantise,
         }
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vadkit.backbones.flow.settings import TvL1Settings
-from vadkit.backbones.flow.tvl1_torch import PIXELS, tvl1_pairs
+from vadkit.backbones.flow.on_device import form_on, tvl1_on_device
 
 
 def device_flow(grey: Tensor) -> Tensor:
@@ -14,6 +13,9 @@ def device_flow(grey: Tensor) -> Tensor:
 
     The last has no next one: its flow is 0.
     """
-    still = torch.cat([grey, grey[-1:]])
-    batch, settings = max(1, PIXELS // grey[0].numel()), TvL1Settings()
-    return torch.cat([tvl1_pairs(still[i : i + batch + 1], settings) for i in range(0, len(grey), batch)])
+    return tvl1_on_device(torch.cat([grey, grey[-1:]]))
+
+
+def tvl1_form(device: str) -> str:
+    """Return which form of TV-L1 runs on a device, for recipes: forms agree to a part of a pixel."""
+    return form_on(device)
