@@ -1,4 +1,4 @@
-"""Let a thread work ahead of its user, by a limited number of bytes."""
+"""Let a thread prepare what is used next, up to a limited number of bytes."""
 
 from __future__ import annotations
 
