@@ -8,8 +8,8 @@ import pytest
 import yaml
 from tiny_store import write_tiny_store
 
-import vadkit.bench.run_suite as bench_run
-from vadkit.bench.comparison_table import rows, spread
+import vadkit.bench.comparison.runs as bench_run
+from vadkit.bench.comparison.table import rows, spread
 from vadkit.cli import main
 
 # Memory is measured in fresh processes, seconds each: one test does it, the others skip it.

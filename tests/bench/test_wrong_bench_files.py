@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from wrong_json import DAMAGED, spoiled
 
-from vadkit.bench import run_suite as bench
+from vadkit.bench.comparison import runs as bench
 from vadkit.bench.timing import GrownJson, Timing
 from vadkit.engine.results import FiguresJson
 from vadkit.json_file import from_bytes

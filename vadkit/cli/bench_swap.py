@@ -40,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from vadkit.bench.comparison_table import rows, table_title
-    from vadkit.bench.run_suite import run_suite
+    from vadkit.bench.comparison.runs import run_suite
+    from vadkit.bench.comparison.table import rows, table_title
+    from vadkit.bench.comparison.write import write_comparison
     from vadkit.bench.timing import Load
-    from vadkit.bench.write_comparison import write_comparison
     from vadkit.cli.tables import print_table
     from vadkit.devices import choose_device
     from vadkit.terminal import console, one_line
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _suite(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # Suite is imported late
-    from vadkit.bench.suite import from_file, swap
+    from vadkit.bench.comparison.spec import from_file, swap
     from vadkit.problems import fail
 
     for name, (least, most) in BOUNDS.items():

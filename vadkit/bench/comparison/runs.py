@@ -11,9 +11,9 @@ import msgspec
 import torch
 
 from vadkit import json_file
+from vadkit.bench.comparison.provenance import provenance
+from vadkit.bench.comparison.spec import Suite, Variant, folder_name
 from vadkit.bench.machine import machine
-from vadkit.bench.provenance import provenance
-from vadkit.bench.suite import Suite, Variant, folder_name
 from vadkit.bench.timing import Load, Timing, measure, peak_memory
 from vadkit.devices import current
 from vadkit.engine.results import FiguresJson, ResultJson

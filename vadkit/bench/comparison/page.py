@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vadkit.bench.comparison_table import FIGURES, conditions, rows, spread, table_title
+from vadkit.bench.comparison.table import FIGURES, conditions, rows, spread, table_title
 from vadkit.report import Bar, Point, bar_chart, render, scatter
 
 
