@@ -102,9 +102,11 @@ def _wanted(args, what, device, plugins, restated):  # type: ignore[no-untyped-d
         _words("precision", args.precision, PRECISIONS) or fast,
         _words("mode", args.mode, MODES) or (["eager", "captured"] if is_gpu else ["eager"]),
     )
+    graphs = graphs_of(args.names, plugins, restated)
     return Wanted(
-        graphs_of(args.names, plugins, restated),
+        graphs,
         grid,
+        named=graphs if args.names else (),
         steps="step" in what,
         components=args.components or "components" in what,
         lengths=LENGTHS if "growth" in what else (),

@@ -95,18 +95,18 @@ def other_run(new: Run, path: Path, against: Path) -> tuple[Path, Run]:
     """Return the run to compare with: a file, or the latest one of the same device in a folder. Raises VadkitError."""
     if not against.is_dir():
         found = read(against)
-        if found.machine.get("device") != new.machine.get("device"):
-            where = f"{found.machine.get('device')}, {path} on {new.machine.get('device')}"
+        if found.machine.device != new.machine.device:
+            where = f"{found.machine.device}, {path} on {new.machine.device}"
             fail(f"{against} was measured on {where}", "only runs of one device can be compared")
         return against, found
     runs = [(file, run) for file, run in _runs(against) if file.resolve() != path.resolve()]
     same = [(file, run) for file, run in runs if _place(run) == _place(new)]
     if not same:
         fail(
-            f"{against} has no run on {new.machine.get('device')} with {new.machine.get('threads')} threads",
+            f"{against} has no other run on {new.machine.device} with {new.machine.threads} threads",
             "give the file to compare with as --against FILE",
         )
-    return max(same, key=lambda pair: (str(pair[1].machine.get("date")), pair[0].name))
+    return max(same, key=lambda pair: (pair[1].machine.date, pair[0].name))
 
 
 def _runs(folder: Path) -> Iterator[tuple[Path, Run]]:
@@ -117,5 +117,5 @@ def _runs(folder: Path) -> Iterator[tuple[Path, Run]]:
             continue
 
 
-def _place(run: Run) -> tuple[object, object]:
-    return run.machine.get("device"), run.machine.get("threads")
+def _place(run: Run) -> tuple[str, int]:
+    return run.machine.device, run.machine.threads

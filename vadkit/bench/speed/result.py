@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import torch
 from msgspec import Meta
 
 from vadkit import json_file
+from vadkit.bench.machine import machine
 from vadkit.bench.speed.counting import limit_ms
 from vadkit.problems import fail
 
@@ -17,6 +19,19 @@ KIND = "vadkit bench speed"
 Positive = Annotated[float, Meta(gt=0)]
 Times = Annotated[list[Positive], Meta(min_length=1)]
 SAME = ("device", "threads", "python", "packages", "commit", "vadkit")  # of a machine: what one file is of
+
+
+class Machine(msgspec.Struct):
+    """Where and with what a run was measured: see ``vadkit.bench.machine``."""
+
+    device: str
+    threads: int
+    system: str
+    python: str
+    vadkit: str
+    packages: dict[str, str]
+    commit: str
+    date: str
 
 
 class Row(msgspec.Struct):
@@ -99,7 +114,7 @@ class Run(msgspec.Struct):
     """All that one file holds."""
 
     kind: str
-    machine: dict[str, Any]
+    machine: Machine
     conditions: dict[str, Any]
     rows: dict[str, Row] = {}
     growth: dict[str, Growth] = {}
@@ -118,9 +133,14 @@ def write(run: Run, path: Path) -> None:
     json_file.write(path, run)
 
 
-def same_machine(one: Run, machine: dict[str, Any]) -> list[str]:
-    """Return in what the machine of a run and another differ, out of what must be equal to go on with it."""
-    return [key for key in SAME if one.machine.get(key) != machine.get(key)]
+def differing(one: Machine, other: Machine) -> list[str]:
+    """Return in what two machines differ, out of what must be equal to go on with a run."""
+    return [key for key in SAME if getattr(one, key) != getattr(other, key)]
+
+
+def here(device: torch.device) -> Machine:
+    """Return this machine."""
+    return Machine(**machine(device))
 
 
 def row_key(subject: str, what: str, bags: int, snippets: int, precision: str, mode: str) -> str:

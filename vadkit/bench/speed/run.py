@@ -11,13 +11,12 @@ from typing import Any
 
 import torch
 
-from vadkit.bench.machine import machine
 from vadkit.bench.speed import growth as growing
 from vadkit.bench.speed.clocks import clocks
 from vadkit.bench.speed.grid import Grid, Point
 from vadkit.bench.speed.measure import Care, of_components, of_point
 from vadkit.bench.speed.nodes import names_in
-from vadkit.bench.speed.result import KIND, Missing, Row, Run, read, row_key, same_machine, write
+from vadkit.bench.speed.result import KIND, Missing, Row, Run, differing, here, read, row_key, write
 from vadkit.devices import current
 from vadkit.engine import precision
 from vadkit.graph.compiler import compile_plan
@@ -39,6 +38,7 @@ class Wanted:
 
     graphs: Sequence[str]
     grid: Grid
+    named: Sequence[str] = ()  # those that the user chose
     steps: bool = True
     components: bool = False
     lengths: Sequence[int] = ()  # of growth
@@ -57,11 +57,11 @@ class _Task:
 
 def open_run(path: Path, device: torch.device, care: Care, again: bool) -> Run:
     """Return the run in a file, to go on with, or an empty one. Raises VadkitError if its machine was another."""
-    now = machine(device)
+    now = here(device)
     if path.is_file() and not again:
         found = read(path)
-        if differing := same_machine(found, now):
-            before = ", ".join(f"{key} {found.machine.get(key)!r}" for key in differing)
+        if other := differing(found.machine, now):
+            before = ", ".join(f"{key} {getattr(found.machine, key)}" for key in other)
             fail(
                 f"{path}: was measured with {before}", "choose another --out, or measure everything again with --again"
             )
@@ -74,7 +74,10 @@ def measure_all(wanted: Wanted, run: Run, path: Path, device: torch.device, plug
     """Measure what the run lacks and write it to ``path``. Return whether everything is there."""
     start, done = time.monotonic(), True
     with current(device):
-        tasks = list(_Tasks(wanted, run, device, plugins, report))
+        work = _Tasks(wanted, run, device, plugins, report)
+        for graph in wanted.named:  # a wrong file or name ends the command before anything is measured
+            work.plan(graph)
+        tasks = list(work)
         for number, task in enumerate(tasks, 1):
             if wanted.minutes is not None and time.monotonic() - start > 60 * wanted.minutes:
                 report(f"{wanted.minutes:g} minutes are over, {number - 1} of {len(tasks)} points are measured")
@@ -148,7 +151,7 @@ class _Tasks:
         """Yield a task per graph that has components which no earlier graph has."""
         seen: set[str] = {row.subject for row in self.output.rows.values() if row.kind != "graph"}
         for graph in self.wanted.graphs if self.wanted.components else ():
-            names = names_in(self._plan(graph)) - seen
+            names = names_in(self.plan(graph)) - seen
             seen |= names
             if names:
                 says = f"components of {graph}: {', '.join(sorted(names))}"
@@ -167,7 +170,7 @@ class _Tasks:
                 yield _Task(f"growth {graph}", f"growth of {graph}", lambda graph=graph: self._grow(graph))  # type: ignore[misc]
 
     def _grow(self, graph: str) -> None:
-        wanted, spec = self.wanted, self._plan(graph).spec
+        wanted, spec = self.wanted, self.plan(graph).spec
         job = growing.Job(spec, str(self.device), list(wanted.lengths), wanted.seconds, wanted.mib)
         found = growing.growth(graph, job, GROWTH_TIMEOUT)
         self.output.growth[graph] = found
@@ -177,14 +180,14 @@ class _Tasks:
         if found.stopped:
             self.report(f"  {found.stopped}")
 
-    def _plan(self, graph: str) -> Plan:
+    def plan(self, graph: str) -> Plan:
         if graph not in self.plans:
             self.plans[graph] = compile_plan(load_config(graph, (), self.plugins.config_folders), self.plugins)
         return self.plans[graph]
 
     def _model(self, graph: str) -> VadModel:
         torch.manual_seed(SEED)
-        return model_of(self._plan(graph))
+        return model_of(self.plan(graph))
 
 
 def _ratio(row: Row) -> str:

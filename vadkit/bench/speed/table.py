@@ -71,11 +71,11 @@ def number(value: float) -> str:
 
 def conditions(run: Run) -> str:
     where = run.machine
-    packages = ", ".join(f"{name} {version}" for name, version in where["packages"].items())
+    packages = ", ".join(f"{name} {version}" for name, version in where.packages.items())
     stated = ", ".join(f"{key}: {value}" for key, value in run.conditions.items() if value is not None)
     return (
-        f"{where['device']}, {where['threads']} threads; {where['system']}, Python {where['python']}, {packages}; "
-        f"commit {where['commit']}, {where['date']}; {stated}."
+        f"{where.device}, {where.threads} threads; {where.system}, Python {where.python}, {packages}; "
+        f"commit {where.commit}, {where.date}; {stated}."
     )
 
 
