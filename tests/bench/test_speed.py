@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 import torch
 import yaml
@@ -22,7 +22,7 @@ from vadkit.bench.speed.clocks import clocks, parsed
 from vadkit.bench.speed.counting import limit_ms, operations
 from vadkit.bench.speed.grid import Grid, graphs_of
 from vadkit.bench.speed.page import as_page
-from vadkit.bench.speed.result import Growth, Size, read
+from vadkit.bench.speed.result import Growth, Size, here, read
 from vadkit.bench.speed.table import as_markdown
 from vadkit.bench.speed.turns import LEAST_ROUNDS, Turn, take_turns
 from vadkit.bench.timing import Load, random_batch
@@ -115,17 +115,18 @@ def test_a_run_goes_on_where_it_stopped(graph: Path, capsys: pytest.CaptureFixtu
     assert sorted(row.snippets for row in read(graph.parent / "run.json").rows.values()) == [16, 16, 24, 24]
 
 
-def test_a_run_of_another_version_is_not_mixed_with_this_one(graph: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_of_another_version_is_not_mixed_with_this_one(
+    graph: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = graph.parent / "run.json"
     assert speed(graph, "--what", "step") == 0
-    data = json.loads(path.read_text())
-    data["machine"]["commit"] = "another"
-    path.write_text(json.dumps(data))
+    commit = read(path).machine.commit
+    monkeypatch.setattr(speed_run, "here", lambda device: msgspec.structs.replace(here(device), commit="later"))
     capsys.readouterr()
     assert speed(graph, "--what", "step") == 2
-    assert "was measured with commit another" in capsys.readouterr().err
+    assert f"was measured with commit {commit}" in capsys.readouterr().err
     assert speed(graph, "--what", "step", "--again") == 0
-    assert read(path).machine.commit != "another"
+    assert read(path).machine.commit == "later"
 
 
 def test_a_graph_that_fails_does_not_stop_the_others(
