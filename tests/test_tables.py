@@ -68,7 +68,7 @@ def test_labels_of_names_like_formulas_are_read_as_written(tmp_path: Path) -> No
 
 
 def test_a_comparison_of_variants_with_such_names() -> None:
-    from vadkit.bench.comparison_table import as_csv, as_markdown
+    from vadkit.bench.comparison.table import as_csv, as_markdown
 
     figures = {"ap": 0.5, "auc": 0.5, "auc_abnormal": None}
     variants = [

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from page_checks import check_fits, check_print, check_without_scripts
 
-from vadkit.bench.comparison_page import comparison_page
-from vadkit.bench.comparison_table import as_markdown
-from vadkit.bench.provenance import provenance
+from vadkit.bench.comparison.page import comparison_page
+from vadkit.bench.comparison.provenance import provenance
+from vadkit.bench.comparison.table import as_markdown
 
 pytestmark = pytest.mark.guards("3")
 EVIL = "<b>bold</b> [red]markup[/red] & a name that is long enough to be cut on any screen, variant"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from vadkit.bench.comparison_page import comparison_page
-from vadkit.bench.comparison_table import as_csv, as_markdown
+from vadkit.bench.comparison.page import comparison_page
+from vadkit.bench.comparison.table import as_csv, as_markdown
 from vadkit.cli import main
 from vadkit.datasets.generating.layouts import LAYOUTS
 from vadkit.graph.load import load_config

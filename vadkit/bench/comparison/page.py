@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vadkit.bench.comparison_table import FIGURES, conditions, rows, spread, table_title
+from vadkit.bench.comparison.table import FIGURES, conditions, rows, spread, table_title
 from vadkit.report import Bar, Point, bar_chart, render, scatter
 
 
@@ -39,6 +39,6 @@ def _points(results: dict[str, Any]) -> list[Point]:
     found = []
     for variant in results["variants"]:
         mean, deviation = spread(variant["figures"], "ap")
-        if mean is not None:
+        if mean is not None and variant["train_ms"] is not None:
             found.append(Point(variant["name"], variant["train_ms"], mean, deviation or 0.0))
     return found
