@@ -39,6 +39,6 @@ def _points(results: dict[str, Any]) -> list[Point]:
     found = []
     for variant in results["variants"]:
         mean, deviation = spread(variant["figures"], "ap")
-        if mean is not None:
+        if mean is not None and variant["train_ms"] is not None:
             found.append(Point(variant["name"], variant["train_ms"], mean, deviation or 0.0))
     return found

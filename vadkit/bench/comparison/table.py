@@ -25,20 +25,32 @@ def rows(results: dict[str, Any]) -> list[dict[str, str]]:
     first = results["variants"][0]
     found = []
     for variant in results["variants"]:
-        row = {"variant": variant["name"]}
+        row = {"variant": variant["name"], **_seeds(variant, results)}
         for key, title in FIGURES.items():
             row[title] = _pair(*spread(variant["figures"], key))
         row |= {
             "parameters": f"{variant['parameters']:,}",
             "GFLOP": _number(variant["gflop"], 3),
-            "train step, ms": _number(variant["train_ms"], 1),
-            "ratio": _number(variant["train_ms"] / first["train_ms"], 2),
-            "scoring, ms": _number(variant["score_ms"], 1),
-            "ratio ": _number(variant["score_ms"] / first["score_ms"], 2),
-            "peak memory, MiB": _number(variant["memory_mib"], 0),
         }
+        if results["load"] is not None:
+            row |= {
+                "train step, ms": _number(variant["train_ms"], 1),
+                "ratio": _number(variant["train_ms"] / first["train_ms"], 2),
+                "scoring, ms": _number(variant["score_ms"], 1),
+                "ratio ": _number(variant["score_ms"] / first["score_ms"], 2),
+                "peak memory, MiB": _number(variant["memory_mib"], 0),
+            }
         found.append(row)
     return found
+
+
+def _seeds(variant: dict[str, Any], results: dict[str, Any]) -> dict[str, str]:
+    """Return how many runs count, where some of the comparison do not."""
+    if all(run["state"] == "finished" for each in results["variants"] for run in each["runs"]):
+        return {}
+    why = [run["why"] for run in variant["runs"] if run["state"] == "failed"]
+    of = f"{len(variant['figures'])} of {plural(len(variant['runs']), 'seed')}"
+    return {"runs": of + (f", {len(why)} failed: {'; '.join(dict.fromkeys(why))}" if why else "")}
 
 
 def table_title(results: dict[str, Any]) -> str:
@@ -56,7 +68,8 @@ def as_csv(results: dict[str, Any]) -> str:
     body = []
     for variant in results["variants"]:
         pairs = [value for key in FIGURES for value in spread(variant["figures"], key)]
-        single = [run[key] for key in FIGURES for run in variant["figures"]]
+        figures = [run["figures"] or {} for run in variant["runs"]]
+        single = [run.get(key) for key in FIGURES for run in figures]
         machine = results["machine"]
         body.append(
             [
@@ -85,14 +98,21 @@ def conditions(results: dict[str, Any]) -> str:
     """Return how the figures and times were measured, in sentences."""
     machine, load = results["machine"], results["load"]
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
-    memory = "allocated on the device" if "CPU," not in machine["device"] else "growth of a fresh process"
     return (
         f"{plural(len(results['seeds']), 'seed')} ({', '.join(map(str, results['seeds']))}); figures are mean and "
-        f"standard deviation over them. Times are medians of {plural(load['rounds'], 'round')} in which the variants "
-        f"took turns, for {plural(load['bags'], 'bag')} of {plural(load['snippets'], 'snippet')} (train step: forward, "
-        f"backward, Adam); ratios are to the first row; GFLOP for one bag of 200 snippets; peak memory of a train "
-        f"step: {memory}. Device: {machine['device']}, {plural(machine['threads'], 'thread')}. {machine['system']}, "
+        f"standard deviation over them. GFLOP for one bag of 200 snippets."
+        f"{'' if load is None else _times(load, machine)} "
+        f"Device: {machine['device']}, {plural(machine['threads'], 'thread')}. {machine['system']}, "
         f"Python {machine['python']}, {packages}; commit {machine['commit']}, {machine['date']}."
+    )
+
+
+def _times(load: dict[str, Any], machine: dict[str, Any]) -> str:
+    memory = "allocated on the device" if "CPU," not in machine["device"] else "growth of a fresh process"
+    return (
+        f" Times are medians of {plural(load['rounds'], 'round')} in which the variants took turns, for "
+        f"{plural(load['bags'], 'bag')} of {plural(load['snippets'], 'snippet')} (train step: forward, backward, "
+        f"Adam); ratios are to the first row; peak memory of a train step: {memory}."
     )
 
 

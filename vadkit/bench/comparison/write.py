@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from vadkit.bench.comparison.page import comparison_page
-from vadkit.bench.comparison.runs import TABLES
 from vadkit.bench.comparison.table import as_csv, as_markdown
 from vadkit.files import write_text_atomic
 from vadkit.results_folder import writing
+
+TABLES = ("table.csv", "table.md", "index.html")
 
 
 def write_comparison(results: dict[str, Any], out: Path) -> list[Path]:
