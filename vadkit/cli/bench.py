@@ -6,7 +6,10 @@ import argparse
 
 from vadkit.cli.subverbs import add_subverbs, run_subverb
 
-VERBS = {"swap": "train, score and time a graph with other components at one node"}
+VERBS = {
+    "swap": "train, score and time a graph with other components at one node",
+    "compare": "put finished runs side by side: figures, and which differences are real",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

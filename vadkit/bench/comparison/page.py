@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from vadkit.bench.comparison.statistics import Scores
 from vadkit.bench.comparison.table import FIGURES, conditions, rows, spread, table_title
 from vadkit.report import Bar, Point, bar_chart, render, scatter
 
 
-def comparison_page(results: dict[str, Any]) -> str:
+def comparison_page(results: dict[str, Any], scores: Scores | None = None) -> str:
     """Return the page as HTML."""
     points = _points(results)
     return render(
