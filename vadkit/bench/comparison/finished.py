@@ -162,7 +162,9 @@ def _inside(path: Path) -> list[Path]:
     folder = path.parent if path.is_file() else path
     if _has_ended(folder):
         return [folder]
-    return [] if path.is_file() or not path.is_dir() else [each for each in sorted(folder.iterdir()) if _has_ended(each)]
+    return (
+        [] if path.is_file() or not path.is_dir() else [each for each in sorted(folder.iterdir()) if _has_ended(each)]
+    )
 
 
 def _has_ended(folder: Path) -> bool:

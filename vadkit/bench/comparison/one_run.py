@@ -118,6 +118,8 @@ def do(job: Job, report: Report) -> None:
     """Train and score. However it fails, the cause is written down and others go on. Raises KeyboardInterrupt."""
     with writing(job.folder / CONTENT):
         json_file.write(job.folder / CONTENT, {"variant": job.variant, **job.content}, indent=2)
+    if (job.folder / FAILED).is_file():  # damaged, or it would count
+        (job.folder / FAILED).unlink()
     try:
         why, details = _attempt(job, report), ""
     except VadkitError as error:

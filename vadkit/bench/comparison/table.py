@@ -110,9 +110,9 @@ def _p(value: float) -> str:
 def difference_title(results: Mapping[str, Any]) -> str:
     """Return what the rows of differences are."""
     return (
-        f"Differences from '{results['base']}', paired over seeds. The interval holds for each difference by itself; the "
-        f"verdict is by p after Holm's correction for {plural(len(results['differences']), 'variant')}. Seeds: as many "
-        "would show a difference of this size (power 0.8)"
+        f"Differences from '{results['base']}', paired over seeds. The interval holds for each difference by itself; "
+        f"the verdict is by p after Holm's correction for {plural(len(results['differences']), 'variant')}. Seeds: as "
+        "many would show a difference of this size (power 0.8)"
     )
 
 
