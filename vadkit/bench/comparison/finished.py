@@ -265,7 +265,7 @@ def _entry(run: Run, out: Path) -> dict[str, Any]:
 
 
 def _trained_on(runs: Sequence[Run]) -> str:
-    found = {}
+    found: dict[str, None] = {}
     for run in runs:
         versions = ", ".join(f"{name} {number}" for name, number in run.result.versions.items())
         found[f"{run.result.device}, {versions}"] = None

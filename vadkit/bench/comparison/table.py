@@ -144,7 +144,9 @@ def as_csv(results: Mapping[str, Any]) -> str:
 
 def _line(results: Mapping[str, Any], variant: Mapping[str, Any]) -> list[Any]:
     by_seed = {run["seed"]: run["figures"] or {} for run in variant["runs"]}
-    own = next((d["figures"] for d in results.get("differences", ()) if d["variant"] == variant["name"]), {})
+    own: Mapping[str, Any] = next(
+        (d["figures"] for d in results.get("differences", ()) if d["variant"] == variant["name"]), {}
+    )
     machine = results["machine"] or {}
     values = [value for key in FIGURES for value in spread(variant["figures"], key)]
     values += [by_seed.get(seed, {}).get(key) for key in FIGURES for seed in results["seeds"]]
