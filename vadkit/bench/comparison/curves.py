@@ -34,7 +34,8 @@ def curves(results: Mapping[str, Any], scores: Scores) -> Curves:
         return Curves([], [], (0, 0), 0)  # of a variant without a finished run there is no curve
     found = _videos(names, scores)
     listed = sorted(found, key=lambda video: (not found[video][0].label, -_differ(found[video])))
-    kept, points = [], 0
+    kept: list[str] = []
+    points = 0
     for name in listed[:MOST]:
         points += sum(len(curve.scores) for curve in found[name])
         if kept and points > POINTS:
