@@ -1,16 +1,20 @@
-"""TV-L1 optical flow: our loops against OpenCV's, on one thread.
+"""TV-L1 optical flow: our loops against OpenCV's on one thread, or our kernels against plain torch on a GPU.
 
     python benchmarks/tvl1.py [--rounds 5] [--small]
+    python benchmarks/tvl1.py --device cuda [--rounds 5] [--batches 16,64,192] [--small]
 
 Real frames (a reference case) and generated ones, 256 x 340 pixels unless --small. Before anything is timed,
-both flows must agree within the acceptance of the reference cases. Then both take turns, and the least
-CPU time of each counts, because other load lengthens some rounds and shortens none.
-Needs the contributed modules of OpenCV. Writes benchmarks/results/tvl1-cpu-MONTH.json and .md.
+both flows must agree within the acceptance of the reference cases. Then both take turns. On the CPU the least
+CPU time of each counts, because other load lengthens some rounds and shortens none; that needs the contributed
+modules of OpenCV. On a GPU the median of the seconds between two synchronisations counts, frames already there.
+
+Writes benchmarks/results/tvl1-cpu-MONTH.json and .md, or tvl1-GPU-MONTH. About 3 minutes on a CPU, 1 on a GPU.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,10 +22,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from results import write
 
 from vadkit.backbones.flow import TvL1Settings
+from vadkit.backbones.flow.on_device import Form, tvl1_on_device
 from vadkit.backbones.flow.tvl1_numba import tvl1_numba
+from vadkit.devices import choose_device
+from vadkit.problems import VadkitError
 
 CASES = Path(__file__).parent.parent / "tests" / "reference" / "cases"
 FULL, SMALL = (256, 340), (64, 80)
@@ -102,11 +110,63 @@ def rows(size: tuple[int, int], rounds: int) -> Iterator[dict[str, Any]]:
         }
 
 
+# -- on a GPU --------------------------------------------------------------------------------------
+def seconds(frames: torch.Tensor, form: Form) -> float:
+    torch.cuda.synchronize(frames.device)
+    before = time.perf_counter()
+    tvl1_on_device(frames, SETTINGS, form)
+    torch.cuda.synchronize(frames.device)
+    return time.perf_counter() - before
+
+
+def gpu_row(scene: str, pair: np.ndarray, pairs: int, rounds: int, device: torch.device) -> dict[str, Any]:
+    """Return how many pairs per second both forms compute, when ``pairs`` are given at once."""
+    frames = torch.from_numpy(np.resize(pair, (pairs + 1, *pair.shape[1:]))).to(device)
+    plain, fused = (tvl1_on_device(frames, SETTINGS, form) for form in ("torch", "triton"))  # compiles, too
+    equal = agreement(*(u[:2].permute(0, 2, 3, 1).cpu().numpy() for u in (fused, plain)))
+    agreement(fused[0].permute(1, 2, 0).cpu().numpy(), ours(pair)[0])
+    times = [(seconds(frames, "torch"), seconds(frames, "triton")) for _ in range(rounds)]
+    slow, fast = (pairs / statistics.median(column) for column in zip(*times))
+    figures = {"plain torch, pairs/s": round(slow), "kernels, pairs/s": round(fast), "ratio": round(fast / slow, 1)}
+    return {"scene": scene, "pairs": pairs, **figures, **equal}
+
+
+def on_gpu(args: argparse.Namespace) -> None:
+    try:
+        device = choose_device(args.device)
+    except VadkitError as error:
+        raise SystemExit(str(error)) from None
+    if device.type != "cuda":
+        raise SystemExit("--device takes cpu, cuda or cuda:N")
+    size, found = SMALL if args.small else FULL, []
+    for scene, pair in scenes(size).items():
+        for pairs in map(int, args.batches.split(",")):
+            found.append(gpu_row(scene, pair, pairs, args.rounds, device))
+            print(found[-1], flush=True)
+    conditions = {
+        "pictures": f"{size[0]} x {size[1]}, grey",
+        "time": f"median of {args.rounds} rounds, frames on the device",
+        "parameters": "OpenCV's defaults",
+    }
+    name = "tvl1-small" if args.small else "tvl1"
+    write(name, "TV-L1 optical flow on a GPU: our kernels against plain torch", found, conditions, str(device))
+
+
+# -- on a CPU --------------------------------------------------------------------------------------
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batches", default="16,64,192", help="pairs at once on a GPU (16,64,192)")
     parser.add_argument("--small", action="store_true", help="64 x 80 pixels, to check that this runs")
     args = parser.parse_args()
+    if args.device == "cpu":
+        on_cpu(args)
+    else:
+        on_gpu(args)
+
+
+def on_cpu(args: argparse.Namespace) -> None:
     if not hasattr(getattr(cv2, "optflow", None), "DualTVL1OpticalFlow_create"):
         raise SystemExit(MISSING)
     cv2.setNumThreads(1)

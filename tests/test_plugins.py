@@ -10,7 +10,7 @@ import pytest
 from plugin_packages import COMPONENT, plugins_in, write_plugin
 
 from vadkit import VadkitError
-from vadkit.plugin_manager import Plugin, discover, load_plugins, reload_plugins
+from vadkit.plugin_manager import EXTRA, Plugin, add_plugin_files, discover, load_plugins, reload_plugins
 from vadkit.registry import Components
 
 Load = Callable[..., dict[str, Plugin]]
@@ -68,6 +68,37 @@ def test_hook_vadkit_configs(load: Load, tmp_path: Path) -> None:
     assert tmp_path / "graphs" in load_plugins().config_folders
 
 
+RESTATED = """
+from vadkit import Restatement, hookimpl
+
+class Plain(Restatement):
+    graphs = {"ur_dmu_xd": {}}
+
+@hookimpl
+def vadkit_restatements():
+    return [Plain]
+"""
+
+
+def test_hook_vadkit_restatements(load: Load) -> None:
+    (plain,) = load(acme=RESTATED)["acme"].restatements
+    assert plain.graphs == {"ur_dmu_xd": {}}
+
+
+def test_every_file_of_a_folder_may_be_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(EXTRA, "")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "vadkit_folder_plain.py").write_text(RESTATED)
+    (tmp_path / "helper.py").write_text("raise SystemExit('imported')")
+    add_plugin_files(tmp_path)
+    add_plugin_files(tmp_path)
+    found = [plugin for plugin in load_plugins().plugins if plugin.name == "folder_plain"]
+    assert [len(plugin.restatements) for plugin in found] == [1]
+    (tmp_path / "vadkit_folder_plain.py").unlink()
+    with pytest.raises(VadkitError, match="has no plugins"):
+        add_plugin_files(tmp_path)
+
+
 HOOK = "from vadkit import hookimpl\n@hookimpl\ndef vadkit_components(): "
 BROKEN = {
     "import_error": ("import not_installed_anywhere", "ModuleNotFoundError: No module named 'not_installed_anywhere'"),
@@ -93,6 +124,11 @@ BROKEN = {
         "from vadkit import hookimpl\n@hookimpl\ndef vadkit_configs(): return '/no/such/folder'",
         "vadkit_configs() names /no/such/folder, which is not a folder",
     ),
+    "no_restatement": (
+        "from vadkit import hookimpl\n@hookimpl\ndef vadkit_restatements(): return [dict]",
+        "which is not a class of vadkit.Restatement",
+    ),
+    "no_graphs": (RESTATED.replace('{"ur_dmu_xd": {}}', "{}"), "Plain.graphs must map names of graphs"),
 }
 
 

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         Temporal,
     )
     from vadkit.problems import Problem, VadkitError, fail, nearest
+    from vadkit.restatement import Restatement
     from vadkit.video import Video, VideoDataset
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "Postprocess",
     "Problem",
     "PublicWeights",
+    "Restatement",
     "Sampler",
     "Schedule",
     "Scorer",
@@ -110,6 +112,7 @@ __getattr__ = lazily(
         "vadkit.api.extract": ("extract",),
         "vadkit.api.score": ("Scorer", "score"),
         "vadkit.problems": ("Problem", "VadkitError", "fail", "nearest"),
+        "vadkit.restatement": ("Restatement",),
         "vadkit.video": ("Video", "VideoDataset"),
         "vadkit.kinds": (*KINDS, "PublicWeights"),
     },

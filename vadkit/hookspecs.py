@@ -22,3 +22,11 @@ def vadkit_components() -> list[type]:  # type: ignore[empty-body]
 @hookspec
 def vadkit_configs() -> Path:  # type: ignore[empty-body]
     """Return the folder with this plugin's YAML graphs, so that ``vadkit build NAME`` finds them."""
+
+
+@hookspec
+def vadkit_restatements() -> list[type]:  # type: ignore[empty-body]
+    """Return classes of ``vadkit.Restatement``: published systems in plain torch, as their authors run them.
+
+    ``vadkit bench speed`` times each next to the graphs that its ``graphs`` names.
+    """

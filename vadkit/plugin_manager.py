@@ -46,6 +46,7 @@ class Plugin:
     blocked: bool = False
     components: list[type] = field(default_factory=list)
     config_folders: list[Path] = field(default_factory=list)
+    restatements: list[type] = field(default_factory=list)
 
     @property
     def origin(self) -> str:
@@ -122,14 +123,27 @@ def _load(plugin: Plugin, manager: pluggy.PluginManager, components: Components)
             plugin.components.append(component)
         folders = manager.subset_hook_caller("vadkit_configs", [p for p in manager.get_plugins() if p is not module])
         plugin.config_folders.extend(map(_existing, folders()))
+        plugin.restatements.extend(_restatements(manager, module))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises must not affect other plugins
         plugin.error = f"{type(error).__name__}: {' '.join(str(error).split())}"
         plugin.place = _own_line(error, plugin)
         for component in plugin.components:
             components.remove(component)
         plugin.components.clear()
+        plugin.config_folders.clear()
         if manager.has_plugin(plugin.name):
             manager.unregister(name=plugin.name)
+
+
+def _restatements(manager: pluggy.PluginManager, module: ModuleType) -> list[type]:
+    hook = manager.subset_hook_caller("vadkit_restatements", [p for p in manager.get_plugins() if p is not module])
+    found = [restatement for result in hook() for restatement in result]
+    if found:  # hardly a plugin has any, and the check needs torch
+        from vadkit.restatement import check_restatement
+
+        for restatement in found:
+            check_restatement(restatement)
+    return found
 
 
 def _imported(plugin: Plugin) -> ModuleType:
@@ -189,6 +203,20 @@ def _load_all(without: tuple[str, ...], extra: str, here: str) -> Plugins:
             _load(plugin, manager, components)
     folders = [own_configs(), *(folder for plugin in plugins for folder in plugin.config_folders)]
     return Plugins(plugins, components, folders)
+
+
+def add_plugin_files(folder: Path) -> None:
+    """Let every ``vadkit_*.py`` of a folder be a plugin of this process, as if VADKIT_PLUGINS named it.
+
+    Raises VadkitError if the folder has none.
+    """
+    modules = [file.stem for file in sorted(folder.glob("vadkit_*.py"))]
+    if not modules:
+        fail(f"{folder} has no plugins", "its files must be called vadkit_NAME.py")
+    if str(folder.resolve()) not in sys.path:
+        sys.path.append(str(folder.resolve()))  # last, so that nothing installed is hidden
+    known = [name.strip() for name in os.environ.get(EXTRA, "").split(",") if name.strip()]
+    os.environ[EXTRA] = ",".join(dict.fromkeys([*known, *modules]))
 
 
 def config_folders(without: Iterable[str] = ()) -> list[Path]:

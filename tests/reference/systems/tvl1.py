@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from cases import Case
 
 from systems.errors import NotSupported
 from vadkit.backbones.flow import TvL1Settings
+from vadkit.backbones.flow.on_device import tvl1_on_device
 from vadkit.backbones.flow.tvl1_numba import tvl1_numba
-from vadkit.backbones.flow.tvl1_torch import tvl1_torch
 
 NAMES = {  # OpenCV's name: ours
     "Tau": "tau",
@@ -36,4 +37,5 @@ def run(case: Case) -> dict[str, Any]:
     if "median" in given:
         given["median"] = max(1, given["median"])  # both 0 and 1 are "no filter" there
     settings, frames = TvL1Settings(**given), case.inputs["frames"]
-    return {"flow": {"numba": tvl1_numba(frames, settings, 1), "torch": tvl1_torch(frames, settings, "cpu")}}
+    plain = tvl1_on_device(torch.from_numpy(frames), settings, "torch").permute(0, 2, 3, 1).numpy()
+    return {"flow": {"numba": tvl1_numba(frames, settings, 1), "torch": plain}}

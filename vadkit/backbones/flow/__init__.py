@@ -1,7 +1,8 @@
 """Optical flow between consecutive frames: TV-L1, as published flow features use it, and a fast preview.
 
-``optical_flow`` is the public function. ``settings`` holds the parameters of TV-L1, ``tvl1_numba`` runs it on
-the CPU (its loops: ``tvl1_loops``), ``tvl1_torch`` on any torch device, ``dis`` is the preview.
+``optical_flow`` is the public function. ``settings`` holds the parameters of TV-L1. It has three forms: ``tvl1_numba``
+for the CPU (its loops: ``tvl1_loops``), ``tvl1_triton`` for CUDA and ``tvl1_torch`` for any torch device;
+``on_device`` says which one runs. ``dis`` is the preview.
 
 A backbone with an attribute ``optical_flow``, a function of grey frames, lets ``vadkit.diff`` try other signs and axes.
 """
@@ -61,9 +62,11 @@ def optical_flow(
         from vadkit.backbones.flow.tvl1_numba import tvl1_numba
 
         return tvl1_numba(frames, settings, threads)
-    from vadkit.backbones.flow.tvl1_torch import tvl1_torch
+    from vadkit.backbones.flow.on_device import tvl1_on_device
 
-    return tvl1_torch(frames, settings, device)
+    u = tvl1_on_device(torch.from_numpy(np.ascontiguousarray(frames)).to(device), settings)
+    flow: np.ndarray = u.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return flow
 
 
 def _on_cpu(device: str | torch.device) -> bool:

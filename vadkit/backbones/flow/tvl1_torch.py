@@ -1,4 +1,4 @@
-"""TV-L1 optical flow in plain torch, many pairs at once: meant for CUDA, runs on any device.
+"""TV-L1 optical flow in plain torch, many pairs at once: runs on any device, and is what the kernels are held to.
 
 The same algorithm, settings and pyramid as ``tvl1_numba``. Every pair stops at its own iteration: one that
 has stopped is frozen by a mask on the device. The host checks only every few iterations whether all have
@@ -9,6 +9,7 @@ Legend: ``n`` pairs, ``h`` rows, ``w`` columns; ``u`` (n, 2, h, w) flow, x to th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -23,6 +24,7 @@ PIXELS = 1 << 23  # of all pairs of one batch together; about 400 bytes each
 CHECK_EVERY = 5  # iterations between checks whether all pairs have stopped
 EDGE = 4  # zeros around planes that are resampled: anything further out is read there
 BICUBIC = -0.75  # OpenCV's; the slope of the kernel at distance 1
+Solve = Callable[[Tensor, Tensor, Tensor, TvL1Settings], Tensor]
 TINY = float(np.finfo(np.float32).eps)  # squared gradients below this count as this
 # The shortest networks that put three and five values in order: these pairs are exchanged in turn.
 SORT = {
@@ -31,20 +33,14 @@ SORT = {
 }
 
 
-def tvl1_torch(frames: np.ndarray, settings: TvL1Settings, device: str | torch.device) -> np.ndarray:
-    """Return the flow between consecutive uint8 ``frames`` (f, h, w): float32 (f - 1, h, w, 2)."""
-    flow = np.empty((len(frames) - 1, *frames.shape[1:], 2), np.float32)
-    batch = max(1, PIXELS // frames[0].size)
-    for start in range(0, len(flow), batch):
-        part = torch.from_numpy(np.ascontiguousarray(frames[start : start + batch + 1]))
-        u = tvl1_pairs(part.to(device), settings)
-        flow[start : start + batch] = u.permute(0, 2, 3, 1).cpu().numpy()
-    return flow
-
-
 @torch.no_grad()
 def tvl1_pairs(frames: Tensor, settings: TvL1Settings) -> Tensor:
     """Return the flow (n, 2, h, w) between consecutive ``frames`` (n + 1, h, w) on their device, in one batch."""
+    return coarse_to_fine(frames, settings, _level)
+
+
+def coarse_to_fine(frames: Tensor, settings: TvL1Settings, solve: Solve) -> Tensor:
+    """Return the flow as ``tvl1_pairs`` does; ``solve`` improves the flow of one level, given both images."""
     sizes = settings.sizes(frames.shape[1], frames.shape[2])
     pyramid = [frames.float()[:, None]]
     for size in sizes[1:]:
@@ -54,7 +50,7 @@ def tvl1_pairs(frames: Tensor, settings: TvL1Settings) -> Tensor:
         if u.shape[2:] != size:
             ratios = (u.shape[2] / size[0], u.shape[3] / size[1])
             u = _resize(u, size, ratios) * (1 / settings.step)
-        u = _level(level[:-1], level[1:], u, settings)
+        u = solve(level[:-1], level[1:], u, settings)
     return u
 
 
@@ -70,7 +66,7 @@ def _resize(x: Tensor, size: tuple[int, int], scales: tuple[float, float]) -> Te
 
 def _level(first: Tensor, second: Tensor, u: Tensor, settings: TvL1Settings) -> Tensor:
     """Return the flow of one level. The dual fields live as long as the level."""
-    planes = torch.cat([second, _gradient(second)], 1)
+    planes = torch.cat([second, gradient(second)], 1)
     duals = Duals.zeros(u)
     for _ in range(settings.warps):
         fixed = _warp(planes, first, u)
@@ -84,7 +80,7 @@ def _level(first: Tensor, second: Tensor, u: Tensor, settings: TvL1Settings) -> 
     return u
 
 
-def _gradient(image: Tensor) -> Tensor:
+def gradient(image: Tensor) -> Tensor:
     """Return the centred gradient (n, 2, h, w), x then y, of ``image`` (n, 1, h, w); the border is repeated."""
     padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
     across = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]

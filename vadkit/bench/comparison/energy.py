@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,8 @@ def _rapl() -> Counter | None:
 
 
 def _nvml(device: torch.device) -> Counter | None:
-    try:
-        import pynvml
+    try:  # no dependency of vadkit: torch asks for it in the same way
+        pynvml: Any = import_module("pynvml")
     except ImportError:
         return None
     try:

@@ -66,8 +66,8 @@ def run_suite(
     """
     checked = suite.check()
     claim([out / name for name in TABLES], suite.inputs)
-    jobs = jobs_of(suite, checked, out, device)
     own([out / "results.json", out / "timings.json"], report)
+    jobs = jobs_of(suite, checked, out, device)
     run_all(jobs, means, progress, report, retry)
     _refuse_nothing(jobs)
     with waiting_for(out, report, "writes the tables"):
