@@ -37,7 +37,7 @@ def scatter(points: Sequence[Point], *, x_label: str, y_label: str, title: str =
     """
     known = [p for p in points if math.isfinite(p.x) and math.isfinite(p.y)]
     best = pareto_front(known) if front else known
-    x = linear_axis([p.x for p in known], None, 6)
+    x = linear_axis([p.x for p in known], None, 7)
     y = linear_axis([v for p in known for v in (p.y - p.y_spread, p.y + p.y_spread)])
     dots = "".join(_dot(number, p, x, y, p in best) for number, p in enumerate(known, 1))
     return figure(

@@ -55,16 +55,16 @@ class Group:
 
     def add(self, run: Run) -> None:
         """Take a run. Raises VadkitError for a second one of its seed, or another graph."""
-        if (other := self.runs.get(run.seed)) is not None:
-            fail(
-                f"{other.folder} and {run.folder} are of the same graph and seed {run.seed}",
-                "name the variants, such as before=DIR after=DIR, or leave one out",
-            )
         if changed := differing(self.first.spec, run.spec):
             fail(
                 f"{run.folder} is not of the same graph as {self.first.folder}: {', '.join(changed[:3])} "
                 f"{'differs' if len(changed) == 1 else 'differ'}",
                 "runs of one variant differ in their seed only",
+            )
+        if (other := self.runs.get(run.seed)) is not None:
+            fail(
+                f"{other.folder} and {run.folder} are of the same graph and seed {run.seed}",
+                "name the variants, such as before=DIR after=DIR, or leave one out",
             )
         self.runs[run.seed] = run
 

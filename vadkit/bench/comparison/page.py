@@ -59,7 +59,7 @@ def _forest(results: Mapping[str, Any]) -> str:
             word = part["verdict"].split()[0] if shown else ""
             values = part["mean"], part["low"], part["high"]
             found.append(Difference(entry["variant"], *values, points, title, shown, word))
-    return forest_chart(found, x_label=f"difference from {results['base']}, 95 % interval")
+    return forest_chart(found, x_label="difference from the base, 95 % interval")
 
 
 def _bars(results: Mapping[str, Any]) -> list[Bar]:

@@ -82,14 +82,13 @@ def difference_rows(results: Mapping[str, Any], keys: Sequence[str] = tuple(FIGU
 
 
 def _undefined() -> Row:
-    return {"difference": "undefined", "95 % interval": "-", "p": "-", "p, Holm": "-", "verdict": "-", "seeds": "-"}
+    return {"difference": "undefined", "95 % interval": "-", "p, Holm": "-", "verdict": "-", "seeds": "-"}
 
 
 def _shown(part: Mapping[str, Any]) -> Row:
     return {
         "difference": f"{part['mean']:+.3f}",
         "95 % interval": f"{part['low']:+.3f} to {part['high']:+.3f}",
-        "p": _p(part["p"]),
         "p, Holm": _p(part["p_holm"]),
         "verdict": part["verdict"],
         "seeds": _needed(part),
