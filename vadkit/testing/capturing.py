@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vadkit import cuda_graph
 from vadkit.devices import float32
-from vadkit.engine import capture
 from vadkit.testing.feeding import Batch, Inputs, compare, each_tensor, make_inputs, map_tensors, seeded
 from vadkit.testing.report import Broken, NotRun
 from vadkit.testing.subject import Subject
@@ -28,18 +28,16 @@ def is_captured(subject: Subject) -> None:
     compare(found, wanted, SAME, "differs once captured: something is decided in Python, once")
 
 
-def recorder() -> capture.Device:
+def recorder() -> cuda_graph.Device:
     """Return what captures here. Raises NotRun without a CUDA device."""
-    name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = capture.device_of(
-        torch.device(name, torch.cuda.current_device()) if name == "cuda" else torch.device(name)
-    )
+    found = torch.cuda.is_available()
+    device = cuda_graph.device_of(torch.device("cuda", torch.cuda.current_device()) if found else torch.device("cpu"))
     if device is None:
         raise NotRun("there is no CUDA device")
     return device
 
 
-def _third_step(subject: Subject, device: capture.Device, captured: bool) -> dict[str, Tensor]:
+def _third_step(subject: Subject, device: cuda_graph.Device, captured: bool) -> dict[str, Tensor]:
     """Do a step as it is, then two on other inputs; return the outputs and gradients of the last, and the state."""
     module = subject.build().train().to(device.type)
     batch = Batch(videos=4, crops=2 if "crops" in module.inputs else 1)
@@ -67,7 +65,7 @@ def _third_step(subject: Subject, device: capture.Device, captured: bool) -> dic
         return {name: x.detach().clone() for name, x in {**found, **state}.items()}
 
 
-def _there(inputs: Inputs, device: capture.Device) -> Inputs:
+def _there(inputs: Inputs, device: cuda_graph.Device) -> Inputs:
     def moved(name: str, x: Tensor) -> Tensor:
         found = x.detach().clone().to(device.type)
         return found.requires_grad_() if found.is_floating_point() else found
