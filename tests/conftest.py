@@ -86,7 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark in item.iter_markers("guards"):
             item.user_properties += [("guards", number) for number in mark.args]
         if item.get_closest_marker("cuda"):
-            item.user_properties += [("cuda", item.name)]
+            item.user_properties += [("cuda", "")]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -95,10 +95,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if counts:
         shown = (f"{number} {counts[number]}" for number in sorted(counts, key=_natural))
         terminalreporter.write_line("tests that guard: " + ", ".join(shown))
+    reports = {state: terminalreporter.stats.get(state, ()) for state in ("passed", "failed", "skipped")}
     states = {
-        state: sum(("cuda", item.nodeid.rpartition("::")[2]) in item.user_properties for item in found)
-        for state in ("passed", "failed", "skipped")
-        if (found := [report for report in terminalreporter.stats.get(state, ()) if hasattr(report, "user_properties")])
+        state: sum(("cuda", "") in getattr(report, "user_properties", ()) for report in found)
+        for state, found in reports.items()
     }
     if any(states.values()):
         shown = (f"{count} {state}" for state, count in states.items() if count)

@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vadkit import cuda_graph
 from vadkit.bench.speed.counting import size, trained_bytes
 from vadkit.devices import float32
 from vadkit.engine.precision import TYPES, ends_in_float32
 from vadkit.graph.module import VadModel
+from vadkit.problems import fail
 from vadkit.restatement import Restatement
 
 
@@ -85,8 +87,35 @@ class Work:
         return trained_bytes(self.model, self.inputs)
 
 
+class Captured(Work):
+    """A train step and scoring recorded as CUDA graphs: see ``train.capture``. The batch stays the same.
+
+    The first run of each is as it is, and warms up.
+    """
+
+    def __init__(self, device: cuda_graph.Device, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.device = device
+        self.replays: dict[str, Callable[[], None]] = {}
+        if self.optimizer is not None:
+            trained = self.optimizer.param_groups[0]["params"]
+            self.optimizer = torch.optim.Adam(trained, lr=1e-4, fused=True, capturable=True)
+
+    def run(self, what: str) -> None:
+        with self.device.aside():
+            if what not in self.replays:
+                self._once(what)
+                self.replays[what], _ = self.device.capture(lambda: self._once(what))
+            self.replays[what]()
+
+    def _once(self, what: str) -> None:
+        torch.clear_autocast_cache()  # what is recorded rounds the weights itself
+        super().run(what)
+        torch.clear_autocast_cache()
+
+
 def of_graph(model: VadModel, batch: Mapping[str, Any], precision: str, mode: str) -> Work:
-    """Return the work of a graph, eager or compiled."""
+    """Return the work of a graph, eager, compiled or captured. Raises VadkitError where nothing can be captured."""
     streams = {name: batch[name] for name in model.input_sizes}
 
     def loss() -> Tensor:
@@ -96,6 +125,12 @@ def of_graph(model: VadModel, batch: Mapping[str, Any], precision: str, mode: st
         scores: Tensor = model(**streams)
         return scores
 
+    if mode == "captured":
+        device = cuda_graph.device_of(next(iter(streams.values())).device)
+        if device is None:
+            fail("mode captured needs a CUDA device")
+        # Calling the model would look whether the streams are finite.
+        return Captured(device, model, loss, lambda: model.inference(**streams), size(batch.values()), precision)
     if mode == "compiled":
         return Work(model, torch.compile(loss), torch.compile(score), size(batch.values()), precision)
     return Work(model, loss, score, size(batch.values()), precision)
