@@ -29,7 +29,7 @@ def test_it_is_not_run_without_a_device() -> None:
 
 
 def asks(self: Any, x: Tensor, mask: Tensor | None = None) -> Tensor:
-    return self.layer(x) * (1 if float(x.sum()) > 0 else -1)
+    return self.layer(x) * (1 if float(x.detach().sum()) > 0 else -1)
 
 
 def rows(self: Any, x: Tensor, mask: Tensor | None = None) -> Tensor:
