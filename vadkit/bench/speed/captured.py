@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from vadkit.bench.speed.work import Work
-from vadkit.engine.cuda_graph import CudaDevice
+from vadkit.cuda_graph import CudaDevice
 
 WARM = 3  # usual steps before one is recorded, so that all exists that is created on first use
 
