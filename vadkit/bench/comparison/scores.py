@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -183,9 +184,13 @@ def save(folder: Path, device: str = "cpu", root: str | None = None) -> RunScore
     Raises VadkitError if the data set cannot be used, or gives other figures than the run reports.
     """
     run = computed(folder, device, root)
+    _keep(folder, run)
+    return run
+
+
+def _keep(folder: Path, run: RunScores) -> None:
     with writing(folder / SCORES, ours=_is_ours):
         write(folder / SCORES, run)
-    return run
 
 
 def _is_ours(path: Path) -> bool:
@@ -215,12 +220,18 @@ def computed(folder: Path, device: str = "cpu", root: str | None = None) -> RunS
 
 
 def of_run(folder: Path, device: str = "cpu", root: str | None = None) -> RunScores:
-    """Return the scores of a finished run: from its file, or computed if that is missing or of other weights."""
+    """Return the scores of a finished run: from its file, or computed if that is missing or of other weights.
+
+    What was computed is kept for the next time, unless the folder cannot be written to.
+    """
     if (folder / SCORES).is_file():
         run = read(folder)
         if differing(run, _stated(folder)) is None:
             return run
-    return save(folder, device, root)
+    run = computed(folder, device, root)
+    with suppress(VadkitError):
+        _keep(folder, run)
+    return run
 
 
 def differing(run: RunScores, stated: dict[str, Any], keys: Sequence[str] = COMPARED) -> str | None:
