@@ -1,4 +1,4 @@
-"""The second stage of CUPL (CU-Net) as its authors test it: snippet by snippet, the memory averaged anew for each.
+"""The second stage of CUPL (CU-Net) as its authors test it: snippet by snippet, the memory averaged again for each.
 
 Zhang et al., "Exploiting Completeness and Uncertainty of Pseudo Labels for Weakly Supervised Video Anomaly Detection",
 CVPR 2023. They published the network and its test. Training is ours (cross entropy with the targets, all snippets in

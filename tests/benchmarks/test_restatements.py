@@ -53,7 +53,7 @@ UNRECORDED = {"PlainUmil"}  # its original has weights and a backbone that could
 APART = {"macil_sd_full": ["loss_v"]}  # losses of another optimizer, which records leave out of the total
 # As large as a training case of the same network: VADKIT_THOROUGH=1 runs them, too.
 SLOW = {"rtfm-eval-video-t200", "rtfm-evalloss-b2-t32", "mgfn-eval-video-t200", "msbt-eval", "mavd-eval"}
-LARGE = ("lstc_", "vadclip_ucf", "rtfm_sht")  # graphs that take long, and whose system has a record or another graph
+LARGE = ("lstc_", "vadclip_", "rtfm_", "mgfn_", "msbt_")  # graphs that take long, and whose systems have records
 THOROUGH = os.environ.get("VADKIT_THOROUGH", "0") not in ("", "0")
 DRAWS = ("randn", "randn_like", "normal", "rand", "rand_like")
 
