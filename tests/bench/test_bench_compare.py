@@ -142,6 +142,17 @@ def test_a_run_that_does_not_count_is_named(runs: Path, capsys: pytest.CaptureFi
     assert "2 of 3" in printed.out and "over videos only" in printed.out
 
 
+def test_without_a_run_that_counts_there_is_nothing_but_the_causes(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in runs.glob("*/seed*"):
+        (folder / "failed.json").write_text('{"why": "the loss ended in NaN"}')
+    assert compare("plain", "wide", "--out", "out") == 0
+    printed = capsys.readouterr()
+    assert "plain: 0 of 3 seeds, 3 failed (0, 1, 2): the loss ended in NaN" in printed.err
+    assert "undefined" in printed.out and (runs / "out" / "index.html").is_file()
+
+
 def test_one_run_each_is_compared_over_videos(runs: Path) -> None:
     results, _ = compared(["plain/seed0", "wide/seed2", "wide/seed0"])
     (found,) = results["differences"]

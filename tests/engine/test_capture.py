@@ -15,6 +15,7 @@ from engine_stub import StubBatches, StubModel, section
 from graph_stand_in import graphs_on_cpu
 from torch import nn
 
+from vadkit import cuda_graph
 from vadkit.engine import checkpoints
 from vadkit.engine.progress import Progress
 from vadkit.engine.run_log import Log
@@ -295,7 +296,7 @@ def test_several_processes_are_not_recorded(graphs, monkeypatch):
     monkeypatch.setattr(capture.distributed, "active", lambda: True)
     notes = []
     update, optimizer = capture.Update(), torch.optim.Adam([torch.zeros(1)], fused=True)
-    device = capture.device_of(CPU)
+    device = cuda_graph.device_of(CPU)
     assert capture.captured(update, section(capture="auto"), device, optimizer, notes.append) is update
     assert notes == ["train.capture: several processes exchange gradients; training continues without it"]
     fp16 = section(capture="on", precision="fp16")

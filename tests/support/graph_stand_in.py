@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from vadkit.engine.cuda_graph import CudaDevice
+from vadkit.cuda_graph import CudaDevice
 from vadkit.engine.host_waits import waits
 
 REFUSED = "CUDA error: operation not permitted when stream is capturing"
@@ -169,5 +169,5 @@ def graphs_on_cpu(monkeypatch: Any) -> Iterator[Graphs]:
         for name, value in graphs.names().items():
             patch.setattr(torch.cuda, name, value)
         allow_on_cpu(patch)
-        patch.setattr("vadkit.engine.capture.device_of", CudaDevice)
+        patch.setattr("vadkit.cuda_graph.device_of", CudaDevice)
         yield graphs

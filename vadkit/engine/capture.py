@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from vadkit.cuda_graph import Device, Memory
 from vadkit.engine import distributed
-from vadkit.engine.cuda_graph import CudaDevice
 from vadkit.engine.host_waits import Watch, place
 from vadkit.engine.optimizers import uncapturable
 from vadkit.engine.precision import TYPES
@@ -33,33 +32,6 @@ LONGEST = 64  # updates of one kind that are waited for at most
 WATCHED = 32  # kinds of update that are looked at for what cannot be recorded
 BATCHES = 16  # of one update, at most: each needs memory of its own
 Kind = tuple[Hashable, ...]
-
-
-class Memory(Protocol):
-    """Memory of the device for batches of one shape: ``own`` keeps its place."""
-
-    @property
-    def own(self) -> Mapping[str, Tensor]: ...
-
-    def fill(self, batch: Mapping[str, Tensor]) -> None: ...
-
-
-class Device(Protocol):
-    """What a recording needs of a device; ``CudaDevice`` explains each."""
-
-    @property
-    def type(self) -> str: ...
-
-    def aside(self) -> AbstractContextManager[Any]: ...
-
-    def memory(self, batch: Mapping[str, Tensor]) -> Memory: ...
-
-    def capture(self, work: Callable[[], Any]) -> tuple[Callable[[], None], Any]: ...
-
-
-def device_of(device: torch.device) -> Device | None:
-    """Return what records on ``device``, or None if nothing can."""
-    return CudaDevice(device) if device.type == "cuda" else None
 
 
 def captured(
@@ -245,4 +217,4 @@ def _cause(error: RuntimeError, model: nn.Module) -> str:
     return f"{place(frames, model)} cannot be recorded ({(str(error).splitlines() or ['no message'])[0]})"
 
 
-__all__ = ["Captured", "Device", "Memory", "captured", "device_of", "plain_values"]
+__all__ = ["Captured", "captured", "plain_values"]

@@ -13,6 +13,7 @@ import torch
 from mmengine.hooks import ParamSchedulerHook
 from torch import nn
 
+from vadkit import cuda_graph
 from vadkit.devices import choose_device
 from vadkit.engine import capture, distributed, numerics, optimizers, precision, random_state
 from vadkit.engine.adapter import GraphAdapter
@@ -124,7 +125,7 @@ class Session:
         self.model.to(self.device).train()
         optimizer = optimizers.build(self.model, train["optimizer"], train["groups"], self.plugins)
         schedule = Schedule(optimizer, share(train["schedule"], self.steps, self.epoch_steps, self.plugins))
-        able = capture.device_of(self.device)
+        able = cuda_graph.device_of(self.device)
         if able is not None and optimizers.uncapturable(optimizer) is None:
             optimizers.keep_on_device(optimizer)
             schedule.keep_on(self.device)

@@ -7,6 +7,7 @@ resampled ones. Legend: n snippets of all videos, t snippets of one.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,9 +40,10 @@ SCORES = "scores.safetensors"
 KEY = "vadkit_scores"  # of the metadata
 FORMAT = 1
 AGAIN = "delete the file: it is computed again from the model of the run"
+LIMIT = 1 << 30  # bytes; the largest published test set takes 2 MB
 CLOSE = 1e-4  # figures of two devices may differ by this much
 COMPARED = ("ap", "auc", "ap_abnormal", "auc_abnormal", "far")
-TENSORS = ("scores", "positives", "frames")
+TENSORS = {"scores": (np.float32, np.float64), "positives": (np.int32,), "frames": (np.int32,)}
 
 
 class VideoJson(msgspec.Struct):
@@ -126,6 +128,8 @@ def read(folder: Path) -> RunScores:
     path = folder / SCORES
     try:
         with open_file(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > LIMIT:
+                fail(f"{path} is too large: {size} bytes, the limit is {LIMIT}", AGAIN)
             data = file.read()
     except OSError as error:
         cannot_read(path, error, AGAIN)
@@ -134,6 +138,8 @@ def read(folder: Path) -> RunScores:
     for name in TENSORS:
         if name not in tensors or tensors[name].shape != (sum(counts),):
             _damaged(path, f"'{name}' must have one number for each of {sum(counts)} snippets")
+        if tensors[name].dtype not in TENSORS[name]:
+            _damaged(path, f"'{name}' must not be {tensors[name].dtype}")
     parts = [np.split(tensors[name], np.cumsum(counts)[:-1]) for name in TENSORS]
     videos = [
         VideoScores(v.name, v.label, tuple(v.classes), v.fps, scores, positives if v.known else None, frames)

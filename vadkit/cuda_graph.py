@@ -1,13 +1,40 @@
-"""CUDA graphs as ``vadkit.engine.capture`` uses them. Not measured: no GPU was at hand."""
+"""Work recorded as a CUDA graph and replayed on the same memory. Not measured: no GPU was at hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+
+class Memory(Protocol):
+    """Memory of the device for batches of one shape: ``own`` keeps its place."""
+
+    @property
+    def own(self) -> Mapping[str, Tensor]: ...
+
+    def fill(self, batch: Mapping[str, Tensor]) -> None: ...
+
+
+class Device(Protocol):
+    """What a recording needs of a device; ``CudaDevice`` explains each."""
+
+    @property
+    def type(self) -> str: ...
+
+    def aside(self) -> AbstractContextManager[Any]: ...
+
+    def memory(self, batch: Mapping[str, Tensor]) -> Memory: ...
+
+    def capture(self, work: Callable[[], Any]) -> tuple[Callable[[], None], Any]: ...
+
+
+def device_of(device: torch.device) -> Device | None:
+    """Return what records on ``device``, or None if nothing can."""
+    return CudaDevice(device) if device.type == "cuda" else None
 
 
 class CudaDevice:
