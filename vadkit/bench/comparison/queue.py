@@ -1,6 +1,6 @@
 """The runs of a comparison, in an order in which each finds what it starts from.
 
-Any number of processes may work on one folder: each takes the next run that nobody holds, and takes over what a dead
+Any number of processes may work on one folder: each takes the next run that no other holds, and takes over what a dead
 one has left.
 """
 
@@ -131,7 +131,7 @@ def _worker() -> Callable[[Job], tuple[Job, list[str]]]:
 
 
 def _work(job: Job) -> tuple[Job, list[str]]:
-    """Do a run that nobody holds, in a process of an executor."""
+    """Do a run that no other process holds, in a process of an executor."""
     said: list[str] = []
     with claimed(job.folder) as holder:
         if holder is None and state(job) is None:

@@ -15,7 +15,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -118,15 +119,15 @@ class _Reader:
     def _config(self, tree: Tree | None, what: str) -> str | None:
         """Return a name of a config; a path in the spec is relative to it."""
         text = self._text(tree, what)
-        return None if text is None else self._local(text, Path.is_file)
+        return None if text is None else self._local(text, os.path.isfile)
 
-    def _local(self, text: str, exists: Any) -> str:
+    def _local(self, text: str, exists: Callable[[Path], bool]) -> str:
         local = self.path.parent / text
         return str(local) if exists(local) else text
 
     def _data(self, tree: Tree | None) -> list[str]:
         text = self._text(tree, "data")
-        return [] if text is None else [f"data.args.root={json.dumps(self._local(text, Path.exists))}"]
+        return [] if text is None else [f"data.args.root={json.dumps(self._local(text, os.path.exists))}"]
 
     def _budget(self, tree: Tree | None) -> list[str]:
         """Return the same length of training for every variant."""
