@@ -20,7 +20,13 @@ README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- measured -->", "<!-- end measured -->"
 HEAD = ("measured", "vadkit", "baseline, same run", "on")
 SPEED = "speed-cpu.json"
-NAMED = ("seed_xd_rgb", "ur_dmu_xd", "pel4vad_xd")  # the graphs with a row of their own, where they were measured
+# The graphs with a row of their own, where they were measured.
+NAMED = (
+    "seed_xd_rgb",
+    "seed_xd_three_stream",
+    "ur_dmu_xd",
+    "pel4vad_xd",
+)
 LONG = 20_000  # snippets of the long video
 Cells = tuple[str, str, str]
 Rows = list[dict[str, Any]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,12 +12,13 @@ import msgspec
 import pytest
 import torch
 import yaml
+from cuda_stand_in import stand_in
 from speed_runs import run as drawn_run
 from torch import nn
 
 import vadkit
 from vadkit import plugin_manager
-from vadkit.bench.speed import growth, peaks, why
+from vadkit.bench.speed import growth, measure, peaks, why
 from vadkit.bench.speed import run as speed_run
 from vadkit.bench.speed.clocks import clocks, parsed
 from vadkit.bench.speed.counting import limit_ms, operations
@@ -198,6 +200,49 @@ def test_turns_are_interleaved_and_end_early() -> None:
     times = take_turns(turns, CPU, rounds=5, seconds=0.0)
     assert order == ["a", "b"] * (LEAST_ROUNDS + 1)
     assert [len(values) for values in times.values()] == [LEAST_ROUNDS] * 2
+
+
+def test_the_way_on_a_gpu_as_far_as_a_machine_without_one_can_go(
+    graph: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stand-in for torch.cuda: events, memory, kernels, a recorded step and its replays."""
+    monkeypatch.setitem(peaks.SIDES, "cuda", 64)
+    monkeypatch.setitem(peaks.COPIES, "cuda", 1 << 16)
+    monkeypatch.setattr(measure.why, "_profiled", lambda work, device: (work(), (1.0, (), 3, 0))[1])
+    monkeypatch.setattr(speed_run, "clocks", lambda device: parsed("1 MHz, 2 MHz, 3 MHz, 4 MHz, 5 W, Enabled"))
+    out = str(graph.parent / "gpu.json")
+    modes = ["--what", "step", "--precision", "fp32", "--mode", "eager,captured"]
+    with stand_in(monkeypatch):
+        monkeypatch.setattr(torch.cuda, "Event", Clock)
+        assert main(["bench", "speed", str(graph), "--device", "cuda", "--bags", "2", *modes, "--out", out]) == 0
+    found = read(Path(out))
+    assert found.missing == {}
+    assert sorted((row.mode, row.what) for row in found.rows.values()) == [
+        ("captured", "train"), ("eager", "score"), ("eager", "train")
+    ]  # fmt: skip
+    assert all(row.memory_mib == 1.0 and row.kernels and row.host_waits == 0 for row in found.rows.values())
+    assert found.conditions["clocks"]["clocks.sm"] == "1 MHz"
+    assert "host waits" in Path(out).with_suffix(".md").read_text()
+
+
+class Clock:
+    """An event of CUDA that reads the host's clock."""
+
+    def __init__(self, enable_timing: bool) -> None:
+        assert enable_timing
+
+    def record(self) -> None:
+        self.seconds = time.perf_counter()
+
+    def elapsed_time(self, end: Clock) -> float:
+        return (end.seconds - self.seconds) * 1e3
+
+
+def test_a_costly_step_gets_shorter_bags_on_a_cpu(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flops = 3 * 2 * (2 * 16 * 16)  # bags, and a product with 16 weights for each of 16 snippets
+    monkeypatch.setattr(measure, "MOST", flops / 2)
+    assert speed(graph, "--what", "step") == 0
+    assert {row.snippets for row in read(graph.parent / "run.json").rows.values()} == {8}
 
 
 # -- why -----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from .graphs import Graphs
 from .harness import Target
 from .manifests import Manifests
 from .models import Models
+from .scores import Scores
 from .specs import Specs
 from .stores import Stores
 from .systems import Systems
@@ -15,5 +16,16 @@ from .tables import Tables
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for target in (Graphs(), Stores(), Models(), Arrays(), Tables(), Manifests(), Systems(), Beginnings(), Specs())
+    for target in (
+        Graphs(),
+        Stores(),
+        Models(),
+        Arrays(),
+        Tables(),
+        Manifests(),
+        Systems(),
+        Beginnings(),
+        Scores(),
+        Specs(),
+    )
 }

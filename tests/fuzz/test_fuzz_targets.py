@@ -26,6 +26,7 @@ LEAST = {
     "systems": 40,
     "specs": 30,
     "beginnings": 20,
+    "scores": 20,
 }
 
 

@@ -63,6 +63,7 @@ vadkit eval --model runs/imported/model.safetensors --data imported
 step "compare and export"
 vadkit bench swap demo_rgb --data store --node context --with tca,identity --batch 2 --set train.steps=3 --seeds 2 \
     --rounds 1 --snippets 20 --out swap
+vadkit bench compare swap/runs --data store --out compared
 printf '%s\n' 'config: demo_rgb' 'data: store' 'set: [data.batch=2]' 'budget: {steps: 3}' 'seeds: 2' \
     'swaps: {context: [tca, identity, layer_norm]}' > spec.yaml
 vadkit bench swap --spec spec.yaml --no-timing --out swap

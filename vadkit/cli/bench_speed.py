@@ -39,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mode", metavar="A,B,...", help=f"of {', '.join(MODES)} (default: eager; captured on CUDA)")
     parser.add_argument("--bags", metavar="N,...", help="bags of a batch (default: 4 on a CPU, 64 on CUDA)")
-    parser.add_argument("--snippets", metavar="N,...", help="snippets of a bag (default: as each graph trains)")
+    parser.add_argument(
+        "--snippets",
+        metavar="N,...",
+        help="snippets of a bag (default: as each graph trains; on a CPU fewer if a step is costly)",
+    )
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of timing (default: 5)")
     parser.add_argument(
         "--seconds", type=float, default=12.0, metavar="S", help="ceiling of scoring one long video (default: 12)"

@@ -77,27 +77,18 @@ def run(args: argparse.Namespace) -> int:
         means = Means(args.executor, args.workers or 0)
         device = str(choose_device(args.device))
         results = run_suite(suite, args.out, device, load, progress, report, means, args.retry_failed)
-    return _print(suite.about, results, args.out)
+    return _print(results, args.out)
 
 
-def _print(about: str, results: dict[str, Any], out: Path) -> int:
-    from vadkit.bench.comparison.runs import failures
-    from vadkit.bench.comparison.table import rows, table_title
-    from vadkit.bench.comparison.write import TABLES
-    from vadkit.cli.tables import print_table
+def _print(results: dict[str, Any], out: Path) -> int:
+    from vadkit.bench.comparison.table import failures
+    from vadkit.cli.bench_compare import print_comparison
 
-    table = rows(results)
-    names = [name.strip() for name in table[0]]
-    print(about)
-    print_table(names, [list(row.values()) for row in table], right=names[1:])
-    print(table_title(results))
-    print("wrote " + ", ".join(str(out / name) for name in TABLES))
-    failed = failures(results)
-    for text in failed:
-        sys.stderr.write(f"{text}\n")
-    if failed:
+    print_comparison(results, out)
+    if failures(results):
         sys.stderr.write("hint: fix the cause, and rerun the command with --retry-failed\n")
-    return 1 if failed else 0
+        return 1
+    return 0
 
 
 def _suite(args: argparse.Namespace):  # type: ignore[no-untyped-def]  # Suite is imported late

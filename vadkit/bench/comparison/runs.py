@@ -17,6 +17,7 @@ from vadkit.bench.comparison.one_run import Job, Report, outcome_of, read_result
 from vadkit.bench.comparison.provenance import provenance
 from vadkit.bench.comparison.queue import Means, Progress, jobs_of, run_all
 from vadkit.bench.comparison.spec import Checked, Suite
+from vadkit.bench.comparison.summary import scores_of, summarised
 from vadkit.bench.comparison.write import TABLES, write_comparison
 from vadkit.bench.machine import machine
 from vadkit.bench.timing import Load, Timing, measure, peak_memory
@@ -24,7 +25,7 @@ from vadkit.devices import current
 from vadkit.engine.run_folder import RESULT
 from vadkit.graph.cost import costs, parameters
 from vadkit.graph.module import model_of
-from vadkit.problems import Problem, VadkitError, plural
+from vadkit.problems import Problem, VadkitError
 from vadkit.results_folder import claim, own
 
 RETRY = "fix the cause, and rerun the command with --retry-failed"
@@ -72,8 +73,10 @@ def run_suite(
     with waiting_for(out, report, "writes the tables"):
         timings = {} if load is None else _timings(checked, jobs, out, torch.device(device), load, progress, report)
         results = _results(suite, checked, jobs, out, torch.device(device), load, timings)
+        scores = scores_of(results, out, device)
+        results = summarised(results, scores)
         json_file.write(out / "results.json", results)
-        write_comparison(results, out)
+        write_comparison(results, out, scores)
     return results
 
 
@@ -215,16 +218,3 @@ def _measured(
             progress(f"memory of {name}", False)
             measured[name] = replace(measured[name], memory_mib=peak_memory(each.plan.spec, load))
     return {name: VariantTiming(timing, energies[name]) for name, timing in measured.items()}
-
-
-def failures(results: Mapping[str, Any]) -> list[str]:
-    """Return a sentence about each variant of whose runs some failed."""
-    found = []
-    for variant in results["variants"]:
-        causes = list(dict.fromkeys(run["why"] for run in variant["runs"] if run["state"] == "failed"))
-        bad = [run["seed"] for run in variant["runs"] if run["state"] == "failed"]
-        if bad:
-            good = len(variant["runs"]) - len(bad)
-            of = f"{good} of {plural(len(variant['runs']), 'seed')}, {len(bad)} failed"
-            found.append(f"{variant['name']}: {of} ({', '.join(map(str, bad))}): {'; '.join(causes)}")
-    return found

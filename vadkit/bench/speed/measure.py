@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
 
 from vadkit.bench.speed import nodes, why
+from vadkit.bench.speed.captured import captured
 from vadkit.bench.speed.counting import operations
 from vadkit.bench.speed.grid import LARGEST, Point, length_of
 from vadkit.bench.speed.peaks import peaks
@@ -17,10 +18,12 @@ from vadkit.bench.speed.result import Row
 from vadkit.bench.speed.turns import Turn, take_turns
 from vadkit.bench.speed.work import Work, of_graph, of_restatement
 from vadkit.bench.timing import Load, random_batch
+from vadkit.graph.cost import costs
 from vadkit.graph.module import VadModel
 from vadkit.problems import fail
 from vadkit.restatement import Restatement
 
+MOST, LEAST = 2e11, 4  # operations of a step on a CPU, and the snippets to which a bag is shortened at most
 FAR = 2.0  # times the limit, from which a figure is explained
 
 
@@ -34,11 +37,19 @@ class Care:
 
 def batch_of(model: VadModel, point: Point, device: torch.device) -> tuple[dict[str, Any], int]:
     """Return a batch of random numbers and its length. Raises VadkitError for one that is too large."""
-    snippets = point.snippets or length_of(model.spec)
+    snippets = point.snippets or _affordable(model, point.bags, device)
     numbers = point.bags * snippets * sum(model.input_sizes.values())
     if numbers > LARGEST * (1 if device.type == "cpu" else 16):
         fail(f"a batch of {point.bags} x {snippets} has {numbers:,} numbers, more than is measured on {device.type}")
     return random_batch(model, Load(point.bags, snippets), device), snippets
+
+
+def _affordable(model: VadModel, bags: int, device: torch.device) -> int:
+    """Return how many snippets a graph trains with; fewer on a CPU, if a step would take too many operations."""
+    length = length_of(model.spec)
+    counts = [cost.flops or 0 for cost in costs(model, length).values()]
+    step = 3 * bags * sum(counts)  # backward takes twice as many as forward
+    return length if device.type != "cpu" or step <= MOST else max(LEAST, int(length * MOST / step))
 
 
 def of_point(
@@ -84,6 +95,8 @@ def _row(ours: Work, theirs: Work | None, what: str, device: torch.device, care:
     for name, work in (("ours", ours), ("plain", theirs)):
         if work is not None:
             turns[name] = Turn(partial(work.run, what), partial(work.ready, what, device))
+    if ours.is_captured:
+        turns["ours"] = Turn(captured(ours, device))
     with ours.ready(what, device):
         flops = operations(ours.forward_backward if what == "train" else partial(ours.run, what))
     memory = _peak_memory(ours, what, device)
@@ -126,5 +139,7 @@ def _explain(row: Row, work: Work, what: str, device: torch.device, flops: dict[
             found = why.profile(partial(work.run, what), None, device)
     if device.type == "cuda":
         row.kernels, row.host_waits = found.kernels, found.host_waits
+    if work.is_captured:  # the kernels are those of a usual step, the time is a replay's
+        found = replace(found, wall_ms=row.ms)
     if row.over_limit > FAR:
         row.why = why.sentence(found, flops, row.flops_per_ms)

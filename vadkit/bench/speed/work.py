@@ -26,6 +26,7 @@ class Work:
         inputs: bytes of the batch and of what comes out.
         precision: fp32, tf32, bf16 or fp16.
         updates: whether a train step ends with Adam.
+        is_captured: whether it is recorded, so that Adam counts its steps on the device; scoring is not.
     """
 
     def __init__(
@@ -36,10 +37,12 @@ class Work:
         inputs: float,
         precision: str = "fp32",
         updates: bool = True,
+        is_captured: bool = False,
     ) -> None:
         self.model, self.loss, self._score, self.inputs, self.precision = model, loss, score, inputs, precision
         trained = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(trained, lr=1e-4) if updates and trained else None
+        adam = torch.optim.Adam(trained, lr=1e-4, capturable=is_captured) if updates and trained else None
+        self.optimizer, self.is_captured = adam, is_captured
 
     @contextmanager
     def ready(self, what: str, device: torch.device) -> Iterator[None]:
@@ -74,7 +77,7 @@ class Work:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        return ("train",) if self._score is None else ("train", "score")
+        return ("train",) if self._score is None or self.is_captured else ("train", "score")
 
     def moved(self, what: str) -> float:
         """Return the bytes that must move."""
@@ -86,7 +89,7 @@ class Work:
 
 
 def of_graph(model: VadModel, batch: Mapping[str, Any], precision: str, mode: str) -> Work:
-    """Return the work of a graph, eager or compiled."""
+    """Return the work of a graph, eager, compiled or to be captured."""
     streams = {name: batch[name] for name in model.input_sizes}
 
     def loss() -> Tensor:
@@ -98,7 +101,7 @@ def of_graph(model: VadModel, batch: Mapping[str, Any], precision: str, mode: st
 
     if mode == "compiled":
         return Work(model, torch.compile(loss), torch.compile(score), size(batch.values()), precision)
-    return Work(model, loss, score, size(batch.values()), precision)
+    return Work(model, loss, score, size(batch.values()), precision, is_captured=mode == "captured")
 
 
 def of_restatement(plain: Restatement, batch: Mapping[str, Any], streams: Mapping[str, Any]) -> Work:
