@@ -314,6 +314,7 @@ def measure(args: argparse.Namespace, data: Path) -> None:
         "threads of each way": args.threads,
         "all together": "from the first step to the end of the last evaluation",
     }
+    torch.set_num_threads(args.threads)  # as the result file will say
     rows = table(found["usual"], found["vadkit"], args.steps, args.steps // every)
     write("full_training", "A training run of the paper's RGB system, end to end", rows, conditions, "cpu")
 
