@@ -69,7 +69,9 @@ def test_an_update_can_be_captured(graph: str, graphs: Graphs) -> None:
     torch.set_num_threads(1)
     usual = trained(graph, "off")
     captured = trained(graph, "on")
-    assert sum(recorded.replays for recorded in graphs.recorded) >= 2
+    assert (
+        sum(recorded.replays for recorded in graphs.recorded) >= 1
+    )  # more where no weight of a loss follows the epoch
     assert [name for name, x in usual.items() if not torch.equal(x, captured[name])] == []
 
 
