@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from vadkit import layers
 
@@ -142,3 +143,24 @@ def test_part_means_counts_a_short_last_part_by_what_it_has() -> None:
     x = torch.tensor([[1.0, 3.0, 5.0, 7.0, 11.0]])
     assert layers.part_means(x, 2).tolist() == [[2.0, 6.0, 11.0]]
     assert layers.part_means(x, 9).tolist() == [[pytest.approx(5.4)]]
+
+
+def test_a_map_is_built_once_for_each_length_device_and_dtype():
+    built = []
+
+    def look(x):
+        return layers.kept(lambda: built.append(x.shape[1]) or layers.distances(x).to(x.dtype), x, "of this test")
+
+    with torch.inference_mode():
+        first = look(torch.zeros(2, 5, 3))
+    assert look(torch.zeros(1, 5, 8)) is first and not first.is_inference()
+    assert look(torch.zeros(1, 5, 8, dtype=torch.float64)).dtype == torch.float64
+    assert look(torch.zeros(1, 6, 8)).shape == (6, 6)
+    assert look(torch.zeros(1, 7, 8, device="meta")).is_meta
+    with FakeTensorMode():
+        assert type(look(torch.zeros(1, 5, 8))) is not torch.Tensor
+    assert built == [5, 5, 6, 7, 5]
+    for t in range(10, 10 + 2 * layers.KEPT_MAPS):
+        look(torch.zeros(1, t, 1))
+    assert len(layers._KEPT) == layers.KEPT_MAPS
+    assert look(torch.zeros(1, layers.KEPT_LENGTH + 1, 1)) is not look(torch.zeros(1, layers.KEPT_LENGTH + 1, 1))

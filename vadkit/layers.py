@@ -7,13 +7,16 @@ Legend: ``b`` bags x crops (the crops of one video are neighbours), ``v`` videos
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Literal
 
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
+from vadkit.dropout import Dropout as Dropout
+
+KEPT_LENGTH, KEPT_MAPS = 512, 16  # see ``kept``: at most 16 MiB in float32
 CELLS = 2**23  # entries of a map over pairs of snippets computed at once: 32 MiB in float32
 Activation = Literal["none", "relu", "gelu", "sigmoid", "quick_gelu"]
 Init = Literal["xavier", "torch", "keras"]
@@ -67,6 +70,31 @@ def distances(x: Tensor, rows: slice = slice(None)) -> Tensor:
     return (position[rows, None] - position[None, :]).abs()
 
 
+_KEPT: dict[Hashable, Tensor] = {}
+
+
+def kept(build: Callable[[], Tensor], x: Tensor, *key: Hashable) -> Tensor:
+    """Return what ``build`` returns; the next bags of as many snippets as ``x`` (b, t, c) get the same tensor.
+
+    For maps over pairs of snippets that no weight and no number in ``x`` enters; ``key`` is what else they depend on.
+    A few small ones are kept, for each device and dtype.
+    """
+    real = type(x) is Tensor and not x.is_meta and not torch.compiler.is_compiling()
+    # Inside a CUDA graph a map must live as long as the graph does, so the graph computes its own.
+    captured = x.is_cuda and torch.cuda.is_current_stream_capturing()
+    if not real or captured or x.shape[1] > KEPT_LENGTH:
+        return build()
+    full = (*key, x.shape[1], x.device, x.dtype)
+    found = _KEPT.pop(full, None)
+    if found is None:
+        with torch.inference_mode(False), torch.no_grad():  # a map from inference could not be used in training
+            found = build()
+    _KEPT[full] = found  # the last one used is last
+    for oldest in list(_KEPT)[:-KEPT_MAPS]:
+        _KEPT.pop(oldest, None)
+    return found
+
+
 def by_rows(read: Callable[[slice], Tensor], x: Tensor) -> Tensor:
     """Return ``read`` of all t snippets of ``x`` (b, t, c), computed as many rows at a time as memory allows.
 
@@ -76,8 +104,10 @@ def by_rows(read: Callable[[slice], Tensor], x: Tensor) -> Tensor:
     if torch.compiler.is_compiling() or x.is_meta:
         return read(slice(None))
     rows = max(1, CELLS // (x.shape[0] * x.shape[1]))
+    if rows >= x.shape[1]:
+        return read(slice(None))
     parts = [read(slice(start, start + rows)) for start in range(0, x.shape[1], rows)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    return torch.cat(parts, dim=1)
 
 
 def hide(logits: Tensor, keep: Tensor) -> Tensor:
@@ -145,11 +175,11 @@ def topk_mean(scores: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
 
     Snippets where ``mask`` is False are excluded. k is cut to what a row has, and is at least 1.
     """
-    real = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
-    k = torch.minimum(k, real.sum(1)).clamp_min(1)
-    ranked = hide(scores, real).sort(dim=1, descending=True).values
+    k = k.clamp_max(scores.shape[1]) if mask is None else torch.minimum(k, mask.sum(1))
+    k = k.clamp_min(1)
+    ranked = (scores if mask is None else hide(scores, mask)).sort(dim=1, descending=True).values
     chosen = torch.arange(scores.shape[1], device=scores.device) < k[:, None]
-    return ranked.masked_fill(~chosen, 0).sum(1) / k
+    return (ranked * chosen).sum(1) / k
 
 
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
@@ -231,7 +261,7 @@ class PostNormLayer(nn.Module):
         self.ff_in = nn.Linear(dim, ff_dim)
         self.ff_out = nn.Linear(ff_dim, dim)
         self.ff_norm = nn.LayerNorm(dim)
-        self.dropout, self.inner_dropout = nn.Dropout(dropout), nn.Dropout(0.1)
+        self.dropout, self.inner_dropout = Dropout(dropout), Dropout(0.1)
         if equal_start and inner == dim:
             for layer in (self.k, self.v, self.out):
                 layer.load_state_dict(self.q.state_dict())

@@ -16,7 +16,7 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from vadkit import Fusion, hookimpl
-from vadkit.layers import PostNormLayer, padding_bias
+from vadkit.layers import Dropout, PostNormLayer, padding_bias
 
 # One layer of the authors, and its parts here.
 LAYER = {
@@ -149,7 +149,7 @@ class PairGate(nn.Module):
         super().__init__()
         self.attention = attention
         self.layers = nn.ModuleList([nn.Linear(dim, 64), nn.Linear(64, 32), nn.Linear(32, 1)])
-        self.dropout = nn.Dropout(0.3)
+        self.dropout = Dropout(0.3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Take tokens (b, p, c); return gates (b, p)."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from vadkit import Fusion, hookimpl
-from vadkit.layers import padding_bias
+from vadkit.layers import Dropout, padding_bias
 
 
 class CrossLayer(Fusion):
@@ -89,7 +89,7 @@ class CrossLayer(Fusion):
         self.ff_norm = nn.LayerNorm(dim)
         self.ff_in = nn.Linear(dim, ff_dim or dim)
         self.ff_out = nn.Linear(ff_dim or dim, dim)
-        self.dropout, self.inner_dropout = nn.Dropout(dropout), nn.Dropout(inner_dropout)
+        self.dropout, self.inner_dropout = Dropout(dropout), Dropout(inner_dropout)
         if start == "copies":
             self.k, self.v, self.out = (copy.deepcopy(self.q) for _ in range(3))
 

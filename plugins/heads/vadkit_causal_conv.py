@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Head, hookimpl
-from vadkit.layers import initialise
+from vadkit.layers import Dropout, initialise
 
 
 class CausalConv(Head):
@@ -42,16 +43,20 @@ class CausalConv(Head):
         super().__init__()
         if kernel < 1:
             raise ValueError(f"kernel must be at least 1, not {kernel}")
-        self.in_dim, self.kernel = in_dim, kernel
-        self.dropout = nn.Dropout(dropout)
+        self.in_dim, self.kernel, self.logits = in_dim, kernel, logits
+        self.dropout = Dropout(dropout)
         self.conv = nn.Conv1d(in_dim, logits, kernel)
         initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x (b, t, c); return scores (b, t)."""
-        x = nn.functional.pad(rearrange(self.dropout(x), "b t c -> b c t"), (self.kernel - 1, 0))
-        logits = self.conv(x)  # (b, 1 or 2, t)
-        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+        weight = rearrange(self.conv.weight, "o c k -> (o k) c")
+        taps = nn.functional.linear(self.dropout(x), weight)  # (b, t, o * k): what each snippet adds to later scores
+        taps = nn.functional.pad(rearrange(taps, "b t n -> b n t"), (self.kernel - 1, 0))
+        # Tap j belongs to the snippet j places on: a convolution of these few rows, and not of all channels of x.
+        place = torch.eye(self.kernel, dtype=taps.dtype, device=taps.device)[None].repeat(self.logits, 1, 1)
+        logits = nn.functional.conv1d(taps, place, self.conv.bias, groups=self.logits)  # (b, 1 or 2, t)
+        return logits[:, 0] if self.logits == 1 else logits[:, 1] - logits[:, 0]
 
 
 @hookimpl

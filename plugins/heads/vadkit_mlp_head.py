@@ -12,7 +12,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from vadkit import Head, hookimpl
-from vadkit.layers import Activation, Init, initialise, nonlinearity
+from vadkit.layers import Activation, Dropout, Init, initialise, nonlinearity
 
 
 class MlpHead(Head):
@@ -58,7 +58,7 @@ class MlpHead(Head):
         self.in_dim, self.logits = in_dim, logits
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:]))
         self.activations = nn.ModuleList(map(nonlinearity, kinds))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         initialise(self, init)
 
     def forward(self, x: Tensor) -> Tensor:

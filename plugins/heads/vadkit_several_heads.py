@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Head, hookimpl
-from vadkit.layers import Init, initialise
+from vadkit.layers import Dropout, Init, initialise
 
 
 class SeveralHeads(Head):
@@ -68,7 +68,7 @@ def _head(widths: list[int], dropout: float) -> nn.Sequential:
         layers.append(nn.Linear(a, b))
         if number < len(widths) - 2:
             layers += [nn.ReLU()] if number == 0 else []
-            layers.append(nn.Dropout(dropout))
+            layers.append(Dropout(dropout))
     return nn.Sequential(*layers)
 
 

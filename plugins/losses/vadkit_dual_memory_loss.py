@@ -15,20 +15,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import (
-    full_precision,
-    gather_snippets,
-    hide,
-    masked_mean,
-    pair_bags,
-    per_video,
-    probability_loss,
-    topk_mean,
-    weighted_mean,
-)
+from vadkit.layers import full_precision, hide, pair_bags, per_video, probability_loss, topk_mean
 
 PICKS = 20  # WSV-GST
 WIDTH = 100.0  # how much longer abnormal read-outs should be
+PARTS = ("abnormal_high", "normal_low", "normal_high", "abnormal_low", "kl", "triplet", "distance", "cosine")
 
 
 class DualMemoryLoss(Loss):
@@ -122,52 +113,55 @@ class DualMemoryLoss(Loss):
         ``logvar`` encode the normal one's, ``latent`` is drawn from them. Returns "total" and parts.
         """
         crops = crops or 1
-        real = torch.ones_like(abnormal_score, dtype=torch.bool) if mask is None else mask
-        usable = real if self.use_mask else torch.ones_like(real)
-        a, n, x, abnormal_read, latent, mu, logvar = (
-            full_precision(v) for v in (abnormal_score, normal_score, x, abnormal_read, latent, mu, logvar)
-        )
-        parts = {
-            **self._answers(a, n, labels, real, usable, crops),
-            "kl": self._kl(mu, logvar, labels, usable, crops),
-            **self._separation(x, a, n, abnormal_read, latent, labels, usable, crops),
-        }
-        return {"total": self._weigh(parts), **parts}
+        usable = mask if self.use_mask else None
+        with torch.autocast(x.device.type, enabled=False):  # otherwise its products are in half precision
+            a, n, x, abnormal_read, latent, mu, logvar = (
+                full_precision(v) for v in (abnormal_score, normal_score, x, abnormal_read, latent, mu, logvar)
+            )
+            # Terms of one group have one weight per video, or per pair, and are averaged together.
+            high = self._high(a, n, usable, crops)
+            calm = torch.cat([self._everywhere(a, n, mask, crops), self._kl(mu, logvar, usable, crops)])
+            apart, exists = self._separation(x, a, n, abnormal_read, latent, labels, usable, crops)
+            abnormal = labels > 0.5
+            groups = (_mean(high, abnormal), _mean(calm, ~abnormal), _mean(apart, exists > 0))
+            values = [value for group in groups for value in group.unbind()]
+            parts = dict(zip(PARTS, values))
+            answers = groups[0].sum() + groups[1][:2].sum()
+            total = 0.1 * (answers + parts["triplet"]) + 0.001 * parts["kl"] + 0.0001 * parts["distance"]
+            if self.cos_weight:
+                total = total + self.cos_weight * parts["cosine"]
+            return {"total": total, **parts}
 
-    def _weigh(self, parts: dict[str, Tensor]) -> Tensor:
-        answers = sum(parts[p] for p in ("abnormal_high", "normal_low", "normal_high", "abnormal_low"))
-        total = 0.1 * answers + 0.1 * parts["triplet"] + 0.001 * parts["kl"] + 0.0001 * parts["distance"]
-        return total + self.cos_weight * parts["cosine"]
-
-    def _answers(
-        self, a: Tensor, n: Tensor, labels: Tensor, real: Tensor, usable: Tensor, crops: int
-    ) -> dict[str, Tensor]:
-        """Return the four terms on the memories' scores (b, t)."""
-        a, n = (per_video(score, crops).mean(1) for score in (a, n))  # (v, t)
-        real, usable = (per_video(keep, crops)[:, 0] for keep in (real, usable))
-        abnormal, one = (labels > 0.5).float(), torch.ones_like(a)
-        k = torch.full_like(labels, PICKS if self.form == "wsv_gst" else _share(a), dtype=torch.long)
-
-        def top(score: Tensor) -> Tensor:
-            return weighted_mean(probability_loss(topk_mean(score, k, usable), one[:, 0]), abnormal)
-
-        def everywhere(score: Tensor, target: Tensor) -> Tensor:
-            return weighted_mean(masked_mean(probability_loss(score, target), real), 1 - abnormal)
-
-        return {
-            "abnormal_high": top(a),
-            "normal_low": top(1 - n),
-            "normal_high": everywhere(n, one),
-            "abnormal_low": everywhere(a, 1 - one),
-        }
+    def _high(self, a: Tensor, n: Tensor, usable: Tensor | None, crops: int) -> Tensor:
+        """Return abnormal_high and normal_low of each video, (2, v)."""
+        scores = torch.stack([_video(a, crops), 1 - _video(n, crops)])
+        k = PICKS if self.form == "wsv_gst" else _share(a)
+        if usable is None:
+            top = scores.topk(min(k, a.shape[1]), dim=-1).values.mean(-1)
+        else:
+            keep = per_video(usable, crops)[:, 0].expand(scores.shape).flatten(0, 1)
+            count = torch.full((len(keep),), k, device=keep.device)
+            top = topk_mean(scores.flatten(0, 1), count, keep).view(2, -1)
+        return probability_loss(top, torch.ones_like(top))
 
     @staticmethod
-    def _kl(mu: Tensor, logvar: Tensor, labels: Tensor, usable: Tensor, crops: int) -> Tensor:
-        """Return the divergence of the normal videos' read-outs, summed over time."""
-        snippets = -0.5 * (1 + logvar - mu.square() - logvar.exp())
-        rows = snippets.masked_fill(~usable[..., None], 0).sum(1).mean(-1)  # (b)
-        normal = (labels <= 0.5).float()
-        return weighted_mean(per_video(rows, crops).mean(1), normal)
+    def _everywhere(a: Tensor, n: Tensor, mask: Tensor | None, crops: int) -> Tensor:
+        """Return normal_high and abnormal_low of each video, (2, v): the mean over its real snippets."""
+        scores = torch.stack([_video(n, crops), _video(a, crops)])
+        wanted = torch.arange(1, -1, -1, dtype=scores.dtype, device=scores.device)[:, None, None]
+        snippets = probability_loss(scores, wanted.expand(scores.shape))
+        if mask is None:
+            return snippets.mean(-1)
+        real = per_video(mask, crops)[:, 0]
+        return (snippets * real).sum(-1) / real.sum(-1).clamp_min(1)
+
+    @staticmethod
+    def _kl(mu: Tensor, logvar: Tensor, usable: Tensor | None, crops: int) -> Tensor:
+        """Return the divergence of each video's normal read-outs, summed over time, (1, v)."""
+        if usable is not None:
+            mu, logvar = mu * usable[..., None], logvar * usable[..., None]
+        excess = (torch.expm1(logvar) - logvar).sum((1, 2)) + torch.linalg.vector_norm(mu, dim=(1, 2)).square()
+        return _video(0.5 / mu.shape[-1] * excess[:, None], crops).T
 
     def _separation(
         self,
@@ -177,34 +171,43 @@ class DualMemoryLoss(Loss):
         abnormal_read: Tensor,
         latent: Tensor,
         labels: Tensor,
-        usable: Tensor,
+        usable: Tensor | None,
         crops: int,
-    ) -> dict[str, Tensor]:
-        """Return the three terms on vectors pooled over the snippets of highest score."""
+    ) -> tuple[Tensor, Tensor]:
+        """Return triplet, distance and cosine of each pair of videos (3, p), and 1.0 where the pair exists."""
         normal, abnormal, exists = pair_bags(labels)
-        high_a, high_n = (self._highest(score, usable) for score in (a, n))
+        picks = self._picks(torch.stack([a, n], dim=1), usable)
+        pooled = torch.cat([picks @ x, picks[:, :1] @ abnormal_read, picks[:, 1:] @ latent], dim=1)  # (b, 4, c)
+        calm, loud = _video(pooled, crops).index_select(0, torch.cat([normal, abnormal])).chunk(2)
+        (_, anchor, _, shorter), (negative, positive, longer, _) = calm.unbind(1), loud.unbind(1)
+        unit = F.normalize(torch.stack([anchor, positive, negative]), dim=-1)
+        near, far = F.pairwise_distance(unit[:1], unit[1:]).unbind()
+        long, short = torch.stack([longer, shorter]).norm(dim=-1).unbind()
+        cosine = 1 - (unit[0] * unit[2]).sum(-1)
+        return torch.stack([(1 + near - far).relu(), (WIDTH - long + short).relu(), cosine]), exists
 
-        def pool(rows: Tensor, index: Tensor) -> Tensor:
-            chosen = masked_mean(gather_snippets(rows, index), usable.gather(1, index))
-            return per_video(chosen, crops).mean(1)  # (v, c)
+    def _picks(self, scores: Tensor, usable: Tensor | None) -> Tensor:
+        """Return the weights (b, 2, t) that average the snippets of highest score (b, 2, t): a product pools them.
 
-        by_n, by_a = pool(x, high_n), pool(x, high_a)
-        anchor, positive, negative = by_n[normal], by_n[abnormal], by_a[abnormal]
-        triplet = F.triplet_margin_loss(
-            *(F.normalize(v, dim=-1) for v in (anchor, positive, negative)), reduction="none"
-        )
-        longer = pool(abnormal_read, high_a)[abnormal].norm(dim=-1)
-        shorter = pool(latent, high_n)[normal].norm(dim=-1)
-        return {
-            "triplet": weighted_mean(triplet, exists),
-            "distance": weighted_mean((WIDTH - longer + shorter).relu(), exists),
-            "cosine": weighted_mean(1 - F.cosine_similarity(anchor, negative, dim=-1), exists),
-        }
+        Gathering them would fill one whole gradient with zeros for each pool.
+        """
+        scores = scores.detach() if usable is None else hide(scores.detach(), usable[:, None])
+        k = min(self.pool_k or _share(scores[:, 0]), scores.shape[-1])
+        index = scores.topk(k, dim=-1).indices
+        if usable is None:
+            return torch.zeros_like(scores).scatter(-1, index, 1 / k)
+        chosen = torch.zeros_like(scores).scatter(-1, index, 1.0) * usable[:, None]
+        return chosen / chosen.sum(-1, keepdim=True).clamp_min(1)
 
-    def _highest(self, score: Tensor, usable: Tensor) -> Tensor:
-        """Return the snippets of highest score in each row, (b, k)."""
-        k = min(self.pool_k or _share(score), score.shape[1])
-        return hide(score, usable).topk(k, dim=1).indices
+
+def _video(x: Tensor, crops: int) -> Tensor:
+    """Return the mean of rows (b, ...) over the crops of each video, (v, ...)."""
+    return x if crops == 1 else per_video(x, crops).mean(1)
+
+
+def _mean(terms: Tensor, counts: Tensor) -> Tensor:
+    """Return the mean of terms (n, v) over the videos that count (v); the others may hold anything, also NaN."""
+    return torch.where(counts, terms, 0).sum(-1) / counts.sum().clamp_min(1)
 
 
 def _share(score: Tensor) -> int:

@@ -81,23 +81,26 @@ class TopkMil(Loss):
         index: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the probability of each video and 1.0 where it has a real snippet, both (v)."""
-        scores = per_video(full_precision(scores), crops or 1).mean(1)
-        if mask is None:
-            mask = torch.ones_like(scores, dtype=torch.bool)
-        else:
-            mask = per_video(mask, crops or 1)[:, 0]  # crops of one video are equally long
-        real = mask.any(1)
+        scores = per_video(full_precision(scores), crops or 1)
+        scores = scores[:, 0] if scores.shape[1] == 1 else scores.mean(1)
+        mask = None if mask is None else per_video(mask, crops or 1)[:, 0]  # crops of one video are equally long
         if index is None:
-            bag = topk_mean(scores, self.count(labels, mask), mask)
+            bag = topk_mean(scores, self.count(labels, scores, mask), mask)
         else:
-            bag = masked_mean(scores.gather(1, index), mask.gather(1, index))
+            bag = masked_mean(scores.gather(1, index), None if mask is None else mask.gather(1, index))
         for applies in (self.average == "logits", self.double_sigmoid):
             bag = torch.sigmoid(bag) if applies else bag
+        if mask is None:
+            return bag, torch.ones_like(bag)
+        real = mask.any(1)
         return torch.where(real, bag, 0.5), real.float()
 
-    def count(self, labels: Tensor, mask: Tensor) -> Tensor:
+    def count(self, labels: Tensor, scores: Tensor, mask: Tensor | None) -> Tensor:
         """Return how many scores represent each video (v)."""
-        k = mask.sum(1) // self.divisor + 1
+        if mask is None:
+            k = torch.full_like(labels, scores.shape[1] // self.divisor + 1, dtype=torch.long)
+        else:
+            k = mask.sum(1) // self.divisor + 1
         return torch.where(labels > 0.5, k, 1) if self.normal_k == "one" else k
 
 

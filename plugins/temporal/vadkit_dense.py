@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import Activation, Init, initialise, nonlinearity
+from vadkit.layers import Activation, Dropout, Init, initialise, nonlinearity
 
 
 class Dense(Temporal):
@@ -64,7 +64,7 @@ class Dense(Temporal):
         self.dim = width + (skip_dim or 0) if merge == "concat_after" else width
         self.linear = nn.Linear(in_dim, width)
         self.activation = nonlinearity(activation)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         initialise(self, init)
 
     def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:

@@ -30,7 +30,7 @@ class DualMemory(Temporal):
     noise is drawn. Equal to UR-DMU and to the seed authors' code.
 
     Outputs besides x: abnormal_score and normal_score (b, t); abnormal_read, mu and logvar, the
-    encoded read-outs; latent, z of every row (mu itself where no noise is drawn).
+    encoded read-outs; latent, z of normal bags in training and mu of all others.
 
     Args:
         in_dim: width of the snippets, kept.
@@ -85,22 +85,24 @@ class DualMemory(Temporal):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
         """Take x (b, t, c) and labels (v); return the outputs above."""
-        to_abnormal, abnormal_score = self._ask(x, self.abnormal)
-        to_normal, normal_score = self._ask(x, self.normal)
+        slots = self.abnormal.shape[0], self.normal.shape[0]
+        answers = self._ask(x, torch.cat([self.abnormal, self.normal]))  # one product for both banks
+        to_abnormal, to_normal = answers.split(slots, dim=-1)
         abnormal_read = self._encode(to_abnormal, self.abnormal, self.encoder_mu)
         mu = self._encode(to_normal, self.normal, self.encoder_mu)
         logvar = self._encode(to_normal, self.normal, self.encoder_var)
         if self.encoder_var is None:
             logvar = torch.zeros_like(mu)
-        latent = second = mu
+        latent = mu
         if self.training and labels is not None and self.encoder_var is not None:
-            latent = mu + self.draw_noise(mu.shape, mu) * torch.exp(logvar / 2)
-            normal_bag = to_rows(labels < 0.5, x.shape[0])[:, None, None]
-            second = torch.where(normal_bag, latent, mu)
+            # log(0) for abnormal bags: their deviation is 0, without a pass that chooses between two tensors.
+            normal_bag = to_rows((labels < 0.5).to(logvar.dtype).log(), x.shape[0])[:, None, None]
+            deviation = torch.exp(torch.add(normal_bag, logvar, alpha=0.5))
+            latent = torch.addcmul(mu, self.draw_noise(mu.shape, mu), deviation)
         return {
-            "x": abnormal_read + second,
-            "abnormal_score": abnormal_score,
-            "normal_score": normal_score,
+            "x": abnormal_read + latent,
+            "abnormal_score": _score(to_abnormal),
+            "normal_score": _score(to_normal),
             "abnormal_read": abnormal_read,
             "latent": latent,
             "mu": mu,
@@ -111,18 +113,22 @@ class DualMemory(Temporal):
         """Return Gaussian noise (b, t, c)."""
         return torch.randn(shape, dtype=like.dtype, device=like.device)
 
-    def _ask(self, x: Tensor, bank: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a (b, t, s) and the score (b, t)."""
+    def _ask(self, x: Tensor, bank: Tensor) -> Tensor:
+        """Return a (b, t, s)."""
         # A bfloat16 answer has no value between .996 and 1: many slots would tie, and 1 - a would be 0.
-        answer = torch.sigmoid(full_precision(x @ bank.T) * self.in_dim**-0.5)
-        best = answer.topk(bank.shape[0] // 16 + 1, dim=-1, sorted=False).values
-        return answer, best.mean(-1)
+        return torch.sigmoid(full_precision(x @ (bank * self.in_dim**-0.5).T))
 
     def _encode(self, answer: Tensor, bank: Tensor, encoder: nn.Linear | None) -> Tensor:
         """Return encoder(answer M): the bank goes through the weights once, instead of every read-out."""
         if encoder is None:
             return answer @ bank
-        return self.activation(answer @ (bank @ encoder.weight.T) + encoder.bias)
+        read = torch.addmm(encoder.bias, answer.flatten(0, 1), bank @ encoder.weight.T)
+        return self.activation(read.unflatten(0, answer.shape[:2]))  # type: ignore[no-any-return]
+
+
+def _score(answer: Tensor) -> Tensor:
+    """Return the mean of the s // 16 + 1 largest answers (b, t, s), (b, t)."""
+    return answer.topk(answer.shape[-1] // 16 + 1, dim=-1, sorted=False).values.mean(-1)
 
 
 def _bank(slots: int, dim: int) -> nn.Parameter:

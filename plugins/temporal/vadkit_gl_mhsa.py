@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import Init, distances, initialise, padding_bias
+from vadkit.layers import Dropout, Init, distances, initialise, kept, padding_bias
 
 DECAY = math.e  # the kernel falls by 1/e every e snippets
 REACH = 282  # snippets beyond which it is 0 in float32
@@ -109,28 +109,57 @@ class GlobalLocalLayer(nn.Module):
         self.ff_norm = nn.LayerNorm(dim)
         self.ff_in = nn.Linear(dim, dim)
         self.ff_out = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
         """Take x (b, t, c), the local branch, and the bias (b, 1, t)."""
-        x = x + self.dropout(self.out(self.attend(self.attn_norm(x), read, bias)))
+        attend = self.attend_folded if self._folds(x) else self.attend
+        x = x + self.dropout(attend(self.attn_norm(x), read, bias))
         hidden = self.dropout(nn.functional.gelu(self.ff_in(self.ff_norm(x))))
         return x + self.dropout(self.ff_out(hidden))
 
     def attend(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
-        """Return (b, t, h * 2d): for each head the global output, then the local one."""
+        """Return (b, t, c), from (b, t, h * 2d): for each head the global output, then the local one."""
         q, k, v, local = self.qkvt(x).chunk(4, dim=-1)  # each (b, t, h * d)
+        parts = [
+            rearrange(part, "b t (h d) -> b t h d", h=self.heads) for part in (self._far(q, k, v, bias), read(local))
+        ]
+        return self.out(rearrange(torch.cat(parts, dim=-1), "b t h d -> b t (h d)"))  # type: ignore[no-any-return]
+
+    def attend_folded(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
+        """Return the same. The local branch is linear and alike for all heads, so its two projections are one.
+
+        That is an eighth of the layer's products, and neither the local values nor the joined ones are kept.
+        """
+        inner, c = self.out.in_features // 2, x.shape[-1]
+        far, near = rearrange(self.out.weight, "c (h two d) -> two c (h d)", two=2, h=self.heads)
+        qkv, local = self.qkvt.weight.split([3 * inner, inner])
+        with torch.autocast(x.device.type, enabled=False):  # the weights keep their precision
+            weight = torch.cat([qkv, near @ local])
+        q, k, v, local = nn.functional.linear(x, weight).split([inner, inner, inner, c], dim=-1)
+        return nn.functional.linear(self._far(q, k, v, bias), far, self.out.bias) + read(local)
+
+    def _folds(self, x: Tensor) -> bool:
+        """Return whether x (b, t, c) has so many rows that they outweigh the product of the two weights."""
+        if torch.compiler.is_compiling():
+            return False  # the number of rows is open
+        inner, c = self.out.in_features // 2, x.shape[-1]
+        return x.shape[0] * x.shape[1] * (2 * inner - c) > 2 * inner * c
+
+    def _far(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the global outputs (b, t, h * d)."""
         q, k, v = (rearrange(part, "b t (h d) -> b h t d", h=self.heads) for part in (q, k, v))
         bias = None if bias is None else bias[:, None]  # the same for all heads
-        far = rearrange(scaled_dot_product_attention(q, k, v, attn_mask=bias), "b h t d -> b t h d")
-        near = rearrange(read(local), "b t (h d) -> b t h d", h=self.heads)
-        return rearrange(torch.cat([far, near], dim=-1), "b t h d -> b t (h d)")
+        return rearrange(scaled_dot_product_attention(q, k, v, attn_mask=bias), "b h t d -> b t (h d)")
 
 
 def local_branch(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Read:
     """Return the local branch for bags like x (b, t, c) as a function, the same for all layers."""
     if torch.compiler.is_compiling() or x.shape[1] <= LONG:
-        kernel = local_kernel(x, mask, normalise).to(x.dtype)
+        if mask is None:
+            kernel = kept(lambda: local_kernel(x, None, normalise).to(x.dtype), x, "gl_mhsa", normalise)
+        else:
+            kernel = local_kernel(x, mask, normalise).to(x.dtype)
         return lambda local: kernel @ local
     keep = torch.ones_like(x[:1, :, :1]) if mask is None else mask[..., None].to(x.dtype)
     total = decayed_sum(keep).clamp_min(1e-30)

@@ -16,7 +16,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import Activation, by_rows, clear, distances, hide, initialise, nonlinearity
+from vadkit.layers import Activation, Dropout, by_rows, clear, distances, hide, initialise, nonlinearity
 
 PAPER = "Wu et al., Not only Look, but also Listen, ECCV 2020"
 DECAY = math.e  # snippets over which the weight of a near one falls to 1/e
@@ -66,7 +66,7 @@ class SimilarityGraph(Temporal):
         super().__init__()
         self.in_dim, self.feature_dim, self.dim = in_dim, feature_dim, dim or in_dim
         self.threshold, self.zeros, self.use_mask = threshold, zeros, use_mask
-        self.layers, self.dropout = graph_layers(in_dim, self.dim), nn.Dropout(dropout)
+        self.layers, self.dropout = graph_layers(in_dim, self.dim), Dropout(dropout)
         self.activation = nonlinearity(activation)
 
     def forward(self, x: Tensor, features: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
@@ -122,7 +122,7 @@ class DistanceGraph(Temporal):
     ) -> None:
         super().__init__()
         self.in_dim, self.dim, self.normalise, self.use_mask = in_dim, dim or in_dim, normalise, use_mask
-        self.layers, self.dropout = graph_layers(in_dim, self.dim), nn.Dropout(dropout)
+        self.layers, self.dropout = graph_layers(in_dim, self.dim), Dropout(dropout)
         self.activation = nonlinearity(activation)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -187,7 +187,7 @@ class ScoreGraph(Temporal):
         self.in_dim, self.dim = in_dim, dim or in_dim
         self.sharpen, self.temperature = sharpen, temperature
         self.detach, self.use_mask = detach, use_mask
-        self.layers, self.dropout = graph_layers(in_dim, self.dim), nn.Dropout(dropout)
+        self.layers, self.dropout = graph_layers(in_dim, self.dim), Dropout(dropout)
         self.activation = nonlinearity(activation)
 
     def forward(self, x: Tensor, scores: Tensor | None = None, mask: Tensor | None = None) -> Tensor:

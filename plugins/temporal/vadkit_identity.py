@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from vadkit import Temporal, hookimpl
+from vadkit.layers import Dropout
 
 
 class Identity(Temporal):
@@ -21,7 +22,7 @@ class Identity(Temporal):
     def __init__(self, *, in_dim: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.dim = self.in_dim = in_dim
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Take and return x (b, t, c)."""

@@ -13,7 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import Init, batch_norm, initialise
+from vadkit.layers import Dropout, Init, batch_norm, initialise
 
 SHARE = 4  # every branch has a quarter of the channels, so that four of them are as wide as the input
 DILATIONS = (1, 2, 4)
@@ -74,7 +74,7 @@ class MultiScaleTemporal(Temporal):
         self.theta, self.phi, self.g = (nn.Conv1d(width, inner, 1) for _ in range(3))
         self.out, self.out_norm = nn.Conv1d(inner, width, 1), nn.BatchNorm1d(width)
         self.join, self.join_norm = nn.Conv1d(4 * width, in_dim, 3, padding=1, bias=False), nn.BatchNorm1d(in_dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         initialise(self, init)
         if init == "xavier":
             for layer in self.modules():

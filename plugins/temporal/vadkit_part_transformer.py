@@ -16,6 +16,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
+from vadkit.layers import Dropout
 
 Option = Literal[
     "attention_norm", "ff_norm", "input_norm", "learned_cls", "positions", "unit_at_test", "unit", "xavier"
@@ -163,7 +164,7 @@ class Layer(nn.Module):
         self.ff_in, self.ff_out = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
         self.ff_norm = nn.LayerNorm(dim, eps=1e-6) if "ff_norm" in chosen else nn.Identity()
         self.bias = None if sides is None else RelativeBias(*sides, heads)
-        self.drop_attention, self.drop_out, self.drop_ff = map(nn.Dropout, rates)
+        self.drop_attention, self.drop_out, self.drop_ff = map(Dropout, rates)
 
     def forward(self, x: Tensor, only_first: bool) -> Tensor:
         """Take (m, 1 + n, c); return it, or its first token alone, which has no bias."""

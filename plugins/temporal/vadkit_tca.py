@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import by_rows, clear, distances, hide, initialise
+from vadkit.layers import by_rows, clear, distances, hide, initialise, kept
 
 
 class TemporalContextAggregation(Temporal):
@@ -90,34 +90,48 @@ class TemporalContextAggregation(Temporal):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
         mask = mask if self.use_mask else None
-        q, k, v = self.q(x), self.k(x), self.v(x)
+        layers = (self.q, self.k, self.v)  # one product: x is read once, and its gradient written once
+        weight, bias = torch.cat([one.weight for one in layers]), torch.cat([one.bias for one in layers])
+        q, k, v = nn.functional.linear(x, weight, bias).chunk(3, dim=-1)
         read = by_rows(lambda rows: self._maps(q[:, rows], k, mask, rows) @ v, x)  # (b, t, h)
         return self.norm(x + self.out(self._power_norm(clear(read, mask))))
 
     def position_encoding(self, x: Tensor, rows: slice = slice(None)) -> Tensor:
         """Return D (t, t), or some rows of it."""
-        return torch.exp(-(self.gamma * distances(x, rows) ** 2 - self.beta).abs())
+        if rows == slice(None):
+            square = kept(lambda: distances(x).to(x.dtype) ** 2, x, "tca distance")
+        else:
+            square = distances(x, rows) ** 2
+        return torch.exp(-(self.gamma * square - self.beta).abs())
 
     def _maps(self, q: Tensor, k: Tensor, mask: Tensor | None, rows: slice) -> Tensor:
         """Return rows of the mixed attention map (b, rows, t): one product with v serves both contexts."""
-        logits = q @ k.transpose(1, 2) * self.q.out_features**-0.5
-        logits = logits + self.position_encoding(k, rows)
+        encoding = self.position_encoding(k, rows)
+        logits = torch.baddbmm(encoding, q, k.transpose(1, 2), alpha=self.q.out_features**-0.5)
         if mask is not None:
             logits = hide(logits, mask[:, None, :])
+        near = logits.masked_fill(self._outside(k, rows), torch.finfo(logits.dtype).min)
         mix = torch.sigmoid(self.alpha)
-        return mix * logits.softmax(-1) + (1 - mix) * hide(logits, self._inside(k, rows)).softmax(-1)
+        return mix * logits.softmax(-1) + (1 - mix) * near.softmax(-1)
 
-    def _inside(self, x: Tensor, rows: slice) -> Tensor:
-        """Return (rows, t), True where column i is in the window of row j."""
-        position = torch.arange(x.shape[1], device=x.device)
-        offset = position[None, :] - position[rows, None] + self.window // 2
-        return (offset >= 0) & (offset < self.window)
+    def _outside(self, x: Tensor, rows: slice) -> Tensor:
+        """Return (rows, t), True where column i is outside the window of row j."""
+        if rows == slice(None):
+            return kept(lambda: outside_window(x, self.window, rows), x, "tca window", self.window)
+        return outside_window(x, self.window, rows)
 
     def _power_norm(self, read: Tensor) -> Tensor:
         if self.power_norm == "off":
             return read
         root = read.relu().sqrt() - (-read).relu().sqrt()
         return nn.functional.normalize(root, dim=1 if self.power_norm == "time" else 2)
+
+
+def outside_window(x: Tensor, window: int, rows: slice) -> Tensor:
+    """Return (rows, t), True where snippet i of ``x`` (b, t, c) is outside the window of snippet j."""
+    position = torch.arange(x.shape[1], device=x.device)
+    offset = position[None, :] - position[rows, None] + window // 2
+    return (offset < 0) | (offset >= window)
 
 
 @hookimpl

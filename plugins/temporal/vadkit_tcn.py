@@ -13,6 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
+from vadkit.layers import Dropout
 
 
 class TemporalConvNet(Temporal):
@@ -71,7 +72,7 @@ class TcnBlock(nn.Module):
         self.conv1 = NormedConv(in_dim, dim, kernel, dilation)
         self.conv2 = NormedConv(dim, dim, kernel, dilation)
         self.adapt = nn.Linear(in_dim, dim) if in_dim != dim else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x (b, t, c); return (b, t, dim)."""

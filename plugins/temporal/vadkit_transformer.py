@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import PostNormLayer, initialise, padding_bias, sinusoid
+from vadkit.layers import Dropout, PostNormLayer, initialise, padding_bias, sinusoid
 
 
 class Transformer(Temporal):
@@ -101,7 +101,7 @@ class TransformerLayer(nn.Module):
         self.ff_norm = nn.LayerNorm(dim)
         self.ff_in = nn.Linear(dim, ff_dim)
         self.ff_out = nn.Linear(ff_dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Take x (b, t, c) and the bias (b, 1, t); return (b, t, c)."""

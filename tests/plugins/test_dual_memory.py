@@ -61,11 +61,11 @@ def test_in_training_normal_bags_get_noise_whatever_their_place(crops):
     memory.draw_noise = lambda shape, like: noise
     labels = torch.tensor([1.0, 0.0, 0.0, 1.0])
     out, calm = memory(x, labels), memory.eval()(x)
-    latent = out["mu"] + noise * out["logvar"].exp().sqrt()
-    torch.testing.assert_close(out["latent"], latent)
+    drawn = out["mu"] + noise * out["logvar"].exp().sqrt()
     for row in range(4 * crops):
-        second = out["mu"][row] if labels[row // crops] == 1 else latent[row]
-        torch.testing.assert_close(out["x"][row], calm["abnormal_read"][row] + second)
+        latent = out["mu"][row] if labels[row // crops] == 1 else drawn[row]
+        torch.testing.assert_close(out["latent"][row], latent)
+        torch.testing.assert_close(out["x"][row], calm["abnormal_read"][row] + latent)
 
 
 def test_without_labels_or_in_evaluation_there_is_no_noise():

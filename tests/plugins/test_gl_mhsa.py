@@ -95,6 +95,23 @@ def test_columns_or_rows_sum_to_one():
     assert local_kernel(x, None, "row").sum(1).tolist() == pytest.approx([1.0] * 11)
 
 
+@pytest.mark.parametrize("use_mask", [False, True])
+def test_two_projections_folded_into_one_are_the_two(use_mask):
+    attention, x = block(use_mask=use_mask, head_dim=5).train(), snippets(9, 7)
+    attention.apply(lambda module: setattr(module, "p", 0.0) if hasattr(module, "p") else None)
+    mask = torch.arange(7).expand(9, 7) < torch.arange(1, 10)[:, None]
+    layer = attention.layers[0]
+    assert layer._folds(x) and not layer._folds(x[:1])
+    slopes = []
+    for fold in (True, False):
+        layer._folds = attention.layers[1]._folds = lambda x, fold=fold: fold
+        attention.zero_grad()
+        found = attention(x, mask)
+        found.square().sum().backward()
+        slopes.append([found.detach(), *(weight.grad.clone() for weight in attention.parameters())])
+    torch.testing.assert_close(*slopes)
+
+
 def test_dropout_acts_in_training_only():
     attention, x = block(dropout=0.5), snippets(1, 5)
     assert torch.equal(attention(x), attention(x))

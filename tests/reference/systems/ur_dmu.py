@@ -35,7 +35,7 @@ def read(run: Run, kind: str) -> Tensor:
     """Return what a memory bank reads at the encoder's output."""
     memory = run.graph.parts["memory"]
     bank = getattr(memory, kind)
-    return memory._ask(run.tap("attention"), bank)[0] @ bank  # type: ignore[no-any-return]
+    return memory._ask(run.tap("attention"), bank) @ bank  # type: ignore[no-any-return]
 
 
 def segments(case: Case) -> dict[str, Any]:
