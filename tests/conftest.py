@@ -5,6 +5,8 @@ the tests themselves are right; another value, such as cuda:1, chooses the GPU.
 
 How many random cases are tried: few by default, many with VADKIT_THOROUGH=1.
 
+The summary says how many of them there were.
+
 And the mark ``guards("D7")``: a test that keeps a defect of tests/guards.md from coming back. The summary counts the
 tests that passed for each.
 """
@@ -83,6 +85,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark in item.iter_markers("guards"):
             item.user_properties += [("guards", number) for number in mark.args]
+        if item.get_closest_marker("cuda"):
+            item.user_properties += [("cuda", "")]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -91,6 +95,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if counts:
         shown = (f"{number} {counts[number]}" for number in sorted(counts, key=_natural))
         terminalreporter.write_line("tests that guard: " + ", ".join(shown))
+    reports = {state: terminalreporter.stats.get(state, ()) for state in ("passed", "failed", "skipped")}
+    states = {
+        state: sum(("cuda", "") in getattr(report, "user_properties", ()) for report in found)
+        for state, found in reports.items()
+    }
+    if any(states.values()):
+        shown = (f"{count} {state}" for state, count in states.items() if count)
+        terminalreporter.write_line("tests that need a GPU: " + ", ".join(shown))
 
 
 def _natural(number: str) -> list[tuple[bool, int, str]]:

@@ -28,6 +28,7 @@ def completed(line: str, tmp_path: Path) -> list[str]:
         ("vadkit tr", ["train"]),
         ("vadkit weights che", ["check"]),
         ("vadkit bench swap x --see", ["--seeds"]),
+        ("vadkit bench comp", ["compare"]),
         ("vadkit build ur_dmu_", ["ur_dmu_ucf", "ur_dmu_xd"]),
         ("vadkit info train.prec", ["train.precision"]),
         ("vadkit info tca", ["tca"]),

@@ -23,8 +23,20 @@ CORE = sorted(path for path in (ROOT / "vadkit").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # The house, from the ground up. A part imports what is below it, never what is next to it or above.
 LAYERS = (
-    ("problems", "shapes", "hookspecs", "layers", "restatement", "templates", "lazy", "tables"),
-    ("batch_ports", "files", "devices", "labels", "memory", "numba_cache", "opencv", "report", "terminal", "video"),
+    ("cuda_graph", "problems", "shapes", "hookspecs", "layers", "restatement", "templates", "lazy", "tables"),
+    (
+        "batch_ports",
+        "files",
+        "cuda_graph",
+        "devices",
+        "labels",
+        "memory",
+        "numba_cache",
+        "opencv",
+        "report",
+        "terminal",
+        "video",
+    ),
     ("kinds", "json_file", "npy_header", "results_folder"),
     ("registry", "backbones"),
     ("plugin_manager", "store"),

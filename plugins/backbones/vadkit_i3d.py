@@ -32,7 +32,24 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
-from vadkit.backbones import Frozen, Order, Pair, Precision, State, View, fill, folded, randomise, read_weights, to_grey
+from vadkit.backbones import (
+    FrameBatch,
+    Frozen,
+    Order,
+    Pair,
+    Precision,
+    Snippets,
+    State,
+    View,
+    device_flow,
+    fill,
+    folded,
+    on_device,
+    randomise,
+    read_weights,
+    to_grey,
+    tvl1_form,
+)
 from vadkit.backbones import flow as flows
 
 LICENCE = "Apache-2.0, as published by DeepMind"
@@ -79,7 +96,7 @@ class I3dRgb(Backbone):
         short_side: pixels of the short side after resizing (bilinear, antialiased); crops are 7/8 of it,
             224 of 256.
         crops: which crops; see ``vadkit.backbones.crops``.
-        precision: fp32, bf16 or auto; see ``vadkit.backbones.frozen``.
+        precision: fp32, tf32, bf16 or auto; see ``vadkit.backbones.frozen``.
         device: where the network runs.
 
     In: uint8 (f, h, w, 3) per snippet, any number of frames. Out: (s, 1024), or (s, crops, 1024) if there
@@ -118,12 +135,17 @@ class I3dRgb(Backbone):
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        return self.view.extract(self.frozen, snippets, self._clips)
+        return self.rows(snippets).cpu().numpy()
 
-    def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
-        """Yield each crop of a snippet as the network takes it, (3, f, h, w)."""
-        for _, part in self.view.cut(self.view.resized(frames)):
-            yield normalised(rearrange(part, "f c h w -> c f h w"))
+    def rows(self, snippets: Snippets) -> Tensor:
+        """Return the features on the device of the network."""
+        return self.view.rows(self.frozen, self._clips(snippets))
+
+    def _clips(self, snippets: Snippets) -> Iterator[Tensor]:
+        """Yield each crop of each snippet as the network takes it, (3, f, h, w)."""
+        for pictures in self.view.pictures(snippets):
+            for _, part in self.view.cut(pictures):
+                yield normalised(rearrange(part, "f c h w -> c f h w"))
 
 
 class I3dFlow(Backbone):
@@ -169,7 +191,7 @@ class I3dFlow(Backbone):
             raise ValueError(f"quantise must be one of {', '.join(QUANTISE)}, not '{quantise}'")
         self.view = View(short_side, crop_side(short_side), crops)
         self.num_crops = self.view.num_crops
-        self.flow, self.quantise = flow, quantise
+        self.flow, self.quantise, self.device = flow, quantise, device
         self.optical_flow = partial(flows.optical_flow, method=flow, device=device)
         self.frozen = Frozen(self.name, partial(load_network, channels=2), weights, random_weights, precision, device)
 
@@ -179,27 +201,41 @@ class I3dFlow(Backbone):
             "network": "Inception-I3D",
             **self.view.recipe(),
             "flow": self.flow,
+            **({"flow_form": tvl1_form(self.device)} if self.flow == "tvl1" and on_device(self.device) else {}),
             "normalise": self.quantise,
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        return self.view.extract(self.frozen, snippets, self._clips)
+        return self.rows(snippets).cpu().numpy()
 
-    def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
-        """Yield each crop of a snippet as the network takes it, (2, f - 1, h, w): x, then y."""
-        for crop, part in self.view.cut(self._flow(self.view.resized(frames))):
-            if crop.mirrored:
-                part = part * torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)
-            yield QUANTISE[self.quantise](part)
+    def rows(self, snippets: Snippets) -> Tensor:
+        """Return the features on the device of the network."""
+        return self.view.rows(self.frozen, self._clips(snippets))
 
-    def _flow(self, frames: Tensor) -> Tensor:
-        """Take uint8 (f, 3, h, w), return pixels per frame (2, f - 1, h, w), of 16 pairs at least."""
-        grey = to_grey(frames).numpy()
-        if len(grey) == 1:
-            grey = np.repeat(grey, 2, axis=0)
-        x = torch.from_numpy(self.optical_flow(grey))
-        x = rearrange(x, "f h w c -> c f h w")
-        return torch.cat([x, x[:, -1:].expand(-1, max(0, PAIRS - x.shape[1]), -1, -1)], 1)
+    def _clips(self, snippets: Snippets) -> Iterator[Tensor]:
+        """Yield each crop of each snippet as the network takes it, (2, f - 1, h, w): x, then y."""
+        for flow in self._flows(snippets):
+            for crop, part in self.view.cut(at_least_16(flow)):
+                if crop.mirrored:
+                    part = torch.stack([-part[0], part[1]])
+                yield QUANTISE[self.quantise](part)
+
+    def _flows(self, snippets: Snippets) -> Iterator[Tensor]:
+        """Yield each snippet's flow in pixels per frame (2, f - 1, h, w); of a batch on a device, computed at once."""
+        if isinstance(snippets, FrameBatch) and self.flow == "tvl1":
+            flow = device_flow(to_grey(self.view.all_pictures(snippets)))
+            for part in snippets.cut_pairs(flow):
+                yield rearrange(part, "f c h w -> c f h w")
+            return
+        for pictures in self.view.pictures(snippets):
+            grey = to_grey(pictures).cpu().numpy()
+            grey = np.repeat(grey, 2, axis=0) if len(grey) == 1 else grey
+            yield rearrange(torch.from_numpy(self.optical_flow(grey)), "f h w c -> c f h w")
+
+
+def at_least_16(flow: Tensor) -> Tensor:
+    """Repeat the last of the pairs of (2, f, h, w) until there are 16."""
+    return torch.cat([flow, flow[:, -1:].expand(-1, max(0, PAIRS - flow.shape[1]), -1, -1)], 1)
 
 
 def crop_side(short_side: int) -> int:

@@ -26,7 +26,19 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from vadkit import Backbone, PublicWeights, hookimpl
-from vadkit.backbones import Frozen, Order, Pair, Precision, State, View, fill, folded, randomise, read_weights
+from vadkit.backbones import (
+    Frozen,
+    Order,
+    Pair,
+    Precision,
+    Snippets,
+    State,
+    View,
+    fill,
+    folded,
+    randomise,
+    read_weights,
+)
 
 SOURCE = "converted from Facebook's .pkl by the script of Tushar-N/pytorch-resnet3d on GitHub"
 MEAN, DEVIATION = 114.75, 57.375  # grey levels
@@ -51,7 +63,7 @@ class I3dResnet50(Backbone):
         short_side: pixels of the short side after resizing (bilinear, antialiased); crops are 7/8 of it,
             224 of 256.
         crops: which crops; see ``vadkit.backbones.crops``. RTFM's features have "ten".
-        precision: fp32, bf16 or auto; see ``vadkit.backbones.frozen``.
+        precision: fp32, tf32, bf16 or auto; see ``vadkit.backbones.frozen``.
         device: where the network runs.
 
     In: uint8 (f, h, w, 3) per snippet. Out: (s, 2048), or (s, crops, 2048) if there are several crops.
@@ -97,14 +109,18 @@ class I3dResnet50(Backbone):
         }
 
     def extract(self, snippets: list[np.ndarray]) -> np.ndarray:
-        return self.view.extract(self.frozen, snippets, self._clips)
+        return self.rows(snippets).cpu().numpy()
 
-    def _clips(self, frames: np.ndarray) -> Iterator[Tensor]:
-        """Yield each crop of a snippet as the network takes it, (3, f, h, w)."""
-        missing = max(0, 3 - len(frames))  # the first pool needs three
-        frames = np.concatenate([frames, *[frames[-1:]] * missing])
-        for _, part in self.view.cut(self.view.resized(frames)):
-            yield normalised(rearrange(part, "f c h w -> c f h w"))
+    def rows(self, snippets: Snippets) -> Tensor:
+        """Return the features on the device of the network."""
+        return self.view.rows(self.frozen, self._clips(snippets))
+
+    def _clips(self, snippets: Snippets) -> Iterator[Tensor]:
+        """Yield each crop of each snippet as the network takes it, (3, f, h, w)."""
+        for pictures in self.view.pictures(snippets):
+            missing = max(0, 3 - len(pictures))  # the first pool needs three
+            for _, part in self.view.cut(torch.cat([pictures, *[pictures[-1:]] * missing])):
+                yield normalised(rearrange(part, "f c h w -> c f h w"))
 
 
 def normalised(x: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Vggish(Backbone):
         postprocess: ``raw`` embeddings; ``pca``: projected and whitened; ``quantised``: then clipped at +-2
             and rounded to levels 0 to 255, as AudioSet was released.
         pca: file with pca_eigen_vectors (128, 128) and pca_means (128) for the last two.
-        precision: fp32, bf16 or auto; see ``vadkit.backbones.frozen``.
+        precision: fp32, tf32, bf16 or auto; see ``vadkit.backbones.frozen``.
         device: where the network runs.
 
     In: float32 samples at 16 kHz per snippet, of which the last 15,600 count. Out: (s, 128).

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from vadkit.backbones.frozen import Frozen, resolve
+from vadkit.backbones.frozen import GPU_BATCH, Frozen, _filled_up, arithmetic, resolve
 from vadkit.problems import VadkitError
 
 LOADED = []
@@ -89,6 +89,57 @@ def test_auto_takes_bf16_where_it_is_fast(monkeypatch, has_it):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     assert resolve("auto", "cpu") == ("bf16" if has_it else "fp32")
     assert frozen(precision="auto").recipe()["precision"] == resolve("auto", "cpu")
+
+
+def test_tf32_is_fp32_without_a_gpu_and_says_so():
+    net = frozen(precision="tf32")
+    assert net.recipe() == frozen().recipe()
+    assert net.note == "precision tf32: tf32 is for GPUs, and this is cpu, so it is the same as fp32"
+    assert frozen().note is None and frozen(precision="auto").note is None
+
+
+@pytest.mark.parametrize(
+    ("precision", "capability", "found"),
+    [
+        ("auto", (9, 0), "tf32"),
+        ("auto", (7, 5), "fp32"),
+        ("tf32", (8, 0), "tf32"),
+        ("tf32", (7, 5), "fp32"),
+        ("fp32", (9, 0), "fp32"),
+        ("bf16", (9, 0), "bf16"),
+    ],
+)
+def test_a_rule_chooses_the_precision_on_a_gpu(monkeypatch, precision, capability, found):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    net = frozen(precision=precision, device="cuda:0")
+    recipe = net.recipe()
+    assert (recipe["precision"], recipe["device"]) == (found, "cuda")
+    # Only who asks for tf32 lets the algorithms be chosen by a race.
+    assert recipe.get("algorithms") == ("timed" if precision == found == "tf32" else None)
+    assert (net.note is None) == (
+        (precision, found) in {("fp32", "fp32"), ("bf16", "bf16"), ("tf32", "tf32"), ("auto", "fp32")}
+    )
+
+
+def test_switches_are_set_for_the_network_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    cudnn, seen = torch.backends.cudnn, []
+    before = (cudnn.allow_tf32, cudnn.benchmark, torch.get_float32_matmul_precision())
+    for tf32, timed in ((True, True), (True, False), (False, False)):
+        with pytest.raises(KeyError), arithmetic(tf32, timed):
+            seen.append((cudnn.allow_tf32, cudnn.benchmark, torch.get_float32_matmul_precision()))
+            raise KeyError
+        assert before == (cudnn.allow_tf32, cudnn.benchmark, torch.get_float32_matmul_precision())
+    assert seen == [(True, True, "high"), (True, False, "high"), (False, False, "highest")]
+
+
+def test_every_pass_on_a_gpu_has_one_shape(monkeypatch):
+    net = frozen(device="cuda:0", batch=3)
+    assert net.batch == GPU_BATCH
+    x = torch.arange(2.0).view(2, 1, 1)
+    assert _filled_up(x, 5)[:, 0, 0].tolist() == [0, 1, 1, 1, 1] and _filled_up(x, 2) is x
 
 
 def test_a_device_that_is_not_there():

@@ -21,7 +21,7 @@ class Mean(nn.Module):
 
 def extract(view: View, snippets: list[np.ndarray]) -> np.ndarray:
     frozen = Frozen("mean", lambda _: Mean(), None, True, layout=torch.contiguous_format)
-    return view.extract(frozen, snippets, lambda f: (part[0].float() for _, part in view.cut(view.resized(f))))
+    return view.rows(frozen, (part[0].float() for x in view.pictures(snippets) for _, part in view.cut(x))).numpy()
 
 
 @pytest.mark.parametrize(("crops", "shape"), [("centre", (2, 3)), ("five", (2, 5, 3)), ("whole", (2, 3))])

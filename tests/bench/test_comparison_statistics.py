@@ -100,6 +100,17 @@ def test_undefined_figures_are_no_numbers() -> None:
     normal = VideoScores("n", 0, (), None, np.array([0.1, 0.2]), np.zeros(2, int), np.array([4, 4]))
     found = ranked(RunScores((normal,), None)).figures(np.ones((2, 1), int))
     assert all(np.isnan(values).all() for values in found.values())
+    unknown = RunScores((replace(normal, label=1, positives=None),), 0.5)
+    found = ranked(unknown).figures(resamples([], 2))
+    assert all(np.isnan(values).all() for values in found.values())
+
+
+def test_runs_without_known_truth_have_no_differences() -> None:
+    results, scores = planted_results({"base": 1.5, "good": 3.0}, 3, 0)
+    for who, run in scores.items():
+        scores[who] = replace(run, videos=tuple(replace(v, positives=None) for v in run.videos))
+    (found,) = differences(results, "base", scores, count=20)
+    assert found["figures"] == dict.fromkeys(FIGURES) and found["seeds"] == [0, 1, 2]
 
 
 # -- Student, Holm, intervals --------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from tiny_store import write_tiny_store
 
+import vadkit.bench.comparison.one_run as one_run
 import vadkit.bench.comparison.runs as bench_run
 from vadkit.bench.comparison.table import rows, spread
 from vadkit.cli import main
@@ -40,6 +41,12 @@ def config(tmp_path):
     return path
 
 
+def run_of(out, variant, seed=0):
+    """Return the folder of a run."""
+    rows = json.loads((out / "results.json").read_text())["variants"]
+    return out / next(r["folder"] for v in rows if v["name"] == variant for r in v["runs"] if r["seed"] == seed)
+
+
 def swap(config, out, *more, seeds="2"):
     arguments = [str(config), "--node", "context", "--with", "identity,layer_norm", "--seeds", seeds, "--out", str(out)]
     return main(["bench", "swap", *arguments, *QUICK, *more])
@@ -65,7 +72,7 @@ def test_the_table_holds_every_variant_and_seed(config, tmp_path, capsys):
 def test_an_interrupted_suite_resumes_to_the_same_table(no_memory, config, tmp_path, monkeypatch, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert swap(config, whole) == 0
-    done, train = [], bench_run.train
+    done, train = [], one_run.train
 
     def counted(*args, **kwargs):
         if len(done) == 2:
@@ -73,10 +80,10 @@ def test_an_interrupted_suite_resumes_to_the_same_table(no_memory, config, tmp_p
         done.append(kwargs["out"])
         return train(*args, **kwargs)
 
-    monkeypatch.setattr(bench_run, "train", counted)
+    monkeypatch.setattr(one_run, "train", counted)
     assert swap(config, parts) == 130
-    monkeypatch.setattr(bench_run, "train", train)
-    before = {path: path.stat().st_mtime_ns for path in parts.glob("runs/*/*/result.json")}
+    monkeypatch.setattr(one_run, "train", train)
+    before = {path: path.stat().st_mtime_ns for path in parts.glob("runs/*/result.json")}
     assert len(before) == 2
     assert swap(config, parts) == 0
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())  # not repeated
@@ -88,7 +95,7 @@ def test_a_changed_graph_is_retrained(no_memory, config, tmp_path, capsys):
     out = tmp_path / "bench"
     assert swap(config, out, seeds="1") == 0
     assert swap(config, out, "--set", "train.steps=2", seeds="1") == 0
-    assert len(list(out.glob("runs/*/seed0"))) == 4
+    assert len(list(out.glob("runs/*"))) == 4
 
 
 def test_spec_file(no_memory, config, tmp_path, capsys):
@@ -138,9 +145,9 @@ def test_spread_over_seeds():
 
 def test_each_run_of_a_variant_can_start_from_the_model_of_its_seed(no_memory, config, tmp_path, capsys):
     assert swap(config, tmp_path / "first") == 0
-    for folder in (tmp_path / "first" / "runs").glob("identity-*"):
-        folder.rename(tmp_path / "first" / "runs" / "identity")
-    base = tmp_path / "first" / "runs" / "identity" / "seed{seed}" / "model.safetensors"
+    for seed in (0, 1):
+        run_of(tmp_path / "first", "identity", seed).rename(tmp_path / f"identity{seed}")
+    base = tmp_path / "identity{seed}" / "model.safetensors"
     spec = tmp_path / "spec.yaml"
     spec.write_text(
         yaml.safe_dump(
@@ -179,7 +186,7 @@ def test_damaged_results_and_timings_are_reported_and_computed_again(no_memory, 
     out = tmp_path / "bench"
     assert swap(config, out, seeds="1") == 0
     before = json.loads((out / "results.json").read_text())
-    result = next(out.glob("runs/identity-*/seed0")) / "result.json"
+    result = run_of(out, "identity") / "result.json"
     whole = json.loads(result.read_text())
     result.write_text(json.dumps({**whole, "figures": {"ap": "x"}}))
     (out / "timings.json").write_text('{"key": ')
@@ -198,7 +205,7 @@ def test_state_that_is_damaged_in_every_way(no_memory, config, tmp_path, what):
     out = tmp_path / "bench"
     assert swap(config, out, seeds="1") == 0
     before = json.loads((out / "results.json").read_text())
-    run = next(out.glob("runs/identity-*/seed0"))
+    run = run_of(out, "identity")
     for path in (run / "result.json", out / "timings.json", out / "results.json"):
         path.unlink()
         if isinstance(what, bytes):

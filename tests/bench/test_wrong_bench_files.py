@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from wrong_json import DAMAGED, spoiled
 
+from vadkit.bench.comparison import one_run
 from vadkit.bench.comparison import runs as bench
 from vadkit.bench.timing import GrownJson, Timing
-from vadkit.engine.results import FiguresJson
 from vadkit.json_file import from_bytes
 from vadkit.problems import VadkitError
 
@@ -22,9 +22,13 @@ RESULT = {
 }  # fmt: skip
 TIMINGS = {
     "key": {"load": {"bags": 2}},
-    "timings": {"a": {"train_ms": 2.5, "score_ms": 1.5, "memory_mib": 30.0},
-                "b": {"train_ms": 2.5, "score_ms": 1.5, "memory_mib": None}},
+    "timings": {"a": {"timing": {"train_ms": 2.5, "score_ms": 1.5, "memory_mib": 30.0}, "energy": 0.5},
+                "b": {"timing": {"train_ms": 2.5, "score_ms": 1.5, "memory_mib": None}, "energy": None}},
 }  # fmt: skip
+
+
+def job(folder: Path) -> one_run.Job:
+    return one_run.Job("a", 0, "graph", (), False, folder, folder, "cpu", {})
 
 
 def test_every_key_of_a_result(tmp_path: Path) -> None:
@@ -32,8 +36,8 @@ def test_every_key_of_a_result(tmp_path: Path) -> None:
     for wrong in spoiled(RESULT):
         path.write_text(json.dumps(wrong))
         before = len(notes)
-        if bench._is_finished(tmp_path, notes.append):
-            assert isinstance(bench.read_figures(tmp_path), FiguresJson) and len(notes) == before
+        if one_run._is_trained(job(tmp_path), notes.append):
+            assert isinstance(one_run.read_result(tmp_path).figures, one_run.FiguresJson) and len(notes) == before
         else:
             assert notes[before].startswith(f"{path}: ") and "\n" not in notes[before] and len(notes) == before + 1
     assert len(notes) > 180
@@ -45,16 +49,16 @@ def test_every_key_of_the_timings(tmp_path: Path) -> None:
         path.write_text(json.dumps(wrong))
         before, known = len(notes), bench._known_timings(path, notes.append)
         assert (known is None) == (len(notes) == before + 1)
-        assert known is None or all(isinstance(timing, Timing) for timing in known.timings.values())
+        assert known is None or all(isinstance(each.timing, Timing) for each in known.timings.values())
     assert len(notes) > 90 and all(note.startswith(f"{path}: ") and "\n" not in note for note in notes)
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_damaged_files(tmp_path: Path, content: bytes) -> None:
     notes: list[str] = []
-    for name in ("result.json", "timings.json"):
+    for name in ("result.json", "timings.json", "failed.json"):
         (tmp_path / name).write_bytes(content)
-    assert not bench._is_finished(tmp_path, notes.append)
+    assert one_run.state(job(tmp_path), notes.append) is None
     assert bench._known_timings(tmp_path / "timings.json", notes.append) is None
     assert len(notes) == 2 and all(note.startswith(str(tmp_path)) and "\n" not in note for note in notes)
 

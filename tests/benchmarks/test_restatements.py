@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,6 +42,11 @@ MODES = {"eval", "train"}  # of the cases that are run
 TOTALS = {"total", "total_loss", "loss_total", "loss"}  # what records call the loss that is differentiated
 SETS = {"sh": "sht"}
 SLOPES = 0.02  # of a gradient's norm: one ReLU whose input rounds to the other side of 0 is worth 1 %
+GIVEN = {"sultani": {"unit": False}}  # that record is of rows as they were drawn
+APART = {"macil_sd_full": ["loss_v"]}  # losses of another optimizer, which records leave out of the total
+# As large as a training case of the same network: VADKIT_THOROUGH=1 runs them, too.
+SLOW = {"rtfm-eval-video-t200", "rtfm-evalloss-b2-t32", "mgfn-eval-video-t200"}
+THOROUGH = os.environ.get("VADKIT_THOROUGH", "0") not in ("", "0")
 DRAWS = ("randn", "randn_like", "normal", "rand", "rand_like")
 
 
@@ -67,7 +73,7 @@ def cases() -> dict[str, str]:
         case = json.loads(path.read_text(encoding="utf-8"))
         state = {name: tuple(shape) for name, shape in case["state"].get("shapes", {}).items()}
         graphs = [graph for graph, own in known.items() if own == state]
-        if graphs and case["config"].get("mode") in MODES:
+        if graphs and case["config"].get("mode") in MODES and (THOROUGH or path.stem not in SLOW):
             dataset = str(case["config"].get("dataset", "")).lower()
             fit = [graph for graph in graphs if f"_{SETS.get(dataset, dataset)}" in graph]
             found[path.stem] = (fit or graphs)[0]
@@ -156,6 +162,8 @@ def same_weights(plain: nn.Module, model: VadModel, names: Names) -> dict[str, s
 def test_a_restatement_gives_the_numbers_of_the_graph(graph: str) -> None:
     torch.manual_seed(0)
     model, plain, names = vadkit.build(graph), plain_of(graph), table_of(graph)
+    for weight in model.parameters():  # a last norm with gains of 1 makes all magnitudes alike, and a tie is chosen
+        weight.data += 0.1 * torch.randn_like(weight) * (weight.dim() == 1)
     ours = same_weights(plain, model, names)
     no_dropout(model)
     for module in model.modules():
@@ -192,7 +200,7 @@ class Enough(Exception):
 def test_a_restatement_gives_what_the_original_gave(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     case = load_case(REFERENCE / "cases" / f"{name}.json")
-    plain = plain_of(CASES[name], {**case.config, **case.given})
+    plain = plain_of(CASES[name], {**case.config, **case.given, **GIVEN.get(case.system, {})})
     plain.load_state_dict({official: torch.from_numpy(np.array(value)) for official, value in case.state.items()})
     draws, score = given_draws(case), VadModel.forward
 
@@ -210,7 +218,7 @@ def test_a_restatement_gives_what_the_original_gave(name: str, monkeypatch: pyte
         differences = compare(case, RUNNERS[case.system](case))
     except Enough as training:
         with drawing(draws):
-            total = plain.train().loss(training.batch)
+            total = plain.train(case.config["mode"] == "train").loss(training.batch)
         differences = _slopes(case, plain, total)
     wrong = [str(d) for d in differences if not d.equal]
     assert not wrong, "\n".join(wrong)
@@ -220,11 +228,12 @@ def _slopes(case: Case, plain: nn.Module, total: Tensor) -> list[Difference]:
     """Return how far the total and its gradients are from the record."""
     total.backward()
     found = gradients(case, {n: w.grad for n, w in plain.named_parameters()}) if "grad_names" in case.given else {}
-    found |= {name: total.detach().numpy() for name in TOTALS & set(case.outputs)}
+    apart = sum(case.outputs[name].value for name in APART.get(case.system, []))
+    found |= {name: total.detach().numpy() - apart for name in TOTALS & set(case.outputs)}
     assert TOTALS & set(found), f"no total among {', '.join(case.outputs)}"
     return [difference(name, case.outputs[name], value) for name, value in found.items() if name in case.outputs]
 
 
 def test_each_restatement_is_held_to_a_record() -> None:
-    systems = {PLAIN[graph] for graph in CASES.values()}
-    assert systems, "no case of any restatement was found"
+    without = {restatement.__name__ for restatement in PLAIN.values()} - {PLAIN[g].__name__ for g in CASES.values()}
+    assert not without, "no case has their weights"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from planted import pictures, planted
 
-from vadkit.diff.causes import Cause
+from vadkit.diff.cause import Cause
 from vadkit.diff.compare import compare
 from vadkit.kinds import Backbone
 

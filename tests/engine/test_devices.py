@@ -125,7 +125,7 @@ def test_train_runs_to_its_end(one_gpu, config, tmp_path, device, capfd):
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
 def test_it_resumes_on_the_gpu_it_is_given(three_gpus, config, tmp_path, precision):
-    """The arithmetic is the CPU's, so the weights of cpu and cuda:2 are equal here."""
+    """The arithmetic is the CPU's, so the weights of cpu and cuda:2 are equal here but for the rate's rounding."""
     sets = [f"train.precision={precision}", "train.select=val", "train.ema=0.9"]
     cpu = [*sets, "train.precision=fp32"] if precision == "tf32" else sets
     if precision != "bf16":  # autocast for CUDA does nothing to tensors on the CPU
@@ -134,8 +134,10 @@ def test_it_resumes_on_the_gpu_it_is_given(three_gpus, config, tmp_path, precisi
     assert train(config, tmp_path / "cut", "cuda:2", "train.steps=4", *sets) == 0
     assert train(config, tmp_path / "cut", "cuda:2", "train.steps=6", *sets, more=["--resume"]) == 0
     assert set(three_gpus.used) == {2} and torch.cuda.current_device() == 0
-    weights = [read_weights(p / "model.safetensors") for p in tmp_path.iterdir() if p.is_dir()]
-    assert all(same(weights[0], other) for other in weights[1:])
+    weights = {p.name: read_weights(p / "model.safetensors") for p in tmp_path.iterdir() if p.is_dir()}
+    assert same(weights["whole"], weights["cut"])
+    for name, weight in weights.get("cpu", {}).items():
+        torch.testing.assert_close(weight, weights["whole"][name], atol=1e-3, rtol=0)
 
 
 def test_the_random_state_of_the_gpu_is_saved_and_restored(one_gpu, tmp_path):

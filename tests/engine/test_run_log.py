@@ -133,7 +133,7 @@ def test_on_cuda_the_step_is_found_at_the_end_of_the_interval(tmp_path):
     """Nothing is read before the interval ends; the record still names the right step."""
     from vadkit.engine.run_log import RecordHook
 
-    hook = RecordHook(Log(), 5, torch.device("cuda"), lambda: "nowhere")
+    hook = RecordHook(Log(), 5, torch.device("cuda"), lambda: "nowhere", lambda: [])
     for value in (1.0, float("nan"), float("nan")):
         hook.names = ["total", "mil"]
         hook.rows.append(torch.tensor([value, value]))

@@ -14,7 +14,7 @@ import pytest
 from unusual_videos import make_video, white
 from vadkit_extraction_toys import Broken, Corners, FirstRed, Loud, PairCount, Trap
 
-from vadkit.extract import one_pass, row_buffer
+from vadkit.extract import row_buffer, stages
 from vadkit.extract.run import Clock, Resources, StoreResult, VideoEntry, extract_store
 from vadkit.problems import VadkitError
 from vadkit.store.index import read_store
@@ -107,7 +107,7 @@ def test_features_that_are_many_wait_on_the_disk(
 ) -> None:
     backbones = {"rgb": Corners(), "flow": PairCount()}
     extract(entries, tmp_path / "memory", backbones=backbones)
-    monkeypatch.setattr(one_pass, "BATCH", 1)
+    monkeypatch.setattr(stages, "BATCH", 1)
     monkeypatch.setattr(row_buffer.RowBuffer.__init__, "__defaults__", (None, 16))
     extract(entries, tmp_path / "disk", backbones=backbones)
     assert content(tmp_path / "memory") == content(tmp_path / "disk")

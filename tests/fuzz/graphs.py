@@ -58,6 +58,7 @@ train:
   warm_start: [{file: a.safetensors, nodes: [a]}, {file: rows.npy, nodes: [texts]}]
   epochs: 2
   optimizer: {lr: 1.0e-4}
+  capture: "off"
   groups: [{nodes: [context], lr: 1.0e-6}]
   schedule: {use: step, args: {milestones: [1]}, unit: epoch}
   blend: [{into: peer, from: helper, keep: [0.9, 1.0], per: epoch}, {into: helper, from: peer, keep: 0.5}]

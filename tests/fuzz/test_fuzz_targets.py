@@ -25,6 +25,7 @@ LEAST = {
     "manifests": 5,
     "systems": 40,
     "beginnings": 20,
+    "scores": 20,
 }
 
 

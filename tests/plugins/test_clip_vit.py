@@ -104,7 +104,7 @@ def test_a_picture_is_prepared_as_clip_does_it(size):
     small = np.asarray(image.resize((int(size[1] * scale), int(size[0] * scale)), Image.BICUBIC)).astype(float)
     top, left = (round((n - 224) / 2) for n in small.shape[:2])
     wanted = (small[top : top + 224, left : left + 224] / 255 - MEAN) / DEVIATION
-    (found,) = ClipVit(random_weights=True)._images(frames)
+    (found,) = ClipVit(random_weights=True)._images([frames])
     assert found.shape == (3, 224, 224)
     one_level = 1 / 255 / min(DEVIATION)
     assert np.abs(found.permute(1, 2, 0).numpy() - wanted).max() <= 1.01 * one_level
@@ -113,13 +113,13 @@ def test_a_picture_is_prepared_as_clip_does_it(size):
 @pytest.mark.parametrize(("count", "middle"), [(16, 7), (1, 0), (2, 0), (3, 1), (15, 7)])
 def test_the_middle_frame(count, middle):
     frames = np.stack([np.full((224, 224, 3), 3 * i, np.uint8) for i in range(count)])
-    (found,) = ClipVit(random_weights=True)._images(frames)
+    (found,) = ClipVit(random_weights=True)._images([frames])
     assert found[0, 0, 0].item() == pytest.approx((3 * middle / 255 - MEAN[0]) / DEVIATION[0], abs=1e-6)
 
 
 def test_crops_and_recipe():
     backbone = ClipVit(random_weights=True, crops="five", short_side=256)
-    assert len(list(backbone._images(picture(300, 400)[None]))) == 5 == backbone.num_crops
+    assert len(list(backbone._images([picture(300, 400)[None]]))) == 5 == backbone.num_crops
     plain = ClipVit(random_weights=True).recipe()
     for change in ({"crops": "five"}, {"model": "b32"}, {"activation": "gelu"}, {"short_side": 256}):
         assert ClipVit(random_weights=True, **change).recipe() != plain

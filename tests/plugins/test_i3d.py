@@ -197,7 +197,7 @@ FRAMES = np.repeat(np.repeat(RNG.integers(0, 256, (8, 6, 9, 3), dtype=np.uint8),
 def test_pictures_are_resized_cut_and_scaled():
     backbone = I3dRgb(random_weights=True, short_side=32)
     x = resize_short_side(FRAMES, 32)[..., 2:30, 10:38]
-    (clip,) = backbone._clips(FRAMES)
+    (clip,) = backbone._clips([FRAMES])
     torch.testing.assert_close(clip, (x.float() / 127.5 - 1).transpose(0, 1))
     with torch.no_grad():
         wanted = load_network(None, 3)(clip[None])
@@ -251,7 +251,7 @@ def drift(monkeypatch):
 
 def test_flow_is_of_the_resized_grey_picture_and_cut_afterwards(drift):
     backbone = I3dFlow(random_weights=True, short_side=32, quantise="clamp")
-    clips = list(backbone._clips(np.concatenate([FRAMES, FRAMES, FRAMES[:1]])))
+    clips = list(backbone._clips([np.concatenate([FRAMES, FRAMES, FRAMES[:1]])]))
     assert [grey.shape for grey in drift] == [(17, 32, 48)] and drift[0].dtype == np.uint8
     assert clips[0].shape == (2, 16, 28, 28)
     assert torch.equal(clips[0][0, 0, 0], torch.arange(10, 38).clamp(max=20) / 20)
@@ -260,13 +260,13 @@ def test_flow_is_of_the_resized_grey_picture_and_cut_afterwards(drift):
 
 @pytest.mark.parametrize("frames", [1, 2, 8])
 def test_the_last_flow_is_repeated_up_to_16(drift, frames):
-    (clip,) = I3dFlow(random_weights=True, short_side=32, quantise="clamp")._clips(FRAMES[:frames])
+    (clip,) = I3dFlow(random_weights=True, short_side=32, quantise="clamp")._clips([FRAMES[:frames]])
     pairs = max(1, frames - 1)
     assert torch.equal(clip[1, :, 0, 0], torch.arange(16).clamp(max=pairs - 1) / 20)
 
 
 def test_mirrored_flow_goes_the_other_way(drift):
-    clips = list(I3dFlow(random_weights=True, short_side=32, crops="ten", quantise="clamp")._clips(FRAMES))
+    clips = list(I3dFlow(random_weights=True, short_side=32, crops="ten", quantise="clamp")._clips([FRAMES]))
     assert torch.equal(clips[5][0], -clips[1][0].flip(-1))  # x of the mirrored upper left
     assert torch.equal(clips[5][1], clips[1][1].flip(-1))
 
@@ -276,7 +276,7 @@ def test_flow_of_a_picture_that_slides(method):
     """Both methods, for real: a picture that moves 2 pixels to the right each frame, before any resizing."""
     wide = np.kron(RNG.integers(60, 200, (8, 30)), np.ones((8, 8))).astype(np.uint8)
     frames = np.stack([np.repeat(wide[:, 40 - 2 * i : 104 - 2 * i, None], 3, -1) for i in range(3)])
-    (clip,) = I3dFlow(random_weights=True, short_side=64, flow=method, quantise="clamp")._clips(frames)
+    (clip,) = I3dFlow(random_weights=True, short_side=64, flow=method, quantise="clamp")._clips([frames])
     assert clip[0].median().item() * 20 == pytest.approx(2, abs=0.1)
     assert clip[1].median().item() * 20 == pytest.approx(0, abs=0.1)
 

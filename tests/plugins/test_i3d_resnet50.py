@@ -118,7 +118,7 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (16, 36, 54, 3), dtype=np.uin
 
 def test_its_own_scale_and_crops():
     backbone = I3dResnet50(random_weights=True, short_side=32, crops="five")
-    clips = list(backbone._clips(FRAMES))
+    clips = list(backbone._clips([FRAMES]))
     x = resize_short_side(FRAMES, 32)[..., 4:32, 20:48]
     torch.testing.assert_close(clips[3], ((x.float() - 114.75) / 57.375).transpose(0, 1))
     x = backbone.extract([FRAMES])

@@ -6,8 +6,21 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from vadkit.report import Bar, Line, Point, bar_chart, line_chart, scatter, spark_chart, wave_chart
+from vadkit.report import (
+    Bar,
+    Difference,
+    Line,
+    Point,
+    bar_chart,
+    forest_chart,
+    heat_table,
+    line_chart,
+    scatter,
+    spark_chart,
+    wave_chart,
+)
 from vadkit.report.axis_ticks import linear_axis
+from vadkit.report.scatter import pareto_front
 
 EVIL = "<script>alert('x')</script>&\""
 
@@ -164,6 +177,46 @@ def test_points_without_a_value_are_named() -> None:
     assert len(list(tree(chart).iter("circle"))) == 1
 
 
+def test_the_pareto_front_is_what_no_other_beats() -> None:
+    cheap, good, both = Point("cheap", 1, 0.2), Point("good", 9, 0.9), Point("both", 3, 0.7)
+    beaten = [Point("dear", 4, 0.7), Point("weak", 3, 0.6), Point("all", 9, 0.1)]
+    assert pareto_front([good, *beaten, both, cheap]) == [cheap, both, good]
+    twin = Point("twin", 3, 0.7)
+    assert pareto_front([both, twin]) == [both, twin]  # neither beats the other
+    chart = scatter([good, *beaten, both, cheap], x_label="ms", y_label="AP", front=True)
+    assert texts(chart, "number") == ["1", "5", "6"] and texts(chart, "number-hollow") == ["2", "3", "4"]
+    named = [li.text or "" for li in tree(f"<div>{chart}</div>").iter("li")]
+    assert [name.removesuffix(" (Pareto front)") for name in named if "Pareto" in name] == ["good", "both", "cheap"]
+    assert len([line for line in tree(chart).iter("line") if line.get("class") == "front"]) == 2
+
+
+def test_intervals_are_around_zero_and_at_their_values() -> None:
+    shown = Difference("good", 0.2, 0.1, 0.3, [0.15, 0.25], "AP", True, "better")
+    hidden = Difference("same", -0.05, -0.2, 0.1, group="AP")
+    chart = forest_chart([shown, hidden, Difference("none", None, group="AUC")], x_label="difference")
+    axis = linear_axis([0.1, 0.3, 0.15, 0.25, -0.2, 0.1], None, 6, zero=True)
+
+    def place(value: float) -> str:
+        return f"{100 * axis.place(value):.2f}%"
+
+    lines = [(line.get("x1"), line.get("x2")) for line in tree(chart).iter("line") if line.get("class") == "whisker"]
+    assert lines[0] == (place(0.1), place(0.3)) and lines[3] == (place(-0.2), place(0.1))
+    edges = [line.get("x1") for line in tree(chart).iter("line") if line.get("class") == "edge"]
+    assert place(0.0) in edges
+    marks = [(c.get("cx"), c.get("fill")) for c in tree(chart).iter("circle") if c.get("class") == "mark"]
+    assert marks == [(place(0.2), "var(--s0)"), (place(-0.05), "var(--paper)")]
+    assert [c.get("cx") for c in tree(chart).iter("circle") if c.get("class") == "dot"] == [place(0.15), place(0.25)]
+    assert texts(chart, "value") == ["+0.200 better", "-0.050", "no value"]
+    assert texts(chart, "group") == ["AP", "AUC"] and texts(chart, "name") == ["good", "same", "none"]
+
+
+def test_cells_of_a_heat_table_are_as_deep_as_their_values() -> None:
+    table = tree(heat_table(["a", "b", "c"], {"x": [0.0, 1.0, None]}, caption="shares"))
+    cells = list(table.iter("td"))
+    assert [cell.text for cell in cells] == ["0.000", "1.000", "undefined"]
+    assert [cell.get("style") for cell in cells] == ["--heat:0%", "--heat:45%", None]
+
+
 def test_a_spark_chart_is_drawn_between_its_bounds() -> None:
     chart = tree(spark_chart([0.0, 1.0], (0.0, 1.0), 0.5))
     path, level = chart.find("path"), chart.find("line")
@@ -210,6 +263,8 @@ def test_a_long_wave_keeps_its_loudest_moments() -> None:
         ),
         bar_chart([Bar(EVIL, 1, group=EVIL, text=EVIL)], x_label=EVIL, title=EVIL),
         scatter([Point(EVIL, 1, 1), Point(EVIL, math.nan, 1)], x_label=EVIL, y_label=EVIL),
+        forest_chart([Difference(EVIL, 0.1, 0.0, 0.2, group=EVIL, text=EVIL)], x_label=EVIL, title=EVIL),
+        heat_table([EVIL], {EVIL: [0.5]}, caption=EVIL),
         wave_chart(np.ones(3, np.float32), 1, 3, x_label=EVIL, y_label=EVIL, title=EVIL),
     ],
 )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from graph_stand_in import Graphs, allow_on_cpu
 from torch.cuda._utils import _get_device_index
 from torch.overrides import TorchFunctionMode
 
@@ -92,10 +93,9 @@ def stand_in(monkeypatch: Any, count: int = 1) -> Any:
     """Let torch seem to have ``count`` GPUs meanwhile."""
     cuda = StandIn(count)
     with monkeypatch.context() as patch:
-        for name, function in cuda.functions().items():
+        for name, function in {**cuda.functions(), **Graphs().names()}.items():
             patch.setattr(torch.cuda, name, function)
-        for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
-            patch.setattr(torch.optim.Optimizer, name, lambda self: None, raising=False)  # asks the driver
+        allow_on_cpu(patch)
         zeros = torch.zeros  # in threads, which the mode below does not reach
         patch.setattr(torch, "zeros", lambda *args, pin_memory=False, **kwargs: zeros(*args, **kwargs))
         with OnTheCpu(cuda):

@@ -63,6 +63,9 @@ vadkit eval --model runs/imported/model.safetensors --data imported
 step "compare and export"
 vadkit bench swap demo_rgb --data store --node context --with tca,identity --batch 2 --set train.steps=3 --seeds 2 \
     --rounds 1 --snippets 20 --out swap
+vadkit bench compare swap/runs --data store --out compared
+vadkit bench speed demo_rgb --device cpu --what step --bags 2 --rounds 3 --out speed/old.json
+vadkit bench check speed/old.json --against speed/old.json
 python - <<'PYTHON'
 import torch
 import vadkit
@@ -73,4 +76,4 @@ torch.export.save(program, "model.pt2")
 PYTHON
 
 step "what she has now"
-ls runs/mine runs/imported eval pages swap model.pt2
+ls runs/mine runs/imported eval pages swap speed model.pt2

@@ -101,7 +101,8 @@ def extract(
         snippet_frames: frames of a snippet.
         tail: trailing frames that do not fill a snippet: "repeat" the last one, "drop" them, or "xd_violence".
         crops: "centre", 5, 10, "five_ur_dmu" or "ten_ur_dmu", for every backbone that takes crops.
-        precision: "fp32", "bf16" or "auto", for backbones that support it.
+        precision: "fp32", "tf32" (GPUs), "bf16" or "auto", for backbones that support it. "auto" is a rule: on a GPU
+            TF32, on a CPU bf16 if it has instructions for it.
         device: "cpu", "cuda", "cuda:1", ..., for every backbone that takes one.
         random_weights: run backbones without a weight file; the store is permanently marked.
         executor: "local" or "ray".
@@ -148,7 +149,7 @@ def extract(
     backbones = build_backbones(named, plugins, common)
     if wanted is not None:
         wanted.check(backbones)
-    notes: list[str] = []
+    notes = _precision_notes(backbones)
     entries, known = find_entries(videos, video_list, folder, notes)
     known = known if labels is None else read_labels(fspath(labels))
     unlabelled: list[str] = []
@@ -230,6 +231,12 @@ def _common(
         "random_weights": random_weights or None,
     }
     return {key: value for key, value in given.items() if value is not None}
+
+
+def _precision_notes(backbones: Mapping[str, Backbone]) -> list[str]:
+    """Return what should be known of the precision of the networks, each sentence once."""
+    notes = [getattr(getattr(backbone, "frozen", None), "note", None) for backbone in backbones.values()]
+    return list(dict.fromkeys(note for note in notes if note))
 
 
 def _named(streams: Streams) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -18,35 +18,45 @@ if TYPE_CHECKING:
         cut_crops,
         num_crops,
         resize_short_side,
+        resize_to,
         to_grey,
     )
+    from vadkit.backbones.flow_on_device import device_flow, tvl1_form
     from vadkit.backbones.fold_batch_norm import Pair, folded
-    from vadkit.backbones.frozen import Frozen, Precision
-    from vadkit.backbones.view import View
+    from vadkit.backbones.frame_batch import FrameBatch
+    from vadkit.backbones.frozen import Frozen, Precision, exact, on_device
+    from vadkit.backbones.view import Snippets, View
     from vadkit.backbones.weights import State, check_names, fill, randomise, read_weights, sha256
     from vadkit.opencv import load_opencv
 
 __all__ = [
     "Crop",
+    "FrameBatch",
     "Frozen",
     "Order",
     "Pair",
     "Precision",
     "Resize",
+    "Snippets",
     "State",
     "View",
     "check_names",
     "crop_places",
     "cut_crops",
+    "device_flow",
+    "exact",
     "fill",
     "folded",
     "load_opencv",
     "num_crops",
+    "on_device",
     "randomise",
     "read_weights",
     "resize_short_side",
+    "resize_to",
     "sha256",
     "to_grey",
+    "tvl1_form",
 ]
 
 __getattr__ = lazily(
@@ -60,11 +70,14 @@ __getattr__ = lazily(
             "cut_crops",
             "num_crops",
             "resize_short_side",
+            "resize_to",
             "to_grey",
         ),
+        "vadkit.backbones.flow_on_device": ("device_flow", "tvl1_form"),
         "vadkit.backbones.fold_batch_norm": ("Pair", "folded"),
-        "vadkit.backbones.frozen": ("Frozen", "Precision"),
-        "vadkit.backbones.view": ("View",),
+        "vadkit.backbones.frame_batch": ("FrameBatch",),
+        "vadkit.backbones.frozen": ("Frozen", "Precision", "exact", "on_device"),
+        "vadkit.backbones.view": ("Snippets", "View"),
         "vadkit.opencv": ("load_opencv",),
         "vadkit.backbones.weights": ("State", "check_names", "fill", "randomise", "read_weights", "sha256"),
     },

@@ -3,7 +3,8 @@
 Legend: ``f`` frames, ``c`` channels, ``h`` height, ``w`` width.
 
 There is one resize: bilinear or bicubic, antialiased, on whole grey levels, equal to Pillow's within one
-level. Plain bilinear without antialiasing changes features far more than that.
+level. Plain bilinear without antialiasing changes features far more than that. Pictures on a device are resized
+there, to the same levels: see ``vadkit.backbones.device_resize``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from vadkit.backbones.device_resize import resize_on_device
 
 Resize = Literal["bilinear", "bicubic"]
 Order = Literal["whole", "centre", "five", "five_ur_dmu", "ten", "ten_ur_dmu"]
@@ -95,16 +98,22 @@ def resized_size(height: int, width: int, side: int) -> tuple[int, int]:
     return (side, longer) if height <= width else (longer, side)
 
 
-def resize_short_side(frames: np.ndarray, side: int, resize: Resize = "bilinear") -> Tensor:
-    """Take uint8 (f, h, w, c), return uint8 (f, c, h', w') whose short side is ``side``, aspect kept.
+def resize_short_side(frames: np.ndarray | Tensor, side: int, resize: Resize = "bilinear") -> Tensor:
+    """Take uint8 (f, h, w, c), return uint8 (f, c, h', w') whose short side is ``side``, aspect kept."""
+    return resize_to(frames, resized_size(frames.shape[1], frames.shape[2], side), resize)
+
+
+def resize_to(frames: np.ndarray | Tensor, size: tuple[int, int], resize: Resize = "bilinear") -> Tensor:
+    """Take uint8 (f, h, w, c), return uint8 (f, c, *size): an array on the CPU, a tensor on its device.
 
     Pictures that already have that size are returned unchanged.
     """
-    x = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
-    size = resized_size(x.shape[-2], x.shape[-1], side)
+    on_device = isinstance(frames, Tensor)
+    x = frames if isinstance(frames, Tensor) else torch.from_numpy(np.ascontiguousarray(frames))
+    x = x.permute(0, 3, 1, 2)
     if size == tuple(x.shape[-2:]):
         return x
-    return F.interpolate(x, size, mode=resize, antialias=True)
+    return resize_on_device(x, size, resize) if on_device else F.interpolate(x, size, mode=resize, antialias=True)
 
 
 def to_grey(frames: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ Legend: ``s`` snippets, ``f`` frames, ``c`` channels, ``h w`` height, width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,10 @@ import numpy as np
 from torch import Tensor
 
 from vadkit.backbones.crops import Crop, Order, Resize, cut_crops, num_crops, resize_short_side
+from vadkit.backbones.frame_batch import FrameBatch
 from vadkit.backbones.frozen import Frozen
+
+Snippets = Sequence[np.ndarray] | FrameBatch  # frames (f, h, w, c) of each snippet, or a batch on a device
 
 
 @dataclass(frozen=True)
@@ -47,23 +50,31 @@ class View:
         resize = f"short side {self.short_side}, {self.resize}, antialiased"
         return {"resize": resize, "crops": self.crops, "crop": self.crop}
 
-    def resized(self, frames: np.ndarray) -> Tensor:
+    def resized(self, frames: np.ndarray | Tensor) -> Tensor:
         """Take uint8 (f, h, w, c), return uint8 (f, c, h', w')."""
         return resize_short_side(frames, self.short_side, self.resize)
+
+    def pictures(self, snippets: Snippets) -> Iterator[Tensor]:
+        """Yield each snippet's pictures, resized (f, c, h', w'): one by one, or of a batch on a device all at once."""
+        if isinstance(snippets, FrameBatch):
+            yield from snippets.cut(self.all_pictures(snippets))
+        else:
+            yield from map(self.resized, snippets)
+
+    def all_pictures(self, batch: FrameBatch) -> Tensor:
+        """Return all pictures of a batch, resized once for all backbones of this size (f, c, h', w')."""
+        return batch.once(("resized", self.short_side, self.resize), lambda: self.resized(batch.frames))
 
     def cut(self, x: Tensor) -> Iterator[tuple[Crop, Tensor]]:
         """Yield each crop with its part of resized pictures, or of flow between them (..., h, w)."""
         return cut_crops(x, self.crop, self.crops)
 
-    def extract(
-        self, frozen: Frozen, snippets: Iterable[np.ndarray], inputs: Callable[[np.ndarray], Iterable[Tensor]]
-    ) -> np.ndarray:
-        """Return float32 (s, dim), or (s, crops, dim) if there are several crops.
+    def rows(self, frozen: Frozen, inputs: Iterable[Tensor]) -> Tensor:
+        """Return float32 (s, dim), or (s, crops, dim) if there are several crops, on the device of the network.
 
         Args:
             frozen: the network.
-            snippets: frames (f, h, w, c) of each snippet.
-            inputs: from a snippet to what the network takes of it, one tensor per crop.
+            inputs: what the network takes of each snippet, one tensor per crop; drawn as they are needed.
         """
-        x = frozen.run(crop for snippet in snippets for crop in inputs(snippet))
+        x = frozen.rows(inputs)
         return x if self.num_crops == 1 else x.reshape(-1, self.num_crops, x.shape[-1])

@@ -95,10 +95,10 @@ def measure(
         for name, trainee in trainees.items():
             if device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats(device)
-            train = _clock(trainee.train_step, device)
+            train = clock(trainee.train_step, device)
             if device.type == "cuda":
                 memory[name] = torch.cuda.max_memory_allocated(device) / 2**20
-            score = _clock(trainee.score, device)
+            score = clock(trainee.score, device)
             if number:  # the first round warms up
                 times[name][0].append(train)
                 times[name][1].append(score)
@@ -131,7 +131,7 @@ class Trainee:
         return scores
 
 
-def _clock(work: Callable[[], Any], device: torch.device) -> float:
+def clock(work: Callable[[], Any], device: torch.device) -> float:
     """Return the milliseconds that ``work`` takes."""
     if device.type == "cuda":
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Compare variants of a graph."""
+"""Compare variants of a graph, and measure how fast everything is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import argparse
 
 from vadkit.cli.subverbs import add_subverbs, run_subverb
 
-VERBS = {"swap": "train, score and time a graph with other components at one node"}
+VERBS = {
+    "swap": "train, score and time a graph with other components at one node",
+    "compare": "put finished runs side by side: figures, and which differences are real",
+    "speed": "measure systems next to the authors' way and to the limit of the device",
+    "check": "say what got slower since an earlier run of speed",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

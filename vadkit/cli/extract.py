@@ -81,7 +81,10 @@ def _add_clock(clock: argparse._ArgumentGroup) -> None:
 
 def _add_means(how: argparse._ArgumentGroup) -> None:
     how.add_argument(
-        "--precision", choices=("fp32", "bf16", "auto"), help="numeric precision, for backbones that support it"
+        "--precision",
+        choices=("fp32", "tf32", "bf16", "auto"),
+        help="numeric precision, for backbones that support it; tf32 is for GPUs; auto: TF32 on a GPU, bf16 on a CPU "
+        "with instructions for it (default: fp32)",
     )
     how.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1, ..., for every backbone that takes one")
     how.add_argument(

@@ -14,9 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from vadkit.backbones.recipe import ARITHMETIC
+from vadkit.diff.arithmetic import HALF, Arithmetic
+from vadkit.diff.cause import Cause, Certainty
 from vadkit.diff.evidence import Evidence, Numbers
 
-Certainty = Literal["certain", "likely", "possible"]
 Modality = Literal["rgb", "flow", "audio"]
 Recipe = Mapping[str, Any]
 Fields = Mapping[str, tuple[Any, Any]]  # fields in which two recipes differ, with A's and B's value
@@ -25,17 +27,6 @@ RATES = (10, 12, 15, 24, 25, 30, 50, 60)  # frames a second that videos usually 
 LIMIT = 0.015  # two ratios of lengths that differ by less are one
 SURE = 4.0  # standard errors beyond which a drift is no chance
 SMALL = 0.03  # what is left, about the mean row, if the picture was almost the same
-HALF = 0.2  # what half-precision arithmetic leaves, at most
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Why B differs. ``field`` is the recipes' field that says so, if they differ in it."""
-
-    name: str
-    text: str
-    certainty: Certainty
-    field: str | None = None
 
 
 # -- the table: which fields and which facts are about the same --------------------------------------------
@@ -69,7 +60,7 @@ TOPICS = {
     "input": Topic(),  # of every other field
     "scale": Topic(("postprocess", "pca"), ("scaled", "scaled_each", "unit", "relu", "quantised")),
     "precision": Topic(
-        ("precision",),
+        ARITHMETIC,
         ("rounded", "arithmetic"),
         open=lambda evidence: evidence.numbers is not None and evidence.numbers.values.left < HALF,
     ),
@@ -105,18 +96,25 @@ UNRECORDED = Cause(
 )
 
 
-def find_causes(evidence: Evidence, fields: Fields, modality: Modality | None, same: bool) -> list[Cause]:
+def find_causes(
+    evidence: Evidence, fields: Fields, modality: Modality | None, same: bool, arithmetic: Arithmetic | None = None
+) -> list[Cause]:
     """Return why B differs, surest first.
 
     Args:
         fields: what ``differing`` returns, where both sides have recipes.
         modality: see ``modality_of``.
         same: both have one recipe.
+        arithmetic: how both were computed, if recipes say so and it may make a difference.
     """
     found = _facts(evidence)
     left = list(_left_open(evidence, modality, {cause.name for cause in found}))
     blamed = _blame(fields, evidence, {cause.name for cause in [*found, *left]})
-    if left and any(cause.field != "tail" for cause in blamed):
+    computed = arithmetic.cause(evidence) if arithmetic else None
+    if computed is not None:
+        blamed = [*(cause for cause in blamed if cause.field not in ARITHMETIC), computed]
+    explained = any(cause.field != "tail" for cause in blamed if cause is not computed or cause.certainty == "certain")
+    if left and explained:
         left = []  # what a recipe says need not be guessed
     if left and same:
         left.insert(0, UNRECORDED)

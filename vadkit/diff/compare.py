@@ -11,7 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vadkit.diff.causes import Cause, differing, find_causes, modality_of
+from vadkit.backbones.recipe import ARITHMETIC
+from vadkit.diff.arithmetic import arithmetic_of
+from vadkit.diff.cause import Cause
+from vadkit.diff.causes import differing, find_causes, modality_of
 from vadkit.diff.comparison import Comparison, StreamComparison
 from vadkit.diff.evidence import Arrays, enough, gather
 from vadkit.diff.sides import Side, StreamPair, open_side, pair_streams
@@ -65,7 +68,8 @@ def compare_stream(pair: StreamPair, a: Side, b: Side, progress: Progress | None
     causes = _mixed_names(digests)
     if evidence is not None and not causes:
         modality = modality_of(recipe_a or recipe_b, pair.a)
-        causes = find_causes(evidence, fields, modality, bool(recipe_a) and recipe_a == recipe_b)
+        arithmetic = arithmetic_of(recipe_a, recipe_b, modality == "flow")
+        causes = find_causes(evidence, fields, modality, bool(recipe_a) and recipe_a == recipe_b, arithmetic)
     return StreamComparison(
         pair.a,
         pair.b,
@@ -78,9 +82,15 @@ def compare_stream(pair: StreamPair, a: Side, b: Side, progress: Progress | None
         evidence,
         causes,
         fields,
-        [field for field in fields if field not in {cause.field for cause in causes}],
+        [field for field in fields if field not in _blamed(causes)],
         (recipe_a is not None, recipe_b is not None),
     )
+
+
+def _blamed(causes: Sequence[Cause]) -> set[str | None]:
+    """Return the fields of recipes that causes name; how they were computed is several."""
+    fields = {cause.field for cause in causes}
+    return {*fields, *ARITHMETIC} if any(cause.name == "computed" for cause in causes) else fields
 
 
 def same_bits(x: np.ndarray, y: np.ndarray) -> bool:

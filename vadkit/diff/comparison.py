@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vadkit.diff.causes import Cause, is_explained
+from vadkit.diff.cause import Cause
+from vadkit.diff.causes import is_explained
 from vadkit.diff.evidence import Evidence
 
 GIVES = 0.99  # of the difference, that a change must explain to be said to give B, where none gives it exactly

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vadkit.datasets.importing.file_names import read_name
-from vadkit.diff.causes import Cause
+from vadkit.diff.cause import Cause
 from vadkit.diff.comparison import Outcome, StreamComparison, Trial
 from vadkit.diff.hypotheses import Hypothesis, hypotheses, starts, together, with_argument
 from vadkit.diff.replay import Footage, Replay, rebuild

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from mmengine.hooks import Hook
 from torch import Tensor, nn
 
 from vadkit.engine.optimizers import find_node
@@ -28,7 +28,18 @@ def kept(keep: float | Sequence[float], done: float) -> float:
     return last + (first - last) * (1 + math.cos(math.pi * min(1.0, done))) / 2
 
 
-class BlendHook(Hook):  # type: ignore[misc]
+@dataclass
+class _Pair:
+    """Two nodes, and the shares of the one and the other at the update at hand, on their device."""
+
+    entry: Mapping[str, Any]
+    own: list[Tensor]
+    others: list[Tensor]
+    keep: Tensor
+    give: Tensor
+
+
+class Blend:
     """Sets the parameters of a node to keep * its own + (1 - keep) * another's, after the optimizer's update.
 
     Buffers stay each node's own, as in ``train.ema``; the optimizer's moments, too. ``per: epoch`` blends once the
@@ -41,28 +52,41 @@ class BlendHook(Hook):  # type: ignore[misc]
         epoch_steps: updates in an epoch.
     """
 
-    priority = "ABOVE_NORMAL"  # before EMAHook, whose average is of what the blend leaves
-
     def __init__(self, model: nn.Module, entries: Sequence[Mapping[str, Any]], steps: int, epoch_steps: int) -> None:
         self.steps, self.epoch_steps = steps, epoch_steps
-        self.pairs = []
-        for index, entry in enumerate(entries):
-            into, source = (find_node(model, entry[key], f"train.blend[{index}].{key}") for key in ("into", "from"))
-            others: dict[str, Tensor] = dict(source.named_parameters())
-            own: dict[str, Tensor] = dict(into.named_parameters())
-            self.pairs.append((entry, list(own.values()), [others[name] for name in own]))
+        self.pairs = [_pair(model, index, entry) for index, entry in enumerate(entries)]
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        for entry, own, others in self.pairs:
-            step = batch_idx
-            if entry["per"] == "epoch":
-                if (step + 1) % self.epoch_steps:
-                    continue
-                step = step // self.epoch_steps * self.epoch_steps
-            keep = kept(entry["keep"], step / self.steps)
-            with torch.no_grad():
-                torch._foreach_mul_(own, keep)
-                torch._foreach_add_(own, others, alpha=1 - keep)
+    def prepare(self, step: int) -> None:
+        """Set the shares of an update; a node that is not blended at it keeps all of its own."""
+        for pair in self.pairs:
+            keep = self._share(pair.entry, step)
+            pair.keep.fill_(keep)
+            pair.give.fill_(1 - keep)
+
+    def _share(self, entry: Mapping[str, Any], step: int) -> float:
+        if entry["per"] == "epoch":
+            if (step + 1) % self.epoch_steps:
+                return 1.0
+            step = step // self.epoch_steps * self.epoch_steps
+        return kept(entry["keep"], step / self.steps)
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        """Blend by the shares of ``prepare``. They are tensors, so that a captured update reads those of its step."""
+        for pair in self.pairs:
+            if not pair.own:
+                continue
+            mixed = torch._foreach_mul(pair.others, pair.give)
+            torch._foreach_mul_(pair.own, pair.keep)
+            torch._foreach_add_(pair.own, mixed)
 
 
-__all__ = ["BlendHook", "kept"]
+def _pair(model: nn.Module, index: int, entry: Mapping[str, Any]) -> _Pair:
+    into, source = (find_node(model, entry[key], f"train.blend[{index}].{key}") for key in ("into", "from"))
+    others: dict[str, Tensor] = dict(source.named_parameters())
+    own: dict[str, Tensor] = dict(into.named_parameters())
+    like = next(iter(own.values()), torch.zeros(()))
+    return _Pair(entry, list(own.values()), [others[name] for name in own], like.new_ones(()), like.new_zeros(()))
+
+
+__all__ = ["Blend", "kept"]

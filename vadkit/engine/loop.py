@@ -7,14 +7,15 @@ step k needs nothing from before, and it stops between steps only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import perf_counter
 from typing import Any, Protocol
 
 from mmengine.runner.base_loop import BaseLoop
-from torch import Tensor, nn
+from torch import nn
 
 from vadkit.engine.random_state import isolated
+from vadkit.engine.update import Losses
 
 
 class Batches(Protocol):
@@ -32,6 +33,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
         runner: the runner whose hooks are called, by mmengine's names, and ``after_step`` when a step
             is over with its evaluation.
         dataloader: the batches.
+        update: does one update, see ``Update``.
         steps: updates in all.
         epoch_steps: updates in an epoch, for the log.
         accumulate: batches in an update.
@@ -43,6 +45,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
         self,
         runner: Any,
         dataloader: Batches,
+        update: Callable[..., Losses],
         steps: int,
         epoch_steps: int,
         accumulate: int = 1,
@@ -50,7 +53,7 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(runner, dataloader)
-        self.max_iters, self.epoch_steps = steps, epoch_steps
+        self.update, self.max_iters, self.epoch_steps = update, steps, epoch_steps
         self.accumulate, self.evaluate_every, self.stopping = accumulate, evaluate_every, stopping
         self.iter = 0
         self.evaluated: int | None = None  # the last step that was followed by an evaluation
@@ -83,26 +86,22 @@ class TrainLoop(BaseLoop):  # type: ignore[misc]
     def run_iter(self) -> None:
         """Do one update."""
         self.runner.call_hook("before_train_iter", batch_idx=self.iter, data_batch=None)
-        outputs: list[dict[str, Tensor]] = []
+        outputs = self.update(self.runner, self.iter, self._batches())
+        self.runner.call_hook("after_train_iter", batch_idx=self.iter, data_batch=None, outputs=outputs)
+        self.iter += 1
+
+    def _batches(self) -> Iterator[Mapping[str, Any]]:
         for number in range(self.iter * self.accumulate, (self.iter + 1) * self.accumulate):
             start = perf_counter()
             batch = self.dataloader.batch(number)
             self.waited += perf_counter() - start
-            outputs.append(self.runner.model.train_step(batch, self.runner.optim_wrapper))
-        self.runner.call_hook("after_train_iter", batch_idx=self.iter, data_batch=None, outputs=_mean(outputs))
-        self.iter += 1
+            yield batch
 
     def _evaluate_if_due(self) -> None:
         due = self.evaluate_every and self.iter and self.iter % self.evaluate_every == 0
         if due and self.evaluated != self.iter and self.runner.val_loop is not None:
             self.runner.val_loop.run()
             self.evaluated = self.iter
-
-
-def _mean(outputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    if len(outputs) == 1:
-        return outputs[0]
-    return {name: sum(o[name] for o in outputs) / len(outputs) for name in outputs[0]}  # type: ignore[misc]
 
 
 class EvaluateLoop(BaseLoop):  # type: ignore[misc]

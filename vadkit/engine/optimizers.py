@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -102,6 +102,32 @@ def build(
         return rule.build(params)
     except (TypeError, ValueError) as error:
         fail(f"train.optimizer: {error}")
+
+
+def uncapturable(optimizer: torch.optim.Optimizer) -> str | None:
+    """Return why an update by this optimizer cannot be captured, or None if it can.
+
+    It can where all that changes from step to step is on the device: in torch's fused forms, and where a rule has the
+    option ``capturable``.
+    """
+    if all(group.get("fused") or "capturable" in group for group in optimizer.param_groups):
+        return None
+    return f"the optimizer {type(optimizer).__name__} counts its steps on the host"
+
+
+def keep_on_device(optimizer: torch.optim.Optimizer) -> None:
+    """Let an optimizer keep on the device what changes, captured or not, so that both give equal weights."""
+    for group in optimizer.param_groups:
+        if "capturable" in group:
+            group["capturable"] = True
+    optimizer._warned_capturable_if_run_uncaptured = True  # it need not be captured
+
+
+def plain_state(optimizer: torch.optim.Optimizer, rates: Iterable[float]) -> dict[str, Any]:
+    """Return the state to save: the same whether the learning rates are tensors or numbers."""
+    state = optimizer.state_dict()
+    groups = [{**group, "lr": rate} for group, rate in zip(state["param_groups"], rates)]
+    return {**state, "param_groups": groups}
 
 
 def state_of_one_weight(rule: Optimizer) -> dict[str, Any]:

@@ -35,6 +35,7 @@ FREE = (
     "train.log",
     "train.log_every",
     "train.checkpoint_every",
+    "train.capture",
     "data.workers",
     "data.args.root",
     "data.prompts",

@@ -154,12 +154,20 @@ class RecordHook(Hook):  # type: ignore[misc]
         log: where records go.
         every: steps in an interval.
         last_good: says where a stopped run can resume from.
+        rates: returns the learning rate of each group.
     """
 
     priority = "BELOW_NORMAL"
 
-    def __init__(self, log: Log, every: int, device: torch.device, last_good: Callable[[], str]) -> None:
-        self.log, self.every, self.device, self.last_good = log, every, device, last_good
+    def __init__(
+        self,
+        log: Log,
+        every: int,
+        device: torch.device,
+        last_good: Callable[[], str],
+        rates: Callable[[], Iterable[float]],
+    ) -> None:
+        self.log, self.every, self.device, self.last_good, self.rates = log, every, device, last_good, rates
         self.names: list[str] = []
         self.rows: list[Tensor] = []
         self.start = self.since = perf_counter()
@@ -195,7 +203,7 @@ class RecordHook(Hook):  # type: ignore[misc]
             "step": step,
             "epoch": round(step / runner.train_loop.epoch_steps, 4),
             "losses": dict(zip(self.names, means.tolist())),
-            "lr": {group["name"]: group["lr"] for group in runner.optim_wrapper.optimizer.param_groups},
+            "lr": dict(zip((group["name"] for group in runner.optim_wrapper.optimizer.param_groups), self.rates())),
         }
         if runner.optim_wrapper.grad_norm is not None:
             record["grad_norm"] = float(runner.optim_wrapper.grad_norm)

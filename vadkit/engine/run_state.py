@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from mmengine.hooks import EMAHook
 from torch import Tensor
 
 from vadkit import json_file
 from vadkit.engine import distributed, random_state
 from vadkit.engine.checkpoints import Checkpoint
-from vadkit.engine.optimizers import state_of_one_weight
+from vadkit.engine.moving_average import MovingAverage
+from vadkit.engine.optimizers import plain_state, state_of_one_weight
 from vadkit.engine.random_state import RandomState
 from vadkit.engine.run_log import OpenInterval, RecordHook
 from vadkit.engine.run_record import Step
@@ -59,7 +59,7 @@ class RunState:
     """
 
     def __init__(
-        self, records: RecordHook, selection: Selection, schedule: Schedule, ema: EMAHook | None, rule: Optimizer
+        self, records: RecordHook, selection: Selection, schedule: Schedule, ema: MovingAverage | None, rule: Optimizer
     ) -> None:
         self.records, self.selection, self.schedule, self.ema, self.rule = records, selection, schedule, ema, rule
 
@@ -71,7 +71,7 @@ class RunState:
         wrapper = runner.optim_wrapper
         return {
             "model": model,
-            "optimizer": wrapper.optimizer.state_dict(),
+            "optimizer": plain_state(wrapper.optimizer, self.schedule.rates),
             "scaler": None if wrapper.scaler is None else wrapper.scaler.state_dict(),
             "ema": None if self.ema is None else dict(self.ema.ema_model.state_dict()),
             "random": distributed.gather(random_state.capture()),
@@ -117,9 +117,18 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: OptimizerState, 
     optimizer.load_state_dict(msgspec.structs.asdict(saved))
     for group, own in zip(optimizer.param_groups, options):
         group.update(own)
+        if group.get("capturable"):
+            _to_device(optimizer, group["params"])
     for weight, state in optimizer.state.items():
         if not all(key in state and _alike(state[key], example, weight) for key, example in examples.items()):
             raise ValueError("the optimizer's state is of another optimizer or model")
+
+
+def _to_device(optimizer: torch.optim.Optimizer, weights: list[Tensor]) -> None:
+    """Bring counters of a run that kept them on the host to the weights."""
+    for weight in set(weights) & optimizer.state.keys():
+        state = optimizer.state[weight]
+        state.update({key: x.to(weight.device) for key, x in state.items() if isinstance(x, Tensor)})
 
 
 def _alike(value: Any, example: Any, weight: Tensor) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from mmengine.optim import _ParamScheduler
+from torch import Tensor
 
 from vadkit.components import build_component, find_component
 from vadkit.kinds import Schedule as Curve
@@ -55,8 +56,28 @@ class Schedule(_ParamScheduler):  # type: ignore[misc]
 
     def __init__(self, optimizer: torch.optim.Optimizer, share: Share) -> None:
         self.share = share
+        self._tensors: list[Tensor] = []  # none where the optimizer takes plain numbers
         super().__init__(optimizer, "lr", begin=0, end=2**62, by_epoch=False)
         optimizer._global_step = 0  # type: ignore[attr-defined]  # fp16 may skip an update; no warning then
+
+    def keep_on(self, device: torch.device) -> None:
+        """Give the optimizer its rates as tensors on ``device``, so that a captured update reads those of its step."""
+        self._tensors = [torch.zeros((), device=device) for _ in self.base_values]
+        self._fill()
+
+    @property
+    def rates(self) -> list[float]:
+        """The rates of the groups as they are now."""
+        return list(self.get_last_value())
+
+    def step(self) -> None:
+        """Set the rates of the next step."""
+        super().step()
+        self._fill()
+
+    def _fill(self) -> None:
+        for group, tensor, rate in zip(self.optimizer.param_groups, self._tensors, self.rates):
+            group["lr"] = tensor.fill_(rate)
 
     def go_to(self, step: int) -> None:
         """Set the rates for ``step``, wherever the run was before."""

@@ -10,17 +10,19 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from mmengine.hooks import EMAHook, ParamSchedulerHook
+from mmengine.hooks import ParamSchedulerHook
 from torch import nn
 
+from vadkit import cuda_graph
 from vadkit.devices import choose_device
-from vadkit.engine import distributed, numerics, optimizers, precision, random_state
+from vadkit.engine import capture, distributed, numerics, optimizers, precision, random_state
 from vadkit.engine.adapter import GraphAdapter
-from vadkit.engine.blend import BlendHook
+from vadkit.engine.blend import Blend
 from vadkit.engine.checkpoint_hook import CheckpointHook
 from vadkit.engine.checkpoints import Checkpoint
 from vadkit.engine.interrupt import Interrupt
 from vadkit.engine.loop import Batches, EvaluateLoop, TrainLoop
+from vadkit.engine.moving_average import MovingAverage
 from vadkit.engine.precision import StepWrapper
 from vadkit.engine.progress import Progress
 from vadkit.engine.run_log import Log, RecordHook, plain
@@ -28,6 +30,7 @@ from vadkit.engine.run_state import RunState, refuse_broken, stream_seed
 from vadkit.engine.runner import QuietRunner, no_trace
 from vadkit.engine.schedules import Schedule, share
 from vadkit.engine.selection import Selection, label, watched_split
+from vadkit.engine.update import Update
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import fail, plural
 
@@ -122,10 +125,14 @@ class Session:
         self.model.to(self.device).train()
         optimizer = optimizers.build(self.model, train["optimizer"], train["groups"], self.plugins)
         schedule = Schedule(optimizer, share(train["schedule"], self.steps, self.epoch_steps, self.plugins))
+        able = cuda_graph.device_of(self.device)
+        if able is not None and optimizers.uncapturable(optimizer) is None:
+            optimizers.keep_on_device(optimizer)
+            schedule.keep_on(self.device)
         every = train["log_every"] or max(1, min(10, self.steps // 20))
         self.selection = Selection(train["select"], self.metric)
-        self.records = RecordHook(self.log, every, self.device, lambda: self.checkpoint_hook.last_good())
-        self.ema = None if train["ema"] is None else EMAHook(momentum=1 - train["ema"], strict_load=True)
+        self.records = RecordHook(self.log, every, self.device, self._last_good, lambda: schedule.rates)
+        self.ema = None if train["ema"] is None else MovingAverage(train["ema"])
         rule = optimizers.rule_of(train["optimizer"], self.plugins)
         self.run_state = RunState(self.records, self.selection, schedule, self.ema, rule)
         self.checkpoint_hook = CheckpointHook(
@@ -136,13 +143,14 @@ class Session:
             self.device,
             train["checkpoint_every"],
         )
-        blend = BlendHook(self.model, train["blend"], self.steps, self.epoch_steps) if train["blend"] else None
-        hooks = [blend, self.ema, self.records, ParamSchedulerHook(), self.checkpoint_hook]
+        blend = Blend(self.model, train["blend"], self.steps, self.epoch_steps) if train["blend"] else None
+        update = capture.captured(Update(blend, self.ema), train, able, optimizer, self.progress.note)
+        hooks = [self.ema, self.records, ParamSchedulerHook(), self.checkpoint_hook]
         self.runner = QuietRunner(
             GraphAdapter(self.model),
             device=self.device,
             batches=self.batches,
-            loop=self._loop(interrupt),
+            loop=self._loop(interrupt, update),
             optim_wrapper=self._wrapper(optimizer),
             schedule=schedule,
             hooks=[hook for hook in hooks if hook is not None],
@@ -152,9 +160,13 @@ class Session:
         if self.evaluate is not None:
             self.runner._val_loop = EvaluateLoop(self.runner, self._watch(interrupt), self._measured)
 
-    def _loop(self, interrupt: Interrupt) -> dict[str, Any]:
+    def _last_good(self) -> str:
+        return self.checkpoint_hook.last_good()
+
+    def _loop(self, interrupt: Interrupt, update: Update) -> dict[str, Any]:
         return {
             "type": TrainLoop,
+            "update": lambda *given: update(*given),  # mmengine copies what is no function
             "steps": self.steps,
             "epoch_steps": self.epoch_steps,
             "accumulate": self.train["accumulate"],

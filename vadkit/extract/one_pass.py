@@ -5,26 +5,27 @@ Legend: ``t`` snippets of ``snippet_frames`` frames, ``dim`` the backbone's widt
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vadkit.extract.ahead import Ahead
 from vadkit.extract.frame_clock import FrameClock
 from vadkit.extract.media import Media, Picture, open_media
-from vadkit.extract.row_buffer import RowBuffer
 from vadkit.extract.snippets import Clock, Snippets, check_size, check_window
 from vadkit.extract.sound import ENVELOPE_RATE, Envelope, SoundLine, SoundWindows
+from vadkit.extract.stages import Rows, Stages
 from vadkit.kinds import Backbone
 from vadkit.problems import fail
 
 Progress = Callable[[float, float | None], None]  # seconds done, seconds in all if known
 
-BATCH = 16  # snippets given to a backbone at once ...
-BATCH_BYTES = 64 << 20  # ... unless their frames are larger than this
+DECODED = 512 << 20  # bytes of snippets and sound that a thread prepares while a GPU computes
 
 
 @dataclass(frozen=True)
@@ -118,45 +119,6 @@ def extract_media(
     return _Extraction(media, backbones, clock.fps or media.fps, snippets, folder).run(progress)
 
 
-class _Feed:
-    """Collects snippets for one backbone and hands them over in batches."""
-
-    def __init__(self, name: str, backbone: Backbone, folder: Path | None) -> None:
-        self.name, self.backbone = name, backbone
-        self.waiting: list[np.ndarray] = []
-        self.row = row_shape(backbone)
-        self.done = RowBuffer(self.row, folder)
-
-    def add(self, snippet: np.ndarray) -> None:
-        self.waiting.append(snippet)
-        if len(self.waiting) >= BATCH or sum(s.nbytes for s in self.waiting) >= BATCH_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        if self.waiting:
-            batch, self.waiting = self.waiting, []
-            self.done.add(self._checked(self.backbone.extract(batch), len(batch)))
-
-    def _checked(self, features: np.ndarray, snippets: int) -> np.ndarray:
-        wanted = (snippets, *self.row)
-        if features.shape != wanted:
-            raise ValueError(f"backbone of stream '{self.name}' gave {features.shape}, not {wanted}")
-        if not np.isfinite(features).all():
-            fail(f"the backbone of stream '{self.name}' gave numbers that are not finite")
-        return features.astype(np.float32, copy=False)
-
-    def result(self, snippets: int) -> np.ndarray:
-        """Return (t, dim), or a view (crops, t, dim)."""
-        self.flush()
-        rows = self.done.array()[:snippets]
-        return rows if rows.ndim == 2 else rows.swapaxes(0, 1)
-
-
-def row_shape(backbone: Backbone) -> tuple[int, ...]:
-    """Return the shape of one snippet's features: (dim,), or (crops, dim) if there are several crops."""
-    return (backbone.dim,) if backbone.num_crops == 1 else (backbone.num_crops, backbone.dim)
-
-
 def sound_window(backbone: Backbone, seconds: float) -> tuple[int, int]:
     """Return the rate, and how many samples an audio backbone takes of a snippet of that many seconds."""
     recipe = backbone.recipe()
@@ -164,6 +126,15 @@ def sound_window(backbone: Backbone, seconds: float) -> tuple[int, int]:
     window = int(recipe.get("window") or round(rate * seconds))
     check_window(window, seconds)
     return rate, window
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What one step of a pass found, and who takes it. ``bytes`` are held until then."""
+
+    take: Callable[..., object]
+    what: tuple[Any, ...]
+    bytes: int = 0
 
 
 class _Extraction:
@@ -181,14 +152,13 @@ class _Extraction:
         self.frames = FrameClock(media, fps)
         self.line, self.envelope = SoundLine(), Envelope()
         self.pictures = 0
-        self.feeds: dict[str, _Feed] = {}
-        self.stream_feed: dict[str, _Feed] = {}
+        rows: dict[str, Rows] = {}
+        self.rows: dict[str, Rows] = {}
         for name, backbone in backbones.items():
             same = json.dumps([type(backbone).__qualname__, backbone.recipe()], sort_keys=True)
-            self.stream_feed[name] = self.feeds.setdefault(same, _Feed(name, backbone, folder))
-        self.windows = [
-            (feed, self._windows(feed.backbone)) for feed in self.feeds.values() if feed.backbone.modality == "audio"
-        ]
+            self.rows[name] = rows.setdefault(same, Rows(name, backbone, folder))
+        self.stages = Stages(list(rows.values()), self.n)
+        self.windows = [(stage, self._windows(backbone)) for backbone, stage in self.stages.audio]
 
     def _windows(self, backbone: Backbone) -> SoundWindows:
         seconds = self.n / self.fps
@@ -196,57 +166,68 @@ class _Extraction:
         return SoundWindows(rate, window, seconds, self.snippets.start / self.fps)
 
     def run(self, progress: Progress | None) -> Extracted:
+        """Do all of it; with a GPU, a thread decodes ahead."""
+        pieces: Iterable[_Piece] = self._pieces(progress)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.stages)
+            if self.stages.on_gpu:
+                pieces = stack.enter_context(Ahead(iter(pieces), lambda piece: piece.bytes, DECODED))
+            for piece in pieces:
+                piece.take(*piece.what)
+            self.stages.finish()
+            return self._result()
+
+    def _pieces(self, progress: Progress | None) -> Iterator[_Piece]:
         for event in self.media.events():
             if isinstance(event, Picture):
                 self.pictures += 1
                 if self.frames.size is None:
                     check_size(self.n, *event.size)
                 for frame in self.frames.feed(event):
-                    self._frame(frame)
+                    yield from self._frame(frame)
                 if progress:
-                    progress(event.time, self.media.duration)
+                    yield _Piece(progress, (event.time, self.media.duration))
             else:
-                self._sound(event.time, event.rate, event.mono)
+                yield from self._sound(event.time, event.rate, event.mono)
             if self._is_done():
-                return self._result()
-        for frame in self.frames.finish():
-            self._frame(frame)
-        for plain, joined in self.snippets.finish():
-            self._snippet(plain, joined)
-        self._warn()
-        return self._result()
+                break
+        else:
+            for frame in self.frames.finish():
+                yield from self._frame(frame)
+            for plain, joined in self.snippets.finish():
+                yield from self._snippet(plain, joined)
+            self._warn()
+        for stage, windows in self.windows:
+            for window in windows.finish(self.snippets.count):
+                yield _Piece(stage.add, (window,), window.nbytes)
 
     def _is_done(self) -> bool:
         """Return whether all snippets that are wanted are complete, with their sound."""
         heard = self.media.audio is None or all(w.count >= self.snippets.count for _, w in self.windows)
         return self.snippets.is_full and heard
 
-    def _frame(self, frame: np.ndarray) -> None:
+    def _frame(self, frame: np.ndarray) -> Iterator[_Piece]:
         for plain, joined in self.snippets.feed(frame):
-            self._snippet(plain, joined)
+            yield from self._snippet(plain, joined)
 
-    def _snippet(self, plain: np.ndarray, joined: np.ndarray) -> None:
-        for feed in self.feeds.values():
-            if feed.backbone.modality != "audio":
-                feed.add(joined if feed.backbone.modality == "flow" else plain)
+    def _snippet(self, plain: np.ndarray, joined: np.ndarray) -> Iterator[_Piece]:
+        for stage, with_next in self.stages.pictures:
+            yield _Piece(stage.add, (joined if with_next else plain,), joined.nbytes)
 
-    def _sound(self, time: float, rate: int, mono: np.ndarray) -> None:
+    def _sound(self, time: float, rate: int, mono: np.ndarray) -> Iterator[_Piece]:
         for piece in self.line.lay(time, rate, mono):
             self.envelope.feed(rate, piece)
-            for feed, windows in self.windows:
+            for stage, windows in self.windows:
                 for window in windows.feed(rate, piece):
-                    feed.add(window)
+                    yield _Piece(stage.add, (window,), window.nbytes)
 
     def _result(self) -> Extracted:
-        for feed, windows in self.windows:
-            for window in windows.finish(self.snippets.count):
-                feed.add(window)
         count, duration = self.snippets.count, self._duration
         starts = (self.snippets.start + np.arange(count) * self.n) / self.fps
         times = np.stack([starts, np.minimum(starts + self.n / self.fps, duration)], axis=1)
         assert self.frames.size is not None
         return Extracted(
-            {name: feed.result(count) for name, feed in self.stream_feed.items()},
+            {name: rows.result(count) for name, rows in self.rows.items()},
             times,
             self.fps,
             self.media.fps,

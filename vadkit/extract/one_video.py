@@ -17,9 +17,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from vadkit.extract.one_pass import Extracted, extract_video, recipe, row_shape, sound_window
+from vadkit.extract.one_pass import Extracted, extract_video, recipe, sound_window
 from vadkit.extract.row_buffer import CannotWrite
 from vadkit.extract.snippets import Clock
+from vadkit.extract.stages import row_shape
 from vadkit.files import replacing
 from vadkit.kinds import Backbone
 from vadkit.numba_cache import provide_numba_cache

@@ -17,7 +17,8 @@ normalise, precision, and so on. ``sha256`` is that of the whole .npy file, as `
 ``num_frames`` of videos.json are frames at its ``fps``, which is that of the manifest.
 
 Every file appears whole or not at all, and a video's line in the manifest comes last, so a run that is killed
-resumes where it stopped. How videos are spread over processes changes no byte of the finished store.
+resumes where it stopped. How videos are spread over processes changes no byte of the finished store; on a GPU last
+digits may, if its algorithms are chosen by timing ("algorithms": "timed", of --precision tf32).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import msgspec
 from vadkit.extract.executors import Resources, find_executor
 from vadkit.extract.one_video import Extractor, Job, Task, Within, broken
 from vadkit.extract.snippets import Clock
+from vadkit.extract.stages import device_of
 from vadkit.files import remove_leftovers
 from vadkit.kinds import Backbone
 from vadkit.problems import Problem, VadkitError
@@ -197,8 +199,7 @@ def _after(root: Path, before: Line | None, line: Line) -> Line:
 
 
 def _on_gpu(backbone: Backbone) -> bool:
-    holder = getattr(backbone, "frozen", backbone)  # see ``vadkit.backbones.frozen``
-    return "cuda" in str(getattr(holder, "device", "cpu"))
+    return "cuda" in device_of(backbone)
 
 
 def _lost(task: Task, how: str) -> Line:

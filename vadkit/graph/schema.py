@@ -213,6 +213,8 @@ ROWS = (
         null=True),
     Row("train.precision", choice("fp32", "tf32", "bf16", "fp16"), "fp32",
         "number format of the forward pass; tf32 is faster and coarser float32 on GPUs"),
+    Row("train.capture", choice("auto", "on", "off"), "auto",
+        "record the update as a CUDA graph and replay it: auto where possible, on refuses to train where it is not"),
     Row("train.accumulate", whole("from 1 to 1024", 1, 1024), 1, "batches per optimizer step"),
     Row("train.ema", number("above 0, below 1", 0, 1, True, True), None,
         "decay of the exponential moving average of the weights; null turns it off", null=True),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vadkit.backbones.recipe import RANDOM
+from vadkit.backbones.recipe import ARITHMETIC, RANDOM
 from vadkit.components import find_component
 from vadkit.extract.one_pass import recipe
 from vadkit.extract.snippets import Clock
@@ -35,7 +35,7 @@ class Like:
     def check(self, backbones: Mapping[str, Backbone]) -> None:
         """Raise VadkitError if these backbones would extract other features than the model was trained on."""
         now = {name: recipe(self.streams[name][0], backbone, self.clock) for name, backbone in backbones.items()}
-        for sentence in other_recipes(self.recipes, now):
+        for sentence in other_recipes(self.recipes, now, ARITHMETIC):
             fail(sentence, "give the weight files of the training: --set inputs.NAME.args.weights=FILE")
 
 

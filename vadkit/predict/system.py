@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vadkit.backbones.recipe import RANDOM
+from vadkit.backbones.recipe import ARITHMETIC, RANDOM
 from vadkit.components import build_component, find_component
 from vadkit.data.from_config import build_eval_sampler
 from vadkit.devices import choose_device
@@ -32,7 +32,7 @@ from vadkit.store.recipes import meaningless_warnings, other_recipes
 # How videos are cut if the model file does not state it.
 USUAL: dict[str, Any] = {"snippet_frames": 16, "fps": None, "tail": "repeat"}
 NO_EVENTS = "the scores of this model are unbounded and it has no threshold, so no events are reported; set one"
-MAY_DIFFER = {"crops"}  # training may use several crops, scoring uses one
+MAY_DIFFER = {"crops", *ARITHMETIC}  # training may use several crops, scoring uses one
 
 
 @dataclass

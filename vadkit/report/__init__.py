@@ -1,7 +1,7 @@
 """Pages that need no server and no network: templates, and charts drawn as inline SVG.
 
-``render(template, ...)`` returns a whole HTML file; ``line_chart``, ``bar_chart``, ``scatter``, ``wave_chart`` and
-``spark_chart`` return markup that templates show as it is.
+``render(template, ...)`` returns a whole HTML file; ``line_chart``, ``bar_chart``, ``forest_chart``, ``scatter``,
+``heat_table``, ``wave_chart`` and ``spark_chart`` return markup that templates show as it is.
 
 Example:
     >>> from vadkit.report import Bar, bar_chart
@@ -12,6 +12,8 @@ Example:
 
 from vadkit.report.bar_chart import Bar, bar_chart
 from vadkit.report.file_url import file_url
+from vadkit.report.forest_chart import Difference, forest_chart
+from vadkit.report.heat_table import heat_table
 from vadkit.report.line_chart import Line, line_chart
 from vadkit.report.page import render
 from vadkit.report.scatter import Point, scatter
@@ -20,10 +22,13 @@ from vadkit.report.wave_chart import wave_chart
 
 __all__ = [
     "Bar",
+    "Difference",
     "Line",
     "Point",
     "bar_chart",
     "file_url",
+    "forest_chart",
+    "heat_table",
     "line_chart",
     "render",
     "scatter",

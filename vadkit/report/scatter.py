@@ -1,10 +1,15 @@
-"""Points in a plane: each dot has a number, and the names are listed below the chart."""
+"""Points in a plane: each dot has a number, and the names are listed below the chart.
+
+The Pareto front of a chart of accuracy against cost are the points of which no other is both as cheap and more
+accurate, or as accurate and cheaper.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -24,32 +29,58 @@ class Point:
     y_spread: float = 0.0
 
 
-def scatter(points: Sequence[Point], *, x_label: str, y_label: str) -> Markup:
-    """Return a chart of ``points`` as markup. Points that are not finite are listed as missing."""
+def scatter(points: Sequence[Point], *, x_label: str, y_label: str, title: str = "", front: bool = False) -> Markup:
+    """Return a chart of ``points`` as markup. Points that are not finite are listed as missing.
+
+    With ``front``, less x and more y is better: the points of the Pareto front are full and joined by a line, the
+    others hollow.
+    """
     known = [p for p in points if math.isfinite(p.x) and math.isfinite(p.y)]
+    best = pareto_front(known) if front else known
     x = linear_axis([p.x for p in known], None, 7)
     y = linear_axis([v for p in known for v in (p.y - p.y_spread, p.y + p.y_spread)])
-    dots = "".join(_dot(number, p, x, y) for number, p in enumerate(known, 1))
+    dots = "".join(_dot(number, p, x, y, p in best) for number, p in enumerate(known, 1))
     return figure(
-        y_axis(y, HEIGHT, y_label) + x_axis(x, HEIGHT, x_label) + dots,
+        y_axis(y, HEIGHT, y_label) + x_axis(x, HEIGHT, x_label) + (_joined(best, x, y) if front else "") + dots,
         height=HEIGHT,
-        description=f"{y_label} against {x_label}: {', '.join(p.name for p in known)}",
+        description=f"{y_label} against {x_label}: {', '.join(map(_said, known))}"
+        + (f"; on the Pareto front: {', '.join(p.name for p in best)}" if front else ""),
+        title=title,
         left=left_space(y),
-        after=_names(known, [p.name for p in points if p not in known]),
+        after=_names(known, best if front else (), [p.name for p in points if p not in known]),
     )
 
 
-def _names(known: Sequence[Point], missing: Sequence[str]) -> str:
-    text = f'<ol class="names">{"".join(f"<li>{escape(p.name)}</li>" for p in known)}</ol>' if known else ""
+def pareto_front(points: Sequence[Point]) -> list[Point]:
+    """Return the points that no other beats: at most their x and at least their y, one of the two truly better."""
+    front = [p for p in points if not any(q.x <= p.x and q.y >= p.y and (q.x < p.x or q.y > p.y) for q in points)]
+    return sorted(front, key=lambda p: (p.x, p.y))
+
+
+def _joined(front: Sequence[Point], x: Axis, y: Axis) -> str:
+    places = [(percent(x.place(p.x)), HEIGHT * (1 - y.place(p.y))) for p in front]
+    return "".join(
+        f'<line class="front" x1="{a}" y1="{b:.1f}" x2="{c}" y2="{d:.1f}"/>' for (a, b), (c, d) in pairwise(places)
+    )
+
+
+def _said(p: Point) -> str:
+    return f"{p.name} {p.y:.4g} at {p.x:.4g}"
+
+
+def _names(known: Sequence[Point], front: Sequence[Point], missing: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(p.name)}{' (Pareto front)' if p in front else ''}</li>" for p in known)
+    text = f'<ol class="names">{items}</ol>' if known else ""
     return text + (f'<p class="soft">Not shown, no value: {escape(", ".join(missing))}.</p>' if missing else "")
 
 
-def _dot(number: int, p: Point, x: Axis, y: Axis) -> str:
+def _dot(number: int, p: Point, x: Axis, y: Axis, full: bool) -> str:
     cx, cy = percent(x.place(p.x)), HEIGHT * (1 - y.place(p.y))
+    dot, text = (f'class="dot" fill="{colour(0)}"', "number") if full else ('class="hollow"', "number-hollow")
     return (
         f"<g><title>{escape(f'{p.name}: {p.y:.4g} at {p.x:.4g}')}</title>{_error_bar(p, cx, y)}"
-        f'<circle class="dot" cx="{cx}" cy="{cy:.1f}" r="{RADIUS}" fill="{colour(0)}"/>'
-        f'<text class="number" x="{cx}" y="{cy + 3.5:.1f}" text-anchor="middle">{number}</text></g>'
+        f'<circle {dot} cx="{cx}" cy="{cy:.1f}" r="{RADIUS}"/>'
+        f'<text class="{text}" x="{cx}" y="{cy + 3.5:.1f}" text-anchor="middle">{number}</text></g>'
     )
 
 

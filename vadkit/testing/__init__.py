@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vadkit.kinds import KINDS, NODE_KINDS
-from vadkit.testing import arrays, declarations, losses, machines, nodes, training, waiting
+from vadkit.testing import arrays, capturing, declarations, losses, machines, nodes, training, waiting
 from vadkit.testing.report import Broken, ComponentError, NotRun, Report
 from vadkit.testing.subject import Subject
 
@@ -42,14 +42,15 @@ _DECLARED: list[Check] = [
     declarations.needs_are_ports,
 ]
 _MACHINES: list[Check] = [machines.exports, machines.runs_on_cuda]
-_NODE: list[Check] = [*_DECLARED, *nodes.NODE, nodes.stays_in_its_range, waiting.never_waits, *_MACHINES]
+_STEP: list[Check] = [waiting.never_waits, capturing.is_captured]
+_NODE: list[Check] = [*_DECLARED, *nodes.NODE, nodes.stays_in_its_range, *_STEP, *_MACHINES]
 CHECKS: dict[str, list[Check]] = {
     "temporal": [*_NODE, nodes.keeps_width],
     "fusion": [*_NODE, nodes.takes_any_number_of_streams],
     "head": list(_NODE),
-    "source": [*_DECLARED, *nodes.SOURCE, nodes.stays_in_its_range, waiting.never_waits, *_MACHINES],
-    "selector": [*_DECLARED, *nodes.SELECTOR, waiting.never_waits, *_MACHINES],
-    "loss": [*_DECLARED, *losses.LOSS, waiting.never_waits, losses.runs_on_cuda],
+    "source": [*_DECLARED, *nodes.SOURCE, nodes.stays_in_its_range, *_STEP, *_MACHINES],
+    "selector": [*_DECLARED, *nodes.SELECTOR, *_STEP, *_MACHINES],
+    "loss": [*_DECLARED, *losses.LOSS, *_STEP, losses.runs_on_cuda],
     "sampler": list(arrays.SAMPLER),
     "postprocess": list(arrays.POSTPROCESS),
     "backbone": list(arrays.BACKBONE),

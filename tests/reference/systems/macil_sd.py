@@ -14,7 +14,7 @@ from systems import data
 from systems.graphs import Graph
 from systems.table import Run, System
 from vadkit.engine import optimizers
-from vadkit.engine.blend import BlendHook
+from vadkit.engine.blend import Blend
 from vadkit.evaluate.scorebook import ScoreBook
 
 AV, PEER = "av.", "v."  # before the names of the two models
@@ -62,7 +62,9 @@ class MacilSd(System):
         results = {"stepped_norm": _norms(stepped, case.given["stepped_norm_names"])}
         if "ema_m" in case.given:
             entries = [{**entry, "keep": case.given["ema_m"], "per": "step"} for entry in train["blend"]]
-            BlendHook(g.model, entries, steps=1, epoch_steps=1).after_train_iter(None, 0)
+            blend = Blend(g.model, entries, steps=1, epoch_steps=1)
+            blend.prepare(0)
+            blend.apply()
             blended = self._all(g, case.given["ema_m"])
             moved = {name: blended[name] - stepped[name] for name in blended}
             results["ema_norm"] = _norms(blended, case.given["ema_norm_names"])

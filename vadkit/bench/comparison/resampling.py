@@ -112,13 +112,10 @@ def ranked(run: RunScores, steps: int = STEPS) -> Ranked:
 def _columns(videos: Sequence[VideoScores]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return scores, positive frames, frames and number of the video of each snippet with frames, (n,) each."""
     owner = np.repeat(np.arange(len(videos)), [len(video.scores) for video in videos])
-    scores = np.concatenate([np.asarray(video.scores, np.float64) for video in videos])
-    positives, frames = (
-        np.concatenate([np.asarray(getattr(video, name), np.int64) for video in videos])
-        for name in ("positives", "frames")
-    )
+    parts = [np.stack([np.asarray(part, np.float64) for part in (v.scores, v.positives, v.frames)]) for v in videos]
+    scores, positives, frames = np.concatenate([np.zeros((3, 0)), *parts], 1)
     real = frames > 0
-    return scores[real], positives[real], frames[real], owner[real]
+    return scores[real], positives[real].astype(np.int64), frames[real].astype(np.int64), owner[real]
 
 
 def _steps(scores: np.ndarray, positives: np.ndarray, most: int) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""Train and score every variant with every seed; a finished run is never repeated."""
+"""A comparison from its spec to results.json and the tables; what is there already is not done again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,124 +11,180 @@ import msgspec
 import torch
 
 from vadkit import json_file
+from vadkit.bench.comparison.claim import waiting_for
+from vadkit.bench.comparison.energy import counter_of, energy_of_step
+from vadkit.bench.comparison.one_run import Job, Report, failure, read_result
 from vadkit.bench.comparison.provenance import provenance
-from vadkit.bench.comparison.spec import Suite, Variant, folder_name
+from vadkit.bench.comparison.queue import Means, Progress, jobs_of, run_all
+from vadkit.bench.comparison.spec import Checked, Suite
+from vadkit.bench.comparison.summary import scores_of, summarised
+from vadkit.bench.comparison.write import TABLES, write_comparison
 from vadkit.bench.machine import machine
 from vadkit.bench.timing import Load, Timing, measure, peak_memory
 from vadkit.devices import current
-from vadkit.engine.results import FiguresJson, ResultJson
 from vadkit.engine.run_folder import RESULT
-from vadkit.engine.train import train
 from vadkit.graph.cost import costs, parameters
 from vadkit.graph.module import model_of
-from vadkit.graph.plan import Plan
-from vadkit.problems import VadkitError
+from vadkit.problems import Problem, VadkitError
 from vadkit.results_folder import claim, own
 
-Progress = Callable[[str, bool], None]  # what is running, and whether it has just ended
-Report = Callable[[str], None]
-TABLES = ("table.csv", "table.md", "index.html")
-AGAIN = "delete the folder and rerun the same command"
+RETRY = "fix the cause, and rerun the command with --retry-failed"
+
+
+class VariantTiming(msgspec.Struct):
+    """The cost of a variant; energy in joules per train step, None where the device does not say."""
+
+    timing: Timing
+    energy: float | None = None
 
 
 class TimingsJson(msgspec.Struct):
     """timings.json: what was timed on which machine, and the timings by variant."""
 
     key: dict[str, Any]
-    timings: dict[str, Timing]
+    timings: dict[str, VariantTiming]
 
 
 def run_suite(
-    suite: Suite, out: Path, device: str, load: Load, progress: Progress, report: Report = lambda text: None
+    suite: Suite,
+    out: Path,
+    device: str,
+    load: Load | None,
+    progress: Progress,
+    report: Report = lambda text: None,
+    means: Means = Means(),  # noqa: B008 - it is frozen
+    retry: bool = False,
 ) -> dict[str, Any]:
-    """Return everything the table shows as plain data, which is also written to OUT/results.json.
+    """Return everything the table shows as plain data, which is also written to OUT/results.json, and the tables.
 
-    Each run is in OUT/runs/VARIANT-FINGERPRINT/seedN and complete once it has a result.json; an
-    interrupted run is resumed from its last checkpoint. ``report`` is called about each damaged file; what it held is
-    computed again.
+    Each run is in OUT/runs/KEY, see ``keys``; an interrupted one is resumed from its last checkpoint.
+
+    Args:
+        load: what is timed; None times nothing.
+        report: called about each damaged file, and about waiting for other processes.
+        retry: do failed runs again.
     """
-    plans = suite.check()
+    checked = suite.check()
     claim([out / name for name in TABLES], suite.inputs)
     own([out / "results.json", out / "timings.json"], report)
-    target = torch.device(device)
-    for seed in suite.seeds:  # the outer loop: with three seeds, every variant has a figure after a third of the time
-        for variant in suite.variants:
-            _run(variant, plans[variant.name], seed, out, device, progress, report)
-    timings = _timings(suite, plans, out, target, load, progress, report)
-    measured_on, notice = provenance(
-        _folder(v, plans[v.name], seed, out) / RESULT for v in suite.variants for seed in suite.seeds
-    )
-    results = {
-        "about": suite.about,
-        "measured_on": measured_on,
-        "notice": notice,
-        "seeds": list(suite.seeds),
-        "machine": machine(target),
-        "load": asdict(load),
-        "variants": [_row(v, plans[v.name], suite, out, timings[v.name]) for v in suite.variants],
-    }
-    json_file.write(out / "results.json", results)
+    jobs = jobs_of(suite, checked, out, device)
+    run_all(jobs, means, progress, report, retry)
+    _refuse_nothing(jobs)
+    with waiting_for(out, report, "writes the tables"):
+        timings = {} if load is None else _timings(checked, jobs, out, torch.device(device), load, progress, report)
+        results = _results(suite, checked, jobs, out, torch.device(device), load, timings)
+        scores = scores_of(results, out, device)
+        results = summarised(results, scores)
+        json_file.write(out / "results.json", results)
+        write_comparison(results, out, scores)
     return results
 
 
-def _folder(variant: Variant, plan: Plan, seed: int, out: Path) -> Path:
-    return out / "runs" / folder_name(variant, plan) / f"seed{seed}"
+def _refuse_nothing(jobs: Sequence[Job]) -> None:
+    """Raise VadkitError, with each cause once, if every run failed."""
+    causes: dict[str, list[Job]] = {}
+    for job in jobs:
+        if (failed := failure(job)) is None:
+            return
+        causes.setdefault(failed.why, []).append(job)
+    raise VadkitError(
+        Problem(f"{jobs[0].title}" + (f" and {len(jobs) - 1} more" if len(jobs) > 1 else "") + f": {why}", hint=RETRY)
+        for why, jobs in causes.items()
+    )
 
 
-def _run(variant: Variant, plan: Plan, seed: int, out: Path, device: str, progress: Progress, report: Report) -> None:
-    folder = _folder(variant, plan, seed, out)
-    progress(f"{variant.name}, seed {seed}", False)
-    if not _is_finished(folder, report):
-        sets = [*(text.replace("{seed}", str(seed)) for text in variant.sets), f"train.seed={seed}"]
-        result = train(variant.config, sets, out=folder, resume=folder.is_dir(), device=device)
-        if result.signal is not None:  # the training has saved its state; the suite stops with it
-            raise KeyboardInterrupt
-    progress(f"{variant.name}, seed {seed}", True)
-
-
-def _is_finished(folder: Path, report: Report) -> bool:
-    if not (folder / RESULT).is_file():
-        return False
-    try:
-        read_figures(folder)
-    except VadkitError as error:
-        report(f"{error.first}; the run is finished again from its last checkpoint")
-        return False
-    return True
-
-
-def read_figures(folder: Path) -> FiguresJson:
-    """Return the figures of a finished run. Raises VadkitError."""
-    return read_result(folder).figures
-
-
-def read_result(folder: Path) -> ResultJson:
-    """Return the result of a finished run. Raises VadkitError."""
-    return json_file.read(folder / RESULT, ResultJson, "the result of a run", AGAIN)
-
-
-def _timings(
+def _results(
     suite: Suite,
-    plans: Mapping[str, Plan],
+    checked: Mapping[str, Checked],
+    jobs: Sequence[Job],
+    out: Path,
+    device: torch.device,
+    load: Load | None,
+    timings: Mapping[str, VariantTiming],
+) -> dict[str, Any]:
+    files = dict.fromkeys(job.result / RESULT for job in jobs if failure(job) is None)
+    measured_on, notice = provenance(files)
+    rows = []
+    for name, each in checked.items():
+        own_jobs = [job for job in jobs if job.variant == name]
+        rows.append({**_row(each, own_jobs, out), **_costs(each, load, timings.get(name))})
+    return {
+        "about": suite.about,
+        "base": suite.base_of(checked),
+        "measured_on": measured_on,
+        "notice": notice,
+        "seeds": list(suite.seeds),
+        "machine": machine(device),
+        "load": None if load is None else asdict(load),
+        "variants": rows,
+    }
+
+
+def _row(each: Checked, jobs: Sequence[Job], out: Path) -> dict[str, Any]:
+    """Return a variant with its runs. ``figures`` are those of its finished runs."""
+    runs = [_run(job, out) for job in jobs]
+    finished = [job for job, run in zip(jobs, runs, strict=True) if run["state"] == "finished"]
+    return {
+        "name": each.variant.name,
+        "config": each.variant.config,
+        "set": list(each.variant.sets),
+        "start": each.variant.start,
+        "runs": runs,
+        "figures": [run["figures"] for run in runs if run["figures"] is not None],
+        "note": read_result(finished[0].result).note if finished else None,
+    }
+
+
+def _run(job: Job, out: Path) -> dict[str, Any]:
+    failed = failure(job)
+    return {
+        "seed": job.seed,
+        "folder": job.result.relative_to(out).as_posix(),
+        "state": "finished" if failed is None else "failed",
+        "why": None if failed is None else failed.why,
+        "figures": None if failed is not None else msgspec.structs.asdict(read_result(job.result).figures),
+    }
+
+
+def _costs(each: Checked, load: Load | None, found: VariantTiming | None) -> dict[str, Any]:
+    model = model_of(each.plan)
+    flops = [cost.flops for cost in costs(model).values()]
+    counted = {
+        "parameters": parameters(model),
+        "gflop": None if None in flops else sum(f for f in flops if f) / 1e9,
+    }
+    if found is None or load is None:
+        timed = dict.fromkeys(("train_ms", "score_ms", "memory_mib", "score_rate", "energy_joule_per_step"))
+        return {**counted, **timed}
+    rate = load.bags * load.snippets / found.timing.score_ms * 1e3
+    return {**counted, **asdict(found.timing), "score_rate": rate, "energy_joule_per_step": found.energy}
+
+
+# -- times -----------------------------------------------------------------------------------------
+def _timings(
+    checked: Mapping[str, Checked],
+    jobs: Sequence[Job],
     out: Path,
     device: torch.device,
     load: Load,
     progress: Progress,
     report: Report,
-) -> dict[str, Timing]:
+) -> dict[str, VariantTiming]:
     """Return the timings, measured once for this list of variants, load and machine."""
-    key = {
-        "variants": [folder_name(v, plans[v.name]) for v in suite.variants],
-        "load": asdict(load),
-        "machine": machine(device),
-    }
+    keys = {name: next(job for job in jobs if job.variant == name).folder.name for name in checked}
+    key = {"variants": keys, "load": asdict(load), "machine": _machine(device)}
     path = out / "timings.json"
     known = _known_timings(path, report)
-    if known is not None and known.key == key and known.timings.keys() == plans.keys():
+    if known is not None and known.key == key and known.timings.keys() == checked.keys():
         return known.timings
-    timings = _measured(plans, device, load, progress)
+    timings = _measured(checked, device, load, progress)
     json_file.write(path, {"key": key, "timings": timings})
     return timings
+
+
+def _machine(device: torch.device) -> dict[str, Any]:
+    """Return what times depend on; another day is no reason to time again."""
+    return {key: value for key, value in machine(device).items() if key != "date"}
 
 
 def _known_timings(path: Path, report: Report) -> TimingsJson | None:
@@ -141,30 +197,18 @@ def _known_timings(path: Path, report: Report) -> TimingsJson | None:
         return None
 
 
-def _measured(plans: Mapping[str, Plan], device: torch.device, load: Load, progress: Progress) -> dict[str, Timing]:
+def _measured(
+    checked: Mapping[str, Checked], device: torch.device, load: Load, progress: Progress
+) -> dict[str, VariantTiming]:
     progress("timing", False)
     torch.manual_seed(0)
-    models = {name: model_of(plan) for name, plan in plans.items()}
+    models = {name: model_of(each.plan) for name, each in checked.items()}
     with current(device):  # events of CUDA belong to the current device
         measured = measure(models, load, device, lambda: progress("timing", False))
+        counter = counter_of(device)
+        energies = {name: energy_of_step(model, load, device, counter) for name, model in models.items()}
     if device.type == "cpu":
-        for name, plan in plans.items():
+        for name, each in checked.items():
             progress(f"memory of {name}", False)
-            measured[name] = replace(measured[name], memory_mib=peak_memory(plan.spec, load))
-    return measured
-
-
-def _row(variant: Variant, plan: Plan, suite: Suite, out: Path, timing: Timing) -> dict[str, Any]:
-    model = model_of(plan)
-    flops = [cost.flops for cost in costs(model).values()]
-    runs = [read_result(_folder(variant, plan, seed, out)) for seed in suite.seeds]
-    return {
-        "name": variant.name,
-        "config": variant.config,
-        "set": list(variant.sets),
-        "parameters": parameters(model),
-        "gflop": None if None in flops else sum(f for f in flops if f) / 1e9,
-        "figures": [msgspec.structs.asdict(run.figures) for run in runs],
-        "note": runs[0].note,
-        **asdict(timing),
-    }
+            measured[name] = replace(measured[name], memory_mib=peak_memory(each.plan.spec, load))
+    return {name: VariantTiming(timing, energies[name]) for name, timing in measured.items()}

@@ -7,7 +7,9 @@ resampled ones. Legend: n snippets of all videos, t snippets of one.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,9 +40,10 @@ SCORES = "scores.safetensors"
 KEY = "vadkit_scores"  # of the metadata
 FORMAT = 1
 AGAIN = "delete the file: it is computed again from the model of the run"
+LIMIT = 1 << 30  # bytes; the largest published test set takes 2 MB
 CLOSE = 1e-4  # figures of two devices may differ by this much
 COMPARED = ("ap", "auc", "ap_abnormal", "auc_abnormal", "far")
-TENSORS = ("scores", "positives", "frames")
+TENSORS = {"scores": (np.float32, np.float64), "positives": (np.int32,), "frames": (np.int32,)}
 
 
 class VideoJson(msgspec.Struct):
@@ -125,6 +128,8 @@ def read(folder: Path) -> RunScores:
     path = folder / SCORES
     try:
         with open_file(path) as file:
+            if (size := os.fstat(file.fileno()).st_size) > LIMIT:
+                fail(f"{path} is too large: {size} bytes, the limit is {LIMIT}", AGAIN)
             data = file.read()
     except OSError as error:
         cannot_read(path, error, AGAIN)
@@ -133,6 +138,8 @@ def read(folder: Path) -> RunScores:
     for name in TENSORS:
         if name not in tensors or tensors[name].shape != (sum(counts),):
             _damaged(path, f"'{name}' must have one number for each of {sum(counts)} snippets")
+        if tensors[name].dtype not in TENSORS[name]:
+            _damaged(path, f"'{name}' must not be {tensors[name].dtype}")
     parts = [np.split(tensors[name], np.cumsum(counts)[:-1]) for name in TENSORS]
     videos = [
         VideoScores(v.name, v.label, tuple(v.classes), v.fps, scores, positives if v.known else None, frames)
@@ -183,9 +190,13 @@ def save(folder: Path, device: str = "cpu", root: str | None = None) -> RunScore
     Raises VadkitError if the data set cannot be used, or gives other figures than the run reports.
     """
     run = computed(folder, device, root)
+    _keep(folder, run)
+    return run
+
+
+def _keep(folder: Path, run: RunScores) -> None:
     with writing(folder / SCORES, ours=_is_ours):
         write(folder / SCORES, run)
-    return run
 
 
 def _is_ours(path: Path) -> bool:
@@ -215,12 +226,18 @@ def computed(folder: Path, device: str = "cpu", root: str | None = None) -> RunS
 
 
 def of_run(folder: Path, device: str = "cpu", root: str | None = None) -> RunScores:
-    """Return the scores of a finished run: from its file, or computed if that is missing or of other weights."""
+    """Return the scores of a finished run: from its file, or computed if that is missing or of other weights.
+
+    What was computed is kept for the next time, unless the folder cannot be written to.
+    """
     if (folder / SCORES).is_file():
         run = read(folder)
         if differing(run, _stated(folder)) is None:
             return run
-    return save(folder, device, root)
+    run = computed(folder, device, root)
+    with suppress(VadkitError):
+        _keep(folder, run)
+    return run
 
 
 def differing(run: RunScores, stated: dict[str, Any], keys: Sequence[str] = COMPARED) -> str | None:

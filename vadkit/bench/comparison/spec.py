@@ -1,66 +1,131 @@
-"""The variants of a graph to compare, from swapping one node's component or from a spec file."""
+"""What a comparison compares: variants of a graph, the seeds of each, and which variant is the base."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vadkit import files
 from vadkit.graph.compiler import compile_plan
 from vadkit.graph.load import load_config
 from vadkit.graph.plan import Plan
-from vadkit.graph.yaml_reader import read_text
 from vadkit.plugin_manager import load_plugins
-from vadkit.problems import Problem, VadkitError, did_you_mean, fail
+from vadkit.problems import Place, Problem, VadkitError, fail, unknown
+from vadkit.rounds import Recipe, read_recipe
 
-KEYS = ("about", "config", "set", "seeds", "variants")
+BASE = "base"  # the name of the graph without swaps
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the table: a graph and the changes to it, in which ``{seed}`` is replaced by each run's seed."""
+    """One row of the table: a graph or a recipe, and the changes to it.
+
+    Attributes:
+        sets: changes; ``{seed}`` in them is replaced by each run's seed.
+        recipe: whether ``config`` is a recipe of several rounds.
+        start: the variant whose model of the same seed it starts from.
+        implied: the graph without swaps, which the spec does not list.
+        swapped: it differs from that graph by swaps.
+        place: where the spec says it.
+    """
 
     name: str
     config: str
     sets: tuple[str, ...] = ()
+    recipe: bool = False
+    start: str | None = None
+    implied: bool = False
+    swapped: bool = False
+    place: Place | None = None
 
-    def plan(self) -> Plan:
-        """Return the checked graph. Raises VadkitError."""
+    def check(self) -> Checked:
+        """Return it with its checked graphs. Raises VadkitError."""
         plugins = load_plugins()
-        return compile_plan(load_config(self.config, self.sets, plugins.config_folders), plugins)
+        if self.recipe:
+            recipe = read_recipe(self.config, self.sets, plugins)
+            return Checked(self, recipe.rounds[-1].plan, recipe)
+        return Checked(self, compile_plan(load_config(self.config, self.sets, plugins.config_folders), plugins))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A variant and its checked graph; that of a recipe is the graph of its last round."""
+
+    variant: Variant
+    plan: Plan
+    recipe: Recipe | None = None
+
+    def same_as(self, other: Checked) -> bool:
+        """Return whether both train and score the same."""
+        mine, theirs = ({**each.plan.spec, "about": None} for each in (self, other))
+        return mine == theirs and self.recipe is None and other.recipe is None
 
 
 @dataclass(frozen=True)
 class Suite:
-    """The variants, the seeds each is trained with, a sentence about the comparison, and the file that describes it."""
+    """The variants, the seeds each is trained with, a sentence about the comparison, and the file that describes it.
+
+    ``base`` names the variant that the others are compared with; None is the first.
+    """
 
     about: str
     variants: tuple[Variant, ...]
     seeds: tuple[int, ...]
     inputs: tuple[Path, ...] = ()
+    base: str | None = None
+    base_place: Place | None = None
 
-    def check(self) -> dict[str, Plan]:
-        """Return every variant's checked graph by name. Raises VadkitError with the problems of all variants."""
-        plans, problems = {}, []
+    def check(self) -> dict[str, Checked]:
+        """Return every variant with its checked graph by name, the base as it is known then.
+
+        Raises VadkitError with the problems of all variants.
+        """
+        checked, problems = {}, []
         for variant in self.variants:
             try:
-                plans[variant.name] = variant.plan()
+                checked[variant.name] = variant.check()
             except VadkitError as error:
-                problems += [
-                    Problem(f"variant '{variant.name}': {p.message}", p.place, p.hint, p.notes) for p in error.problems
-                ]
+                problems += [_of(variant, problem) for problem in error.problems]
         if problems:
             raise VadkitError(problems)
-        return plans
+        found = _without_repeats(checked)
+        if self.base is not None and self.base not in found:
+            raise VadkitError([unknown(self.base, found, "variant", "in base", self.base_place)])
+        return found
+
+    def base_of(self, checked: Mapping[str, Checked]) -> str:
+        """Return the name of the base."""
+        return self.base or next(iter(checked))
+
+
+def _of(variant: Variant, problem: Problem) -> Problem:
+    """Say of which variant a problem is; what is wrong with its changes is wrong in the spec."""
+    place, message = problem.place, problem.message
+    if place is not None and place.file == "--set" and variant.place is not None:
+        return Problem(f"variant '{variant.name}': {place.source}: {message}", variant.place, problem.hint)
+    return Problem(f"variant '{variant.name}': {message}", place, problem.hint, problem.notes)
+
+
+def _without_repeats(checked: Mapping[str, Checked]) -> dict[str, Checked]:
+    """Return the variants, each graph of the swaps once.
+
+    A candidate may be what the graph has already. With one node that is swapped, or the product of several, it then
+    is the first row; with several nodes one at a time, the graph is a row by itself.
+    """
+    implied = next((each for each in checked.values() if each.variant.implied), None)
+    if implied is None:
+        return dict(checked)
+    equal = [c for c in checked.values() if c.variant.swapped and c.same_as(implied)]
+    left = {name: each for name, each in checked.items() if not any(each is e for e in equal)}
+    if len(equal) != 1:
+        return left
+    del left[implied.variant.name]
+    return {equal[0].variant.name: equal[0], **left}
 
 
 def swap(config: str, node: str, components: Sequence[str], sets: Sequence[str], seeds: int) -> Suite:
-    """Return a suite in which ``node`` uses each of ``components`` in turn."""
+    """Return a suite in which ``node`` uses each of ``components`` in turn; the first is the base."""
     names = list(dict.fromkeys(c.strip() for c in components if c.strip()))
     if not names:
         fail("--with lists no component", "for example --with tca,gl_mhsa,transformer")
@@ -68,69 +133,10 @@ def swap(config: str, node: str, components: Sequence[str], sets: Sequence[str],
     return Suite(f"node {node} of {config}", tuple(variants), tuple(range(seeds)))
 
 
-def from_file(path: Path, sets: Sequence[str], seeds: int | None) -> Suite:
-    """Return the suite that a spec file describes. Raises VadkitError."""
-    data = _read(path)
-    variants = data.get("variants")
-    if not isinstance(variants, dict) or not variants:
-        fail(f"{path}: variants must be a mapping of names", "for example variants: {tca: {set: [...]}}")
-    found = [_variant(path, data, str(name), value, sets) for name, value in variants.items()]
-    count = data.get("seeds", 3) if seeds is None else seeds
-    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 100:
-        fail(f"{path}: seeds must be a whole number from 1 to 100, got {count!r}")
-    return Suite(str(data.get("about", path.stem)), tuple(found), tuple(range(count)), (path,))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = files.read_text(path)
-    except OSError as error:
-        fail(f"cannot read {path}: {error.strerror}")
-    except UnicodeDecodeError as error:
-        fail(f"{path}: is not UTF-8 text (byte {error.start})")
-    reading = read_text(text, str(path))
-    if reading.problems:
-        raise VadkitError(reading.problems)
-    data = reading.tree.plain() if reading.tree else None
-    if not isinstance(data, dict):
-        fail(f"{path}: a spec is a mapping with config, variants and seeds")
-    _known(path, data, KEYS)
-    return data
-
-
-def _variant(path: Path, data: dict[str, Any], name: str, value: Any, sets: Sequence[str]) -> Variant:
-    value = value or {}
-    if not isinstance(value, dict):
-        fail(f"{path}: variant '{name}' must be a mapping with config and set")
-    _known(path, value, ("config", "set"))
-    config = value.get("config", data.get("config"))
-    if not isinstance(config, str):
-        fail(f"{path}: variant '{name}' has no config", "give one to the variant or to the whole file")
-    local = path.parent / config  # a path in the spec is relative to it
-    changes = [*_texts(path, data.get("set")), *_texts(path, value.get("set")), *sets]
-    return Variant(name, str(local) if local.is_file() else config, tuple(changes))
-
-
-def _texts(path: Path, value: Any) -> list[str]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-        fail(f"{path}: set must be a list of texts such as nodes.context.use=tca")
-    return list(value)
-
-
-def _known(path: Path, data: dict[str, Any], keys: Iterable[str]) -> None:
-    for key in data:
-        if key not in keys:
-            fail(f"{path}: unknown key '{key}'", did_you_mean(str(key), keys))
-
-
-def fingerprint(plan: Plan) -> str:
-    """Return eight letters that change when anything about the graph or its training does."""
-    return hashlib.sha256(json.dumps(plan.spec, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def folder_name(variant: Variant, plan: Plan) -> str:
-    """Return a folder name that is safe and unique to this variant."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", variant.name).strip("-").lower()[:40] or "variant"
-    return f"{plain}-{fingerprint(plan)}"
+def for_seed(value: Any, seed: int) -> Any:
+    """Return plain data in whose texts ``{seed}`` is the seed."""
+    if isinstance(value, Mapping):
+        return {key: for_seed(each, seed) for key, each in value.items()}
+    if isinstance(value, list):
+        return [for_seed(each, seed) for each in value]
+    return value.replace("{seed}", str(seed)) if isinstance(value, str) else value
