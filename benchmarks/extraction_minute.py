@@ -75,12 +75,13 @@ def film(path: Path, seconds: float) -> Path:
     return path
 
 
-def backbones_of(device: str, precision: Precision) -> dict[str, Backbone]:
+def backbones_of(device: str, precision: Precision, small: bool) -> dict[str, Backbone]:
     common: dict[str, Any] = {"random_weights": True, "precision": precision, "device": device}
+    side = 64 if small else 256
     return {
-        "rgb": vadkit_i3d.I3dRgb(crops="five", **common),
-        "flow": vadkit_i3d.I3dFlow(crops="five", **common),
-        "clip": vadkit_clip_vit.ClipVit(crops="five", **common),
+        "rgb": vadkit_i3d.I3dRgb(crops="five", short_side=side, **common),
+        "flow": vadkit_i3d.I3dFlow(crops="five", short_side=side, **common),
+        "clip": vadkit_clip_vit.ClipVit(crops="five", model="b32" if small else "b16", **common),
         "audio": vadkit_vggish.Vggish(**common),
     }
 
@@ -197,8 +198,8 @@ def whole(path: Path, backbones: dict[str, Backbone], folder: Path) -> Iterator[
         yield partial(extract, path, backbones, folder / f"store{number}")
 
 
-def measured(path: Path, folder: Path, device: torch.device, precision: Precision, rounds: int) -> list[dict[str, Any]]:
-    backbones = backbones_of(str(device), precision)
+def measured(path: Path, folder: Path, device: torch.device, args: argparse.Namespace) -> list[dict[str, Any]]:
+    backbones, rounds = backbones_of(str(device), args.precision, args.small), args.rounds
     runs, found = whole(path, backbones, folder), []
     print("loading the networks and a first run", flush=True)
     next(runs)()
@@ -228,19 +229,22 @@ def main() -> None:
     parser.add_argument("--precision", choices=get_args(Precision), default="auto")
     parser.add_argument("--seconds", type=float, default=60, help="length of the video")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--small", action="store_true", help="two snippets, once, to check that this runs")
+    parser.add_argument(
+        "--small", action="store_true", help="two snippets of small pictures, once, to check that it runs"
+    )
     args = parser.parse_args()
     device = choose_device(args.device)
-    seconds, rounds = (2 * FRAMES / FPS, 1) if args.small else (args.seconds, args.rounds)
+    if args.small:
+        args.seconds, args.rounds = 2 * FRAMES / FPS, 1
     with tempfile.TemporaryDirectory() as folder:
-        path = film(Path(folder) / "film.mp4", seconds)
-        found = measured(path, Path(folder), device, args.precision, rounds)
+        path = film(Path(folder) / "film.mp4", args.seconds)
+        found = measured(path, Path(folder), device, args)
     chosen = resolve(args.precision, str(device))
     conditions = {
-        "video": f"{seconds:g} s of {SIZE[1]} x {SIZE[0]}, {FPS} frames a second, H.264 and AAC",
+        "video": f"{args.seconds:g} s of {SIZE[1]} x {SIZE[0]}, {FPS} frames a second, H.264 and AAC",
         "crops": 5,
         "precision": f"{chosen} ({args.precision})",
-        "time": f"seconds, median of {rounds}; each stage alone, networks loaded",
+        "time": f"seconds, median of {args.rounds}; each stage alone, networks loaded",
     }
     title = "A minute of video to a store, by stage"
     if args.small:

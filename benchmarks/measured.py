@@ -62,6 +62,13 @@ def train_step(rows: Rows) -> Cells:
     return "train step of the paper's RGB system, 32 + 32 bags of 200", ours, f"with the one-hot form: {theirs}"
 
 
+def full_training(rows: Rows) -> Cells:
+    row = pick(rows, phase="all together")
+    ours, usual = (seconds(row[f"{who}, s"]) for who in ("vadkit", "usual way"))
+    what = "the same system trained and evaluated as the field does, a few steps end to end"
+    return what, ours, f"the usual way: {usual}"
+
+
 def startup(rows: Rows) -> Cells:
     times = [pick(rows, command=name)["seconds"] for name in ("vadkit --help", "vadkit build", "python -c 'import")]
     return "`vadkit --help`, `vadkit build`", ", ".join(map(seconds, times[:2])), f"`import torch`: {seconds(times[2])}"
@@ -106,6 +113,7 @@ def extraction_fp32(rows: Rows) -> Cells:
 ROWS: dict[str, Callable[[Rows], Cells]] = {
     "nominator": nominator,
     "train_step": train_step,
+    "full_training": full_training,
     "startup": startup,
     "loader": loader,
     "loader-whole": loader_whole,

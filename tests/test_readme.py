@@ -18,6 +18,7 @@ from tiny_store import write_tiny_store
 
 import vadkit
 from vadkit import plugin_manager
+from vadkit.bench.comparison.spec_file import from_file
 from vadkit.kinds import KINDS
 from vadkit.plugin_manager import load_plugins, own_configs
 from vadkit.rounds import read_recipe
@@ -65,13 +66,13 @@ def test_the_table_of_systems_names_each_graph_and_its_fidelity():
 
 
 def test_the_graph_builds():
-    graph, _ = (yaml.safe_load(block) for block in blocks("yaml"))
+    graph, *_ = (yaml.safe_load(block) for block in blocks("yaml"))
     assert vadkit.build(graph).input_sizes == {"rgb": 1024, "audio": 128}
 
 
 def test_the_recipe_is_sound(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    graph, recipe = blocks("yaml")
+    graph, recipe, _ = blocks("yaml")
     taught = yaml.safe_load(graph)
     taught["losses"]["taught"] = {"use": "distillation", "in": {"scores": "score", "teacher": "targets"}}
     for name in ("short_network", "long_network", "short_on_labels"):
@@ -81,9 +82,19 @@ def test_the_recipe_is_sound(tmp_path, monkeypatch):
     assert [each.name for each in rounds] == ["short", "long", "again"]
 
 
+def test_the_comparison_is_sound(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    *_, spec = blocks("yaml")
+    Path("spec.yaml").write_text(spec)
+    assert list(from_file(Path("spec.yaml")).check()) == [
+        "base", "context: identity", "context: gl_mhsa", "context: deep", "no mc", "mc: score_triplet", "RGB",
+        "with flow",
+    ]  # fmt: skip
+
+
 def test_the_message_is_what_vadkit_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    graph, _ = blocks("yaml")
+    graph, *_ = blocks("yaml")
     Path("mine.yaml").write_text(graph.replace("{use: tca, in: rgb, args: {window: 9}}", "{use: tcaa, in: rgb}"))
     with pytest.raises(vadkit.VadkitError) as caught:
         vadkit.build("mine.yaml")

@@ -28,7 +28,6 @@ class Normed(nn.Module):
         self.norm, self.fn = nn.LayerNorm(dim), fn
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take and return x (b, t, c)."""
         out: Tensor = self.fn(self.norm(x))
         return out
 
@@ -42,7 +41,6 @@ class Attention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(2 * HEADS * WIDTH, dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take and return x (b, t, c)."""
         b, t, _ = x.shape
         q, k, v, local = (part.view(b, t, HEADS, WIDTH).transpose(1, 2) for part in self.to_qkv(x).chunk(4, -1))
         weights = (torch.matmul(q, k.transpose(-1, -2)) * WIDTH**-0.5).softmax(-1)
@@ -62,7 +60,6 @@ class FeedForward(nn.Module):
         self.net = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Dropout(0.0), nn.Linear(dim, dim), nn.Dropout(0.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take and return x (b, t, c)."""
         out: Tensor = self.net(x)
         return out
 
@@ -76,7 +73,6 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(pairs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take and return x (b, t, c)."""
         for attention, forward in self.layers:  # type: ignore[misc]
             x = attention(x) + x
             x = forward(x) + x
@@ -91,7 +87,6 @@ class Temporal(nn.Module):
         self.conv_1 = nn.Sequential(nn.Conv1d(dim, out, 3, padding=1), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take and return x (b, t, c)."""
         out: Tensor = self.conv_1(x.permute(0, 2, 1)).permute(0, 2, 1)
         return out
 

@@ -35,7 +35,6 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(0.1)
 
     def forward(self, query: Tensor, other: Tensor) -> Tensor:
-        """Take query and other (b, t, c); return (b, t, c)."""
         b, width = len(query), DIM // HEADS
         inputs = (query, other, other)
         q, k, v = (layer(x).view(b, -1, HEADS, width).transpose(1, 2) for layer, x in zip(self.linears, inputs))
@@ -53,7 +52,6 @@ class FeedForward(nn.Module):
         self.w_1, self.w_2, self.dropout = nn.Linear(DIM, DIM), nn.Linear(DIM, DIM), nn.Dropout(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take and return x (b, t, c)."""
         out: Tensor = self.w_2(self.dropout(self.w_1(x).relu()))
         return out
 
@@ -75,7 +73,6 @@ class Layer(nn.Module):
         self.sublayer = nn.ModuleList([Sublayer(), Sublayer()])
 
     def forward(self, query: Tensor, other: Tensor) -> Tensor:
-        """Take query and other (b, t, c); return (b, t, c)."""
         first, second = self.sublayer
         x = query + first.dropout(self.self_attn(first.norm(query), other))  # type: ignore[operator]
         out: Tensor = x + second.dropout(self.feed_forward(second.norm(x)))  # type: ignore[operator]

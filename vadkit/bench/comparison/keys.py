@@ -1,4 +1,4 @@
-"""The key of a run: a hash of all that decides its figures, so that equal runs are trained once and changed ones anew.
+"""The key of a run: a hash of all that decides its figures, so that equal runs are trained once and changed ones again.
 
 It counts
 

@@ -18,20 +18,20 @@ from vadkit.engine.run_folder import LOG, MODEL, RESULT
 from vadkit.engine.run_log import read_log
 from vadkit.engine.train import train
 from vadkit.problems import VadkitError
-from vadkit.results_folder import writing
+from vadkit.results_folder import own, writing
 from vadkit.rounds import train_recipe
 
-FAILED, CONTENT = "failed.json", "key.json"
+OUTCOME, CONTENT = "outcome.json", "key.json"
 ROUNDING = 1e-6  # scores that differ by less are constant
 AGAIN = "delete the folder and rerun the same command"
 Report = Callable[[str], None]
 State = Literal["finished", "failed"]
 
 
-class FailedJson(msgspec.Struct):
-    """failed.json: why a run does not count."""
+class OutcomeJson(msgspec.Struct):
+    """outcome.json, the last file of a run: why it does not count, or None."""
 
-    why: str
+    why: str | None
     details: str = ""
 
 
@@ -82,9 +82,23 @@ class Job:
 
 def state(job: Job, report: Report = lambda text: None) -> State | None:
     """Return how a run ended; None if it has not. ``report`` is called about a damaged file."""
-    if failure(job, report) is not None:
+    outcome = outcome_of(job, report)
+    if outcome is None:
+        return None
+    if outcome.why is not None:
         return "failed"
-    return "finished" if (job.result / scores.SCORES).is_file() and _is_trained(job, report) else None
+    return "finished" if _is_trained(job, report) else None
+
+
+def outcome_of(job: Job, report: Report = lambda text: None) -> OutcomeJson | None:
+    """Return why a run counts or does not; None if it has not ended."""
+    if not (job.folder / OUTCOME).is_file():
+        return None
+    try:
+        return json_file.read(job.folder / OUTCOME, OutcomeJson)
+    except VadkitError as error:
+        report(f"{error.first}; the run is looked at again")
+        return None
 
 
 def _is_trained(job: Job, report: Report) -> bool:
@@ -98,17 +112,6 @@ def _is_trained(job: Job, report: Report) -> bool:
     return True
 
 
-def failure(job: Job, report: Report = lambda text: None) -> FailedJson | None:
-    """Return why a run failed, if it did."""
-    if not (job.folder / FAILED).is_file():
-        return None
-    try:
-        return json_file.read(job.folder / FAILED, FailedJson)
-    except VadkitError as error:
-        report(f"{error.first}; the run is tried again")
-        return None
-
-
 def read_result(folder: Path) -> RunResultJson:
     """Return the result of a finished run. Raises VadkitError."""
     return json_file.read(folder / RESULT, RunResultJson, "the result of a run", AGAIN)
@@ -118,21 +121,25 @@ def do(job: Job, report: Report) -> None:
     """Train and score. However it fails, the cause is written down and others go on. Raises KeyboardInterrupt."""
     with writing(job.folder / CONTENT):
         json_file.write(job.folder / CONTENT, {"variant": job.variant, **job.content}, indent=2)
-    if (job.folder / FAILED).is_file():  # damaged, or it would count
-        (job.folder / FAILED).unlink()
     try:
         why, details = _attempt(job, report), ""
     except VadkitError as error:
         why, details = error.first, str(error)
     except Exception as error:  # noqa: BLE001 - a component may raise anything
         why, details = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}", traceback.format_exc()
-    if why is not None:
-        note_failure(job, why, details)
+    end(job, why, details)
 
 
-def note_failure(job: Job, why: str, details: str = "") -> None:
-    with writing(job.folder / FAILED):
-        json_file.write(job.folder / FAILED, FailedJson(why, details))
+def end(job: Job, why: str | None, details: str = "") -> None:
+    """Note that a run has ended, and why it does not count, if so."""
+    own([job.folder / OUTCOME], lambda text: None)
+    json_file.write(job.folder / OUTCOME, OutcomeJson(why, details))
+
+
+def forget(job: Job) -> None:
+    """Let a failed run be tried again."""
+    if state(job) == "failed":
+        (job.folder / OUTCOME).unlink()
 
 
 def _attempt(job: Job, report: Report) -> str | None:

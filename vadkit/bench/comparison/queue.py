@@ -1,6 +1,6 @@
 """The runs of a comparison, in an order in which each finds what it starts from.
 
-Any number of processes may work on one folder: each takes the next run that nobody holds, and takes over what a dead
+Any number of processes may work on one folder: each takes the next run that no other holds, and takes over what a dead
 one has left.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vadkit.bench.comparison.claim import WAIT, claimed
 from vadkit.bench.comparison.keys import Keys
-from vadkit.bench.comparison.one_run import FAILED, Job, Report, do, note_failure, state
+from vadkit.bench.comparison.one_run import Job, Report, do, end, forget, state
 from vadkit.bench.comparison.spec import Checked, Suite
 from vadkit.engine.run_folder import MODEL
 from vadkit.extract.executors import Executor, Resources, find_executor
@@ -72,7 +72,7 @@ def _forget_failures(jobs: Sequence[Job]) -> None:
     for job in jobs:
         with claimed(job.folder) as holder:
             if holder is None:
-                (job.folder / FAILED).unlink(missing_ok=True)
+                forget(job)
 
 
 def _here(jobs: Sequence[Job], progress: Progress, report: Report) -> None:
@@ -131,7 +131,7 @@ def _worker() -> Callable[[Job], tuple[Job, list[str]]]:
 
 
 def _work(job: Job) -> tuple[Job, list[str]]:
-    """Do a run that nobody holds, in a process of an executor."""
+    """Do a run that no other process holds, in a process of an executor."""
     said: list[str] = []
     with claimed(job.folder) as holder:
         if holder is None and state(job) is None:
@@ -141,5 +141,5 @@ def _work(job: Job) -> tuple[Job, list[str]]:
 
 def _lost(job: Job, how: str) -> tuple[Job, list[str]]:
     """A process that was killed twice, for lack of memory perhaps, would be killed again."""
-    note_failure(job, f"its process {how}")
+    end(job, f"its process {how}")
     return job, []

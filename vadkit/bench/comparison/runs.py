@@ -13,7 +13,7 @@ import torch
 from vadkit import json_file
 from vadkit.bench.comparison.claim import waiting_for
 from vadkit.bench.comparison.energy import counter_of, energy_of_step
-from vadkit.bench.comparison.one_run import Job, Report, failure, read_result
+from vadkit.bench.comparison.one_run import Job, Report, outcome_of, read_result
 from vadkit.bench.comparison.provenance import provenance
 from vadkit.bench.comparison.queue import Means, Progress, jobs_of, run_all
 from vadkit.bench.comparison.spec import Checked, Suite
@@ -80,13 +80,19 @@ def run_suite(
     return results
 
 
+def _failure(job: Job) -> str | None:
+    """Return why a run that has ended does not count, or None."""
+    outcome = outcome_of(job)
+    return None if outcome is None else outcome.why
+
+
 def _refuse_nothing(jobs: Sequence[Job]) -> None:
     """Raise VadkitError, with each cause once, if every run failed."""
     causes: dict[str, list[Job]] = {}
     for job in jobs:
-        if (failed := failure(job)) is None:
+        if (failed := _failure(job)) is None:
             return
-        causes.setdefault(failed.why, []).append(job)
+        causes.setdefault(failed, []).append(job)
     raise VadkitError(
         Problem(f"{jobs[0].title}" + (f" and {len(jobs) - 1} more" if len(jobs) > 1 else "") + f": {why}", hint=RETRY)
         for why, jobs in causes.items()
@@ -102,7 +108,7 @@ def _results(
     load: Load | None,
     timings: Mapping[str, VariantTiming],
 ) -> dict[str, Any]:
-    files = dict.fromkeys(job.result / RESULT for job in jobs if failure(job) is None)
+    files = dict.fromkeys(job.result / RESULT for job in jobs if _failure(job) is None)
     measured_on, notice = provenance(files)
     rows = []
     for name, each in checked.items():
@@ -136,12 +142,12 @@ def _row(each: Checked, jobs: Sequence[Job], out: Path) -> dict[str, Any]:
 
 
 def _run(job: Job, out: Path) -> dict[str, Any]:
-    failed = failure(job)
+    failed = _failure(job)
     return {
         "seed": job.seed,
         "folder": job.result.relative_to(out).as_posix(),
         "state": "finished" if failed is None else "failed",
-        "why": None if failed is None else failed.why,
+        "why": failed,
         "figures": None if failed is not None else msgspec.structs.asdict(read_result(job.result).figures),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ class Variant:
         start: the variant whose model of the same seed it starts from.
         implied: the graph without swaps, which the spec does not list.
         swapped: it differs from that graph by swaps.
+        complete: its name says the component of every node that is swapped.
         place: where the spec says it.
     """
 
@@ -37,15 +39,18 @@ class Variant:
     start: str | None = None
     implied: bool = False
     swapped: bool = False
+    complete: bool = False
     place: Place | None = None
 
     def check(self) -> Checked:
         """Return it with its checked graphs. Raises VadkitError."""
-        plugins = load_plugins()
+        plugins, sets = load_plugins(), list(self.sets)
         if self.recipe:
-            recipe = read_recipe(self.config, self.sets, plugins)
+            recipe = read_recipe(self.config, sets, plugins)
             return Checked(self, recipe.rounds[-1].plan, recipe)
-        return Checked(self, compile_plan(load_config(self.config, self.sets, plugins.config_folders), plugins))
+        if self.start is not None:  # a name in place of the file, which each seed has its own of
+            sets.append(f"train.warm_start.file={json.dumps(self.start + '.safetensors')}")
+        return Checked(self, compile_plan(load_config(self.config, sets, plugins.config_folders), plugins))
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def _without_repeats(checked: Mapping[str, Checked]) -> dict[str, Checked]:
         return dict(checked)
     equal = [c for c in checked.values() if c.variant.swapped and c.same_as(implied)]
     left = {name: each for name, each in checked.items() if not any(each is e for e in equal)}
-    if len(equal) != 1:
+    if not any(each.variant.complete for each in equal):
         return left
     del left[implied.variant.name]
     return {equal[0].variant.name: equal[0], **left}

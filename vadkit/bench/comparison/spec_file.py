@@ -15,7 +15,8 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ COMBINE = ("one_at_a_time", "product")
 LENGTHS = {"steps": "epochs", "epochs": "steps"}
 MOST = 200  # variants; more are a mistake
 MOST_SEEDS = 100
-LARGEST = 2**31
+LARGEST = 2**31 - 1
 
 
 def from_file(path: Path, sets: Sequence[str] = (), seeds: int | None = None) -> Suite:
@@ -65,7 +66,7 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def read(self) -> Suite:
-        top = self._mapping(self.tree, "the spec", KEYS)
+        top = self.top = self._mapping(self.tree, "the spec", KEYS)
         about = self._text(top.get("about"), "about")
         self.config = self._config(top.get("config"), "config")
         self.shared = [*self._data(top.get("data")), *self._texts(top.get("set"))]
@@ -118,15 +119,15 @@ class _Reader:
     def _config(self, tree: Tree | None, what: str) -> str | None:
         """Return a name of a config; a path in the spec is relative to it."""
         text = self._text(tree, what)
-        return None if text is None else self._local(text, Path.is_file)
+        return None if text is None else self._local(text, os.path.isfile)
 
-    def _local(self, text: str, exists: Any) -> str:
+    def _local(self, text: str, exists: Callable[[Path], bool]) -> str:
         local = self.path.parent / text
         return str(local) if exists(local) else text
 
     def _data(self, tree: Tree | None) -> list[str]:
         text = self._text(tree, "data")
-        return [] if text is None else [f"data.args.root={json.dumps(self._local(text, Path.exists))}"]
+        return [] if text is None else [f"data.args.root={json.dumps(self._local(text, os.path.exists))}"]
 
     def _budget(self, tree: Tree | None) -> list[str]:
         """Return the same length of training for every variant."""
@@ -181,7 +182,8 @@ class _Reader:
                 for name, sets, place in found
             ]
         base = Variant(BASE, self.config, (*self.shared, *self.last), implied=True, place=tree.key_place)
-        return [base, *(self._swapped(self.config, *row) for row in rows)]
+        complete = how == "product" or len(choices) == 1
+        return [base, *(self._swapped(self.config, complete, *row) for row in rows)]
 
     def _combine(self, tree: Tree | None) -> str:
         text = self._text(tree, "combine") or COMBINE[0]
@@ -198,8 +200,9 @@ class _Reader:
             for row in itertools.product(*choices)
         ]
 
-    def _swapped(self, config: str, name: str, sets: list[str], place: Place) -> Variant:
-        return Variant(name, config, (*self.shared, *sets, *self.last), swapped=True, place=place)
+    def _swapped(self, config: str, complete: bool, name: str, sets: list[str], place: Place) -> Variant:
+        sets = [*self.shared, *sets, *self.last]
+        return Variant(name, config, tuple(sets), swapped=True, complete=complete, place=place)
 
     def _candidates(self, name: str, tree: Tree, graph: Mapping[str, Any]) -> list[tuple[str, list[str], Place]]:
         """Return name, changes and place of each candidate of a node or loss."""
@@ -238,7 +241,9 @@ class _Reader:
             return _without(name), [f"{where}=null"], tree.place
         if isinstance(tree.value, str):
             return (tree.value, [f"{where}.use={tree.value}"], tree.place) if self._known(tree) else None
-        keys = self._mapping(tree, f"a candidate of swaps.{name}", CANDIDATE_KEYS)
+        keys = (
+            self._mapping(tree, f"a candidate of swaps.{name}", CANDIDATE_KEYS) if isinstance(tree.value, dict) else {}
+        )
         if "use" not in keys or not isinstance(keys["use"].value, str):
             self._add(f"a candidate of swaps.{name} is a component, or {{use: COMPONENT, args: ...}}", tree)
             return None
@@ -275,7 +280,8 @@ class _Reader:
             self._add(f"variant '{name}': start must be the name {earlier}, got {say(start)}", keys["start"])
         which = recipe or config or self.config
         if which is None:
-            self._add(f"variant '{name}' has no config", tree, "give one to the variant or to the spec", key=True)
+            if "config" not in self.top and "config" not in keys:  # there, it is wrong
+                self._add(f"variant '{name}' has no config", tree, "give one to the variant or to the spec", key=True)
             return None
         # With a config of its own it shares the data, the changes to the base graph as well: they are of all variants.
         sets = [*self.shared, *self._texts(keys.get("set")), *self.last]

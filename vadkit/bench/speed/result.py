@@ -134,8 +134,13 @@ def write(run: Run, path: Path) -> None:
 
 
 def differing(one: Machine, other: Machine) -> list[str]:
-    """Return in what two machines differ, out of what must be equal to go on with a run."""
-    return [key for key in SAME if getattr(one, key) != getattr(other, key)]
+    """Return in what two machines differ, out of what must be equal to go on with a run.
+
+    Changes of files do not count: the result file itself is one of them.
+    """
+    pairs = {key: (getattr(one, key), getattr(other, key)) for key in SAME}
+    pairs["commit"] = (one.commit.partition("+")[0], other.commit.partition("+")[0])
+    return [key for key, (first, second) in pairs.items() if first != second]
 
 
 def here(device: torch.device) -> Machine:
