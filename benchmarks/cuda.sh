@@ -131,7 +131,7 @@ step "tests: captured runs" 4 "$python" -m pytest -m cuda -q tests/cuda/test_cud
 speed "step of PEL4VAD" 1 128 fp32,tf32,bf16 pel4vad_xd
 speed "step of three streams" 2 64 fp32,tf32,bf16 seed_xd_three_stream
 step "TV-L1" 2 "$python" benchmarks/tvl1.py --device "$device"
-[ ! -f benchmarks/extraction_minute.py ] || step "a minute of video" 5 "$python" benchmarks/extraction_minute.py --device "$device" --precision tf32
+step "a minute of video" 5 "$python" benchmarks/extraction_minute.py --device "$device" --precision tf32
 step "tests" 20 "$python" -m pytest -m cuda -q
 step "growth" 5 "$python" -m vadkit bench speed seed_xd_three_stream ur_dmu_xd pel4vad_xd --device "$device" \
     --what growth --restatements benchmarks/restatements --minutes 5 --out "$out"

@@ -1,4 +1,4 @@
-"""Start-up time of commands: medians over interleaved rounds, as ratios to a bare interpreter.
+"""Start-up time of commands: medians over interleaved rounds, as ratios to a bare interpreter and to ``import torch``.
 
     python benchmarks/startup.py [--rounds 7]
 
@@ -20,6 +20,8 @@ COMMANDS = {
     "python -c 'import torch'": [sys.executable, "-c", "import torch"],
     "vadkit --help": [sys.executable, "-m", "vadkit", "--help"],
     "vadkit --version": [sys.executable, "-m", "vadkit", "--version"],
+    "vadkit list": [sys.executable, "-m", "vadkit", "list"],
+    "vadkit info tca": [sys.executable, "-m", "vadkit", "info", "tca"],
     "vadkit list plugins": [sys.executable, "-m", "vadkit", "list", "plugins"],
     "vadkit build seed_xd_rgb": [sys.executable, "-m", "vadkit", "build", "seed_xd_rgb"],
     "vadkit build seed_xd_three_stream": [sys.executable, "-m", "vadkit", "build", "seed_xd_three_stream"],
@@ -38,9 +40,14 @@ def main() -> None:
             if number:  # the first round fills the disk cache
                 times[name].append(time.perf_counter() - before)
     medians = {name: statistics.median(values) for name, values in times.items()}
-    bare = medians["python -c pass"]
+    bare, torch = medians["python -c pass"], medians["python -c 'import torch'"]
     rows = [
-        {"command": name, "seconds": round(value, 3), "ratio to a bare interpreter": round(value / bare, 1)}
+        {
+            "command": name,
+            "seconds": round(value, 3),
+            "ratio to a bare interpreter": round(value / bare, 1),
+            "ratio to import torch": round(value / torch, 2),
+        }
         for name, value in medians.items()
     ]
     write("startup", "Start-up time", rows, {"rounds": rounds}, "cpu")

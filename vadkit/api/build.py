@@ -49,8 +49,7 @@ def build(
         >>> model = vadkit.build("seed_xd_rgb", set="nodes.context.use=gl_mhsa")
         >>> scores = model(rgb=torch.rand(5, 40, 1024), clip=torch.rand(5, 40, 512))  # (5, 40)
     """
-    if seed is not None and not 0 <= seed <= SEEDS:
-        fail(f"seed must be from 0 to {SEEDS}, got {seed}")
+    check_seed(seed)
     path = None if out is None else Path(out)
     if path is not None and path.suffix != ".safetensors":
         fail(f"{path}: a model file ends in .safetensors")
@@ -72,6 +71,12 @@ def _refuse_trained(path: Path) -> None:
     """Refuse to replace trained weights by fresh ones."""
     if _is_model(path) and model_file.read_header(path)["extra"].get("trained") is not False:
         fail(f"{path} is a trained model, and would be replaced by one with fresh weights", "choose another name")
+
+
+def check_seed(seed: int | None) -> None:
+    """Raise VadkitError for a seed that torch does not take."""
+    if seed is not None and not 0 <= seed <= SEEDS:
+        fail(f"seed must be from 0 to {SEEDS}, got {seed}")
 
 
 def _is_model(path: Path) -> bool:

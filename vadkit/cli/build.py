@@ -34,7 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from vadkit.api.build import build
+    from vadkit.graph.without_compiler import without_compiler
+
+    with without_compiler():
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
     from vadkit.cli.describe_recipe import build_recipe
     from vadkit.files import write_atomically
     from vadkit.plugin_manager import load_plugins
@@ -48,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         return build_recipe(args, plugins)
     if args.diagram:
         _check_diagram(args.diagram, args.config)
-    model = build(args.config, set=args.set, seed=args.seed, out=args.out, without=args.without)
+    model = _model(args, plugins)
     if args.diagram:
         from vadkit.graph.diagram import diagram
 
@@ -64,6 +70,21 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(summary, args)
     return 0
+
+
+def _model(args: argparse.Namespace, plugins: Any) -> Any:
+    """Return the model; without weights, which take time to draw, unless they are written."""
+    from vadkit.api.build import build, check_seed
+    from vadkit.graph.compiler import compile_plan
+    from vadkit.graph.load import load_config
+    from vadkit.graph.module import without_weights
+
+    if args.out:
+        return build(args.config, set=args.set, seed=args.seed, out=args.out, without=args.without)
+    check_seed(args.seed)
+    plan = compile_plan(load_config(args.config, args.set, plugins.config_folders), plugins)
+    plan.weights.need_memory()
+    return without_weights(plan)
 
 
 def _check_diagram(path: Path, config: str) -> None:

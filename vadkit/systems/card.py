@@ -183,7 +183,7 @@ def find_card(folders: Sequence[Path], name: str) -> Card:
 def read_card(file: Path) -> Card:
     """Return the card in a file. Raises VadkitError with every problem of it, each at its place."""
     text = bounded_text(file, BYTES, "a card")
-    reading = read_yaml(text, str(file))
+    reading = read_yaml(text, str(file), quick=True)
     if reading.problems:
         raise VadkitError(reading.problems)
     tree = reading.tree
