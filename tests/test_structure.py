@@ -23,6 +23,7 @@ CORE = sorted(path for path in (ROOT / "vadkit").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # The house, from the ground up. A part imports what is below it, never what is next to it or above.
 LAYERS = (
+    ("dropout",),
     ("cuda_graph", "problems", "shapes", "hookspecs", "layers", "restatement", "templates", "lazy", "tables"),
     (
         "batch_ports",
