@@ -65,10 +65,13 @@ def run(args: argparse.Namespace) -> int:
     screen = console()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=screen, redirect_stdout=False, redirect_stderr=False) as bar:
-        task = bar.add_task("", total=len(suite.variants) * len(suite.seeds))
+        task = bar.add_task("", total=None)
 
         def progress(what: str, ended: bool) -> None:
             bar.update(task, description=one_line(what), advance=int(ended))
+
+        def counted(runs: int) -> None:
+            bar.update(task, total=runs)
 
         def report(text: str) -> None:
             screen.print(text, soft_wrap=True, markup=False)
@@ -76,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         load = None if args.no_timing else Load(args.bags, args.snippets, args.rounds)
         means = Means(args.executor, args.workers or 0)
         device = str(choose_device(args.device))
-        results = run_suite(suite, args.out, device, load, progress, report, means, args.retry_failed)
+        results = run_suite(suite, args.out, device, load, progress, report, means, args.retry_failed, counted)
     return _print(results, args.out)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ def run_suite(
     report: Report = lambda text: None,
     means: Means = Means(),  # noqa: B008 - it is frozen
     retry: bool = False,
+    counted: Callable[[int], None] = lambda runs: None,
 ) -> dict[str, Any]:
     """Return everything the table shows as plain data, which is also written to OUT/results.json, and the tables.
 
@@ -63,11 +64,13 @@ def run_suite(
         load: what is timed; None times nothing.
         report: called about each damaged file, and about waiting for other processes.
         retry: do failed runs again.
+        counted: called with the number of runs.
     """
     checked = suite.check()
     claim([out / name for name in TABLES], suite.inputs)
     own([out / "results.json", out / "timings.json"], report)
     jobs = jobs_of(suite, checked, out, device)
+    counted(len(jobs))
     run_all(jobs, means, progress, report, retry)
     _refuse_nothing(jobs)
     with waiting_for(out, report, "writes the tables"):
