@@ -95,7 +95,7 @@ def test_a_step_is_next_to_the_authors_way_and_the_limit(graph: Path, capsys: py
     train, score = (found.rows[f"{graph} {what} 2x16 fp32 eager"] for what in ("train", "score"))
     assert train.plain_ms and len(train.plain_ms) == len(train.ours_ms) == len(train.product_ms) == 5
     assert train.ratio and score.ratio
-    assert score.flops == 2 * 2 * 16 * 16  # bags, snippets, width
+    assert score.flops == 2 * 2 * 16 * (16 + 1)  # bags, snippets; width, and one tap
     assert train.flops and train.flops >= 2 * score.flops  # the weight's gradient, and the features' for layer_norm
     assert train.over_limit > 2 and train.why and "passes over memory" in train.why
     assert {row.subject for row in found.rows.values()} == {str(graph), "layer_norm", "causal_conv", "topk_mil"}
