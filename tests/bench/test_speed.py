@@ -240,7 +240,7 @@ class Clock:
 
 
 def test_a_costly_step_gets_shorter_bags_on_a_cpu(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    flops = 3 * 2 * (2 * 16 * 16)  # bags, and a product with 16 weights for each of 16 snippets
+    flops = 3 * 2 * (2 * 16 * (16 + 1))  # bags, and two products, with 16 weights and with 1, for each of 16 snippets
     monkeypatch.setattr(measure, "MOST", flops / 2)
     assert speed(graph, "--what", "step") == 0
     assert {row.snippets for row in read(graph.parent / "run.json").rows.values()} == {8}
