@@ -95,7 +95,7 @@ def test_a_step_is_next_to_the_authors_way_and_the_limit(graph: Path, capsys: py
     train, score = (found.rows[f"{graph} {what} 2x16 fp32 eager"] for what in ("train", "score"))
     assert train.plain_ms and len(train.plain_ms) == len(train.ours_ms) == len(train.product_ms) == 5
     assert train.ratio and score.ratio
-    assert score.flops == 2 * 2 * 16 * 16  # bags, snippets, width
+    assert score.flops == 2 * 2 * 16 * (16 + 1)  # bags, snippets; width, and one tap
     assert train.flops and train.flops >= 2 * score.flops  # the weight's gradient, and the features' for layer_norm
     assert train.over_limit > 2 and train.why and "passes over memory" in train.why
     assert {row.subject for row in found.rows.values()} == {str(graph), "layer_norm", "causal_conv", "topk_mil"}
@@ -240,7 +240,7 @@ class Clock:
 
 
 def test_a_costly_step_gets_shorter_bags_on_a_cpu(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    flops = 3 * 2 * (2 * 16 * 16)  # bags, and a product with 16 weights for each of 16 snippets
+    flops = 3 * 2 * (2 * 16 * (16 + 1))  # bags, and two products, with 16 weights and with 1, for each of 16 snippets
     monkeypatch.setattr(measure, "MOST", flops / 2)
     assert speed(graph, "--what", "step") == 0
     assert {row.snippets for row in read(graph.parent / "run.json").rows.values()} == {8}

@@ -42,6 +42,7 @@ MODES = {"eval", "train"}  # of the cases that are run
 TOTALS = {"total", "total_loss", "loss_total", "loss"}  # what records call the loss that is differentiated
 SETS = {"sh": "sht"}
 SLOPES = 0.02  # of a gradient's norm: one ReLU whose input rounds to the other side of 0 is worth 1 %
+ROUNDING = 1e-4  # of the largest: a small gradient may be the sum of large ones that cancel, as that of gamma
 # What the configs of cases do not say: rows as they were drawn, on labels, of length 1.
 GIVEN = {
     "sultani-train-b3-t32": {"unit": False},
@@ -201,7 +202,7 @@ def test_a_restatement_gives_the_numbers_of_the_graph(graph: str) -> None:
             slope = weights[ours[official]].grad
             slope = (slope.t() if names.transposed(official) else slope).reshape(weight.shape)
             assert weight.grad is not None, official
-            assert (weight.grad - slope).norm() <= SLOPES * slope.norm() + 1e-6 * largest, official
+            assert (weight.grad - slope).norm() <= SLOPES * slope.norm() + ROUNDING * largest, official
 
 
 class Enough(Exception):

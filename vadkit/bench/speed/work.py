@@ -27,6 +27,7 @@ class Work:
         precision: fp32, tf32, bf16 or fp16.
         updates: whether a train step ends with Adam.
         is_captured: whether it is recorded, so that Adam counts its steps on the device; scoring is not.
+        fused: whether Adam is torch's fused form, as in ``vadkit train``.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Work:
         precision: str = "fp32",
         updates: bool = True,
         is_captured: bool = False,
+        fused: bool = False,
     ) -> None:
         self.model, self.loss, self._score, self.inputs, self.precision = model, loss, score, inputs, precision
         trained = [p for p in model.parameters() if p.requires_grad]
-        adam = torch.optim.Adam(trained, lr=1e-4, capturable=is_captured) if updates and trained else None
-        self.optimizer, self.is_captured = adam, is_captured
+        self.optimizer, self.is_captured = None, is_captured
+        if updates and trained:
+            self.optimizer = torch.optim.Adam(trained, lr=1e-4, capturable=is_captured, fused=fused)
 
     @contextmanager
     def ready(self, what: str, device: torch.device) -> Iterator[None]:
@@ -100,8 +103,9 @@ def of_graph(model: VadModel, batch: Mapping[str, Any], precision: str, mode: st
         return scores
 
     if mode == "compiled":
-        return Work(model, torch.compile(loss), torch.compile(score), size(batch.values()), precision)
-    return Work(model, loss, score, size(batch.values()), precision, is_captured=mode == "captured")
+        loss, score = torch.compile(loss), torch.compile(score)
+    captured = mode == "captured"
+    return Work(model, loss, score, size(batch.values()), precision, is_captured=captured, fused=True)
 
 
 def of_restatement(plain: Restatement, batch: Mapping[str, Any], streams: Mapping[str, Any]) -> Work:
