@@ -206,7 +206,8 @@ def profiled_flow(grey: np.ndarray) -> dict[str, float]:
 
         return run
 
-    with patch.multiple(tvl1_loops, **{name: clocked(name) for name in LOOPS}):
+    clocks: dict[str, Any] = {name: clocked(name) for name in LOOPS}
+    with patch.multiple(tvl1_loops, **clocks):
         whole = cpu_ms(lambda: tvl1_numba(grey, TvL1Settings(), threads=1))
     return {**spent, "all": whole}
 
