@@ -110,6 +110,11 @@ def extraction_fp32(rows: Rows) -> Cells:
     return "the same in single precision", ours, usual
 
 
+def extraction_stages(rows: Rows) -> Cells:
+    shown = ", ".join(f"{row['stage']} {row['ratio']:.2g}" for row in rows)
+    return "stages of extraction in single precision, times their limits", shown, "1 is the limit"
+
+
 ROWS: dict[str, Callable[[Rows], Cells]] = {
     "nominator": nominator,
     "train_step": train_step,
@@ -120,6 +125,7 @@ ROWS: dict[str, Callable[[Rows], Cells]] = {
     "tvl1": tvl1,
     "extraction": extraction,
     "extraction-fp32": extraction_fp32,
+    "extraction_stages": extraction_stages,
 }
 
 

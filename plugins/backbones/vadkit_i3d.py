@@ -308,7 +308,11 @@ class Mixed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = max_pool(x, (3, 3, 3), (1, 1, 1))
-        return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)], 1)
+        parts = [self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)]
+        if x.is_contiguous(memory_format=torch.channels_last_3d):
+            # A CPU's 1 x 1 convolutions forget this layout, in which the next block's pool is 10 times as fast.
+            parts = [part.contiguous(memory_format=torch.channels_last_3d) for part in parts]
+        return torch.cat(parts, 1)
 
 
 class InceptionI3d(nn.Module):
