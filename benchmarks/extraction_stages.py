@@ -264,11 +264,12 @@ def stage_row(stage: Stage, top: Peaks, rounds: int) -> dict[str, Any]:
 
 
 def explained(stage: Stage, flops: float) -> str:
-    """Return the shares of a stage's parts, or of the operators of its network."""
-    if not stage.parts:
-        return why.sentence(why.profile(stage.run, None, CPU), stage.operators, flops)
+    """Return the shares of a stage's parts, and of the operators of its network."""
     spent = in_turns(stage.parts, 3)
-    return ", ".join(f"{name} {ms / sum(spent.values()):.0%}" for name, ms in spent.items())
+    lines = [", ".join(f"{name} {ms / sum(spent.values()):.0%}" for name, ms in spent.items())] if spent else []
+    if stage.operators:
+        lines.append(why.sentence(why.profile(stage.run, None, CPU), stage.operators, flops))
+    return "; ".join(lines)
 
 
 def as_row(name: str, of: str, ms: float, limit: float, by: str) -> dict[str, Any]:
