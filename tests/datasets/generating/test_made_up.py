@@ -124,6 +124,7 @@ def test_comparisons_are_marked() -> None:
     variant = {
         "name": "a",
         "note": MARK,
+        "runs": [{"seed": 0, "state": "finished", "why": None, "figures": run}],
         "figures": [run],
         "parameters": 1,
         "gflop": 1.0,
