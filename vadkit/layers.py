@@ -81,7 +81,7 @@ def kept(build: Callable[[], Tensor], x: Tensor, *key: Hashable) -> Tensor:
     """
     real = type(x) is Tensor and not x.is_meta and not torch.compiler.is_compiling()
     # Inside a CUDA graph a map must live as long as the graph does, so the graph computes its own.
-    captured = x.is_cuda and torch.cuda.is_current_stream_capturing()
+    captured = real and x.is_cuda and torch.cuda.is_current_stream_capturing()
     if not real or captured or x.shape[1] > KEPT_LENGTH:
         return build()
     full = (*key, x.shape[1], x.device, x.dtype)
