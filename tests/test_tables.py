@@ -72,8 +72,8 @@ def test_a_comparison_of_variants_with_such_names() -> None:
 
     figures = {"ap": 0.5, "auc": 0.5, "auc_abnormal": None}
     variants = [
-        {"name": name, "figures": [figures], "parameters": 1, "gflop": 0.1, "train_ms": 1.0, "score_ms": 1.0,
-         "memory_mib": None} for name in ("=cmd()", "a | b", "<img src=x>", "[x](y)")
+        {"name": name, "runs": [{"seed": 0, "state": "finished", "figures": figures}], "figures": [figures], "parameters": 1,
+         "gflop": 0.1, "train_ms": 1.0, "score_ms": 1.0, "memory_mib": None} for name in ("=cmd()", "a | b", "<img src=x>", "[x](y)")
     ]  # fmt: skip
     machine = {
         "device": "CPU, x",
