@@ -71,10 +71,9 @@ def test_a_comparison_of_variants_with_such_names() -> None:
     from vadkit.bench.comparison.table import as_csv, as_markdown
 
     figures = {"ap": 0.5, "auc": 0.5, "auc_abnormal": None}
-    variants = [
-        {"name": name, "runs": [{"seed": 0, "state": "finished", "figures": figures}], "figures": [figures], "parameters": 1,
-         "gflop": 0.1, "train_ms": 1.0, "score_ms": 1.0, "memory_mib": None} for name in ("=cmd()", "a | b", "<img src=x>", "[x](y)")
-    ]  # fmt: skip
+    own = {"runs": [{"seed": 0, "state": "finished", "figures": figures}], "figures": [figures]}
+    costs = {"parameters": 1, "gflop": 0.1, "train_ms": 1.0, "score_ms": 1.0, "memory_mib": None}
+    variants = [{"name": name, **own, **costs} for name in ("=cmd()", "a | b", "<img src=x>", "[x](y)")]
     machine = {
         "device": "CPU, x",
         "threads": 1,
