@@ -37,7 +37,12 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
         "colour",
     ),
     "i3d_rgb, BGR": ("i3d_rgb", SMALL, pictures(lambda x: x[..., ::-1]), "colour"),
-    "i3d_flow, sign": ("i3d_flow", {**SMALL, "flow": "dis"}, {"_flow": lambda flow, x: -flow(x)}, "flow_sign"),
+    "i3d_flow, sign": (
+        "i3d_flow",
+        {**SMALL, "flow": "dis"},
+        {"_flows": lambda flows, x: (-flow for flow in flows(x))},
+        "flow_sign",
+    ),
     "clip_vit, mirrored": (
         "clip_vit",
         {"random_weights": True, "model": "b32"},

@@ -46,6 +46,6 @@ def test_a_new_user_gets_from_installing_to_scores(tmp_path: Path) -> None:
     assert sum(video["label"] for video in imported) == 8
     assert len(imported) == 16
     table = list(csv.DictReader((tmp_path / "swap" / "table.csv").open()))
-    assert [row["variant"] for row in table] == ["tca", "identity"]
+    assert [row["variant"] for row in table] == ["tca", "identity", "layer_norm"]
     assert (tmp_path / "pages" / "index.html").is_file()
     assert (tmp_path / "model.pt2").is_file()
