@@ -67,7 +67,7 @@ vadkit bench compare swap/runs --data store --out compared
 printf '%s\n' 'config: demo_rgb' 'data: store' 'set: [data.batch=2]' 'budget: {steps: 3}' 'seeds: 2' \
     'swaps: {context: [tca, identity, layer_norm]}' > spec.yaml
 vadkit bench swap --spec spec.yaml --no-timing --out swap
-vadkit bench speed demo_rgb --device cpu --what step --bags 2 --rounds 3 --out speed/old.json
+vadkit bench speed demo_rgb --device cpu --what step --bags 2 --snippets 20 --rounds 3 --out speed/old.json
 vadkit bench check speed/old.json --against speed/old.json
 python - <<'PYTHON'
 import torch
