@@ -67,7 +67,36 @@ def row_shape(backbone: Backbone) -> tuple[int, ...]:
     return (backbone.dim,) if backbone.num_crops == 1 else (backbone.num_crops, backbone.dim)
 
 
-class HostStage:
+class _Batches:
+    """Collects snippets, and begins a batch when they are so many, or take so many bytes."""
+
+    def __init__(self, snippets: int, size: int) -> None:
+        self.snippets, self.bytes = snippets, size
+        self.waiting: list[np.ndarray] = []
+
+    def add(self, snippet: np.ndarray) -> None:
+        self.waiting.append(snippet)
+        if len(self.waiting) >= self.snippets or sum(s.nbytes for s in self.waiting) >= self.bytes:
+            self._flush(AHEAD)
+
+    def finish(self) -> None:
+        self._flush(0)
+
+    def _flush(self, ahead: int) -> None:
+        """Begin the batch that is collected, and wait until at most ``ahead`` are under way."""
+        if self.waiting:
+            batch, self.waiting = self.waiting, []
+            self._begin(batch)
+        self._wait(ahead)
+
+    def _begin(self, batch: list[np.ndarray]) -> None:
+        raise NotImplementedError
+
+    def _wait(self, ahead: int) -> None:
+        raise NotImplementedError
+
+
+class HostStage(_Batches):
     """Hands snippets to one backbone in batches.
 
     Args:
@@ -76,25 +105,17 @@ class HostStage:
     """
 
     def __init__(self, rows: Rows, threads: Executor | None = None) -> None:
+        super().__init__(BATCH, BATCH_BYTES)
         self.rows, self.threads = rows, threads
-        self.waiting: list[np.ndarray] = []
         self.under_way: deque[Future[None]] = deque()
 
-    def add(self, snippet: np.ndarray) -> None:
-        self.waiting.append(snippet)
-        if len(self.waiting) >= BATCH or sum(s.nbytes for s in self.waiting) >= BATCH_BYTES:
-            self._flush(AHEAD)
+    def _begin(self, batch: list[np.ndarray]) -> None:
+        if self.threads is None:
+            self._extract(batch)
+        else:
+            self.under_way.append(self.threads.submit(self._extract, batch))
 
-    def finish(self) -> None:
-        self._flush(0)
-
-    def _flush(self, ahead: int) -> None:
-        if self.waiting:
-            batch, self.waiting = self.waiting, []
-            if self.threads is None:
-                self._extract(batch)
-            else:
-                self.under_way.append(self.threads.submit(self._extract, batch))
+    def _wait(self, ahead: int) -> None:
         while len(self.under_way) > ahead:
             self.under_way.popleft().result()
 
@@ -102,33 +123,25 @@ class HostStage:
         self.rows.add(self.rows.backbone.extract(batch), len(batch))
 
 
-class DeviceStage:
+class DeviceStage(_Batches):
     """Sends snippets to a GPU, once for all its backbones of pictures and flow, and collects what comes back.
 
     ``add`` takes snippets with the frame after them, in the order of the video.
     """
 
     def __init__(self, gpu: Gpu, rows: Sequence[Rows], snippet_frames: int) -> None:
+        super().__init__(GPU_SNIPPETS, GPU_BYTES)
         self.gpu, self.rows, self.n = gpu, rows, snippet_frames
-        self.waiting: list[np.ndarray] = []
         self.under_way: deque[tuple[Rows, int, Coming]] = deque()
 
-    def add(self, snippet: np.ndarray) -> None:
-        self.waiting.append(snippet)
-        if len(self.waiting) >= GPU_SNIPPETS or sum(s.nbytes for s in self.waiting) >= GPU_BYTES:
-            self._flush(AHEAD)
+    def _begin(self, batch: list[np.ndarray]) -> None:
+        with torch.inference_mode(), current(self.gpu.device):
+            plain, joined = self._uploaded(batch)
+            for rows in self.rows:
+                features = device_rows(rows.backbone)(joined if rows.backbone.modality == "flow" else plain)
+                self.under_way.append((rows, len(batch), self.gpu.fetch(features)))
 
-    def finish(self) -> None:
-        self._flush(0)
-
-    def _flush(self, ahead: int) -> None:
-        if self.waiting:
-            batch, self.waiting = self.waiting, []
-            with torch.inference_mode(), current(self.gpu.device):
-                plain, joined = self._uploaded(batch)
-                for rows in self.rows:
-                    features = device_rows(rows.backbone)(joined if rows.backbone.modality == "flow" else plain)
-                    self.under_way.append((rows, len(batch), self.gpu.fetch(features)))
+    def _wait(self, ahead: int) -> None:
         while self.under_way and (len(self.under_way) > ahead * len(self.rows) or self.under_way[0][2].is_here()):
             rows, count, coming = self.under_way.popleft()
             rows.add(coming.array(), count)
