@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from vadkit.backbones.flow import on_device
-from vadkit.backbones.flow.on_device import form_on, tvl1_on_device
+from vadkit.backbones.flow.on_device import tvl1_form, tvl1_on_device
 
 HERE = Path(__file__).parent
 POINTERS = ("planes", "first", "u", "p", "fixed", "change", "new_u", "new_p", "new_change")
@@ -87,7 +87,7 @@ def stand_in(current_device: Any) -> Any:
 @pytest.mark.usefixtures("forget")
 def test_the_device_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "triton", stand_in(lambda: 0))
-    assert [form_on(device) for device in ("cpu", "cuda", torch.device("cuda", 1), "mps")] == [
+    assert [tvl1_form(device) for device in ("cpu", "cuda", torch.device("cuda", 1), "mps")] == [
         "loops",
         "triton",
         "triton",
@@ -105,7 +105,7 @@ def test_plain_torch_runs_where_triton_cannot_be_used(
     module: Any, cause: str, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
     monkeypatch.setitem(sys.modules, "triton", module)
-    assert form_on("cuda") == form_on("cuda") == "torch"
+    assert tvl1_form("cuda") == tvl1_form("cuda") == "torch"
     [note] = recwarn
     assert "TV-L1 runs in plain torch on this CUDA device" in str(note.message) and cause in str(note.message)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vadkit.backbones.flow import TvL1Settings, optical_flow
-from vadkit.backbones.flow.on_device import form_on, tvl1_on_device
+from vadkit.backbones.flow.on_device import tvl1_form, tvl1_on_device
 from vadkit.backbones.flow.tvl1_numba import tvl1_numba
 from vadkit.devices import choose_device
 
@@ -37,7 +37,7 @@ def accept(found: np.ndarray, wanted: np.ndarray) -> None:
 
 
 def test_the_kernels_run_on_cuda(device: str) -> None:
-    assert form_on(device) == ("triton" if device.startswith("cuda") else "loops")
+    assert tvl1_form(device) == ("triton" if device.startswith("cuda") else "loops")
 
 
 @pytest.mark.parametrize("case", ("bunny-64x80", "vtest-64x80", "shift-96x128", "bunny-256x340"))

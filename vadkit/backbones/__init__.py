@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         resize_to,
         to_grey,
     )
-    from vadkit.backbones.flow_on_device import device_flow, tvl1_form
+    from vadkit.backbones.flow.on_device import device_flow, tvl1_form
     from vadkit.backbones.fold_batch_norm import Pair, folded
     from vadkit.backbones.frame_batch import FrameBatch
     from vadkit.backbones.frozen import Frozen, Precision, exact, on_device
@@ -73,7 +73,7 @@ __getattr__ = lazily(
             "resize_to",
             "to_grey",
         ),
-        "vadkit.backbones.flow_on_device": ("device_flow", "tvl1_form"),
+        "vadkit.backbones.flow.on_device": ("device_flow", "tvl1_form"),
         "vadkit.backbones.fold_batch_norm": ("Pair", "folded"),
         "vadkit.backbones.frame_batch": ("FrameBatch",),
         "vadkit.backbones.frozen": ("Frozen", "Precision", "exact", "on_device"),

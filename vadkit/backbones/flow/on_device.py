@@ -23,7 +23,7 @@ NOTE = (
 )
 
 
-def form_on(device: str | torch.device) -> Form:
+def tvl1_form(device: str | torch.device) -> Form:
     """Return which form of TV-L1 runs on ``device``."""
     import torch
 
@@ -47,6 +47,16 @@ def _has_triton() -> bool:
     return True
 
 
+def device_flow(grey: torch.Tensor) -> torch.Tensor:
+    """Return TV-L1 flow in pixels (f, 2, h, w) from each grey picture (f, h, w) to the next, on their device.
+
+    The last has no next one: its flow is 0.
+    """
+    import torch
+
+    return tvl1_on_device(torch.cat([grey, grey[-1:]]))
+
+
 def tvl1_on_device(
     frames: torch.Tensor, settings: TvL1Settings | None = None, form: Form | None = None
 ) -> torch.Tensor:
@@ -60,7 +70,7 @@ def tvl1_on_device(
     """
     import torch
 
-    settings, form = settings or TvL1Settings(), form or form_on(frames.device)
+    settings, form = settings or TvL1Settings(), form or tvl1_form(frames.device)
     if form == "loops":
         from vadkit.backbones.flow.tvl1_numba import tvl1_numba
 
