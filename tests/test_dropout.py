@@ -7,7 +7,7 @@ import copy
 import pytest
 import torch
 
-from vadkit.dropout import Dropout, kept
+from vadkit.dropout import Dropout, drawn_mask
 
 
 @pytest.mark.parametrize("p", [0.02, 0.1, 0.5, 0.999])
@@ -22,7 +22,7 @@ def test_the_share_that_is_dropped_is_p_and_the_mean_stays(p):
 @pytest.mark.parametrize("p", [0.3, 0.5])
 def test_entries_are_dropped_independently_of_their_neighbours(p):
     torch.manual_seed(0)
-    keep = kept(torch.empty(400_000), p)[0].float() - (1 - p)
+    keep = drawn_mask(torch.empty(400_000), p)[0].float() - (1 - p)
     for apart in (1, 2, 4, 8, 64):
         assert abs(float((keep[apart:] * keep[:-apart]).mean())) < 2e-3
 

@@ -30,7 +30,7 @@ class Dropout(nn.Dropout):
 class _Drop(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
-        keep, share = kept(x, p)
+        keep, share = drawn_mask(x, p)
         ctx.save_for_backward(keep)
         ctx.scale = 1 / share
         return (x * keep).mul_(ctx.scale)
@@ -41,7 +41,7 @@ class _Drop(torch.autograd.Function):
         return (slope * keep).mul_(ctx.scale), None
 
 
-def kept(x: Tensor, p: float) -> tuple[Tensor, float]:
+def drawn_mask(x: Tensor, p: float) -> tuple[Tensor, float]:
     """Return which entries of x are kept (bool), and the share of all masks' entries that is."""
     bits = 8 if float(p * 256).is_integer() else 16
     dropped = min(round(p * 2**bits), 2**bits - 1)
