@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from forked_comparison import steps
+from tiny_runs import tiny_config
 from tiny_store import write_tiny_store
 
 from vadkit.bench.comparison.claim import claimed, waiting_for
@@ -30,18 +31,7 @@ VARIANTS: dict[str, Any] = {
 def folder(tmp_path: Path) -> Path:
     """Return a folder with a store, a graph and specs of two and of three variants."""
     root = write_tiny_store(tmp_path / "store")
-    graph = {
-        "inputs": {"rgb": "b t 16"},
-        "nodes": {
-            "context": {"use": "identity", "in": "rgb"},
-            "score": {"use": "causal_conv", "in": "context", "args": {"kernel": 1}},
-        },
-        "losses": {"mil": {"use": "topk_mil", "in": "score"}},
-        "output": "score",
-        "data": {"args": {"root": str(root)}, "batch": 4, "sampler": {"use": "uniform_pad", "args": {"length": 16}}},
-        "train": {"steps": 4, "epochs": None, "optimizer": {"lr": 0.05}},
-    }
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny_config(root), sort_keys=False))
     write_spec(tmp_path / "three.yaml", VARIANTS)
     write_spec(tmp_path / "two.yaml", dict(list(VARIANTS.items())[:2]))
     return tmp_path

@@ -6,6 +6,7 @@ import os
 
 import pytest
 import yaml
+from tiny_runs import tiny_config
 from tiny_store import write_tiny_store
 
 import vadkit.bench.comparison.one_run as one_run
@@ -25,19 +26,8 @@ def no_memory(monkeypatch):
 @pytest.fixture
 def config(tmp_path):
     root = write_tiny_store(tmp_path / "store")
-    data = {
-        "inputs": {"rgb": "b t 16"},
-        "nodes": {
-            "context": {"use": "identity", "in": "rgb"},
-            "score": {"use": "causal_conv", "in": "context", "args": {"kernel": 1}},
-        },
-        "losses": {"mil": {"use": "topk_mil", "in": "score"}},
-        "output": "score",
-        "data": {"args": {"root": str(root)}, "batch": 4, "sampler": {"use": "uniform_pad", "args": {"length": 16}}},
-        "train": {"steps": 4, "epochs": None, "optimizer": {"lr": 0.05}},
-    }
     path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    path.write_text(yaml.safe_dump(tiny_config(root), sort_keys=False))
     return path
 
 
