@@ -24,7 +24,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # The house, from the ground up. A part imports what is below it, never what is next to it or above.
 LAYERS = (
     ("dropout",),
-    ("cuda_graph", "problems", "shapes", "hookspecs", "layers", "restatement", "templates", "lazy", "tables"),
+    ("problems", "shapes", "hookspecs", "layers", "restatement", "templates", "lazy", "tables"),
     (
         "batch_ports",
         "files",

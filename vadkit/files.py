@@ -236,12 +236,12 @@ def _new_temporary(path: Path) -> tuple[Path, int]:
             handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         except FileExistsError:
             continue
-        if _locked(handle) is not False and temporary.exists():
+        if locked(handle) is not False and temporary.exists():
             return temporary, handle
         os.close(handle)  # another process has just taken it for a leftover
 
 
-def _locked(handle: int) -> bool | None:
+def locked(handle: int) -> bool | None:
     """Lock a file as long as it is open; return whether that was possible, None where there are no locks."""
     if fcntl is None:
         return None
@@ -275,7 +275,7 @@ def _with_leftover(path: Path, remove: bool) -> bool:
     with contextlib.suppress(OSError):
         handle = os.open(path, os.O_RDWR | _NO_LINK | _AT_ONCE)
         try:
-            free = _locked(handle)
+            free = locked(handle)
             left = time.time() - os.fstat(handle).st_mtime > OLD if free is None else free
             if left and remove:
                 path.unlink(missing_ok=True)

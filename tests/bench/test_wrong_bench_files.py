@@ -11,6 +11,7 @@ from wrong_json import DAMAGED, spoiled
 from vadkit.bench.comparison import one_run
 from vadkit.bench.comparison import runs as bench
 from vadkit.bench.timing import GrownJson, Timing
+from vadkit.engine.results import FiguresJson
 from vadkit.json_file import from_bytes
 from vadkit.problems import VadkitError
 
@@ -37,7 +38,7 @@ def test_every_key_of_a_result(tmp_path: Path) -> None:
         path.write_text(json.dumps(wrong))
         before = len(notes)
         if one_run._is_trained(job(tmp_path), notes.append):
-            assert isinstance(one_run.read_result(tmp_path).figures, one_run.FiguresJson) and len(notes) == before
+            assert isinstance(one_run.read_result(tmp_path).figures, FiguresJson) and len(notes) == before
         else:
             assert notes[before].startswith(f"{path}: ") and "\n" not in notes[before] and len(notes) == before + 1
     assert len(notes) > 180

@@ -33,6 +33,7 @@ class FiguresJson(msgspec.Struct):
     auc: float | None = None
     auc_abnormal: float | None = None
     ap_abnormal: float | None = None
+    far: float | None = None
 
 
 class ResultJson(msgspec.Struct):

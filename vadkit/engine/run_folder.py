@@ -13,7 +13,8 @@ from typing import Any
 from vadkit import json_file
 from vadkit.engine import checkpoints
 from vadkit.engine.run_log import read_log
-from vadkit.files import make_folder, open_lock, why
+from vadkit.files import locked, make_folder, open_lock, why
+from vadkit.graph.flat import flat, under
 from vadkit.graph.model_file import read_header
 from vadkit.graph.schema import with_defaults
 from vadkit.problems import Note, VadkitError, fail
@@ -57,15 +58,9 @@ def claimed(out: Path) -> Iterator[None]:
         handle = open_lock(out / ".lock")
     except OSError as error:
         fail(f"cannot write {out / '.lock'}: {why(error)}", hint="choose another --out")
-    with os.fdopen(handle, "rb") as stream:
-        try:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, even by kill -9
-        except BlockingIOError:
+    with os.fdopen(handle, "rb"):
+        if locked(handle) is False:  # the lock is gone with its process, even by kill -9
             fail(f"another process is training into {out}")
-        except (ImportError, OSError):
-            pass  # a system, or a file system, without locks
         try:
             yield
         finally:
@@ -154,10 +149,10 @@ def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any], select: st
     free: tuple[str, ...] = FREE if select != "last" else (*FREE, "eval", "train.evaluate_every")
     if finished:
         free = tuple(key for key in free if key not in LENGTH)
-    old, new = _flat(_without_paths(with_defaults(before))), _flat(_without_paths(now))
+    old, new = flat(_without_paths(with_defaults(before))), flat(_without_paths(now))
     differing = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
     swapped = [key.removesuffix("use") + "args" for key in differing if key.endswith(".use")]
-    changed = sorted(key for key in differing if not _under(key, (*free, *swapped)))
+    changed = sorted(key for key in differing if not under(key, (*free, *swapped)))
     if changed:
         notes = [Note(f"{key}: {_say(old, key)} then, {_say(new, key)} now") for key in changed[:10]]
         fail(
@@ -174,16 +169,6 @@ def _without_paths(spec: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(warm, list):
         return dict(spec)
     return {**spec, "train": {**spec["train"], "warm_start": [{**entry, "file": None} for entry in warm]}}
-
-
-def _under(key: str, roots: Iterable[str]) -> bool:
-    return any(key == root or key.startswith(f"{root}.") for root in roots)
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not value:
-        return {path: value}
-    return {k: v for key, item in value.items() for k, v in _flat(item, f"{path}.{key}" if path else str(key)).items()}
 
 
 def _say(flat: Mapping[str, Any], key: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vadkit.files import make_folder, open_lock, why
+from vadkit.files import locked, make_folder, open_lock, why
 from vadkit.problems import fail
 
 LOCK = ".claim"
@@ -30,15 +30,9 @@ def claimed(folder: Path) -> Iterator[str | None]:
     except OSError as error:
         fail(f"cannot write {path}: {why(error)}", hint="choose another --out")
     with os.fdopen(handle, "rb+") as stream:
-        try:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if locked(handle) is False:
             yield stream.read(200).decode("utf-8", "replace").strip() or "another process"
             return
-        except (ImportError, OSError):
-            pass
         stream.truncate(0)
         stream.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
         stream.flush()

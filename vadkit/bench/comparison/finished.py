@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from vadkit import json_file
-from vadkit.bench.comparison.one_run import CONTENT, OUTCOME, OutcomeJson, RunResultJson, read_result
+from vadkit.bench.comparison.one_run import CONTENT, OUTCOME, OutcomeJson, read_result
 from vadkit.bench.comparison.provenance import provenance
+from vadkit.bench.comparison.rows import NOT_TIMED, counted_costs, figures_of, run_entry
 from vadkit.bench.comparison.scores import RunScores
 from vadkit.bench.comparison.summary import scores_of, summarised
+from vadkit.engine.results import ResultJson
 from vadkit.engine.run_folder import MODEL, RESULT
 from vadkit.graph import model_file
-from vadkit.graph.cost import costs, parameters
+from vadkit.graph.flat import flat, under
 from vadkit.problems import Note, VadkitError, fail
 
 SEED = re.compile(r"(seed|run)?[-_ ]?\d+")  # names of folders that say nothing of the variant
@@ -28,7 +28,6 @@ SEED = re.compile(r"(seed|run)?[-_ ]?\d+")  # names of folders that say nothing 
 FREE = ("about", "train.seed", "train.warm_start", "train.log", "train.log_every", "train.checkpoint_every",
         "data.workers", "data.args.root")  # fmt: skip
 PROTOCOL = {"data_set": "the data set", "split": "the split", "truth": "the truth", "tail": "the tail"}
-TIMES = ("train_ms", "score_ms", "memory_mib", "score_rate", "energy_joule_per_step")
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Run:
     folder: Path
     seed: int
     spec: Mapping[str, Any]
-    result: RunResultJson
+    result: ResultJson
     failed: str | None
 
 
@@ -94,8 +93,7 @@ def compared(
     check_comparable(groups)
     base = out or Path()
     runs = [run for group in groups for run in group.runs.values()]
-    counted = [run.folder / RESULT for run in runs if run.failed is None]
-    measured_on, notice = provenance(counted)
+    measured_on, notice = provenance(run.folder / RESULT for run in runs if run.failed is None)
     results = {
         "about": f"{groups[0].name} against {', '.join(group.name for group in groups[1:])}",
         "base": groups[0].name,
@@ -226,42 +224,25 @@ def _measured(run: Run) -> dict[str, Any]:
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
     """Return the keys in which two resolved graphs differ, but for those that runs of one variant may differ in."""
-    one, other = _flat(first), _flat(second)
-    return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if path in FREE:
-        return {}
-    if not isinstance(value, Mapping) or not value:
-        return {path: value}
-    return {k: v for key, item in value.items() for k, v in _flat(item, f"{path}.{key}" if path else str(key)).items()}
+    one, other = flat(first), flat(second)
+    return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key) and not under(key, FREE))
 
 
 # -- the results ---------------------------------------------------------------------------------
 def _row(group: Group, out: Path) -> dict[str, Any]:
     runs = [_entry(run, out) for _, run in sorted(group.runs.items())]
-    model = model_file.load(group.first.folder / MODEL)
-    flops = [cost.flops for cost in costs(model).values()]
     return {
         "name": group.name,
         "runs": runs,
-        "figures": [run["figures"] for run in runs if run["figures"] is not None],
+        "figures": figures_of(runs),
         "note": group.first.result.note,
-        "parameters": parameters(model),
-        "gflop": None if None in flops else sum(f for f in flops if f) / 1e9,
-        **dict.fromkeys(TIMES),
+        **counted_costs(model_file.load(group.first.folder / MODEL)),
+        **NOT_TIMED,
     }
 
 
 def _entry(run: Run, out: Path) -> dict[str, Any]:
-    return {
-        "seed": run.seed,
-        "folder": Path(os.path.relpath(run.folder, out)).as_posix(),
-        "state": "finished" if run.failed is None else "failed",
-        "why": run.failed,
-        "figures": msgspec.structs.asdict(run.result.figures) if run.failed is None else None,
-    }
+    return run_entry(run.seed, Path(os.path.relpath(run.folder, out)).as_posix(), run.failed, run.result.figures)
 
 
 def _trained_on(runs: Sequence[Run]) -> str:

@@ -33,6 +33,7 @@ from vadkit.data.from_config import open_dataset
 from vadkit.engine.run_folder import FREE, LENGTH
 from vadkit.engine.warm_start import entries
 from vadkit.files import sha256
+from vadkit.graph.flat import under
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import VadkitError, fail
 from vadkit.rounds.label import weights_digest
@@ -61,7 +62,7 @@ class Keys:
         return hashlib.sha256(text.encode()).hexdigest()[:DIGITS], found
 
     def _graph(self, spec: dict[str, Any], start: str | None, more: Any) -> dict[str, Any]:
-        flat = {key: value for key, value in _flat(spec) if not _under(key, IGNORED) and not key.startswith(WARM)}
+        flat = {key: value for key, value in _flat(spec) if not under(key, IGNORED) and not key.startswith(WARM)}
         flat.pop("train.seed", None)
         return {
             "graph": {key: value for key, value in flat.items() if key.partition(".")[0] not in ELSEWHERE},
@@ -131,10 +132,6 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _flat(item, f"{path}.{number}")
     else:
         yield path, value
-
-
-def _under(key: str, roots: frozenset[str]) -> bool:
-    return any(key == root or key.startswith(f"{root}.") for root in roots)
 
 
 def _used(plain: Any) -> set[str]:

@@ -35,22 +35,6 @@ class OutcomeJson(msgspec.Struct):
     details: str = ""
 
 
-class FiguresJson(msgspec.Struct):
-    """The figures of a run that are compared."""
-
-    ap: float | None = None
-    auc: float | None = None
-    auc_abnormal: float | None = None
-    ap_abnormal: float | None = None
-    far: float | None = None
-
-
-class RunResultJson(ResultJson):
-    """result.json, with the figures that are compared."""
-
-    figures: FiguresJson  # type: ignore[assignment]
-
-
 @dataclass(frozen=True)
 class Job:
     """One variant with one seed.
@@ -112,9 +96,9 @@ def _is_trained(job: Job, report: Report) -> bool:
     return True
 
 
-def read_result(folder: Path) -> RunResultJson:
+def read_result(folder: Path) -> ResultJson:
     """Return the result of a finished run. Raises VadkitError."""
-    return json_file.read(folder / RESULT, RunResultJson, "the result of a run", AGAIN)
+    return json_file.read(folder / RESULT, ResultJson, "the result of a run", AGAIN)
 
 
 def do(job: Job, report: Report) -> None:

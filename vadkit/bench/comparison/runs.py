@@ -16,6 +16,7 @@ from vadkit.bench.comparison.energy import counter_of, energy_of_step
 from vadkit.bench.comparison.one_run import Job, Report, outcome_of, read_result
 from vadkit.bench.comparison.provenance import provenance
 from vadkit.bench.comparison.queue import Means, Progress, jobs_of, run_all
+from vadkit.bench.comparison.rows import NOT_TIMED, counted_costs, figures_of, run_entry
 from vadkit.bench.comparison.spec import Checked, Suite
 from vadkit.bench.comparison.summary import scores_of, summarised
 from vadkit.bench.comparison.write import TABLES, write_comparison
@@ -23,7 +24,6 @@ from vadkit.bench.machine import machine
 from vadkit.bench.timing import Load, Timing, measure, peak_memory
 from vadkit.devices import current
 from vadkit.engine.run_folder import RESULT
-from vadkit.graph.cost import costs, parameters
 from vadkit.graph.module import model_of
 from vadkit.problems import Problem, VadkitError
 from vadkit.results_folder import claim, own
@@ -139,34 +139,23 @@ def _row(each: Checked, jobs: Sequence[Job], out: Path) -> dict[str, Any]:
         "set": list(each.variant.sets),
         "start": each.variant.start,
         "runs": runs,
-        "figures": [run["figures"] for run in runs if run["figures"] is not None],
+        "figures": figures_of(runs),
         "note": read_result(finished[0].result).note if finished else None,
     }
 
 
 def _run(job: Job, out: Path) -> dict[str, Any]:
     failed = _failure(job)
-    return {
-        "seed": job.seed,
-        "folder": job.result.relative_to(out).as_posix(),
-        "state": "finished" if failed is None else "failed",
-        "why": failed,
-        "figures": None if failed is not None else msgspec.structs.asdict(read_result(job.result).figures),
-    }
+    figures = read_result(job.result).figures if failed is None else None
+    return run_entry(job.seed, job.result.relative_to(out).as_posix(), failed, figures)
 
 
 def _costs(each: Checked, load: Load | None, found: VariantTiming | None) -> dict[str, Any]:
-    model = model_of(each.plan)
-    flops = [cost.flops for cost in costs(model).values()]
-    counted = {
-        "parameters": parameters(model),
-        "gflop": None if None in flops else sum(f for f in flops if f) / 1e9,
-    }
+    own = counted_costs(model_of(each.plan))
     if found is None or load is None:
-        timed = dict.fromkeys(("train_ms", "score_ms", "memory_mib", "score_rate", "energy_joule_per_step"))
-        return {**counted, **timed}
+        return {**own, **NOT_TIMED}
     rate = load.bags * load.snippets / found.timing.score_ms * 1e3
-    return {**counted, **asdict(found.timing), "score_rate": rate, "energy_joule_per_step": found.energy}
+    return {**own, **asdict(found.timing), "score_rate": rate, "energy_joule_per_step": found.energy}
 
 
 # -- times -----------------------------------------------------------------------------------------
