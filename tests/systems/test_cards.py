@@ -58,7 +58,15 @@ WRONG: dict[str, tuple[Any, str]] = {
         changed(graphs={"x": {"fidelity": "exact", "parameters": 1}}),
         ":5:15: graphs.x.fidelity must be one of official, code, paper, reconstruction, ours, got the text 'exact'",
     ),
-    "no count": (changed(graphs={"x": {"fidelity": "code"}}), "graphs.x needs 'parameters': of the authors' network"),
+    "a block without a standing": (changed(blocks=[{"block": "a", "what": "b"}]), "blocks.0 needs 'standing'"),
+    "a certain block without a source": (
+        changed(blocks=[{"block": "a", "what": "b", "standing": "certain"}]),
+        "blocks.0 is certain, but has no 'source'",
+    ),
+    "two blocks of one name": (
+        changed(blocks=[{"block": "a", "what": text, "standing": "guess"} for text in "bc"]),
+        "there are two blocks 'a'",
+    ),
     "more unused than there are": (
         changed(graphs={"x": {"fidelity": "code", "parameters": 1, "unused": 2}}, quirks=None, published=None),
         "graphs.x: more parameters are unused than there are",
@@ -85,6 +93,13 @@ def test_what_is_wrong_is_said_at_its_place(tmp_path: Path, card: Any, words: st
     with pytest.raises(VadkitError) as error:
         read_card(written(tmp_path, card))
     assert words in str(error.value)
+
+
+def test_what_no_code_settles_is_stated_block_by_block(tmp_path: Path) -> None:
+    block = {"block": "gate", "what": "a sigmoid", "standing": "guess", "switch": "nodes.gate.args.kind=softmax"}
+    card = read_card(written(tmp_path, changed(graphs={"x_xd": {"fidelity": "paper"}}, blocks=[block])))
+    assert card.graphs["x_xd"].parameters is None and not card.names_file.exists()
+    assert card.blocks[0].switch == ("nodes.gate.args.kind=softmax",)
 
 
 def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
@@ -158,8 +173,8 @@ def test_a_system_is_shown_without_torch_once_its_operations_were_counted(tmp_pa
 
 
 def test_all_systems_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    counts = {"ur_dmu_xd": graph_costs.Cost(2e6), "ur_dmu_ucf": graph_costs.Cost(None, "no plugin")}
-    other = graph_costs.Cost(1.0)
+    counts = {"ur_dmu_xd": graph_costs.Cost(6_492_929, 2e6), "ur_dmu_ucf": graph_costs.Cost(None, None, "no plugin")}
+    other = graph_costs.Cost(1, 1.0)
     monkeypatch.setattr(models_list, "snippet_costs", lambda graphs: {g: counts.get(g, other) for g in graphs})
     assert main(["models", "list"]) == 0
     shown = capsys.readouterr().out

@@ -19,7 +19,7 @@ from vadkit.systems.card import read_cards
 from vadkit.systems.names_table import UNUSED, Names, read_names
 
 CARDS = read_cards([own_configs()])
-OWNERS = {graph: card.name for card in CARDS.values() for graph in card.graphs}
+OWNERS = {graph: card.name for card in CARDS.values() for graph in card.graphs if card.names_file.is_file()}
 LARGEST = {OWNERS[graph]: graph for graph in adapt.largest() if graph in OWNERS}
 
 
@@ -59,7 +59,7 @@ def official(graph: str, names: Names) -> dict[str, Tensor]:
 
 
 def table(card: str) -> tuple[Path, Names]:
-    path = own_configs() / "names" / f"{CARDS[card].names}.txt"
+    path = CARDS[card].names_file
     return path, read_names(path, load_plugins().components.find)
 
 

@@ -1,4 +1,4 @@
-"""Operations per snippet of graphs, kept from one call to the next: to count them takes building, and so torch."""
+"""Parameters and operations per snippet of graphs, kept between calls: to count them takes building, and so torch."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ SNIPPETS = 200  # of the bag that is counted: attention costs more per snippet i
 
 @dataclass(frozen=True)
 class Cost:
-    """Operations per snippet at test time, or why there is no such number."""
+    """Parameters, and operations per snippet at test time, or why there is no such number."""
 
+    parameters: int | None
     flops: float | None
     cause: str = ""
 
@@ -37,7 +38,7 @@ def snippet_costs(graphs: Sequence[str]) -> dict[str, Cost]:
 
 def _count(graph: str) -> Cost:
     from vadkit.graph.compiler import compile_plan
-    from vadkit.graph.cost import costs
+    from vadkit.graph.cost import costs, parameters
     from vadkit.graph.load import load_config
     from vadkit.graph.module import without_weights
     from vadkit.plugin_manager import load_plugins
@@ -46,12 +47,13 @@ def _count(graph: str) -> Cost:
     try:
         plan = compile_plan(load_config(graph, (), plugins.config_folders), plugins)
     except VadkitError as error:
-        return Cost(None, error.first)
-    found = [cost.flops for cost in costs(without_weights(plan), SNIPPETS).values()]
+        return Cost(None, None, error.first)
+    model = without_weights(plan)
+    found = [cost.flops for cost in costs(model, SNIPPETS).values()]
     whole = [flops for flops in found if flops is not None]
     if len(whole) < len(found):
-        return Cost(None, "its operations cannot be counted")
-    return Cost(sum(whole) / SNIPPETS)
+        return Cost(parameters(model), None, "its operations cannot be counted")
+    return Cost(parameters(model), sum(whole) / SNIPPETS)
 
 
 def _fingerprint() -> str | None:
@@ -70,6 +72,10 @@ def _kept(now: str | None) -> dict[str, Cost]:
         return {name: Cost(**cost) for name, cost in kept(NAME, now).items()}
     except (TypeError, AttributeError):  # nothing was kept, or something else
         return {}
+
+
+def count(number: int | None) -> str:
+    return "?" if number is None else f"{number:,}"
 
 
 def mflop(flops: float | None) -> str:

@@ -8,10 +8,10 @@ import json
 import textwrap
 from typing import Any
 
-from vadkit.cli.graph_costs import mflop, print_unbuilt, snippet_costs
+from vadkit.cli.graph_costs import Cost, count, mflop, print_unbuilt, snippet_costs
 from vadkit.cli.tables import print_table
 from vadkit.plugin_manager import config_folders
-from vadkit.systems.card import Card, find_card
+from vadkit.systems.card import STANDINGS, Block, Card, Quirk, find_card
 from vadkit.systems.published import Published, figures_of
 
 
@@ -24,15 +24,16 @@ def run(args: argparse.Namespace) -> int:
     card = find_card(config_folders(), args.name)
     figures, costs = figures_of(card), snippet_costs(list(card.graphs))
     if args.json:
-        flops = {graph: cost.flops for graph, cost in costs.items()}
-        print(json.dumps(_facts(card, figures, flops), indent=1))
+        print(json.dumps(_facts(card, figures, costs), indent=1))
         return 0
     print(f"{card.name}: {card.title}\n\n{card.paper}")
     if card.code:
         print(f"code: {card.code}")
-    print(f"scores: {card.level}   supervision: {card.supervision}   official names: {card.names}\n")
+    names = f"   official names: {card.names}" if card.names_file.is_file() else ""
+    print(f"scores: {card.level}   supervision: {card.supervision}{names}\n")
     rows = [
-        [name, f.fidelity, f"{f.ours:,}", f"{f.parameters:,}", f"{f.unused:,}", mflop(costs[name].flops)]
+        [name, f.fidelity, count(costs[name].parameters), count(f.parameters), f"{f.unused:,}"]
+        + [mflop(costs[name].flops)]
         for name, f in card.graphs.items()
     ]
     columns = ["graph", "fidelity", "parameters", "of the authors", "unused", "MFLOP/snippet"]
@@ -44,10 +45,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _facts(card: Card, figures: list[Published], flops: dict[str, float | None]) -> dict[str, Any]:
+def _facts(card: Card, figures: list[Published], costs: dict[str, Cost]) -> dict[str, Any]:
     facts = dataclasses.asdict(card)
     graphs = {
-        name: {**dataclasses.asdict(g), "ours": g.ours, "flops_per_snippet": flops[name]}
+        name: {**dataclasses.asdict(g), "ours": costs[name].parameters, "flops_per_snippet": costs[name].flops}
         for name, g in card.graphs.items()
     }
     published = [{**dataclasses.asdict(f), **dataclasses.asdict(f.figure)} for f in figures]
@@ -59,13 +60,24 @@ def _facts(card: Card, figures: list[Published], flops: dict[str, float | None])
 def _print_texts(card: Card) -> None:
     _print_list("protocol", [card.protocol])
     _print_list("certain", card.certain)
+    for standing in STANDINGS:
+        of_it = [block for block in card.blocks if block.standing == standing]
+        _print_list(f"{standing}, block by block", [_block(block) for block in of_it])
     _print_list("guesses", card.guesses)
-    quirks = []
-    for quirk in card.quirks:
-        switch = f" Off: {' '.join(f'--set {change}' for change in quirk.switch)}" if quirk.switch else ""
-        where = f" ({', '.join(quirk.graphs)})" if quirk.graphs else ""
-        quirks.append(f"{quirk.what}{where}.{switch}")
-    _print_list("quirks", quirks)
+    _print_list("quirks", [f"{q.what}{_graphs(q)}.{_changes('Off', q)}" for q in card.quirks])
+
+
+def _block(block: Block) -> str:
+    source = f" ({block.source})" if block.source else ""
+    return f"{block.block}{_graphs(block)}: {block.what}{source}.{_changes('Otherwise', block)}"
+
+
+def _graphs(item: Block | Quirk) -> str:
+    return f" ({', '.join(item.graphs)})" if item.graphs else ""
+
+
+def _changes(word: str, item: Block | Quirk) -> str:
+    return f" {word}: {' '.join(f'--set {change}' for change in item.switch)}" if item.switch else ""
 
 
 def _print_list(title: str, texts: Any) -> None:

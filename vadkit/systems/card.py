@@ -17,6 +17,7 @@ from vadkit.plugin_manager import CARDS
 from vadkit.problems import Place, Problems, VadkitError, fail, unknown
 from vadkit.systems.text import bounded_text
 
+STANDINGS = ("certain", "likely", "guess")
 FIDELITIES = ("official", "code", "paper", "reconstruction", "ours")
 LEVELS = ("frame", "video", "event")
 SUPERVISION = ("video", "glance", "none")
@@ -62,21 +63,31 @@ KEYS: dict[str, dict[str, Key]] = {
         "title": Key("text", _text, "what the system is called", required=True),
         "paper": Key("text", _text, "authors, title, where and when", required=True),
         "code": Key("text", _text, "the authors' code that it was compared with: repository and commit"),
+        "cited_as": Key("a list of texts", _texts, "what the rows of the paper's tables, or its text, call it"),
         "graphs": Key("a mapping from graph to its facts", _mapping, "", required=True),
         "names": Key("the name of a table in names/", _text, "the table of official names; default: the card's name"),
         "level": Key(*_one_of(*LEVELS), "what its figures score, unless a figure says otherwise", required=True),
         "supervision": Key(*_one_of(*SUPERVISION), "the labels that it is trained with", required=True),
         "protocol": Key("text", _text, "how the authors train and test it", required=True),
         "certain": Key("a list of texts", _texts, "what was checked, and against what"),
+        "blocks": Key("a list of mappings", _list, "block by block, how sure it is that it is as published"),
         "guesses": Key("a list of texts", _texts, "what neither paper nor code says, and what is done here"),
         "quirks": Key("a list of mappings", _list, "what the authors' code does, intended or not"),
         "published": Key("a list of mappings", _list, "figures of data/published_results.csv"),
     },
     "graphs": {
         "fidelity": Key(*_one_of(*FIDELITIES), "how faithful it is", required=True),
-        "parameters": Key("a whole number", _count, "of the authors' network", required=True),
+        "parameters": Key("a whole number", _count, "of the authors' network; left out where it was not published"),
         "unused": Key("a whole number", _count, "of these, those that no forward pass of the authors uses; default: 0"),
         "set": Key("a list of texts", _texts, "changes under which the counts hold"),
+    },
+    "blocks": {
+        "block": Key("text", _text, "a short name, one of this card", required=True),
+        "what": Key("text", _text, "what it computes", required=True),
+        "standing": Key(*_one_of(*STANDINGS), "how sure it is", required=True),
+        "source": Key("text", _text, "equation, figure, section or code that states it; a certain block needs one"),
+        "switch": Key("a change as --set takes it, or a list of such", lambda v: _text(v) or _texts(v), "another way"),
+        "graphs": Key("a list of texts", _texts, "the graphs that have it; default: all"),
     },
     "quirks": {
         "what": Key("text", _text, "what it does", required=True),
@@ -98,14 +109,26 @@ class GraphFacts:
     """What a card states of one graph."""
 
     fidelity: str
-    parameters: int  # of the authors
+    parameters: int | None = None  # of the authors; None where they are not published
     unused: int = 0
     set: tuple[str, ...] = ()
 
     @property
-    def ours(self) -> int:
-        """The parameters of our graph."""
-        return self.parameters - self.unused
+    def ours(self) -> int | None:
+        """The parameters of our graph, as far as they follow from the authors'."""
+        return None if self.parameters is None else self.parameters - self.unused
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a system that no code of its authors settles: how sure it is, and another guess."""
+
+    block: str
+    what: str
+    standing: str
+    source: str = ""
+    switch: tuple[str, ...] = ()
+    graphs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,10 +165,17 @@ class Card:
     supervision: str
     protocol: str
     code: str = ""
+    cited_as: Sequence[str] = field(default_factory=tuple)
     certain: Sequence[str] = field(default_factory=tuple)
+    blocks: Sequence[Block] = field(default_factory=tuple)
     guesses: Sequence[str] = field(default_factory=tuple)
     quirks: Sequence[Quirk] = field(default_factory=tuple)
     published: Sequence[Figure] = field(default_factory=tuple)
+
+    @property
+    def names_file(self) -> Path:
+        """The table of official names; there is none for a system whose code was never published."""
+        return self.file.parent.parent / "names" / f"{self.names}.txt"
 
 
 def card_files(folders: Iterable[Path]) -> list[Path]:
@@ -203,10 +233,11 @@ def _checked(tree: Tree) -> Problems:
         for name, facts in data["graphs"].items():
             _check("graphs", facts, ("graphs", name), problems)
             _check_counts(facts, ("graphs", name), problems)
-    for section in ("quirks", "published"):
+    for section in ("blocks", "quirks", "published"):
         for index, item in enumerate(data[section] if isinstance(data.get(section), list) else []):
             _check(section, item, (section, index), problems)
             _check_graphs(data, item, (section, index), problems)
+    _check_blocks(data.get("blocks"), problems)
     return problems
 
 
@@ -233,6 +264,22 @@ def _check_counts(facts: Any, path: tuple[Any, ...], problems: Problems) -> None
     unused, known = (facts.get(key) if isinstance(facts, dict) else None for key in ("unused", "parameters"))
     if isinstance(unused, int) and isinstance(known, int) and unused > known:
         problems.add(f"{_dotted(path)}: more parameters are unused than there are", (*path, "unused"))
+
+
+def _check_blocks(blocks: Any, problems: Problems) -> None:
+    """A certain block has a source, and no two have one name."""
+    seen: set[str] = set()
+    for index, block in enumerate(blocks if isinstance(blocks, list) else []):
+        if not isinstance(block, dict):
+            continue
+        name = block.get("block")
+        if isinstance(name, str) and name in seen:
+            problems.add(f"there are two blocks '{name}'", ("blocks", index, "block"), "rename one of them")
+        elif isinstance(name, str):
+            seen.add(name)
+        if block.get("standing") == "certain" and not block.get("source"):
+            said = f"blocks.{index} is certain, but has no 'source'"
+            problems.add(said, ("blocks", index), "name the equation or figure, or call it likely or a guess")
 
 
 def _check_graphs(data: Mapping[str, Any], item: Any, path: tuple[Any, ...], problems: Problems) -> None:
@@ -268,14 +315,29 @@ def _card(file: Path, data: Mapping[str, Any]) -> Card:
     data = {key: value for key, value in data.items() if value is not None}
     facts = {name: {k: v for k, v in f.items() if v is not None} for name, f in data["graphs"].items()}
     graphs = {name: GraphFacts(**{**f, "set": tuple(f.get("set", ()))}) for name, f in facts.items()}
-    quirks = [Quirk(q["what"], _as_tuple(q.get("switch")), _as_tuple(q.get("graphs"))) for q in data.get("quirks", ())]
+    quirks = [Quirk(**_with_tuples(item)) for item in data.get("quirks", ())]
+    blocks = [Block(**_with_tuples(item)) for item in data.get("blocks", ())]
     common = {key: data[key] for key in ("level", "supervision", "protocol")}
     figures = [Figure(**{**common, **{k: v for k, v in f.items() if v is not None}}) for f in data.get("published", ())]
-    own = {key: data[key] for key in ("title", "paper", "code", "certain", "guesses") if key in data}
+    own = {key: data[key] for key in ("title", "paper", "code", "cited_as", "certain", "guesses") if key in data}
     names = data.get("names", file.stem)
     return Card(
-        name=file.stem, file=file, graphs=graphs, names=names, quirks=quirks, published=figures, **common, **own
+        name=file.stem,
+        file=file,
+        graphs=graphs,
+        names=names,
+        quirks=quirks,
+        blocks=blocks,
+        published=figures,
+        **common,
+        **own,
     )
+
+
+def _with_tuples(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an item without empty keys, its changes and graphs as tuples."""
+    found = {key: value for key, value in item.items() if value is not None}
+    return found | {key: _as_tuple(found.get(key)) for key in ("switch", "graphs")}
 
 
 def _as_tuple(value: Any) -> tuple[str, ...]:

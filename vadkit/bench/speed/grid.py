@@ -46,7 +46,8 @@ class Grid:
 def graphs_of(names: Sequence[str], plugins: Plugins, restated: Iterable[str]) -> list[str]:
     """Return the graphs that systems stand for; all systems if there are no names. Another name is a graph's or a file.
 
-    A system stands for its largest graph, and for the largest of those with a restatement.
+    A system stands for its largest graph (the first where no count is published), and for the largest of those with
+    a restatement.
     """
     cards, restated = read_cards(plugins.config_folders), set(restated)
     found: list[str] = []
@@ -54,7 +55,7 @@ def graphs_of(names: Sequence[str], plugins: Plugins, restated: Iterable[str]) -
         if name not in cards:
             found.append(name)
             continue
-        by_size = sorted(cards[name].graphs.items(), key=lambda item: -item[1].parameters)
+        by_size = sorted(cards[name].graphs.items(), key=lambda item: -(item[1].parameters or 0))
         found.append(by_size[0][0])
         found += [graph for graph, _ in by_size if graph in restated][:1]
     return list(dict.fromkeys(found))
