@@ -25,6 +25,7 @@ PAPERS = sorted(path for folder in ("graphs", "ablations") for path in (CONFIGS 
 RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 # Graphs of each system.
 GRAPHS = {
+    "acf": 2,
     "bn_wvad": 1,
     "clip_tsa": 3,
     "clip_tsa_i3d": 1,
