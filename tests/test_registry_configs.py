@@ -38,6 +38,7 @@ GRAPHS = {
     "mavd": 1,
     "mgfn": 1,
     "msbt": 4,
+    "ng_mil": 4,
     "pel4vad": 3,
     "rtfm": 2,
     "seed": 7,
