@@ -39,6 +39,7 @@ GRAPHS = {
     "mgfn": 1,
     "msbt": 4,
     "ng_mil": 4,
+    "pang": 1,
     "pel4vad": 3,
     "rtfm": 2,
     "seed": 7,
