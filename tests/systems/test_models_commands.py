@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from quick_costs import quick_costs
 
 from vadkit.cli import book_rows, main
 from vadkit.cli.book_rows import cell, short_title
 from vadkit.cli.completion import system_names
-from vadkit.cli.graph_costs import Cost
-from vadkit.graph.load import load_config
 from vadkit.plugin_manager import own_configs
 from vadkit.systems.book import Entry
 from vadkit.systems.result import Record, Result, Source
 
-FOLDERS = [own_configs()]
-
-
-@cache
-def cost(graph: str) -> Cost:
-    """Return the inputs of a graph without building it."""
-    data = load_config(graph, (), FOLDERS).data
-    return Cost(1000, 2e6, "", list(data["inputs"]), Path(str(data["data"]["args"]["root"])).name)
-
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book_rows, "snippet_costs", lambda graphs: {graph: cost(graph) for graph in graphs})
+    monkeypatch.setattr(book_rows, "snippet_costs", quick_costs)
 
 
 def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
