@@ -37,6 +37,7 @@ GRAPHS = {
     "mavd": 1,
     "mgfn": 1,
     "msbt": 4,
+    "oamfn": 1,
     "pang": 1,
     "pel4vad": 3,
     "rtfm": 2,
