@@ -25,6 +25,7 @@ PAPERS = sorted(path for folder in ("graphs", "ablations") for path in (CONFIGS 
 RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 # Graphs of each system.
 GRAPHS = {
+    "acf": 2,
     "bn_wvad": 1,
     "clip_tsa": 3,
     "clip_tsa_i3d": 1,
@@ -37,6 +38,7 @@ GRAPHS = {
     "mavd": 1,
     "mgfn": 1,
     "msbt": 4,
+    "ng_mil": 4,
     "oamfn": 1,
     "pang": 1,
     "pel4vad": 3,
