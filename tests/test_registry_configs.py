@@ -36,6 +36,7 @@ GRAPHS = {
     "macil_sd_light": 2,
     "mavd": 1,
     "mgfn": 1,
+    "motion_aware": 2,
     "msbt": 1,
     "pel4vad": 3,
     "rtfm": 2,
