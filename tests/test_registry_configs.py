@@ -42,6 +42,7 @@ GRAPHS = {
     "rtfm": 2,
     "seed": 7,
     "sultani": 1,
+    "tca_vad": 2,
     "tcn_ibl": 1,
     "umil": 2,
     "ur_dmu": 2,
