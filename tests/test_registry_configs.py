@@ -35,6 +35,7 @@ GRAPHS = {
     "macil_sd_full": 1,
     "macil_sd_light": 2,
     "mavd": 1,
+    "mcr": 2,
     "mgfn": 1,
     "motion_aware": 2,
     "msbt": 1,
