@@ -240,6 +240,7 @@ def _row(group: Group, out: Path) -> dict[str, Any]:
         "runs": runs,
         "figures": figures_of(runs),
         "note": group.first.result.note,
+        "floors": group.first.result.floors,
         **counted_costs(model_file.load(group.first.folder / MODEL)),
         **NOT_TIMED,
     }
