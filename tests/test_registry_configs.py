@@ -45,6 +45,7 @@ GRAPHS = {
     "msaf": 6,
     "msbt": 4,
     "ng_mil": 4,
+    "oamfn": 1,
     "pang": 1,
     "pel4vad": 3,
     "rtfm": 2,
