@@ -26,10 +26,12 @@ RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 # Graphs of each system.
 GRAPHS = {
     "acf": 2,
+    "ag_mil": 2,
     "bn_wvad": 1,
     "clip_tsa": 3,
     "clip_tsa_i3d": 1,
     "cma_la": 1,
+    "cnn_vit_tsan": 2,
     "cupl": 2,
     "gcn_cleaner": 3,
     "glance_vad": 2,
@@ -51,6 +53,7 @@ GRAPHS = {
     "rtfm": 2,
     "seed": 7,
     "sultani": 1,
+    "tca_retrieval": 1,
     "tca_vad": 2,
     "tcn_ibl": 1,
     "umil": 2,
