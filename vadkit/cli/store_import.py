@@ -73,6 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="own: CSV with video, label[, split, classes, intervals, frames, fps]",
     )
     parser.add_argument(
+        "--clicks",
+        type=Path,
+        metavar="FILE",
+        help="CSV with video-id,glance: a frame, or a time such as 4.5s, of each event of abnormal training videos",
+    )
+    parser.add_argument(
         "--test-share", type=float, metavar="SHARE", help="own: make this share of the videos the test split"
     )
     parser.add_argument(
@@ -85,14 +91,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from vadkit.datasets.importing.clicks import read_clicks, with_clicks
     from vadkit.datasets.importing.index import check_out, write_index
 
     out = args.out or Path("stores") / args.what
     if_exists: IfExists = "merge" if args.merge else "replace" if args.replace else "refuse"
     _check(args)
     check_out(out, if_exists)
+    clicks = read_clicks(args.clicks) if args.clicks is not None else None
     with _bar() as progress:
         plan = _plan(args, progress)
+    if clicks is not None:
+        absent = {name for names in plan.absent.values() for name in names}
+        plan.videos, notes = with_clicks(args.clicks, clicks, plan.videos, absent)
+        plan.notes += notes
     write_index(plan, out, if_exists)
     if args.json:
         print(json.dumps(_facts(plan, out), indent=1))
@@ -158,6 +170,7 @@ def _facts(plan: Plan, out: Path) -> dict[str, Any]:
     return {
         "store": str(out), "root": str(plan.root), "data_set": plan.data_set, "intervals": plan.intervals,
         "segments": plan.segments, "axes": plan.axes, "found": _rows(plan), "absent": plan.absent, "notes": plan.notes,
+        "clicks": sum(len(video.clicks) for video in plan.videos),
     }  # fmt: skip
 
 
@@ -180,6 +193,9 @@ def _print(plan: Plan, out: Path) -> None:
 
             verb = "has" if len(names) == 1 else "have"
             print(f"note: {len(names)} {split} video{'' if len(names) == 1 else 's'} {verb} no features: {some(names)}")
+    clicked = [len(video.clicks) for video in plan.videos if video.clicks]
+    if clicked:
+        print(f"\n{sum(clicked)} clicks in {len(clicked)} abnormal videos: data.clicks=true trains on them")
     for note in plan.notes:
         print(f"note: {note}")
     print(f"\nwritten: {out} (intervals {plan.intervals}); the features stay in {plan.root}")

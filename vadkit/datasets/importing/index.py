@@ -161,6 +161,7 @@ def _entry(video: Video) -> dict[str, Any]:
         "num_frames": video.num_frames,
         "fps": video.fps,
         "spans": [[*span] for span in video.spans],
+        "clicks": [*video.clicks],
         "file": video.file,
         "tags": dict(video.tags),
         "files": {stream: files[0] if len(files) == 1 else [*files] for stream, files in video.files.items()},
@@ -190,7 +191,9 @@ def _merged(plan: Plan, out: Path, head: dict[str, Any]) -> tuple[dict[str, Any]
         files = {s: tuple(os.path.join(here, file) for file in paths) for s, paths in video.files.items()}
         known = by_name.get(video.name)
         by_name[video.name] = (
-            replace(video, files=files) if known is None else replace(known, files={**known.files, **files})
+            replace(video, files=files)
+            if known is None
+            else replace(known, files={**known.files, **files}, clicks=video.clicks or known.clicks)
         )
     streams = {**old["streams"], **head["streams"]}
     sources = {"sources": plan.sources} if plan.sources else {}
