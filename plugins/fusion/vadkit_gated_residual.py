@@ -17,7 +17,7 @@ from vadkit import Fusion, hookimpl
 class GatedResidual(Fusion):
     """Return a + W * r for the first stream a, with gate W and residual r computed from all streams joined.
 
-    With j = [a ; b ; ...]: W = sigmoid(gate(j)) and r = narrow(gelu(widen(j))), all three linear; * is channel by channel.
+    With j = [a ; b ; ...]: W = sigmoid(gate(j)) and r = narrow(gelu(widen(j))), all three linear; W * r is by channel.
 
     Args:
         dims: widths of the streams, the first of which is kept.

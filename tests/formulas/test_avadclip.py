@@ -91,7 +91,8 @@ def test_certain_numbers_count_more() -> None:
 
 SMALL = ["inputs.clip=b t 8", "inputs.audio=b t 8", "nodes.similar.args.dim=4", "nodes.near.args.dim=4",
          "nodes.av_similar.args.dim=4", "nodes.av_near.args.dim=4", "nodes.seen.args.dim=8",
-         "nodes.av_visual.args.dim=8", "nodes.av_sound.args.dim=8", "nodes.widened.args.dim=8", "nodes.refined.args.dim=8",
+         "nodes.av_visual.args.dim=8", "nodes.av_sound.args.dim=8", "nodes.widened.args.dim=8",
+         "nodes.refined.args.dim=8",
          "nodes.text.args={tokens: [[1, 3, 2], [1, 4, 2], [1, 5, 2], [1, 6, 2], [1, 7, 2], [1, 8, 2], [1, 9, 2]], "
          "vocabulary: 12, dim: 8, depth: 1, heads: 2, context: 40}"]  # fmt: skip
 
