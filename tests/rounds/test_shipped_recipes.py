@@ -19,10 +19,27 @@ RECIPES = sorted(path.stem for path in (own_configs() / "recipes").glob("*.yaml"
 # Changes with which the streams of a small store fit the graphs of a recipe.
 STREAMS = {
     "acf_xd": ("inputs.rgb=b t 16", "inputs.audio=b t 4"),
+    "avadclip_xd": (
+        "inputs.clip=b t 8",
+        "inputs.audio=b t 4",
+        "data.sampler.args.length=16",
+        "data.classes=[normal, explosion, riot, car accident]",
+        "nodes.text.args={tokens: [[1, 3, 2], [1, 4, 2], [1, 5, 2], [1, 6, 2]], vocabulary: 12, dim: 512, depth: 1, "
+        "heads: 2, context: 40, prefix: 10, postfix: 10}",
+    ),
     "cupl_ucf": ("inputs.rgb=b t 16",),
+    "gcn_cleaner_ucf": ("inputs.rgb=b t 16", "rounds.ensemble1.times=2", "rounds.ensemble2.times=1"),
     "lstc_sht": ("inputs.rgb=b t 4 4", "nodes.encoder.args.widths=[4, 4, 8]", "nodes.encoder.args.heads=[2, 2]"),
     "lstc_ucf": ("inputs.rgb=b t 4 4", "nodes.encoder.args.widths=[4, 4, 8]", "nodes.encoder.args.heads=[2, 2]"),
-    "umil_ucf_rounds": ("inputs.rgb=b t 16", "nodes.text.args.dim=16", "data.sampler.args.parts=4"),
+    "msaf_sht": ("inputs.rgb=b t 16", "inputs.flow=b t 12"),
+    "msaf_ucf": ("inputs.rgb=b t 16", "inputs.flow=b t 12"),
+    "msaf_xd": ("inputs.rgb=b t 16", "inputs.audio=b t 4"),
+    "umil_ucf_rounds": (
+        "inputs.rgb=b t 16",
+        "nodes.text.args.dim=16",
+        "data.sampler.args.parts=4",
+        "rounds.labels.times=2",
+    ),
 }
 PLACES = {
     "lstc_sht": [["ltn1", "labelling"], ["ltn1", "step"], ["stn2", "between"]],

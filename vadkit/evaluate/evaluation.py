@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from vadkit.evaluate.scored import Scored
+from vadkit.evaluate.uninformed import Floors
 from vadkit.files import write_text_atomic
 from vadkit.results_folder import writing
 from vadkit.tables import csv_text
@@ -26,7 +27,8 @@ FILES = ("results.json", "scores.csv", "index.html")
 class Evaluation:
     """Figures, scores by video name (t,), and every choice they depend on, as plain data.
 
-    ``figures`` are those of ``ScoreBook.figures``; ``details`` adds the truth to the scores.
+    ``figures`` are those of ``ScoreBook.figures``; ``details`` adds the truth to the scores. ``floors`` are the figures
+    of scores without a model, if they were measured; see ``uninformed.floors``.
     """
 
     figures: dict[str, Any]
@@ -34,11 +36,13 @@ class Evaluation:
     protocol: dict[str, Any]
     details: list[Scored]
     warnings: list[str] = field(default_factory=list)
+    floors: Floors = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything but the scores as plain data."""
         return {
             "figures": self.figures,
+            "floors": self.floors,
             "protocol": self.protocol,
             "warnings": self.warnings,
             "videos": [scored.summary() for scored in self.details],

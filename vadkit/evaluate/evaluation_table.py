@@ -7,6 +7,7 @@ from typing import Any
 
 from vadkit.evaluate.scorebook import MEANINGS
 from vadkit.evaluate.scored import Measured
+from vadkit.evaluate.uninformed import FLOOR_FIGURES, Floors
 from vadkit.problems import as_sentence, plural
 
 # The figures of the table, in order; results.json has all.
@@ -58,3 +59,11 @@ def meaning(key: str, figures: dict[str, Any]) -> str:
     """Return what a figure is, or why it is not defined."""
     reason = figures["undefined"].get(key)
     return f"not defined: {reason}" if reason else MEANINGS[key]
+
+
+def floor_rows(floors: Floors) -> list[dict[str, str]]:
+    """Return a row for each floor: its name, its figures, and what it is."""
+    return [
+        {"score": name, **{key: number(own[key]) for key in FLOOR_FIGURES}, "what it is": own["what"]}
+        for name, own in floors.items()
+    ]

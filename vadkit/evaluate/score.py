@@ -21,6 +21,7 @@ from vadkit.evaluate.score_video import Crops, device_of, score_video
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.scored import Scored
 from vadkit.evaluate.truth import Tail, snippet_truth
+from vadkit.evaluate.uninformed import FloorBook
 from vadkit.graph.ranges import outside, threshold_of
 from vadkit.kinds import Component, Postprocess, Sampler
 from vadkit.plugin_manager import Plugins
@@ -70,6 +71,7 @@ def evaluate(
     threshold: float | None = 0.5,
     tail: Tail = "real",
     book: Book | None = None,
+    with_floors: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Return figures and scores of all videos of a split.
@@ -87,6 +89,7 @@ def evaluate(
         threshold: a frame that scores at least this is an alarm (for false alarms); None counts none.
         tail: see ``snippet_truth``.
         book: computes the figures; None is a ``ScoreBook``.
+        with_floors: also measure scores without a model; see ``uninformed.floors``.
         on_progress: called after every video.
 
     Abnormal videos without intervals count in video figures only, those of unknown label in none: they are only
@@ -100,7 +103,7 @@ def evaluate(
         fail(*no_video(dataset, split))
     where = device_of(model, device)
     book = ScoreBook() if book is None else book
-    details, single = [], 0
+    details, single, floors = [], 0, FloorBook()
     for number, video in enumerate(videos):
         features = load(dataset, video, names, sizes, align)
         single += len(features[names[0]]) == 1
@@ -108,6 +111,8 @@ def evaluate(
         scored = _with_truth(video, _post(scores, post, video), dataset.snippet_frames, tail)
         if video.label is not None:
             book.add(video.name, scored.scores, scored.positives, scored.frames, video.label, video.classes)
+        if with_floors:
+            floors.add(video.label, features, scored.positives, scored.frames)
         details.append(scored)
         if on_progress:
             on_progress(number + 1, len(videos), video.name)
@@ -118,7 +123,7 @@ def evaluate(
     scores_by_name = {scored.video.name: scored.scores for scored in details}
     figures = {**book.figures(threshold), "unlabelled_videos": len(videos) - len(with_label(videos))}
     warnings = _warnings(dataset, details) + _one_crop(crops, single) + unlabelled_note(videos, split)
-    return Evaluation(figures, scores_by_name, protocol, details, warnings)
+    return Evaluation(figures, scores_by_name, protocol, details, warnings, floors.figures() if with_floors else {})
 
 
 def evaluate_as_configured(
@@ -130,6 +135,7 @@ def evaluate_as_configured(
     align: Align | None = None,
     plugins: Plugins | None = None,
     device: str | torch.device | None = None,
+    with_floors: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Evaluate by an ``eval`` section: post, threshold, crops, sampler, tail, and the split if none is given.
@@ -152,6 +158,7 @@ def evaluate_as_configured(
         align=align or align_of(getattr(model, "spec", None)),
         threshold=threshold,
         tail=section.get("tail") or "real",
+        with_floors=with_floors,
         on_progress=on_progress,
     )
 

@@ -48,3 +48,6 @@ class Measured(Protocol):
 
     @property
     def warnings(self) -> list[str]: ...
+
+    @property
+    def floors(self) -> dict[str, dict[str, Any]]: ...

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vadkit.problems import Problem, VadkitError, fail, unknown
 from vadkit.systems.card import Card, Reference, read_cards
-from vadkit.systems.result import METRICS, STATUSES, Result, read_results
+from vadkit.systems.result import METRICS, STATUSES, Result, read_result, read_results
 
 TOGETHER = {"kind": "published and measured", "level": "levels", "dataset": "data sets", "metric": "metrics"}
 ORDER = {status: place for place, status in enumerate(STATUSES)}
@@ -86,12 +86,13 @@ def columns(entries: Iterable[Entry]) -> list[Column]:
 
 
 def read_book(folders: Iterable[Path], more: Iterable[Path] = ()) -> Book:
-    """Return the book of folders of configs; ``more`` are folders that hold a folder of results only.
+    """Return the book of folders of configs; ``more`` are folders of results, each with a folder per system.
 
     Raises VadkitError for a wrong card or result, and a reference of a card to no result.
     """
     folders = list(folders)
-    return make_book(read_cards(folders), read_results([*folders, *more]))
+    own = [read_result(file) for folder in more for file in sorted(folder.glob("*/*.yaml"))]
+    return make_book(read_cards(folders), [*read_results(folders), *own])
 
 
 def make_book(cards: Mapping[str, Card], results: Sequence[Result]) -> Book:
