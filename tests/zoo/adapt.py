@@ -138,12 +138,12 @@ def for_training(graph: str, folder: Path, store: Path | None = None) -> dict[st
     data, train = config.setdefault("data", {}), config.setdefault("train", {})
     data.pop("streams", None)
     if store is None:
-        sizes = dict(built.input_sizes)
+        sizes = dict(built.training_sizes)
         crops = (config.get("eval") or {}).get("crops")
         crops = 1 + max(1, crops if isinstance(crops, int) else 1)
         own = write_tiny_store(folder / "store", train=2, test=2, dims=sizes, crops=dict.fromkeys(sizes, crops))
     else:
-        own = _as_wide(store, built.input_sizes, folder / "store")
+        own = _as_wide(store, built.training_sizes, folder / "store")
     if data.get("classes"):
         _rename_classes(own, data["classes"])
     data["args"] = {"root": str(own)}
@@ -252,7 +252,8 @@ def batch(built: VadModel, labels: Sequence[int], t: int, crops: int = 1) -> dic
     """Return a training batch of drawn numbers for videos of these labels; the last has half of its snippets."""
     generator, v = torch.Generator().manual_seed(t), len(labels)
     truth = torch.tensor(labels, dtype=torch.float32)
-    found: dict[str, Any] = {n: torch.rand(v * crops, t, s, generator=generator) for n, s in built.input_sizes.items()}
+    sizes = built.training_sizes
+    found: dict[str, Any] = {n: torch.rand(v * crops, t, s, generator=generator) for n, s in sizes.items()}
     for name, shape in batch_shapes(built, {"b": v * crops, "v": v, "t": t}).items():
         found[name] = BATCH_PORTS[name].draw(Drawing(shape, truth, crops, generator))
     mask = torch.ones(v * crops, t, dtype=torch.bool)
