@@ -36,6 +36,7 @@ GRAPHS = {
     "gcn_cleaner": 3,
     "glance_vad": 2,
     "hl_net": 3,
+    "hl_net_plus": 2,
     "hsn": 2,
     "lstc": 6,
     "macil_sd_full": 3,
