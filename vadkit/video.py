@@ -53,7 +53,8 @@ class VideoDataset(Protocol):
     ``shape(video, stream) -> (crops, t, dim)`` and ``read_crop(video, stream, crop) -> (t, dim)``.
     ``warnings`` are sentences for the user about data that can be used but should be checked. A
     dataset that knows how its features were extracted has ``recipes``, by input; one whose figures say little about
-    real videos has a ``notice``, a sentence that the model's file and every page repeat.
+    real videos has a ``notice``, a sentence that the model's file and every page repeat. One that knows where videos
+    come from has ``source_overlap(split) -> vadkit.store.Overlap | None``.
     """
 
     snippet_frames: int

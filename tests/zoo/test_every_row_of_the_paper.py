@@ -49,13 +49,10 @@ PENDING = {
     "Table 3: MSAF",
     "Table 3: Wu et al.",
     "Table 3: Xiao et al.",
-    "Table 4: Yu et al.",
-    "Table 4: Gong et al.",
     "Table 4: Majhi et al.",
     "Table 4: Wang et al.",
     "Table 4: Sharif et al.",
     "text: Zhong et al.",
-    "text: Zhu et al.",
     "text: Shao et al.",
 }
 

@@ -81,6 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test-share", type=float, metavar="SHARE", help="own: make this share of the videos the test split"
     )
+    parser.add_argument(
+        "--sources",
+        metavar="REGEX",
+        help="own: how names show which videos are of one film or camera: a regular expression with one named group, "
+        "such as '(?P<camera>[^_]+)_'",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -110,9 +116,9 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     if args.what == "own" and args.lists:
         fail("--list is for published data sets", hint="--table names your own videos and their labels")
-    for option, value in (("--table", args.table), ("--test-share", args.test_share)):
+    for option, value in (("--table", args.table), ("--test-share", args.test_share), ("--sources", args.sources)):
         if args.what != "own" and value is not None:
-            fail(f"{option} is for your own videos; {args.what} has its labels and splits")
+            fail(f"{option} is for your own videos; {args.what} has its labels, splits and sources")
     if args.intervals == "umil" and args.what != "ucf_crime":
         fail("--intervals umil is for UCF-Crime only")
     if args.segments is not None and args.segments < 1:
@@ -127,7 +133,8 @@ def _plan(args: argparse.Namespace, progress: Any) -> Plan:
     if args.what == "own":
         from vadkit.datasets.importing.own_videos import plan_own
 
-        return plan_own(args.root, table=args.table, test_share=args.test_share, **shared)
+        own = {"table": args.table, "test_share": args.test_share, "sources": args.sources}
+        return plan_own(args.root, **own, **shared)
     from vadkit.datasets.importing.published_sets import plan_known
 
     return plan_known(args.what, args.root, lists=args.lists, **shared)

@@ -56,6 +56,7 @@ class ResultJson(msgspec.Struct):
     versions: dict[str, str]
     note: str | None = None
     floors: Floors = {}
+    sources: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,18 +108,20 @@ def finish(
     def once() -> tuple[dict[str, Any], list[str]]:
         section = model.spec["eval"]
         if not with_label(dataset.videos(section["split"])):
-            figures, floors, protocol, warnings = {}, {}, None, ["there were no videos to measure on"]
+            figures, floors, sources, protocol = {}, {}, None, None
+            warnings = ["there were no videos to measure on"]
         else:
             # Not strict: the training is over, and must not be lost for an operation of the evaluation.
             with numerics.settings(session.train, session.device, strict=False):
                 measured = evaluate_as_configured(
-                    model, dataset, section, plugins=plugins, device=session.device, with_floors=True
+                    model, dataset, section, plugins=plugins, device=session.device, in_full=True
                 )
             figures, floors = plain(measured.figures.items()), measured.floors
             protocol, warnings = measured.protocol, measured.warnings
+            sources = measured.sources
             record = session.evaluation(outcome.chosen, section["split"], figures)
             session.log.write({**record, "final": True})
-        about = _summary(session, outcome, figures, floors, protocol, warnings) | session.about["features"]
+        about = _summary(session, outcome, figures, floors, sources, protocol, warnings) | session.about["features"]
         # The model's file says the rest of the note by its recipes and notice.
         own, note = label(session.train["select"]), _note(session)
         took = {"seconds": round(outcome.seconds, 3)}  # not in the model's file: equal runs give equal files
@@ -163,6 +166,7 @@ def _summary(
     outcome: Outcome,
     figures: dict[str, Any],
     floors: Floors,
+    sources: dict[str, Any] | None,
     protocol: dict[str, Any] | None,
     warnings: list[str],
 ) -> dict[str, Any]:
@@ -171,6 +175,7 @@ def _summary(
     return {
         "figures": figures,
         "floors": floors,
+        **({"sources": sources} if sources else {}),
         "select": select,
         "protocol": protocol,
         "seed": session.train["seed"],

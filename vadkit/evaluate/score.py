@@ -6,6 +6,7 @@ Legend: t snippets, dim the width of a stream.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from vadkit.evaluate.evaluation import Evaluation
 from vadkit.evaluate.score_video import Crops, device_of, score_video
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.scored import Scored
+from vadkit.evaluate.source_parts import source_parts
 from vadkit.evaluate.truth import Tail, snippet_truth
 from vadkit.evaluate.uninformed import FloorBook
 from vadkit.graph.ranges import outside, threshold_of
@@ -71,7 +73,7 @@ def evaluate(
     threshold: float | None = 0.5,
     tail: Tail = "real",
     book: Book | None = None,
-    with_floors: bool = False,
+    in_full: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Return figures and scores of all videos of a split.
@@ -89,7 +91,8 @@ def evaluate(
         threshold: a frame that scores at least this is an alarm (for false alarms); None counts none.
         tail: see ``snippet_truth``.
         book: computes the figures; None is a ``ScoreBook``.
-        with_floors: also measure scores without a model; see ``uninformed.floors``.
+        in_full: also measure scores without a model, see ``uninformed.floors``, and apart those videos whose source is
+            not in training, see ``source_parts``.
         on_progress: called after every video.
 
     Abnormal videos without intervals count in video figures only, those of unknown label in none: they are only
@@ -111,7 +114,7 @@ def evaluate(
         scored = _with_truth(video, _post(scores, post, video), dataset.snippet_frames, tail)
         if video.label is not None:
             book.add(video.name, scored.scores, scored.positives, scored.frames, video.label, video.classes)
-        if with_floors:
+        if in_full:
             floors.add(video.label, features, scored.positives, scored.frames)
         details.append(scored)
         if on_progress:
@@ -123,7 +126,10 @@ def evaluate(
     scores_by_name = {scored.video.name: scored.scores for scored in details}
     figures = {**book.figures(threshold), "unlabelled_videos": len(videos) - len(with_label(videos))}
     warnings = _warnings(dataset, details) + _one_crop(crops, single) + unlabelled_note(videos, split)
-    return Evaluation(figures, scores_by_name, protocol, details, warnings, floors.figures() if with_floors else {})
+    found = Evaluation(figures, scores_by_name, protocol, details, warnings)
+    if not in_full:
+        return found
+    return replace(found, floors=floors.figures(), sources=source_parts(dataset, split, details, threshold))
 
 
 def evaluate_as_configured(
@@ -135,7 +141,7 @@ def evaluate_as_configured(
     align: Align | None = None,
     plugins: Plugins | None = None,
     device: str | torch.device | None = None,
-    with_floors: bool = False,
+    in_full: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Evaluate by an ``eval`` section: post, threshold, crops, sampler, tail, and the split if none is given.
@@ -158,7 +164,7 @@ def evaluate_as_configured(
         align=align or align_of(getattr(model, "spec", None)),
         threshold=threshold,
         tail=section.get("tail") or "real",
-        with_floors=with_floors,
+        in_full=in_full,
         on_progress=on_progress,
     )
 

@@ -51,3 +51,6 @@ class Measured(Protocol):
 
     @property
     def floors(self) -> dict[str, dict[str, Any]]: ...
+
+    @property
+    def sources(self) -> dict[str, Any] | None: ...

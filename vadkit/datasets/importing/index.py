@@ -139,6 +139,7 @@ def _head(plan: Plan) -> dict[str, Any]:
         "classes": [*plan.classes],
         **({"data_set": plan.data_set} if plan.data_set else {}),
         **({"segments": plan.segments} if plan.segments else {}),
+        **({"sources": plan.sources} if plan.sources else {}),
     }
 
 
@@ -195,7 +196,8 @@ def _merged(plan: Plan, out: Path, head: dict[str, Any]) -> tuple[dict[str, Any]
             else replace(known, files={**known.files, **files}, clicks=video.clicks or known.clicks)
         )
     streams = {**old["streams"], **head["streams"]}
-    return {**old, "streams": streams}, store.base, _in_index([*by_name.values()], plan)
+    sources = {"sources": plan.sources} if plan.sources else {}
+    return {**old, **sources, "streams": streams}, store.base, _in_index([*by_name.values()], plan)
 
 
 def _in_index(videos: Sequence[Video], plan: Plan) -> list[Video]:
