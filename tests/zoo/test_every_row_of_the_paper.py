@@ -47,8 +47,6 @@ ROWS = [f"Table 1: row {number}, config table1_row{number}" for number in range(
 # Not in main yet. Empty at the end.
 PENDING = {
     "Table 3: MSAF",
-    "Table 3: Wu et al.",
-    "Table 3: Xiao et al.",
     "Table 4: Majhi et al.",
     "Table 4: Wang et al.",
     "Table 4: Sharif et al.",
