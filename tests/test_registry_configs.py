@@ -27,6 +27,7 @@ RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 GRAPHS = {
     "acf": 2,
     "ag_mil": 2,
+    "avadclip": 2,
     "bn_wvad": 1,
     "clip_tsa": 3,
     "clip_tsa_i3d": 1,
@@ -41,6 +42,7 @@ GRAPHS = {
     "lstc": 6,
     "macil_sd_full": 3,
     "macil_sd_light": 3,
+    "mate": 2,
     "mavd": 1,
     "mcr": 2,
     "mgfn": 1,
