@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from vadkit_hardest_pair import HardestPair
-from vadkit_motion_grid import MotionLayer, MotionGrid, MotionPool
+from vadkit_motion_grid import MotionGrid, MotionLayer, MotionPool
 
 T, SIDE, C, D = 5, 3, 4, 6
 P = SIDE * SIDE
