@@ -10,7 +10,7 @@ from vadkit.cli.book_rows import Row, cell, changes, floors, rows_of, value
 from vadkit.cli.graph_costs import count, mflop
 from vadkit.report import Point, render, scatter
 from vadkit.systems.book import Book, Column, Entry, columns
-from vadkit.systems.card import FIDELITIES, LEVELS, STANDINGS, Card
+from vadkit.systems.card import FIDELITIES, LEVELS, STANDINGS, SUPERVISION, Card
 from vadkit.systems.result import METRICS, MODALITIES, PROTOCOL
 
 MAIN = ("ap", "auc")  # metrics of the table; a system's own list has all
@@ -128,13 +128,16 @@ def _counted(entries: Sequence[Entry]) -> list[Entry]:
 
 # -- the charts ----------------------------------------------------------------------------------
 def _charts(rows: Sequence[Row], shown: Sequence[Column]) -> list[Facts]:
-    """Return the two charts of each column with enough points, the fullest first."""
+    """Return the two charts of each column and kind of labels with enough points, the fullest first."""
     found = []
     for column in shown:
         points = [(row, kept[0]) for row in rows if (kept := _counted(column.cell(row.card.name, row.graph)))]
-        if len(points) >= LEAST:
-            pair = [_chart(points, column, name) for name in ("parameters", "MFLOP per snippet")]
-            found.append({"title": column.title, "charts": pair, "points": len(points)})
+        for labels in SUPERVISION:
+            own = [(row, entry) for row, entry in points if entry.result.supervision == labels]
+            if len(own) >= LEAST:
+                pair = [_chart(own, column, name) for name in ("parameters", "MFLOP per snippet")]
+                title = f"{column.title}, {labels} labels"
+                found.append({"title": title, "charts": pair, "points": len(own)})
     return sorted(found, key=lambda chart: -chart["points"])
 
 
@@ -214,10 +217,10 @@ def _published(entry: Entry) -> Facts:
 def _measured(entry: Entry) -> Facts:
     record = entry.result.record
     assert record is not None
-    changed = f"changed: {', '.join(record.changed)}" if record.changed else ""
-    remarks = "; ".join(filter(None, (entry.result.variant, changed, entry.result.note)))
-    runs = {"floors": floors(entry) or "not measured", "runs": str(record), "features as": record.recipe}
-    return {**_figure(entry), **runs, "protocol": _protocol(entry), "remarks": remarks}
+    facts = {"variant": entry.result.variant or "as it is", **_figure(entry)}
+    runs = {"floors": floors(entry) or "not measured", "changed": ", ".join(record.changed), "runs": str(record)}
+    more = {"features as": record.recipe, "protocol": _protocol(entry), "remarks": entry.result.note}
+    return {**facts, **runs, **more}
 
 
 def _protocol(entry: Entry) -> str:
