@@ -64,7 +64,7 @@ class MotionGrid(Temporal):
         return {"x": x, "motion": motion / (motion.amax(-1, keepdim=True) + SMALL)}
 
 
-class MotionBlock(Temporal):
+class MotionLayer(Temporal):
     """A convolution of each grid under a condition, then linear attention over steps and over patches, then a network.
 
     Convolution: a bottleneck of 3 x 3, each channel times a weight from the mean patch of the video (over all steps,
@@ -84,7 +84,7 @@ class MotionBlock(Temporal):
         dropout: after the convolution and at the end.
     """
 
-    name = "motion_block"
+    name = "motion_layer"
     inputs = {"x": "b t patches dim", "motion": "b t patches"}
     outputs = {"x": "b t patches dim"}
     example = {"patches": 4, "dim": 8, "bottleneck_dim": 3}
@@ -191,4 +191,4 @@ def _linear(in_dim: int, dim: int) -> nn.Linear:
 
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [MotionGrid, MotionBlock, MotionPool]
+    return [MotionGrid, MotionLayer, MotionPool]

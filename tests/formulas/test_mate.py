@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from vadkit_hardest_pair import HardestPair
-from vadkit_motion_grid import MotionBlock, MotionGrid, MotionPool
+from vadkit_motion_grid import MotionGrid, MotionLayer, MotionPool
 
 T, SIDE, C, D = 5, 3, 4, 6
 P = SIDE * SIDE
@@ -56,9 +56,9 @@ def test_patches_know_their_motion() -> None:
         np.testing.assert_allclose(found["motion"][t], np.array(motion) / (max(motion) + 1e-6), rtol=1e-9)
 
 
-def block() -> tuple[MotionBlock, torch.Tensor, torch.Tensor]:
+def block() -> tuple[MotionLayer, torch.Tensor, torch.Tensor]:
     torch.manual_seed(0)
-    module = MotionBlock(patches=P, dim=8, head_dim=4, bottleneck_dim=3).double().eval()
+    module = MotionLayer(patches=P, dim=8, head_dim=4, bottleneck_dim=3).double().eval()
     return module, drawn(1, T, P, 8), drawn(1, T, P, seed=1).abs()
 
 
@@ -87,7 +87,7 @@ def test_a_bottleneck_under_a_condition() -> None:
             np.testing.assert_allclose(found[t, p], x[t, p] + 0.5 * gate * wide, rtol=1e-8)
 
 
-def attended(module: MotionBlock, tokens: Rows, motion: Rows) -> Rows:
+def attended(module: MotionLayer, tokens: Rows, motion: Rows) -> Rows:
     """Return linear attention, head by head and token by token, as a weighted mean of values."""
     qkv = tokens @ numbers(module.qkv, "weight").T
     q, k, v = np.split(qkv, 3, axis=1)
