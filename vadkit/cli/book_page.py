@@ -9,7 +9,7 @@ from typing import Any
 from vadkit.cli.book_rows import Row, cell, changes, floors, rows_of, value
 from vadkit.cli.graph_costs import count, mflop
 from vadkit.report import Point, render, scatter
-from vadkit.systems.book import Book, Column, Entry, columns
+from vadkit.systems.book import Book, Column, Entry, columns, lists
 from vadkit.systems.card import FIDELITIES, LEVELS, STANDINGS, SUPERVISION, Card
 from vadkit.systems.result import METRICS, MODALITIES, PROTOCOL
 
@@ -160,8 +160,10 @@ def _system(card: Card, entries: Sequence[Entry]) -> Facts:
         "facts": [(what, text) for what, text in _about(card) if text],
         "graphs": [(graph, facts.fidelity) for graph, facts in card.graphs.items()],
         "lists": [(title, texts) for title, texts in _lists(card) if texts],
-        "published": [_published(entry) for entry in entries if entry.result.source],
-        "measured": [_measured(entry) for entry in entries if entry.result.record],
+        "figures": [
+            (f"{kind.capitalize()} figures, {level} level", [FIGURES[kind](entry) for entry in own])
+            for kind, level, own in lists(entries)
+        ],
     }
 
 
@@ -199,7 +201,6 @@ def _figure(entry: Entry) -> Facts:
         "data set": r.dataset,
         "metric": METRICS[r.metric],
         "percent": value(entry).replace("+-", "\u00b1"),
-        "level": r.level,
         "labels": r.supervision,
         "features": r.features or "+".join(r.modalities),
         "graph": entry.graph or "none here",
@@ -221,6 +222,9 @@ def _measured(entry: Entry) -> Facts:
     runs = {"floors": floors(entry) or "not measured", "changed": ", ".join(record.changed), "runs": str(record)}
     more = {"features as": record.recipe, "protocol": _protocol(entry), "remarks": entry.result.note}
     return {**facts, **runs, **more}
+
+
+FIGURES = {"published": _published, "measured": _measured}
 
 
 def _protocol(entry: Entry) -> str:
