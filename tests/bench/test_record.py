@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_runs import tiny_config
+from tiny_store import write_tiny_store
 
 from vadkit.bench.record import record
 from vadkit.cli import main
@@ -30,8 +32,10 @@ def variant(name: str, config: str, **values: Any) -> dict[str, Any]:
 def comparison(tmp_path: Path) -> Path:
     (tmp_path / "plain.yaml").write_text("inputs: {rgb: b t 8}\nnodes: {s: {use: mlp_head, in: rgb}}\noutput: s\n")
     changed = variant("Deep & wide", "ur_dmu_xd", set=["nodes.attention.args.depth=1", "eval.crops=first"])
+    chance = {"what": "of random scores", "ap": 0.2, "auc": 0.5, "ap_trapezoid": 0.2}
+    floors = {"chance": chance, "constant": {**chance, "ap_trapezoid": 0.6}, "feature_norm.rgb": chance}
     variants = [
-        variant("as it is", "hl_net_xd"),
+        variant("as it is", "hl_net_xd", floors=floors),
         changed,
         variant("own", str(tmp_path / "plain.yaml")),
         variant("never", "ur_dmu_xd", runs=[FAILED], figures=[]),
@@ -59,6 +63,7 @@ def test_figures_and_their_record_are_those_of_the_comparison(comparison: Path) 
     assert (first.record.seeds, first.record.commit) == ([0, 1], "0123456789ab")
     assert (first.record.recipe, first.record.device) == ("rgb: i3d, audio: vggish", "CPU, torch 2.14.1")
     assert first.protocol["selection"] == "last" and first.protocol["smoothing"] == "none"
+    assert first.floors == {"constant": 20, "chance": 20, "constant_trapezoid": 60}
     other = found[changed].record
     assert other is not None and list(other.changed) == ["nodes", "eval"]
 
@@ -108,6 +113,22 @@ def test_measured_results_that_come_with_vadkit_are_those_of_their_files(file: s
         assert result.percent == pytest.approx(100 * statistics.fmean(values), abs=0.0051)
         assert list(result.record.seeds) == [run["seed"] for run in own["runs"] if run["state"] == "finished"]
         assert result.record.commit == content["machine"]["commit"]
+
+
+def test_measured_results_have_floors_beside_them() -> None:
+    for result in MEASURED:
+        assert {"label_only", "feature_norm", "constant", "chance"} <= set(result.floors), result.name
+
+
+def test_floors_are_measured_where_a_comparison_has_none(comparison: Path) -> None:
+    store = write_tiny_store(comparison / "store")
+    (comparison / "tiny.yaml").write_text(json.dumps(tiny_config(comparison / "elsewhere")))
+    own = variant("tiny", str(comparison / "tiny.yaml"))
+    results = {"variants": [own], "machine": MACHINE, "measured_on": "8 videos", "notice": None}
+    (comparison / "results.json").write_text(json.dumps(results))
+    (file, *_), _ = record(comparison, comparison / "book", "d", load_plugins(), data=str(store))
+    found = read_result(file).floors
+    assert 0 < found["chance"] == found["constant"] < found["label_only"] <= 100
 
 
 def test_a_measured_result_names_a_graph_of_its_system() -> None:

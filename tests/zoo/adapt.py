@@ -13,13 +13,14 @@ import inspect
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from tiny_store import write_tiny_store
 from torch import Tensor
 
@@ -103,12 +104,18 @@ def structure(graph: str) -> str:
     return json.dumps(nodes, sort_keys=True)
 
 
-def different(graphs: Sequence[str]) -> list[str]:
+def different(graphs: Sequence[str], of: Callable[[str], str] = structure) -> list[str]:
     """Return the first graph of each structure."""
     found: dict[str, str] = {}
     for graph in graphs:
-        found.setdefault(structure(graph), graph)
+        found.setdefault(of(graph), graph)
     return list(found.values())
+
+
+def turns(name: str) -> str:
+    """Return what tells apart recipes that differ in more than numbers: rounds, labellers, structures of graphs."""
+    rounds = published(name)["rounds"].values()
+    return json.dumps([[each.get("start"), each.get("targets"), structure(each["train"])] for each in rounds])
 
 
 def largest() -> list[str]:
@@ -164,6 +171,23 @@ def _click(store: Path) -> None:
         if video["label"] == 1 and video["split"] == "train" and not video.get("clicks"):
             video["clicks"] = [(video.get("spans") or [[0]])[0][0]]
     (store / "videos.json").write_text(json.dumps(videos))
+
+
+def recipe(name: str, folder: Path, store: Path | None = None) -> Path:
+    """Write a recipe of small graphs, all on the features of the first; return its file. No round is taken thrice."""
+    data = copy.deepcopy(published(name))
+    configs: dict[str, dict[str, Any]] = {}
+    for each in data["rounds"].values():
+        graph = each["train"]
+        if graph not in configs:
+            configs[graph] = for_training(graph, folder / graph, store)
+            first = next(iter(configs.values()))["data"]
+            configs[graph]["data"] |= {"args": first["args"], "targets": None}
+            configs[graph]["train"]["accumulate"] = 1
+            (folder / f"small_{graph}.yaml").write_text(yaml.safe_dump(configs[graph], sort_keys=False))
+        each |= {"train": f"small_{graph}", "times": min(each.get("times", 1), 2)}
+    (folder / "small_recipe.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+    return folder / "small_recipe.yaml"
 
 
 def _as_wide(store: Path, sizes: Mapping[str, int], folder: Path) -> Path:

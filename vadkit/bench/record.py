@@ -6,6 +6,7 @@ results.json, the protocol is that of the resolved graph, and the recipe of the 
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,18 +16,24 @@ from typing import Any
 import yaml
 
 from vadkit import json_file
+from vadkit.data.from_config import open_dataset
+from vadkit.data.whole_videos import Align
 from vadkit.engine.run_folder import RESULT
+from vadkit.evaluate.truth import Tail
+from vadkit.evaluate.uninformed import Floors, floors
 from vadkit.files import make_folder, write_text_atomic
 from vadkit.graph.compiler import compile_plan
 from vadkit.graph.load import load_config
+from vadkit.graph.source import Source
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import fail
-from vadkit.systems.card import Card, read_cards
-from vadkit.systems.result import METRICS, PROTOCOL, modalities, read_result
+from vadkit.systems.card import read_cards
+from vadkit.systems.result import FLOORS, METRICS, PROTOCOL, modalities, read_result
 from vadkit.systems.standing import Standing, standing
 
 COMPARISON = "results.json"
 DEFAULT_METRICS = ("ap", "auc")
+TRAPEZOID = "constant_trapezoid"
 DIGITS = 4  # of a fraction: a hundredth of a percent
 Fact = dict[str, Any]
 
@@ -38,6 +45,7 @@ def record(
     plugins: Plugins,
     metrics: Sequence[str] = DEFAULT_METRICS,
     recipe: str | None = None,
+    data: str | None = None,
 ) -> tuple[list[Path], list[str]]:
     """Write a result per variant and metric to ``out``/SYSTEM/NAME.yaml.
 
@@ -46,22 +54,28 @@ def record(
         dataset: what the data set is called in the book.
         metrics: names of ``METRICS``.
         recipe: how the features were extracted, where the runs are no longer there to say so.
+        data: where the features are, to measure the floors of a comparison that has none.
 
     Returns the files, and a sentence for each variant that has no result. Raises VadkitError.
     """
     results = _read(comparison)
-    shared = {"dataset": dataset, "recipe": recipe, "comparison": comparison, "results": results}
+    shared = {"dataset": dataset, "recipe": recipe, "comparison": comparison, "results": results, "data": data}
+    measured: dict[str, Floors] = {}
     cards = read_cards(plugins.config_folders)
     written, left_out = [], []
     for variant in results["variants"]:
         if not variant["figures"]:
             left_out.append(f"'{variant['name']}' has no finished run")
             continue
-        facts = _facts(variant, shared, cards, plugins)
+        source = load_config(variant["config"], variant["set"], plugins.config_folders)
+        spec = compile_plan(source, plugins).spec
+        facts = _facts(variant, shared, source, spec, standing(source, cards, plugins.config_folders))
+        low = variant.get("floors") or (_floors(spec, data, plugins, measured) if data else {})
         for metric in metrics:
             values = [figures[metric] for figures in variant["figures"] if figures.get(metric) is not None]
             if len(values) == len(variant["figures"]):
-                written.append(_write(out, comparison, {**facts, "metric": metric}, values))
+                record = {**facts["record"], **_floors_of(low, metric)}
+                written.append(_write(out, comparison, {**facts, "metric": metric, "record": record}, values))
             else:
                 left_out.append(f"{METRICS[metric]} of '{variant['name']}' is not defined in every run")
     return written, left_out
@@ -79,11 +93,32 @@ def _read(comparison: Path) -> dict[str, Any]:
     return dict(results)
 
 
-def _facts(variant: Mapping[str, Any], shared: Fact, cards: Mapping[str, Card], plugins: Plugins) -> Fact:
+def _floors(spec: Mapping[str, Any], root: str, plugins: Plugins, known: dict[str, Floors]) -> Floors:
+    """Return the floors on the features in a folder; those of equal streams are measured once."""
+    data = {**spec["data"], "args": {**(spec["data"].get("args") or {}), "root": root}}
+    section, streams = spec["eval"], list(spec["inputs"])
+    key = json.dumps([streams, data.get("streams"), data.get("align"), section.get("split"), section.get("tail")])
+    if key not in known:
+        align: Align = data.get("align") or "first"
+        tail: Tail = section.get("tail") or "real"
+        split = section.get("split") or "test"
+        known[key] = floors(open_dataset(data, plugins), split, streams=streams, align=align, tail=tail)
+    return known[key]
+
+
+def _floors_of(found: Floors, metric: str) -> Fact:
+    """Return the floors of a metric, as a record has them. A constant score has an area by the trapezoid of its own."""
+    known = {name: found[name].get(metric) for name in FLOORS if name in found}
+    if metric == "ap" and "constant" in found:
+        known[TRAPEZOID] = found["constant"].get("ap_trapezoid")
+    kept = {name: round(value, DIGITS) for name, value in known.items() if value is not None}
+    return {"floors": kept} if kept else {}
+
+
+def _facts(
+    variant: Mapping[str, Any], shared: Fact, source: Source, spec: Mapping[str, Any], found: Standing | None
+) -> Fact:
     """Return what all results of a variant share, as in their files."""
-    source = load_config(variant["config"], variant["set"], plugins.config_folders)
-    found = standing(source, cards, plugins.config_folders)
-    spec = compile_plan(source, plugins).spec
     results, machine = shared["results"], shared["results"]["machine"]
     runs = [run for run in variant["runs"] if run["state"] == "finished"]
     return {
@@ -178,7 +213,9 @@ def _flow(dumper: yaml.SafeDumper, value: Any) -> yaml.Node:
 
 
 def _mapping(dumper: yaml.SafeDumper, value: Any) -> yaml.Node:
-    return dumper.represent_mapping("tag:yaml.org,2002:map", value.items(), flow_style=set(value) <= set(PROTOCOL))
+    return dumper.represent_mapping(
+        "tag:yaml.org,2002:map", value.items(), flow_style=set(value) <= {*PROTOCOL, *FLOORS}
+    )
 
 
 _Dumper.add_representer(list, _flow)

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metrics", default="ap,auc", metavar="A,B,...", help="the figures to record (default: ap,auc)"
     )
     parser.add_argument("--recipe", metavar="TEXT", help="how the features were extracted, if the runs are gone")
+    parser.add_argument("--data", metavar="DIR", help="the features, to measure floors where the comparison has none")
     parser.add_argument(
         "--out", type=Path, default=Path("results"), metavar="DIR", help="folder for results (default: results)"
     )
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     wrong = [name for name in metrics if name not in METRICS]
     if wrong:
         raise VadkitError([unknown(name, METRICS, "metric", "in --metrics") for name in wrong])
-    files, left_out = record(args.comparison, args.out, args.dataset, load_plugins(), metrics, args.recipe)
+    files, left_out = record(args.comparison, args.out, args.dataset, load_plugins(), metrics, args.recipe, args.data)
     for text in left_out:
         print(f"left out: {text}")
     print(f"wrote {plural(len(files), 'result')} to {args.out}")

@@ -68,8 +68,8 @@ class Column:
         """What tells the column apart from others."""
         return self.dataset, self.metric, self.level, self.kind
 
-    def cell(self, system: str, graph: str) -> list[Entry]:
-        """Return the entries of a graph, the authors' own first."""
+    def cell(self, system: str, graph: str | None) -> list[Entry]:
+        """Return the entries of a graph, or of none, the authors' own first."""
         own = [entry for entry in self.entries if entry.result.system == system and entry.graph == graph]
         return sorted(own, key=lambda entry: ORDER.get(entry.result.source.status, 0) if entry.result.source else 0)
 

@@ -27,7 +27,8 @@ METRICS = {
 FLOORS = {
     "label_only": "the label of each video alone",
     "feature_norm": "the length of each feature vector",
-    "constant": "one score for all, by the trapezoid",
+    "constant": "one score for all",
+    "constant_trapezoid": "one score for all, the area by the trapezoid",
     "chance": "chance",
 }
 MODALITIES = ("rgb", "flow", "audio", "text")
