@@ -107,7 +107,8 @@ class Wiring:
             item.sources = [(main, source, (*path, i)) for i, source in enumerate(wired)]
         elif isinstance(wired, list):
             self.lost = True
-            self._reject(item, f"{item.title} takes no list of sources", path, _instead_of_a_list(ports))
+            one = f": port '{main}' takes one" if main else ""
+            self._reject(item, f"{item.title} takes no list of sources{one}", path, _instead_of_a_list(ports))
         elif isinstance(wired, str) and main:
             item.sources = [(main, wired, path)]
         if id(item) not in self.broken:
