@@ -25,6 +25,7 @@ PAPERS = sorted(path for folder in ("graphs", "ablations") for path in (CONFIGS 
 RECIPES = sorted((CONFIGS / "recipes").glob("*.yaml"))
 # Graphs of each system.
 GRAPHS = {
+    "acf": 2,
     "bn_wvad": 1,
     "clip_tsa": 3,
     "clip_tsa_i3d": 1,
@@ -32,15 +33,16 @@ GRAPHS = {
     "cupl": 2,
     "hl_net": 3,
     "lstc": 6,
-    "macil_sd_full": 1,
-    "macil_sd_light": 2,
+    "macil_sd_full": 3,
+    "macil_sd_light": 3,
     "mavd": 1,
     "mgfn": 1,
-    "msbt": 1,
+    "msbt": 4,
     "pel4vad": 3,
     "rtfm": 2,
     "seed": 7,
     "sultani": 1,
+    "tcn_ibl": 1,
     "umil": 2,
     "ur_dmu": 2,
     "vadclip": 2,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # it imports torch, which `vadkit list plugins` does not need
 
 GROUP = "vadkit"
 CARDS = "systems"  # the folder, in a folder of configs, that holds the cards of systems
+RESULTS = "results"  # the folder, in a folder of configs, that holds published and measured results
 EXTRA = "VADKIT_PLUGINS"  # modules that are importable but not packaged, comma separated
 
 
@@ -243,10 +244,10 @@ def _may_have_configs(plugin: Plugin) -> bool:
 def configs_in(folders: Iterable[Path]) -> list[Path]:
     """Return the files of all configs, at any depth, folder by folder and in order of their paths.
 
-    Cards of systems are no configs.
+    Cards of systems and their results are no configs.
     """
     files = [(folder, path) for folder in folders for path in sorted(folder.rglob("*.y*ml"))]
-    return [path for folder, path in files if path.relative_to(folder).parts[0] != CARDS]
+    return [path for folder, path in files if path.relative_to(folder).parts[0] not in (CARDS, RESULTS)]
 
 
 def own_configs() -> Path:

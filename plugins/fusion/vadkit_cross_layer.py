@@ -25,7 +25,8 @@ class CrossLayer(Fusion):
 
     x = a + out(softmax(q(norm(a)) k(o)^T / sqrt(d)) v(o)), y = x + W2 relu(W1 norm(x)), for the first stream a and
     the others o, one after the other in time. Of a single stream, a is o: self-attention. No position code, no final
-    norm.
+    norm. With ``norm: after`` the norms follow the residuals, as in Vaswani et al., NIPS 2017: x = norm(a + out(...)),
+    y = norm(x + W2 relu(W1 x)), with q of a itself.
 
     Equal to the authors' code. Quirks kept: keys and values are not normalised, though the queries are; with
     ``start: copies`` q, k, v and out start with the same weights, as theirs, which are deep copies of one layer.
@@ -37,6 +38,7 @@ class CrossLayer(Fusion):
         dropout: after the attention and after the feed-forward part.
         inner_dropout: on the attention weights and inside the feed-forward part.
         start: "torch" draws every layer by itself; "copies" needs streams of one width.
+        norm: "before" each part, or "after" each residual.
         use_mask: exclude padding. Off as in the authors' code, which includes it.
     """
 
@@ -69,6 +71,7 @@ class CrossLayer(Fusion):
         dropout: float = 0.1,
         inner_dropout: float = 0.1,
         start: Literal["torch", "copies"] = "torch",
+        norm: Literal["before", "after"] = "before",
         use_mask: bool = False,
     ) -> None:
         super().__init__()
@@ -82,6 +85,7 @@ class CrossLayer(Fusion):
         if start == "copies" and others != {dim}:
             raise ValueError(f"start: copies needs streams of one width, not {', '.join(map(str, dims))}")
         self.dims, self.dim, self.heads, self.use_mask = list(dims), dim, heads, use_mask
+        self.norm = norm
         self.attn_norm = nn.LayerNorm(dim)
         self.q = nn.Linear(dim, dim)
         self.k, self.v = (nn.Linear(dims[-1], dim) for _ in range(2))
@@ -98,9 +102,15 @@ class CrossLayer(Fusion):
         first, others = x[0], torch.cat(x[1:] or x, dim=1)  # (b, t * number of others, c)
         bias = padding_bias(mask if self.use_mask else None, first)
         bias = None if bias is None else bias.repeat(1, 1, len(x[1:]) or 1)[:, None]  # (b, 1, 1, all keys)
+        if self.norm == "after":
+            y = self.attn_norm(first + self.dropout(self.attend(first, others, bias)))
+            return self.ff_norm(y + self.dropout(self.feed_forward(y)))  # type: ignore[no-any-return]
         y = first + self.dropout(self.attend(self.attn_norm(first), others, bias))
-        hidden = self.inner_dropout(self.ff_in(self.ff_norm(y)).relu())
-        return y + self.dropout(self.ff_out(hidden))
+        return y + self.dropout(self.feed_forward(self.ff_norm(y)))
+
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """Take and return (b, t, c)."""
+        return self.ff_out(self.inner_dropout(self.ff_in(x).relu()))  # type: ignore[no-any-return]
 
     def attend(self, asking: Tensor, others: Tensor, bias: Tensor | None) -> Tensor:
         """Return what the queries (b, t, c) find in the others (b, s, c')."""

@@ -40,7 +40,13 @@ def test_features_are_of_their_own_snippet_and_crop() -> None:
 
 def test_everything_that_changes_the_crops_is_in_the_recipe() -> None:
     views = [View(256, 224), View(128, 224), View(256, 112), View(256, 224, "ten"), View(256, 224, resize="bicubic")]
+    views.append(View(256, 224, size=(256, 340)))
     assert len({str(view.recipe()) for view in views}) == len(views)
+
+
+def test_a_size_is_taken_whatever_the_aspect() -> None:
+    view = View(16, 14, size=(16, 40))
+    assert view.resized(FRAMES).shape == (2, 3, 16, 40) and view.resized(FRAMES[:, :, :9]).shape == (2, 3, 16, 40)
 
 
 def test_an_unknown_order_is_refused() -> None:

@@ -146,6 +146,21 @@ def test_a_graph_that_fails_does_not_stop_the_others(
     assert "RuntimeError: not for 2" in (graph.parent / "run.md").read_text()
 
 
+def test_growth_that_was_stopped_goes_on_with_a_higher_ceiling(
+    graph: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[float] = []
+
+    def measured(subject: str, job: growth.Job, timeout: float) -> Growth:
+        given.append(job.seconds)
+        return Growth(subject, 1.0, [Size(16, 1.0, 2.0)], None if job.seconds > 20 else "stopped", job.seconds)
+
+    monkeypatch.setattr(growth, "growth", measured)
+    for ceiling in ("12", "12", "24", "48"):
+        assert speed(graph, "--what", "growth", "--seconds", ceiling) == 0
+    assert given == [12.0, 24.0]
+
+
 def test_growth_is_measured_in_a_process_of_its_own(graph: Path) -> None:
     assert speed(graph, "--what", "growth") == 0
     found = read(graph.parent / "run.json").growth[str(graph)]

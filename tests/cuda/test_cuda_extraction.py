@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import vadkit_c3d
 import vadkit_clip_vit
 import vadkit_i3d
 import vadkit_i3d_resnet50
@@ -29,6 +30,7 @@ BACKBONES: dict[str, Any] = {
     "rgb": (vadkit_i3d.I3dRgb, {"short_side": 64}),
     "flow": (vadkit_i3d.I3dFlow, {"short_side": 64}),
     "resnet": (vadkit_i3d_resnet50.I3dResnet50, {"short_side": 64}),
+    "c3d": (vadkit_c3d.C3d, {}),
     "clip": (vadkit_clip_vit.ClipVit, {"model": "b32"}),
 }
 

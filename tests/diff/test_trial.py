@@ -160,6 +160,7 @@ def test_what_a_trial_needs(base: Path, videos: dict[str, Path], tmp_path: Path)
 def test_a_backbone_is_built_again_by_its_recipe(backbone: Build) -> None:
     flow = {"short_side": 96, "crops": "five_ur_dmu", "flow": "dis", "quantise": "clamp"}
     for name, args in {
+        "c3d": {"random_weights": True, "normalise": "raw", "last_pool": "padded", "crops": "five"},
         "i3d_flow": {"random_weights": True, **flow},
         "clip_vit": {"random_weights": True, "model": "b32", "activation": "gelu"},
         "i3d_resnet50": {"random_weights": True, "non_local": True, "short_side": 64},

@@ -19,7 +19,7 @@ def test_every_backbone_with_weights_names_its_public_files(capsys: pytest.Captu
     assert main(["weights", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {row["backbone"] for row in rows} == {
-        "clip_vit", "efficientnet_lite0", "i3d_flow", "i3d_resnet50", "i3d_rgb", "vggish"
+        "c3d", "clip_vit", "efficientnet_lite0", "i3d_flow", "i3d_resnet50", "i3d_rgb", "vggish"
     }  # fmt: skip
     for row in rows:
         assert row["file"] and row["source"] and row["licence"]

@@ -1,4 +1,4 @@
-"""Damaged cards, tables of official names, and checkpoints of authors."""
+"""Damaged cards, results, tables of official names, and checkpoints of authors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 import yaml
 
 import vadkit
+from vadkit.systems.book import read_book
 from vadkit.systems.card import read_cards
 
 from . import mutations
@@ -32,7 +33,18 @@ CARD: dict[str, Any] = {
     "protocol": "crops averaged", "certain": ["a"], "guesses": ["b"],
     "graphs": {"x_xd": {"fidelity": "code", "parameters": 5, "unused": 1, "set": ["a.b=1"]}},
     "quirks": [{"what": "q", "switch": "losses.mil.args.x=false", "graphs": ["x_xd"]}],
-    "published": [{"id": "O1", "graph": "x_xd", "level": "video", "supervision": "none", "protocol": "p"}],
+    "published": [{"id": "O1", "graph": "x_xd", "protocol": "p"}],
+}  # fmt: skip
+
+RESULT: dict[str, Any] = {
+    "system": "x", "graph": "x_xd", "variant": "v", "dataset": "D", "modalities": ["rgb"], "features": "i3d",
+    "metric": "ap", "figure": 0.5, "unit": "fraction", "level": "frame", "supervision": "video", "note": "n",
+    "protocol": {"selection": "last", "length": "native", "crops": "mean", "smoothing": "none", "decision_period": "?"},
+    "source": {"paper": "a", "where": "b", "status": "own_source"},
+    "record": {
+        "commit": "a", "date": "b", "seeds": [0, 1], "spread": 0.1, "recipe": "r", "device": "CPU", "measured_on": "m",
+        "file": "f", "changed": ["nodes"], "floors": {"chance": 0.1, "constant": 0.6},
+    },
 }  # fmt: skip
 
 
@@ -44,12 +56,15 @@ class Systems:
         (folder / "graph.yaml").write_text(GRAPH)
         (folder / "names.txt").write_text(NAMES.replace("@theirs.pth   net.\n", ""))
         (folder / "cards" / "systems" / "x.yaml").write_text(yaml.safe_dump(CARD, sort_keys=False))
+        (folder / "cards" / "results" / "x").mkdir(parents=True)
+        (folder / "cards" / "results" / "x" / "O1_d_ap.yaml").write_text(_as_yaml(_result(RESULT)).decode())
         torch.save({name: torch.ones(shape) for name, shape in SHAPES.items()}, folder / "theirs.pth")
         vadkit.build(folder / "graph.yaml")  # plugins are loaded before the clock of the first mutant runs
 
     def mutate(self, folder: Path, canary: Path, rng: random.Random) -> list[Callable[[], Any]]:
         card = folder / "cards" / "systems" / "x.yaml"
-        path = rng.choice((card, folder / "names.txt", folder / "theirs.pth"))
+        result = folder / "cards" / "results" / "x" / "O1_d_ap.yaml"
+        path = rng.choice((card, result, folder / "names.txt", folder / "theirs.pth"))
         kind = rng.randrange(20)
         if kind == 0:
             mutations.other_kind(path, rng, canary)
@@ -57,14 +72,24 @@ class Systems:
             path.write_bytes(mutations.some_bytes(path.read_bytes(), rng))
         elif path == card:
             path.write_bytes(_as_yaml(mutations.structure(CARD, rng, canary)))
+        elif path == result:
+            path.write_bytes(_as_yaml(_result(mutations.structure(RESULT, rng, canary), rng)))
         elif path.suffix == ".txt":
             path.write_bytes(_words(NAMES, rng).encode("utf-8", "surrogatepass"))
         else:
             torch.save(_state(rng, canary), path)
         if path == card:
             return [lambda: len(read_cards([folder / "cards"])) and 0]
+        if path == result:
+            return [lambda: len(read_book([folder / "cards"]).entries) and 0]
         files = (folder / "graph.yaml", folder / "theirs.pth", "--names", folder / "names.txt")
         return [command("weights", "import", *files, "-o", folder / "out.safetensors")]
+
+
+def _result(facts: Any, rng: random.Random | None = None) -> Any:
+    """Return a result without its record, or without its source, or with both."""
+    left_out = rng.choice(("source", "record", "")) if rng else "record"
+    return {k: v for k, v in facts.items() if k != left_out} if isinstance(facts, dict) else facts
 
 
 def _as_yaml(value: Any) -> bytes:

@@ -22,7 +22,8 @@ def streams(dims, b=2, t=5):
 
 def by_hand(layer, first, others):
     """Return one bag (t, c) for all rows of the other streams (s, c')."""
-    q, k, v = layer.q(layer.attn_norm(first)), layer.k(others), layer.v(others)
+    after = layer.norm == "after"
+    q, k, v = layer.q(first if after else layer.attn_norm(first)), layer.k(others), layer.v(others)
     width, rows = q.shape[1] // layer.heads, []
     for i in range(len(first)):
         found = []
@@ -31,15 +32,18 @@ def by_hand(layer, first, others):
             shares = [math.exp(float(q[i, own] @ k[j, own]) / math.sqrt(width)) for j in range(len(others))]
             found.append(sum(share / sum(shares) * row[own] for share, row in zip(shares, v)))
         x = first[i] + layer.out(torch.cat(found))
-        rows.append(x + layer.ff_out(layer.ff_in(layer.ff_norm(x)).relu()))
+        x = layer.attn_norm(x) if after else x
+        y = x + layer.ff_out(layer.ff_in(x if after else layer.ff_norm(x)).relu())
+        rows.append(layer.ff_norm(y) if after else y)
     return torch.stack(rows)
 
 
 @pytest.mark.parametrize("dims", [[4], [4, 4], [4, 6], [4, 3, 3]])
 @pytest.mark.parametrize("t", [1, 2, 7])
+@pytest.mark.parametrize("norm", ["before", "after"])
 @torch.no_grad()
-def test_equals_the_loops(dims, t):
-    layer, x = block(dims, ff_dim=5), streams(dims, t=t)
+def test_equals_the_loops(dims, t, norm):
+    layer, x = block(dims, ff_dim=5, norm=norm), streams(dims, t=t)
     wanted = [by_hand(layer, bags[0], torch.cat(bags[1:] or bags)) for bags in zip(*x)]
     torch.testing.assert_close(layer(x), torch.stack(wanted))
 

@@ -14,8 +14,7 @@ import yaml
 
 from vadkit.cli import graph_costs, main, models_list
 from vadkit.problems import VadkitError
-from vadkit.systems.card import Card, find_card, read_card, read_cards
-from vadkit.systems.published import figures_of
+from vadkit.systems.card import find_card, read_card, read_cards
 
 CARD: dict[str, Any] = {
     "title": "X",
@@ -25,7 +24,7 @@ CARD: dict[str, Any] = {
     "supervision": "video",
     "protocol": "crops averaged",
     "quirks": [{"what": "q", "switch": "losses.mil.args.a=false"}],
-    "published": [{"id": "O1", "level": "video"}],
+    "published": [{"id": "O1", "protocol": "of others"}],
 }
 
 
@@ -45,8 +44,7 @@ def test_a_card_is_read(tmp_path: Path) -> None:
     assert (card.name, card.names) == ("x", "x")
     assert card.graphs["x_xd"].ours == 3
     assert card.quirks[0].switch == ("losses.mil.args.a=false",)
-    figure = card.published[0]
-    assert (figure.level, figure.supervision, figure.protocol) == ("video", "video", "crops averaged")
+    assert (card.published[0].id, card.published[0].protocol) == ("O1", "of others")
 
 
 WRONG: dict[str, tuple[Any, str]] = {
@@ -131,35 +129,6 @@ def test_a_system_that_is_not_there(tmp_path: Path) -> None:
         find_card([tmp_path], "xx")
 
 
-TABLE = "id,origin,dataset,metric,value,unit,modality,features,status,note\n"
-
-
-@pytest.mark.parametrize(
-    ("rows", "words"),
-    [
-        ("O2,,,,1,,,,,\n", "unknown figure 'O1' in "),
-        ("O1,,,,high,,,,,\n", "published_results.csv:2: the value 'high' is not a number"),
-        ("O1,,,,1\n", "published_results.csv:2: the column 'unit' is missing"),
-    ],
-)
-def test_figures_that_cannot_be_shown(tmp_path: Path, rows: str, words: str) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "published_results.csv").write_text(TABLE + rows)
-    with pytest.raises(VadkitError) as error:
-        figures_of(read_card(written(tmp_path, CARD)))
-    assert words in str(error.value)
-
-
-def test_rows_of_one_id_are_shown_together(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "published_results.csv").write_text(TABLE + "O1,a,d,AP,1,,,,,\nO1,b,e,AUC,2.5,,,,,\n")
-    found = figures_of(read_card(written(tmp_path, CARD)))
-    assert [(f.origin, f.dataset, f.value, f.figure.level) for f in found] == [
-        ("a", "d", 1.0, "video"),
-        ("b", "e", 2.5, "video"),
-    ]
-
-
 def test_a_system_is_shown_without_torch_once_its_operations_were_counted(tmp_path: Path) -> None:
     code = "import sys; from vadkit.cli import main; main(['models', 'info', 'ur_dmu']); print('torch' in sys.modules)"
     env = {"XDG_CACHE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "VADKIT_PLUGINS": ""}
@@ -194,15 +163,3 @@ def test_cards_are_no_configs(tmp_path: Path) -> None:
     assert configs_in([tmp_path]) == []
     with pytest.raises(VadkitError, match="it is a system of several graphs: see 'vadkit models info x'"):
         load_config("x", (), [tmp_path])
-
-
-@pytest.fixture(scope="module")
-def cards() -> dict[str, Card]:
-    from vadkit.plugin_manager import own_configs
-
-    return read_cards([own_configs()])
-
-
-def test_figures_of_the_cards_have_a_source(cards: dict[str, Card]) -> None:
-    for card in cards.values():
-        assert all(figure.origin for figure in figures_of(card))

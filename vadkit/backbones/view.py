@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from vadkit.backbones.crops import Crop, Order, Resize, cut_crops, num_crops, resize_short_side
+from vadkit.backbones.crops import Crop, Order, Resize, cut_crops, num_crops, resize_short_side, resize_to
 from vadkit.backbones.frame_batch import FrameBatch
 from vadkit.backbones.frozen import Frozen
 
@@ -28,6 +28,7 @@ class View:
         crop: side of the square crops in pixels.
         crops: which crops; see ``vadkit.backbones.crops``.
         resize: "bilinear" or "bicubic".
+        size: height and width after resizing, whatever the aspect, instead of ``short_side``.
 
     Raises ValueError for an unknown order of crops.
     """
@@ -36,6 +37,7 @@ class View:
     crop: int
     crops: Order = "centre"
     resize: Resize = "bilinear"
+    size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         num_crops(self.crops)
@@ -47,11 +49,13 @@ class View:
 
     def recipe(self) -> dict[str, Any]:
         """Return the part of a recipe that describes the view."""
-        resize = f"short side {self.short_side}, {self.resize}, antialiased"
-        return {"resize": resize, "crops": self.crops, "crop": self.crop}
+        size = f"short side {self.short_side}" if self.size is None else "{} x {}, aspect not kept".format(*self.size)
+        return {"resize": f"{size}, {self.resize}, antialiased", "crops": self.crops, "crop": self.crop}
 
     def resized(self, frames: np.ndarray | Tensor) -> Tensor:
         """Take uint8 (f, h, w, c), return uint8 (f, c, h', w')."""
+        if self.size is not None:
+            return resize_to(frames, self.size, self.resize)
         return resize_short_side(frames, self.short_side, self.resize)
 
     def pictures(self, snippets: Snippets) -> Iterator[Tensor]:
@@ -63,7 +67,7 @@ class View:
 
     def all_pictures(self, batch: FrameBatch) -> Tensor:
         """Return all pictures of a batch, resized once for all backbones of this size (f, c, h', w')."""
-        return batch.once(("resized", self.short_side, self.resize), lambda: self.resized(batch.frames))
+        return batch.once(("resized", self.size or self.short_side, self.resize), lambda: self.resized(batch.frames))
 
     def cut(self, x: Tensor) -> Iterator[tuple[Crop, Tensor]]:
         """Yield each crop with its part of resized pictures, or of flow between them (..., h, w)."""

@@ -1,4 +1,4 @@
-"""Show a published system. Its figures are those that were published, each with its source; none is measured here."""
+"""Show a published system: what is certain, guessed and unusual, and its figures, published and measured apart."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import argparse
 import dataclasses
 import json
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 from vadkit.cli.graph_costs import Cost, count, mflop, print_unbuilt, snippet_costs
 from vadkit.cli.tables import print_table
+from vadkit.graph.wording import shorten
 from vadkit.plugin_manager import config_folders
+from vadkit.systems.book import Entry, make_book
 from vadkit.systems.card import STANDINGS, Block, Card, Quirk, find_card
-from vadkit.systems.published import Published, figures_of
+from vadkit.systems.result import METRICS, Source, read_results
+
+KINDS = ("published", "measured")
+PAPER = 40  # characters of it that a table shows
+CELLS = ("result", "data set", "metric", "value", "features", "level", "supervision", "graph")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     card = find_card(config_folders(), args.name)
-    figures, costs = figures_of(card), snippet_costs(list(card.graphs))
+    entries = make_book({card.name: card}, read_results(config_folders(), card.name)).entries.get(card.name, ())
+    costs = snippet_costs(list(card.graphs))
     if args.json:
-        print(json.dumps(_facts(card, figures, costs), indent=1))
+        print(json.dumps(_facts(card, entries, costs), indent=1))
         return 0
     print(f"{card.name}: {card.title}\n\n{card.paper}")
     if card.code:
@@ -40,21 +48,29 @@ def run(args: argparse.Namespace) -> int:
     print_table(columns, rows, right=columns[2:])
     print_unbuilt(costs)
     _print_texts(card)
-    if figures:
-        _print_figures(card, figures)
+    _print_figures(entries)
     return 0
 
 
-def _facts(card: Card, figures: list[Published], costs: dict[str, Cost]) -> dict[str, Any]:
+def _facts(card: Card, entries: Sequence[Entry], costs: dict[str, Cost]) -> dict[str, Any]:
     facts = dataclasses.asdict(card)
     graphs = {
         name: {**dataclasses.asdict(g), "ours": costs[name].parameters, "flops_per_snippet": costs[name].flops}
         for name, g in card.graphs.items()
     }
-    published = [{**dataclasses.asdict(f), **dataclasses.asdict(f.figure)} for f in figures]
-    for entry in published:
-        del entry["figure"]
-    return {**facts, "file": str(card.file), "graphs": graphs, "published": published}
+    found = {kind: [entry_facts(entry) for entry in entries if entry.result.kind == kind] for kind in KINDS}
+    return {**facts, "file": str(card.file), "graphs": graphs, **found}
+
+
+def entry_facts(entry: Entry) -> dict[str, Any]:
+    """Return a result as plain data: all that its file says, and its graph."""
+    facts = dataclasses.asdict(entry.result)
+    left_out = {"published": "record", "measured": "source"}[entry.result.kind]
+    return {**{key: value for key, value in facts.items() if key != left_out}, **_added(entry)}
+
+
+def _added(entry: Entry) -> dict[str, Any]:
+    return {"graph": entry.graph, "remark": entry.remark, "kind": entry.result.kind}
 
 
 def _print_texts(card: Card) -> None:
@@ -87,14 +103,38 @@ def _print_list(title: str, texts: Any) -> None:
         print(textwrap.fill(" ".join(text.split()), 110, initial_indent="  - ", subsequent_indent="    "))
 
 
-def _print_figures(card: Card, figures: list[Published]) -> None:
-    print("\npublished figures, none of them measured here:")
-    rows = [
-        [f.dataset, f.metric, f"{f.value:g} {f.unit}", f.features or f.modality, f.figure.level, f.figure.supervision]
-        + [f"{f.origin} ({f.status})", f.figure.graph or ""]
-        for f in figures
-    ]
-    print_table(["data set", "metric", "value", "features", "level", "supervision", "source", "graph"], rows)
-    for figure in figures:
-        if figure.figure.protocol != card.protocol:
-            print(f"  {figure.figure.id}: {figure.figure.protocol}")
+def _print_figures(entries: Sequence[Entry]) -> None:
+    published = [entry for entry in entries if entry.result.source is not None]
+    measured = [entry for entry in entries if entry.result.record is not None]
+    if published:
+        print("\npublished figures, none of them measured here:")
+        rows = [[*_cells(entry), *_source(entry.result.source)] for entry in published if entry.result.source]
+        print_table([*CELLS, "source", "status"], rows, right=("value",))
+    if measured:
+        print("\nmeasured figures, each with the record of its runs:")
+        rows = [[*_cells(entry), floors(entry), str(entry.result.record)] for entry in measured]
+        print_table([*CELLS, "floors", "record"], rows, right=("value",))
+    for entry in entries:
+        for text in filter(None, (entry.remark, entry.result.note)):
+            print(textwrap.fill(f"{entry.result.name}: {text}", 110, initial_indent="  ", subsequent_indent="    "))
+
+
+def _cells(entry: Entry) -> list[str]:
+    r = entry.result
+    return [r.name, r.dataset, METRICS[r.metric], value(entry), r.features or "+".join(r.modalities), r.level,
+            r.supervision, entry.graph or ""]  # fmt: skip
+
+
+def _source(source: Source) -> tuple[str, str]:
+    return f"{source.where}; {shorten(source.paper, PAPER)}", source.status
+
+
+def value(entry: Entry) -> str:
+    """Return a figure in percent, with its spread over seeds."""
+    spread = entry.result.spread
+    return f"{entry.result.percent:.2f}" + ("" if spread is None else f" +- {spread:.2f}")
+
+
+def floors(entry: Entry) -> str:
+    """Return what scores that know nothing reach, in percent."""
+    return ", ".join(f"{name.replace('_', ' ')} {floor:.2f}" for name, floor in entry.result.floors.items())

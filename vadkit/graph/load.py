@@ -15,7 +15,7 @@ from vadkit.graph.merge import Log, apply_sets, merge
 from vadkit.graph.source import Key, Source
 from vadkit.graph.wording import one_line, say, shorten
 from vadkit.graph.yaml_reader import Reading, Tree, read_text
-from vadkit.plugin_manager import CARDS
+from vadkit.plugin_manager import CARDS, RESULTS
 from vadkit.problems import Note, Place, Problem, VadkitError, did_you_mean
 
 SUFFIXES = (".yaml", ".yml")
@@ -188,8 +188,9 @@ class _Loader:
         places = []
         for folder in self.folders:
             places.append(folder)
+            none = [folder / CARDS, folder / RESULTS]
             inner = (Path(root, name) for root, names, _ in os.walk(folder) for name in names)
-            places += sorted(path for path in inner if path != folder / CARDS)
+            places += sorted(path for path in inner if path not in none and path.parent not in none)
         return places
 
     def _unknown(self, name: str, folder: Path, place: Place | None) -> Problem:

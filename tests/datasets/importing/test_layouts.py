@@ -198,3 +198,14 @@ def test_features_of_segments_are_scored_on_their_own_parts(root: Path, out: Pat
     (abnormal, _) = dataset.videos("test")
     positives, frames = snippet_truth(abnormal, 32, 16)
     assert frames.sum() == abnormal.num_frames == 1412 and positives.sum() == 75
+
+
+def test_a_wrong_line_of_a_text_file_is_said_with_its_place(root: Path, run: Run) -> None:
+    root.mkdir()
+    for name in UCF:
+        np.savetxt(root / f"{name}_C.txt", numbers(name, 32, 6), fmt="%f")
+    path = root / f"{UCF[0]}_C.txt"
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([*rows[:6], rows[6].replace(" ", " oops", 1), *rows[7:]]))
+    note = next(note for note in run("ucf_crime")["notes"] if "cannot be used" in note)
+    assert note.startswith(f"cannot be used and left out: {UCF[0]}_C.txt:7:") and note.endswith("is no number")

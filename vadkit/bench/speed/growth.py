@@ -50,7 +50,7 @@ class Line(msgspec.Struct):
 
 def growth(subject: str, job: Job, timeout: float, progress: Callable[[Size], None] = lambda size: None) -> Growth:
     """Return how the scoring of a graph grows. Raises VadkitError if the process fails at once."""
-    found = Growth(subject, None, [])
+    found = Growth(subject, None, [], seconds=job.seconds)
     command = [sys.executable, "-m", "vadkit.bench.speed.growth"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdin and child.stdout and child.stderr

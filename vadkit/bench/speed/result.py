@@ -101,6 +101,7 @@ class Growth(msgspec.Struct):
     base_mib: float | None  # with torch and the model loaded
     sizes: list[Size]
     stopped: str | None = None
+    seconds: float = 0.0  # the ceiling of one length
 
 
 class Missing(msgspec.Struct):

@@ -150,7 +150,8 @@ def _size(file: Found) -> int:
 
 
 def _cause(problem: Problem, path: Path) -> str:
-    return problem.message.removeprefix(f"{path}: ").removeprefix(f"{path} ")
+    """Return a message without its file; it begins with a colon if a line of the file follows."""
+    return problem.message.removeprefix(f"{path}: ").removeprefix(f"{path} ").removeprefix(str(path))
 
 
 def grouped(broken: Sequence[tuple[str, Problem]]) -> list[Problem]:
@@ -159,9 +160,9 @@ def grouped(broken: Sequence[tuple[str, Problem]]) -> list[Problem]:
     for name, problem in broken:
         names.setdefault((problem.message, problem.hint), []).append(name)
     return [
-        Problem(f"{own[0]}: {cause}", hint=hint)
+        Problem(f"{own[0]}{'' if cause.startswith(':') else ': '}{cause}", hint=hint)
         if len(own) == 1
-        else Problem(f"{len(own)} files: {cause}; they are {some(own)}", hint=hint)
+        else Problem(f"{len(own)} files: {cause.removeprefix(':')}; they are {some(own)}", hint=hint)
         for (cause, hint), own in names.items()
     ]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from vadkit.problems import fail
 from vadkit.store.array_file import open_features
 from vadkit.store.store_json import AXES
-from vadkit.store.text_file import text_shape
+from vadkit.store.text_file import checked_shape
 
 Shape = tuple[int, int, int]
 USUAL_CROPS = (1, 5, 10)
@@ -20,10 +20,10 @@ USUAL_CROPS = (1, 5, 10)
 def read_shape(path: Path) -> Shape:
     """Return the shape of a file as (crops, t, dim), or (t, crops, dim) if it is stored so.
 
-    Raises VadkitError, naming file and cause, for a file that cannot be used.
+    Of text, every number is read. Raises VadkitError, naming file and cause, for a file that cannot be used.
     """
     if path.suffix == ".txt":
-        return 1, *text_shape(path)
+        return 1, *checked_shape(path)
     first, second, width = open_features(path).shape
     return first, second, width
 
