@@ -53,6 +53,7 @@ CAUSES = {
     "a port takes a value of another shape": r"takes '.*' as (?P<name>\w+); .* gives",
     "a port takes one source": r"port '(?P<name>\w+)' takes one",
     "it has no such output": r"unknown output '(?P<name>\w+)' of \w+",
+    "none of its outputs has the name of a port": r"takes nothing from '\w+', whose outputs are (?P<name>\w+)",
     "a port takes another size": r"needs (?P<name>\w+)=\d+",
     "a port takes another range": r"needs (?P<name>\w+) as \w+; .* gives",
     "a port takes indices, or numbers": r"takes (?:indices|numbers) as (?P<name>\w+); ",

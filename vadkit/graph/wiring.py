@@ -170,8 +170,8 @@ class Wiring:
         for name, given in outputs.items():
             if not several and not any(name in found for found in givers.values()):
                 wanted = ", ".join(port for port in open_ports if port not in BATCH_PORTS)
-                hint = f"its outputs are {', '.join(given or ())}; the open ports are {wanted or 'none'}"
-                self._reject(item, f"{item.title} takes nothing from '{name}'", path, hint)
+                message = f"{item.title} takes nothing from '{name}', whose outputs are {', '.join(given or ())}"
+                self._reject(item, message, path, f"the open ports are {wanted or 'none'}")
 
     def _outputs(self, item: Written, name: str, path: Path) -> list[str] | None:
         """Return the outputs of a node listed in ``from``; None if they are unknown, and then the item is, too."""
