@@ -101,6 +101,16 @@ BATCH_PORTS: dict[str, BatchPort] = {
     # float, a label of each snippet and how much it counts
     "targets": BatchPort("b t", True, Drawing.uniform, "data.targets", _TARGETS, later=True),
     "target_weight": BatchPort("b t", True, Drawing.uniform, "data.targets", _TARGETS, later=True),
+    # float, 1 at the snippets that hold a click
+    "clicks": BatchPort(
+        "b t",
+        True,
+        lambda d: (d.uniform() > 0.9).float(),
+        "data.clicks",
+        "set data.clicks to true; the abnormal training videos of the data set need clicks, one in each event",
+    ),
+    # long, optimizer steps so far, in a tensor so that a recorded update is given those of each step
+    "step": BatchPort("v", True, lambda d: torch.zeros(d.shape, dtype=torch.long)),
     # int, crops per video, so b = v * crops
     "crops": BatchPort("", False, lambda d: d.crops),
     # int, whole epochs so far

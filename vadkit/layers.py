@@ -243,13 +243,22 @@ class PostNormLayer(nn.Module):
         dim: width of the snippets, kept.
         heads: attention heads.
         ff_dim: width inside the feed-forward part.
-        dropout: after both parts; attention weights and the feed-forward part's inside have .1.
+        dropout: after both parts.
+        inner_dropout: of attention weights, and inside the feed-forward part.
         norm_first: whether the input is normalised.
         equal_start: start the four projections of the attention as copies of one.
     """
 
     def __init__(
-        self, dim: int, heads: int, ff_dim: int, dropout: float, *, norm_first: bool = False, equal_start: bool = False
+        self,
+        dim: int,
+        heads: int,
+        ff_dim: int,
+        dropout: float,
+        *,
+        inner_dropout: float = 0.1,
+        norm_first: bool = False,
+        equal_start: bool = False,
     ) -> None:
         super().__init__()
         inner = heads * max(1, dim // heads)
@@ -261,7 +270,7 @@ class PostNormLayer(nn.Module):
         self.ff_in = nn.Linear(dim, ff_dim)
         self.ff_out = nn.Linear(ff_dim, dim)
         self.ff_norm = nn.LayerNorm(dim)
-        self.dropout, self.inner_dropout = Dropout(dropout), Dropout(0.1)
+        self.dropout, self.inner_dropout = Dropout(dropout), Dropout(inner_dropout)
         if equal_start and inner == dim:
             for layer in (self.k, self.v, self.out):
                 layer.load_state_dict(self.q.state_dict())

@@ -28,7 +28,7 @@ class Video:
     of its abnormal classes, main one first. ``num_frames`` and ``fps`` are None if unknown.
     ``files`` are its feature files by stream, one per crop or one for all, if they are not in the store.
     ``segments`` is not None if the features are of that many equal parts of the video instead of 16
-    frames each.
+    frames each. ``clicks`` are the frames that a labeller clicked on, one in each event of an abnormal video.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Video:
     tags: Mapping[str, Any] = field(default_factory=dict, hash=False)
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     segments: int | None = None
+    clicks: tuple[int, ...] = ()
 
 
 class VideoDataset(Protocol):
@@ -52,7 +53,8 @@ class VideoDataset(Protocol):
     ``shape(video, stream) -> (crops, t, dim)`` and ``read_crop(video, stream, crop) -> (t, dim)``.
     ``warnings`` are sentences for the user about data that can be used but should be checked. A
     dataset that knows how its features were extracted has ``recipes``, by input; one whose figures say little about
-    real videos has a ``notice``, a sentence that the model's file and every page repeat.
+    real videos has a ``notice``, a sentence that the model's file and every page repeat. One that knows where videos
+    come from has ``source_overlap(split) -> vadkit.store.Overlap | None``.
     """
 
     snippet_frames: int

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from vadkit import Dataset, Problem, VadkitError, Video, fail, hookimpl, nearest
-from vadkit.store import StoredFeatures, meaningless_warnings, read_store
+from vadkit.store import Overlap, StoredFeatures, meaningless_warnings, overlap, read_store, source_rule
 
 COMPARED = 20  # missing files for which the intended name is looked up: it is slow, and no more are shown
 
@@ -32,12 +32,14 @@ class FeatureStore(Dataset):
     Args:
         root: the folder.
         streams: which stream of the store feeds which input of the graph; null if their names are equal.
+        sources: how names show which videos are of one film or camera, a regular expression with one named group
+            such as "(?P<film>.+?)__#"; null is what the store says.
     """
 
     name = "feature_store"
     fidelity = "ours"
 
-    def __init__(self, *, root: str, streams: dict[str, str] | None = None) -> None:
+    def __init__(self, *, root: str, streams: dict[str, str] | None = None, sources: str | None = None) -> None:
         self.store = read_store(root)
         self.stored = StoredFeatures(self.store)
         self.root = self.store.root
@@ -48,6 +50,8 @@ class FeatureStore(Dataset):
         self.warnings = [*self.store.warnings, *self.stored.warnings]
         self._checked: dict[str, list[Video]] = {}
         self._refuse_unknown_streams()
+        given = sources or self.store.sources
+        self.sources = source_rule(given, "data.args.sources") if given else None
         self.recipes = {name: self.store.recipes[stream] for name, stream in self.streams.items()}
         self.notice = self.store.notice
         self.warnings += [self.notice] if self.notice else []
@@ -83,6 +87,16 @@ class FeatureStore(Dataset):
         if video.label == 0:
             return 0
         return self.classes.index(video.classes[0]) if video.classes else -1
+
+    def source_overlap(self, split: str) -> Overlap | None:
+        """Return which videos of a split share their source with training videos.
+
+        None if names do not show sources, or the store has no training video.
+        """
+        names = {s: [video.name for video in self.store.videos if video.split == s] for s in ("train", split)}
+        if self.sources is None or split == "train" or not names["train"]:
+            return None
+        return overlap(self.sources, names[split], names["train"])
 
     def _refuse_unknown_streams(self) -> None:
         problems = []

@@ -11,6 +11,9 @@ class ScoreSum(Head):
     """Add the logits of several heads, snippet by snippet, as MACIL-SD does.
 
     Heads that share weights add their bias once each, as in the authors' code.
+
+    Args:
+        average: divide by the number of heads, as Zhong et al. (CVPR 2019) do.
     """
 
     name = "score_sum"
@@ -19,12 +22,16 @@ class ScoreSum(Head):
     fidelity = "official"
     range = "logit"
 
+    def __init__(self, *, average: bool = False) -> None:
+        super().__init__()
+        self.average = average
+
     def forward(self, x: list[Tensor]) -> Tensor:
         """Take logits (b, t) of each head; return their sum (b, t)."""
         total = x[0]
         for scores in x[1:]:
             total = total + scores
-        return total
+        return total / len(x) if self.average else total
 
 
 @hookimpl

@@ -9,6 +9,7 @@ Legend: t snippets.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
@@ -28,16 +29,18 @@ class CertainLabels(Labeller):
     Args:
         keep: share of the snippets of abnormal videos that count, the most certain ones.
         scale: stretch the means of a video to 0 ... 1.
+        per: rank the snippets of "all" abnormal videos together, or those of each "video", as Zhong et al. (CVPR 2019)
+            do with scores of ten crops in place of passes.
     """
 
     name = "certain_labels"
     paper = "Zhang et al., Exploiting Completeness and Uncertainty of Pseudo Labels, CVPR 2023"
     fidelity = "paper"
 
-    def __init__(self, *, keep: float = 0.5, scale: bool = True) -> None:
+    def __init__(self, *, keep: float = 0.5, scale: bool = True, per: Literal["all", "video"] = "all") -> None:
         if not 0 < keep <= 1:
             raise ValueError(f"keep must be above 0 and at most 1, not {keep}")
-        self.keep, self.scale = keep, scale
+        self.keep, self.scale, self.per = keep, scale, per
 
     def label(
         self, scores: Mapping[str, np.ndarray], labels: Mapping[str, int], earlier: Mapping[str, np.ndarray]
@@ -47,6 +50,7 @@ class CertainLabels(Labeller):
         most = largest_kept([variance[name] for name in scores if labels[name] == 1], self.keep)
         targets = {}
         for name, rows in scores.items():
+            most = largest_kept([variance[name]], self.keep) if self.per == "video" else most
             target = self._scaled(rows.mean(0)) if labels[name] == 1 else np.zeros(rows.shape[1])
             weight = (variance[name] <= most) | (labels[name] != 1)
             targets[name] = np.stack([target, weight], axis=1).astype(np.float32)

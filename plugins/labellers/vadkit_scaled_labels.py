@@ -25,16 +25,17 @@ class ScaledLabels(Labeller):
     Args:
         momentum: share of the earlier targets.
         scale: stretch the scores; off, they are taken as they are.
+        hold: keep target and weight of what had a weight before. Only the others are averaged, and keep weight 0.
     """
 
     name = "scaled_labels"
     paper = "Zhong et al., Graph Convolutional Label Noise Cleaner, CVPR 2019"
     fidelity = "paper"
 
-    def __init__(self, *, momentum: float = 0.0, scale: bool = True) -> None:
+    def __init__(self, *, momentum: float = 0.0, scale: bool = True, hold: bool = False) -> None:
         if not 0 <= momentum < 1:
             raise ValueError(f"momentum must be from 0 to below 1, not {momentum}")
-        self.momentum, self.scale = momentum, scale
+        self.momentum, self.scale, self.hold = momentum, scale, hold
 
     def label(
         self, scores: Mapping[str, np.ndarray], labels: Mapping[str, int], earlier: Mapping[str, np.ndarray]
@@ -46,11 +47,18 @@ class ScaledLabels(Labeller):
             if name in earlier:
                 target = self.momentum * earlier[name][:, 0] + (1 - self.momentum) * target
             targets[name] = np.stack([target, np.ones_like(target)], axis=1).astype(np.float32)
+            if self.hold and name in earlier:
+                targets[name] = _held(targets[name], earlier[name])
         return targets
 
     def _scaled(self, mean: np.ndarray) -> np.ndarray:
         low, high = mean.min(), mean.max()
         return (mean - low) / (high - low) if self.scale and high > low else mean
+
+
+def _held(new: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """Return earlier targets and weights (t, 2) where the weight is above 0, else the new target without weight."""
+    return np.where(earlier[:, 1:] > 0, earlier, np.stack([new[:, 0], np.zeros_like(new[:, 0])], axis=1))
 
 
 @hookimpl

@@ -32,6 +32,7 @@ class TopkMil(Loss):
             goes through the sigmoid.
         double_sigmoid: apply a second sigmoid to the mean, as CMA-LA's code does: a video then gets .5 to .731,
             and the loss cannot fall below .693 for a normal or .313 for an abnormal one.
+        of: the videos that count: "all" of them, or the "normal" ones only, where clicks say more of the abnormal ones.
         k: snippets that a wired ``index`` gives; inferred.
     """
 
@@ -50,13 +51,14 @@ class TopkMil(Loss):
         divisor: int = 16,
         average: Literal["probabilities", "logits"] = "probabilities",
         double_sigmoid: bool = False,
+        of: Literal["all", "normal"] = "all",
         k: int | None = None,
     ) -> None:
         super().__init__()
         if divisor < 1:
             raise ValueError(f"divisor must be at least 1, not {divisor}")
         self.normal_k, self.divisor, self.double_sigmoid, self.k = normal_k, divisor, double_sigmoid, k
-        self.average = average
+        self.average, self.of = average, of
         if average == "logits":
             self.needs = {"scores": "logit"}
 
@@ -70,6 +72,7 @@ class TopkMil(Loss):
     ) -> dict[str, Tensor]:
         """Take scores (b, t), labels (v), mask (b, t) and index (v, k); return the loss as "total"."""
         bag, real = self.bag_scores(scores, labels, mask, crops, index)
+        real = real * (labels < 0.5) if self.of == "normal" else real
         return {"total": weighted_mean(probability_loss(bag, labels), real)}
 
     def bag_scores(

@@ -2,7 +2,8 @@
 
 Vaswani et al., "Attention Is All You Need", NIPS 2017; pre-norm as in Xiong et al., ICML 2020. The
 seed paper names only a "Transformer" for its flow and audio streams; its authors' code is ``gl_mhsa``.
-MSBT (Sun, Gong, ICME 2024) has both: a norm of the input and one after each residual.
+MSBT (Sun, Gong, ICME 2024) has both: a norm of the input and one after each residual. Shao et al., "Temporal Context
+Aggregation for Video Retrieval with Contrastive Learning", WACV 2021, have one plain layer without positions.
 
 Legend: b bags x crops, t snippets, c channels, h heads, d head width.
 """
@@ -32,8 +33,9 @@ class Transformer(Temporal):
         dropout: after attention and both feed-forward projections.
         form: "pre_norm" as above, with a GELU between the feed-forward projections; "post_norm", a norm after each
             residual, and a ReLU (Vaswani et al.); "msbt", as post_norm but without positions and with one more norm
-            on the input of each layer, from whose result the first residual starts: equal to MSBT's code. The last
-            two have a dropout of .1 on attention weights and inside the feed-forward part too.
+            on the input of each layer, from whose result the first residual starts: equal to MSBT's code. These
+            two have a dropout of .1 on attention weights and inside the feed-forward part too. "plain" is post_norm
+            without positions and with one dropout everywhere: torch's own encoder layer, as in Shao et al.
         init: "xavier"; "torch"; or "equal", where all layers, and in each q, k, v and out, start as copies (MSBT).
         use_mask: exclude padding.
     """
@@ -54,7 +56,7 @@ class Transformer(Temporal):
         heads: int = 4,
         ff_dim: int | None = None,
         dropout: float = 0.1,
-        form: Literal["pre_norm", "post_norm", "msbt"] = "pre_norm",
+        form: Literal["pre_norm", "post_norm", "msbt", "plain"] = "pre_norm",
         init: Literal["xavier", "torch", "equal"] = "xavier",
         use_mask: bool = False,
     ) -> None:
@@ -71,8 +73,9 @@ class Transformer(Temporal):
         if form == "pre_norm":
             self.layers = nn.ModuleList(TransformerLayer(*sizes) for _ in range(depth))
         else:
+            inner = dropout if form == "plain" else 0.1
             switches = {"norm_first": form == "msbt", "equal_start": init == "equal"}
-            self.layers = nn.ModuleList(PostNormLayer(*sizes, **switches) for _ in range(depth))
+            self.layers = nn.ModuleList(PostNormLayer(*sizes, inner_dropout=inner, **switches) for _ in range(depth))
         if init == "equal":
             for layer in self.layers:
                 layer.load_state_dict(self.layers[0].state_dict())
@@ -82,7 +85,7 @@ class Transformer(Temporal):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
         bias = padding_bias(mask if self.use_mask else None, x)
-        x = x if self.form == "msbt" else x + sinusoid(x)
+        x = x if self.form in ("msbt", "plain") else x + sinusoid(x)
         for layer in self.layers:
             x = layer(x, bias=bias)
         return x

@@ -12,7 +12,7 @@ from tiny_runs import tiny_run
 from vadkit.bench.comparison.finished import compared, grouped
 from vadkit.bench.comparison.scores import SCORES
 from vadkit.cli import main
-from vadkit.problems import fail
+from vadkit.problems import VadkitError, fail
 
 pytestmark = pytest.mark.guards("3")
 WIDE = "nodes.score.args.kernel=5"
@@ -45,6 +45,14 @@ def changed(folder: Path, **values: object) -> None:
     for key, value in values.items():
         result[key] = {**result[key], **value} if isinstance(value, dict) else value
     (folder / "result.json").write_text(json.dumps(result))
+
+
+@pytest.mark.parametrize("change", ["train.capture=off", "data.workers=0", "train.log=[]"])
+def test_what_changes_no_figure_makes_no_variant(change: str, tmp_path: Path) -> None:
+    tiny_run(tmp_path / "seed0", tmp_path / "store", seed=0)
+    tiny_run(tmp_path / "seed1", tmp_path / "store", change, seed=1)
+    with pytest.raises(VadkitError, match="the runs are all of one variant"):
+        grouped([str(tmp_path / "seed0"), str(tmp_path / "seed1")])
 
 
 def test_runs_are_compared_and_written(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,27 @@ def test_certain_labels_weigh_the_snippets_that_vary_least(keep):
     assert sum(targets[name][:, 1].sum() for name in ("a", "b")) == count
 
 
+@pytest.mark.parametrize("keep", [0.01, 0.3, 1.0])
+def test_certain_labels_may_rank_each_video_by_itself(keep):
+    given = scores(5)
+    targets = CertainLabels(keep=keep, per="video", scale=False).label(given, LABELS, {})
+    for name in ("a", "b"):
+        spread = sorted(float(column.var()) for column in given[name].T)
+        count = max(1, int(np.ceil(keep * len(spread))))
+        assert targets[name][:, 1].tolist() == [float(column.var()) <= spread[count - 1] for column in given[name].T]
+        np.testing.assert_allclose(targets[name][:, 0], given[name].mean(0), rtol=1e-6)
+
+
+def test_scaled_labels_may_hold_what_was_certain():
+    given = {"a": np.array([[0.2, 0.4, 0.6]], np.float32), "n": np.array([[0.5, 0.5]], np.float32)}
+    labeller = ScaledLabels(momentum=0.5, scale=False, hold=True)
+    earlier = {"a": np.array([[0.9, 1], [0.8, 0], [0.1, 0.5]]), "n": np.array([[0, 1], [0, 1]])}
+    found = labeller.label(given, LABELS, earlier)
+    np.testing.assert_allclose(found["a"], [[0.9, 1], [0.6, 0], [0.1, 0.5]], atol=1e-6)
+    np.testing.assert_array_equal(found["n"], [[0, 1], [0, 1]])
+    np.testing.assert_array_equal(labeller.label(given, LABELS, {})["a"][:, 1], [1, 1, 1])
+
+
 @pytest.mark.parametrize("share", [0.3, 0.8])
 def test_stable_labels_weigh_what_varies_least_among_its_kind(share):
     given = scores(3, seed=5)

@@ -20,9 +20,18 @@ RECIPES = sorted(path.stem for path in (own_configs() / "recipes").glob("*.yaml"
 STREAMS = {
     "acf_xd": ("inputs.rgb=b t 16", "inputs.audio=b t 4"),
     "cupl_ucf": ("inputs.rgb=b t 16",),
+    "gcn_cleaner_ucf": ("inputs.rgb=b t 16", "rounds.ensemble1.times=2", "rounds.ensemble2.times=1"),
     "lstc_sht": ("inputs.rgb=b t 4 4", "nodes.encoder.args.widths=[4, 4, 8]", "nodes.encoder.args.heads=[2, 2]"),
     "lstc_ucf": ("inputs.rgb=b t 4 4", "nodes.encoder.args.widths=[4, 4, 8]", "nodes.encoder.args.heads=[2, 2]"),
-    "umil_ucf_rounds": ("inputs.rgb=b t 16", "nodes.text.args.dim=16", "data.sampler.args.parts=4"),
+    "msaf_sht": ("inputs.rgb=b t 16", "inputs.flow=b t 12"),
+    "msaf_ucf": ("inputs.rgb=b t 16", "inputs.flow=b t 12"),
+    "msaf_xd": ("inputs.rgb=b t 16", "inputs.audio=b t 4"),
+    "umil_ucf_rounds": (
+        "inputs.rgb=b t 16",
+        "nodes.text.args.dim=16",
+        "data.sampler.args.parts=4",
+        "rounds.labels.times=2",
+    ),
 }
 PLACES = {
     "lstc_sht": [["ltn1", "labelling"], ["ltn1", "step"], ["stn2", "between"]],

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vadkit.cli import graph_costs, main, models_list
+from vadkit.cli import book_rows, graph_costs, main
 from vadkit.problems import VadkitError
 from vadkit.systems.card import find_card, read_card, read_cards
 
@@ -142,12 +142,15 @@ def test_a_system_is_shown_without_torch_once_its_operations_were_counted(tmp_pa
 
 
 def test_all_systems_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    counts = {"ur_dmu_xd": graph_costs.Cost(6_492_929, 2e6), "ur_dmu_ucf": graph_costs.Cost(None, None, "no plugin")}
+    counts = {
+        "ur_dmu_xd": graph_costs.Cost(6_492_929, 2e6, "", ["rgb"], "xd_violence"),
+        "ur_dmu_ucf": graph_costs.Cost(None, None, "no plugin"),
+    }
     other = graph_costs.Cost(1, 1.0)
-    monkeypatch.setattr(models_list, "snippet_costs", lambda graphs: {g: counts.get(g, other) for g in graphs})
+    monkeypatch.setattr(book_rows, "snippet_costs", lambda graphs: {g: counts.get(g, other) for g in graphs})
     assert main(["models", "list"]) == 0
     shown = capsys.readouterr().out
-    assert re.search(r"\nur_dmu +UR-DMU +ur_dmu_xd +code +6,492,929 +2.0\n", shown)
+    assert re.search(r"\nur_dmu +UR-DMU +ur_dmu_xd +code +rgb +6,492,929 +2.0\n", shown)
     assert "\nur_dmu_ucf: no plugin\n" in shown
     assert main(["models", "list", "--json"]) == 0
     entries = {entry["graph"]: entry for entry in json.loads(capsys.readouterr().out)}

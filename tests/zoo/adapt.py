@@ -46,7 +46,7 @@ def model(graph: str) -> VadModel:
     """Return the small model of a graph. It is shared: change no weight."""
     config = small(graph)
     kept = {key: config[key] for key in ("inputs", "nodes", "losses", "output") if key in config}
-    data = {key: value for key, value in (config.get("data") or {}).items() if key in ("prompts", "classes")}
+    data = {key: value for key, value in (config.get("data") or {}).items() if key in ("prompts", "classes", "clicks")}
     return vadkit.build({**kept, "data": data}, seed=0)
 
 
@@ -111,9 +111,20 @@ def for_training(graph: str, folder: Path, store: Path | None = None) -> dict[st
             _rename_classes(own, [*known, *(f"class {n}" for n in range(len(known), len(vectors)))][: len(vectors)])
     if any(name == "targets" for _, name, _ in built.plan.empty(config)):
         data["targets"] = str(_targets(own, folder))
+    if data.get("clicks"):
+        _click(own)
     train |= {"epochs": 2, "steps": None, "warm_start": None, "select": "last", "seed": 0}
     config["train"] = {key: value for key, value in train.items() if value is not None}
     return config
+
+
+def _click(store: Path) -> None:
+    """Give each abnormal training video a click in its first interval, or in its first frame."""
+    videos = json.loads((store / "videos.json").read_text())
+    for video in videos:
+        if video["label"] == 1 and video["split"] == "train" and not video.get("clicks"):
+            video["clicks"] = [(video.get("spans") or [[0]])[0][0]]
+    (store / "videos.json").write_text(json.dumps(videos))
 
 
 def _as_wide(store: Path, sizes: Mapping[str, int], folder: Path) -> Path:

@@ -77,8 +77,10 @@ def evaluate(
 
     Returns:
         ``Evaluation``: ``figures`` by name ("ap", "auc", ..., "per_class"; None where one is not defined, and
-        ``figures["undefined"]`` says why), ``scores`` float32 (t,) by video name, ``protocol``, ``details`` (scores
-        with their ground truth), ``warnings``, ``note`` and ``notice``.
+        ``figures["undefined"]`` says why), ``floors`` (figures of scores without a model, by name), ``sources``
+        (figures of the videos that share their film or camera with training, and of the others), ``scores`` float32
+        (t,) by video name, ``protocol``, ``details`` (scores with their ground truth), ``warnings``, ``note`` and
+        ``notice``.
 
     Raises:
         VadkitError: for a file that is no sound model, a change to anything but ``data`` and ``eval``, and
@@ -117,6 +119,7 @@ def evaluate(
             split=split,
             align=sections["data"]["align"],
             device=where,
+            in_full=True,
             on_progress=callback,
         )
     changed = other_recipes(extra.get("recipes") or {}, recipes)
@@ -127,9 +130,11 @@ def evaluate(
         found.protocol,
         found.details,
         warnings,
-        extra.get("note"),
-        _notice(extra, getattr(dataset, "notice", None), recipes),
-        Evaluation.model if isinstance(model, VadModel) else Path(fspath(model)).name,
+        found.floors,
+        found.sources,
+        note=extra.get("note"),
+        notice=_notice(extra, getattr(dataset, "notice", None), recipes),
+        model=Evaluation.model if isinstance(model, VadModel) else Path(fspath(model)).name,
     )
     if out is not None:
         result.save(as_path(out, "out"))

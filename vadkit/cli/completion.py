@@ -42,6 +42,16 @@ def config_names(prefix: str = "", **_: Any) -> list[str]:
     return [name for name in [*names, *found] if name.startswith(prefix)]
 
 
+def system_names(prefix: str = "", **_: Any) -> list[str]:
+    """Return the names of the published systems that come with vadkit, and of their graphs."""
+    from vadkit.plugin_manager import own_configs
+    from vadkit.systems.card import card_files
+
+    graphs = sorted(path.stem for path in (own_configs() / "graphs").glob("*/*.yaml"))
+    names = [*(path.stem for path in card_files([own_configs()])), *graphs]
+    return [name for name in names if name.startswith(prefix)]
+
+
 def names_to_look_up(prefix: str = "", **more: Any) -> list[str]:
     """Return what ``vadkit info`` knows: components (plugins, until they were listed once), configs and keys."""
     from vadkit.cli.catalogue import cached

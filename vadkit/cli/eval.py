@@ -3,6 +3,10 @@
 The data set, its split and the smoothing of scores are those the model was trained with, unless
 --set changes them, for example: --set data.args.root=DIR --set eval.threshold=0.3
 
+Next to the figures are those of scores without a model: the label of each video, the length of its features, one
+constant, chance. Where names show the film, channel or camera of a video, those that training lacks are measured
+apart: see sources in 'vadkit info feature_store'.
+
 --out writes results.json (all figures and choices), scores.csv (the score of every snippet) and
 index.html (curves, thresholds, and the videos that cost most). --json prints results.json alone.
 """
@@ -52,7 +56,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(result: Evaluation) -> None:
     from vadkit.cli.tables import print_table
-    from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number, other_notes
+    from vadkit.evaluate.evaluation_table import (
+        SHOWN,
+        floor_rows,
+        meaning,
+        measured_on,
+        number,
+        other_notes,
+        source_rows,
+    )
 
     figures, protocol = result.figures, result.protocol
     if result.notice:
@@ -60,6 +72,12 @@ def _print(result: Evaluation) -> None:
     print(f"{measured_on(result)}\n")
     rows = [(key, number(figures[key]), meaning(key, figures)) for key in SHOWN]
     print_table(("figure", "value", "what it is"), rows, right=("value",))
+    if floors := floor_rows(result.floors):
+        print("\nscores without a model, on the same snippets")
+        print_table([*floors[0]], [[*row.values()] for row in floors], right=[*floors[0]][1:-1])
+    if parts := source_rows(result):
+        print()
+        print_table([*parts[0]], [[*row.values()] for row in parts], right=[*parts[0]][1:])
     if figures["per_class"]:
         print()
         classes = [

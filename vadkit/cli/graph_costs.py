@@ -1,27 +1,34 @@
-"""Parameters and operations per snippet of graphs, kept between calls: to count them takes building, and so torch."""
+"""Parameters, operations and inputs of graphs, kept between calls: to count them takes building, and so torch."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vadkit.cli.catalogue import fingerprint
 from vadkit.cli.kept import keep, kept
 from vadkit.plugin_manager import config_folders, configs_in
 from vadkit.problems import VadkitError
 
-NAME = "graph-costs"  # of what is kept
+NAME = "graph-facts"  # of what is kept
 SNIPPETS = 200  # of the bag that is counted: attention costs more per snippet in a longer one
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Parameters, and operations per snippet at test time, or why there is no such number."""
+    """Parameters, and operations per snippet at test time, or why there is no such number.
+
+    ``inputs`` are the names of the streams, and ``store`` is the name of the folder that the config reads them from.
+    """
 
     parameters: int | None
     flops: float | None
     cause: str = ""
+    inputs: Sequence[str] = ()
+    store: str = ""
 
 
 def snippet_costs(graphs: Sequence[str]) -> dict[str, Cost]:
@@ -49,11 +56,13 @@ def _count(graph: str) -> Cost:
     except VadkitError as error:
         return Cost(None, None, error.first)
     model = without_weights(plan)
+    root = (plan.spec["data"].get("args") or {}).get("root") if plan.spec.get("data") else None
+    streams: dict[str, Any] = {"inputs": list(plan.spec["inputs"]), "store": os.path.basename(str(root or ""))}
     found = [cost.flops for cost in costs(model, SNIPPETS).values()]
     whole = [flops for flops in found if flops is not None]
     if len(whole) < len(found):
-        return Cost(parameters(model), None, "its operations cannot be counted")
-    return Cost(parameters(model), sum(whole) / SNIPPETS)
+        return Cost(parameters(model), None, "its operations cannot be counted", **streams)
+    return Cost(parameters(model), sum(whole) / SNIPPETS, **streams)
 
 
 def _fingerprint() -> str | None:

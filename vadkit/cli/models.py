@@ -8,7 +8,10 @@ from vadkit.cli.subverbs import add_subverbs, run_subverb
 
 VERBS = {
     "list": "every system with its graphs, fidelity and sizes",
-    "info": "one system: what is certain, guessed and unusual, and its published figures",
+    "info": "one system: what is certain, guessed and unusual, and its figures",
+    "compare": "systems next to one another, with their figures",
+    "page": "write all systems and their figures as a page",
+    "record": "write the figures of a finished comparison as results",
 }
 
 

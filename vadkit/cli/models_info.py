@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from vadkit.cli.book_rows import entry_facts, floors, value
+from vadkit.cli.completion import system_names
 from vadkit.cli.graph_costs import Cost, count, mflop, print_unbuilt, snippet_costs
 from vadkit.cli.tables import print_table
 from vadkit.graph.wording import shorten
@@ -23,7 +25,7 @@ CELLS = ("result", "data set", "metric", "value", "features", "level", "supervis
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="SYSTEM", help="a system of 'vadkit models list'")
+    parser.add_argument("name", metavar="SYSTEM", help="a system of 'vadkit models list'").completer = system_names  # type: ignore[attr-defined]
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -60,17 +62,6 @@ def _facts(card: Card, entries: Sequence[Entry], costs: dict[str, Cost]) -> dict
     }
     found = {kind: [entry_facts(entry) for entry in entries if entry.result.kind == kind] for kind in KINDS}
     return {**facts, "file": str(card.file), "graphs": graphs, **found}
-
-
-def entry_facts(entry: Entry) -> dict[str, Any]:
-    """Return a result as plain data: all that its file says, and its graph."""
-    facts = dataclasses.asdict(entry.result)
-    left_out = {"published": "record", "measured": "source"}[entry.result.kind]
-    return {**{key: value for key, value in facts.items() if key != left_out}, **_added(entry)}
-
-
-def _added(entry: Entry) -> dict[str, Any]:
-    return {"graph": entry.graph, "remark": entry.remark, "kind": entry.result.kind}
 
 
 def _print_texts(card: Card) -> None:
@@ -127,14 +118,3 @@ def _cells(entry: Entry) -> list[str]:
 
 def _source(source: Source) -> tuple[str, str]:
     return f"{source.where}; {shorten(source.paper, PAPER)}", source.status
-
-
-def value(entry: Entry) -> str:
-    """Return a figure in percent, with its spread over seeds."""
-    spread = entry.result.spread
-    return f"{entry.result.percent:.2f}" + ("" if spread is None else f" +- {spread:.2f}")
-
-
-def floors(entry: Entry) -> str:
-    """Return what scores that know nothing reach, in percent."""
-    return ", ".join(f"{name.replace('_', ' ')} {floor:.2f}" for name, floor in entry.result.floors.items())

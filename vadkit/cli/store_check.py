@@ -2,7 +2,8 @@
 
 Files are compared with the manifest, if there is one: length, shape and SHA-256; recipes and indexes with each other.
 Every store is checked for missing and unlisted files, NaN, constant rows, lengths that do not fit, and the same
-features under two names. Where the data set is known, so are videos, labels, splits and intervals.
+features under two names. Where the data set is known, so are videos, labels, splits and intervals. Where names show
+the film, channel or camera of a video, test videos that share it with training are counted.
 
 Exit code 0: no faults. 1: faults.
 """
@@ -45,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--videos", action="store_true", help="also check that the video files are those the features came from"
     )
+    parser.add_argument(
+        "--sources",
+        metavar="REGEX",
+        help="how names show which videos are of one film or camera: a regular expression with one named group, such "
+        "as '(?P<film>.+?)__#' (default: as the store or the data set says)",
+    )
     parser.add_argument("--quick", action="store_true", help="headers and lengths only: no NaN, hashes, duplicates")
     parser.add_argument(
         "--show", type=int, default=5, metavar="N", help="findings of a kind to show, 0 for all (default: 5)"
@@ -63,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
             content=not args.quick,
             videos=args.videos,
             label_files=LabelFiles(args.labels, args.labels_list, args.labels_intervals),
+            sources=args.sources,
             progress=progress,
         )
     if args.json:

@@ -73,20 +73,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="own: CSV with video, label[, split, classes, intervals, frames, fps]",
     )
     parser.add_argument(
+        "--clicks",
+        type=Path,
+        metavar="FILE",
+        help="CSV with video-id,glance: a frame, or a time such as 4.5s, of each event of abnormal training videos",
+    )
+    parser.add_argument(
         "--test-share", type=float, metavar="SHARE", help="own: make this share of the videos the test split"
+    )
+    parser.add_argument(
+        "--sources",
+        metavar="REGEX",
+        help="own: how names show which videos are of one film or camera: a regular expression with one named group, "
+        "such as '(?P<camera>[^_]+)_'",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
+    from vadkit.datasets.importing.clicks import read_clicks, with_clicks
     from vadkit.datasets.importing.index import check_out, write_index
 
     out = args.out or Path("stores") / args.what
     if_exists: IfExists = "merge" if args.merge else "replace" if args.replace else "refuse"
     _check(args)
     check_out(out, if_exists)
+    clicks = read_clicks(args.clicks) if args.clicks is not None else None
     with _bar() as progress:
         plan = _plan(args, progress)
+    if clicks is not None:
+        absent = {name for names in plan.absent.values() for name in names}
+        plan.videos, notes = with_clicks(args.clicks, clicks, plan.videos, absent)
+        plan.notes += notes
     write_index(plan, out, if_exists)
     if args.json:
         print(json.dumps(_facts(plan, out), indent=1))
@@ -98,9 +116,9 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     if args.what == "own" and args.lists:
         fail("--list is for published data sets", hint="--table names your own videos and their labels")
-    for option, value in (("--table", args.table), ("--test-share", args.test_share)):
+    for option, value in (("--table", args.table), ("--test-share", args.test_share), ("--sources", args.sources)):
         if args.what != "own" and value is not None:
-            fail(f"{option} is for your own videos; {args.what} has its labels and splits")
+            fail(f"{option} is for your own videos; {args.what} has its labels, splits and sources")
     if args.intervals == "umil" and args.what != "ucf_crime":
         fail("--intervals umil is for UCF-Crime only")
     if args.segments is not None and args.segments < 1:
@@ -115,7 +133,8 @@ def _plan(args: argparse.Namespace, progress: Any) -> Plan:
     if args.what == "own":
         from vadkit.datasets.importing.own_videos import plan_own
 
-        return plan_own(args.root, table=args.table, test_share=args.test_share, **shared)
+        own = {"table": args.table, "test_share": args.test_share, "sources": args.sources}
+        return plan_own(args.root, **own, **shared)
     from vadkit.datasets.importing.published_sets import plan_known
 
     return plan_known(args.what, args.root, lists=args.lists, **shared)
@@ -151,6 +170,7 @@ def _facts(plan: Plan, out: Path) -> dict[str, Any]:
     return {
         "store": str(out), "root": str(plan.root), "data_set": plan.data_set, "intervals": plan.intervals,
         "segments": plan.segments, "axes": plan.axes, "found": _rows(plan), "absent": plan.absent, "notes": plan.notes,
+        "clicks": sum(len(video.clicks) for video in plan.videos),
     }  # fmt: skip
 
 
@@ -173,6 +193,9 @@ def _print(plan: Plan, out: Path) -> None:
 
             verb = "has" if len(names) == 1 else "have"
             print(f"note: {len(names)} {split} video{'' if len(names) == 1 else 's'} {verb} no features: {some(names)}")
+    clicked = [len(video.clicks) for video in plan.videos if video.clicks]
+    if clicked:
+        print(f"\n{sum(clicked)} clicks in {len(clicked)} abnormal videos: data.clicks=true trains on them")
     for note in plan.notes:
         print(f"note: {note}")
     print(f"\nwritten: {out} (intervals {plan.intervals}); the features stay in {plan.root}")

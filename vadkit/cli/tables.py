@@ -13,7 +13,8 @@ from collections.abc import Collection, Sequence
 from vadkit.terminal import console, one_line
 
 Rows = Sequence[Sequence[str]]
-NARROW = 12  # characters to which a column of text may shrink
+NARROW = 12  # characters of a cell that is not broken, even between words
+LEAST = 8  # to which a column of text may shrink
 
 
 def print_table(columns: Sequence[str], rows: Rows, right: Collection[str] = ()) -> None:
@@ -52,7 +53,7 @@ def _unbroken(columns: Sequence[str], rows: Rows, width: int) -> list[bool]:
     """Return which columns are never broken into lines: those of names and numbers, so that these can be copied."""
     cells = [[name, *(row[i] for row in rows)] for i, name in enumerate(columns)]
     kept = [all(len(cell) <= NARROW or " " not in cell for cell in column) for column in cells]
-    least = sum(max(map(len, column)) if whole else NARROW for column, whole in zip(cells, kept))
+    least = sum(max(map(len, column)) if whole else LEAST for column, whole in zip(cells, kept))
     return kept if least + 2 * (len(columns) - 1) <= width else [False] * len(columns)
 
 

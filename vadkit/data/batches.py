@@ -18,6 +18,8 @@ from torch import Tensor
 
 from vadkit.data.batch_order import Paired, Unpaired, share
 from vadkit.data.class_order import ClassOrder
+from vadkit.data.clicks import STREAM as CLICKS
+from vadkit.data.clicks import click_rows
 from vadkit.data.prompts import Prompts
 from vadkit.data.shape_checks import check_videos
 from vadkit.data.targets import STREAM as TARGETS
@@ -46,10 +48,10 @@ class Bag:
 class TrainBatches:
     """Batches for training. ``batch(step)`` depends on the arguments and ``step`` only.
 
-    A batch holds every stream as float32 (b, t, dim) and the values of ``BATCH_PORTS``; ``class_set``, ``prompts``
-    and ``targets`` with ``target_weight`` where the arguments provide them. In paired batches the normal bags come
-    first; rely on ``labels``, not on the order. Streams keep their own snippet counts until the sampler has brought
-    them to training length.
+    A batch holds every stream as float32 (b, t, dim) and the values of ``BATCH_PORTS``; ``class_set``, ``prompts``,
+    ``clicks``, and ``targets`` with ``target_weight`` where the arguments provide them. In paired batches the normal
+    bags come first; rely on ``labels``, not on the order. Streams keep their own snippet counts until the sampler has
+    brought them to training length.
 
     Its tensors are reused two calls later: ``clone`` what is needed longer.
 
@@ -67,7 +69,8 @@ class TrainBatches:
         prompts: file of class vectors, see ``Prompts``; ``several`` is for videos of several classes.
         targets: returns float32 (t, 2) of a video, a target and a weight for each of its snippets. The sampler
             brings them to training length with the features; in the padding both are 0.
-        accumulate: batches of an optimizer step, for ``epoch``.
+        clicks: give the snippets of the videos' clicks, which the sampler brings to training length with the features.
+        accumulate: batches of an optimizer step, for ``epoch`` and ``step``.
         workers: threads that read and sample; with 0 the caller's thread does, and nothing is prefetched.
         rank, world_size: this process's share. The normal parts of all ranks, concatenated, and then
             their abnormal parts, are the batch of a single process.
@@ -94,6 +97,7 @@ class TrainBatches:
         prompts: str | Path | None = None,
         several: Literal["first", "mean"] = "first",
         targets: Callable[[Video], np.ndarray] | None = None,
+        clicks: bool = False,
         accumulate: int = 1,
         workers: int = 2,
         rank: int = 0,
@@ -116,7 +120,7 @@ class TrainBatches:
         self.classes = ClassOrder(dataset, classes)
         self.classes.check(videos)
         self.prompts = self._prompts(prompts, several, videos)
-        self.targets, self.accumulate = targets, accumulate
+        self.targets, self.clicks, self.accumulate = targets, clicks, accumulate
         self._in_place = type(sampler).sample_into is not Sampler.sample_into
         self._finite: set[tuple[str, str, int]] = set()
         self._buffers: list[dict[str, Tensor]] = [{} for _ in range(BUFFERS)]
@@ -234,15 +238,17 @@ class TrainBatches:
         whole = self.world_size > 1 and type(self.sampler).finish is not Sampler.finish
         kept = range(len(bags)) if whole else own
         streams, lengths = self._sampled(step, [(row, bags[row]) for row in kept], buffer)
-        targets, real = streams.pop(TARGETS, None), lengths  # no filling of the padding may touch targets
+        # No filling of the padding may touch what is said of snippets.
+        said, real = {name: streams.pop(name) for name in (TARGETS, CLICKS) if name in streams}, lengths
         streams, lengths = self.sampler.finish(streams, lengths)
-        if targets is not None:
+        for name, x in said.items():
             t = streams[self.streams[0]].shape[1]
-            streams[TARGETS] = targets[:, :t] * (torch.arange(t) < real[:, None])[..., None]
+            streams[name] = x[:, :t] * (torch.arange(t) < real[:, None])[..., None]
         if whole:
             rows = torch.tensor([row * self.crops + crop for row in own for crop in range(self.crops)])
             streams, lengths = {name: x[rows] for name, x in streams.items()}, lengths[rows]
         about = self._about([bags[row] for row in own], streams, lengths)
+        about["step"] = torch.full((len(own),), step // self.accumulate)
         return {**streams, **about, "epoch": self.epoch(step)}
 
     def _sampled(
@@ -271,7 +277,7 @@ class TrainBatches:
 
     @property
     def _sampled_names(self) -> list[str]:
-        return [*self.streams, *([TARGETS] if self.targets is not None else [])]
+        return [*self.streams, *([TARGETS] if self.targets is not None else []), *([CLICKS] if self.clicks else [])]
 
     def _first(self, buffer: dict[str, Tensor], step: int, rows: int, place: Place) -> int:
         """Sample the first crop, and allocate a buffer of ``rows`` such crops if there is none."""
@@ -311,6 +317,9 @@ class TrainBatches:
         streams = {stream: self._read(bag.video, stream, crop) for stream in self.streams}
         if self.targets is not None:
             streams[TARGETS] = self.targets(bag.video)
+        if self.clicks:
+            t = len(streams[self.streams[0]])
+            streams[CLICKS] = click_rows(bag.video, t, self.dataset.snippet_frames)
         return cut_to_shortest(streams) if self.align == "shortest" else streams, rng
 
     def _read(self, video: Video, stream: str, crop: int) -> np.ndarray:
@@ -333,6 +342,8 @@ class TrainBatches:
             about["class_set"] = torch.stack([self.classes.row(bag.video) for bag in bags])
         if TARGETS in streams:
             about["targets"], about["target_weight"] = streams[TARGETS].unbind(-1)
+        if CLICKS in streams:
+            about["clicks"] = (streams[CLICKS][..., 0] > 0).float()
         if self.prompts is not None:
             about["prompts"] = torch.stack([self.prompts.of(bag.video) for bag in bags])
         return about

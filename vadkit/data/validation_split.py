@@ -9,6 +9,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,11 @@ class Carved:
             f"videos serve as such (fraction {fraction}, seed {seed}, by class)"
         )
         self.warnings = [*getattr(dataset, "warnings", []), self.note]
+
+    def source_overlap(self, split: str) -> Any:
+        """Return what the data set says, if it can; validation videos are of the same sources as training."""
+        known = getattr(self.dataset, "source_overlap", None)
+        return None if known is None or split in self._splits else known(split)
 
     def videos(self, split: str) -> list[Video]:
         """Return the videos of a split."""

@@ -22,6 +22,13 @@ Intervals = Literal["half_open", "closed", "umil"]
 INTERVALS: tuple[Intervals, ...] = get_args(Intervals)
 SNIPPET_FRAMES = 16
 FPS: dict[str, float | None] = {"xd_violence": 24.0, "ucf_crime": 30.0, "shanghaitech": None}
+# How names show which videos are of one film or channel, or of one camera; see ``vadkit.store.sources``. Those of
+# UCF-Crime are only numbered by class.
+SOURCES: dict[str, str | None] = {
+    "xd_violence": "(?P<film_or_channel>.+?)__#",
+    "ucf_crime": None,
+    "shanghaitech": r"(?P<camera>\d\d)_",
+}
 Spans = tuple[tuple[int, int], ...]
 
 

@@ -208,7 +208,7 @@ def _mark(store: Path) -> None:
 
 
 def _entry(clip: Clip, out: Path) -> VideoEntry:
-    return {
+    entry: VideoEntry = {
         "name": clip.name,
         "file": str(out / "videos" / f"{clip.name}.mp4"),
         "split": clip.split,
@@ -220,6 +220,13 @@ def _entry(clip: Clip, out: Path) -> VideoEntry:
         "fps": float(FPS),
         "tags": {"camera": clip.camera, "shows_in": SHOWS_IN.get(clip.kind, "nothing")},
     }
+    return {**entry, "clicks": [_click(clip)]} if clip.span and clip.split == "train" else entry
+
+
+def _click(clip: Clip) -> int:
+    """Return a frame of the anomaly, drawn by the clip's own seed: a label of the kind glance, and nothing more."""
+    assert clip.span is not None
+    return int(np.random.default_rng([*clip.seed, 1]).integers(*clip.span))
 
 
 def _backbones(config: str) -> dict[str, Backbone]:

@@ -18,6 +18,7 @@ from vadkit.engine.selection import label
 from vadkit.engine.session import Outcome, Session
 from vadkit.engine.unfinished import forget_unfinished
 from vadkit.evaluate.score import evaluate_as_configured
+from vadkit.evaluate.uninformed import Floors
 from vadkit.graph.model_file import load, save
 from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import Plugins
@@ -54,6 +55,8 @@ class ResultJson(msgspec.Struct):
     processes: Step
     versions: dict[str, str]
     note: str | None = None
+    floors: Floors = {}
+    sources: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,16 +108,20 @@ def finish(
     def once() -> tuple[dict[str, Any], list[str]]:
         section = model.spec["eval"]
         if not with_label(dataset.videos(section["split"])):
-            figures, protocol, warnings = {}, None, ["there were no videos to measure on"]
+            figures, floors, sources, protocol = {}, {}, None, None
+            warnings = ["there were no videos to measure on"]
         else:
             # Not strict: the training is over, and must not be lost for an operation of the evaluation.
             with numerics.settings(session.train, session.device, strict=False):
-                measured = evaluate_as_configured(model, dataset, section, plugins=plugins, device=session.device)
-            figures, protocol = plain(measured.figures.items()), measured.protocol
-            warnings = measured.warnings
+                measured = evaluate_as_configured(
+                    model, dataset, section, plugins=plugins, device=session.device, in_full=True
+                )
+            figures, floors = plain(measured.figures.items()), measured.floors
+            protocol, warnings = measured.protocol, measured.warnings
+            sources = measured.sources
             record = session.evaluation(outcome.chosen, section["split"], figures)
             session.log.write({**record, "final": True})
-        about = _summary(session, outcome, figures, protocol, warnings) | session.about["features"]
+        about = _summary(session, outcome, figures, floors, sources, protocol, warnings) | session.about["features"]
         # The model's file says the rest of the note by its recipes and notice.
         own, note = label(session.train["select"]), _note(session)
         took = {"seconds": round(outcome.seconds, 3)}  # not in the model's file: equal runs give equal files
@@ -158,6 +165,8 @@ def _summary(
     session: Session,
     outcome: Outcome,
     figures: dict[str, Any],
+    floors: Floors,
+    sources: dict[str, Any] | None,
     protocol: dict[str, Any] | None,
     warnings: list[str],
 ) -> dict[str, Any]:
@@ -165,6 +174,8 @@ def _summary(
     select = session.train["select"]
     return {
         "figures": figures,
+        "floors": floors,
+        **({"sources": sources} if sources else {}),
         "select": select,
         "protocol": protocol,
         "seed": session.train["seed"],

@@ -13,6 +13,7 @@ from torch import nn
 
 from vadkit import __version__
 from vadkit.data.batches import TrainBatches
+from vadkit.data.clicks import check_clicks
 from vadkit.data.from_config import build_sampler, open_dataset
 from vadkit.data.shape_checks import check_videos
 from vadkit.data.targets import Targets, read_targets
@@ -208,6 +209,8 @@ class _Run:
             dataset, _ = with_validation(dataset, self.spec["data"]["val_fraction"], self.spec["train"]["seed"])
         for warning in getattr(dataset, "warnings", []):
             self.progress.note(warning)
+        for note in check_clicks(dataset) if self.spec["data"]["clicks"] else ():
+            self.progress.note(note)
         return dataset
 
     def _targets(self) -> Targets | None:
@@ -242,7 +245,7 @@ class _Run:
     def _about(self) -> dict[str, Any]:
         return {
             "spec": self.spec,
-            "data": fingerprint(self.dataset, "train", self.targets),
+            "data": fingerprint(self.dataset, "train", self.targets, self.spec["data"]["clicks"]),
             "features": features_of(self.dataset, self.model),
             "device": self.device.type,
             "processes": distributed.world_size(),
@@ -312,6 +315,7 @@ class _Run:
             prompts=data["prompts"],
             several=data["several_classes"],
             targets=None if self.targets is None else self.targets.of,
+            clicks=data["clicks"],
             accumulate=self.spec["train"]["accumulate"],
             workers=data["workers"],
             rank=distributed.rank(),

@@ -12,9 +12,15 @@ from vadkit.lazy import lazily
 if TYPE_CHECKING:
     from vadkit.evaluate.score import evaluate
     from vadkit.evaluate.scorebook import ScoreBook
+    from vadkit.evaluate.uninformed import floors
 
-__all__ = ["ScoreBook", "evaluate"]
+__all__ = ["ScoreBook", "evaluate", "floors"]
 
 __getattr__ = lazily(
-    "vadkit.evaluate", {"vadkit.evaluate.score": ("evaluate",), "vadkit.evaluate.scorebook": ("ScoreBook",)}
+    "vadkit.evaluate",
+    {
+        "vadkit.evaluate.score": ("evaluate",),
+        "vadkit.evaluate.scorebook": ("ScoreBook",),
+        "vadkit.evaluate.uninformed": ("floors",),
+    },
 )

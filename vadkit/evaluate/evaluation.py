@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from vadkit.evaluate.scored import Scored
+from vadkit.evaluate.uninformed import Floors
 from vadkit.files import write_text_atomic
 from vadkit.results_folder import writing
 from vadkit.tables import csv_text
@@ -26,7 +27,9 @@ FILES = ("results.json", "scores.csv", "index.html")
 class Evaluation:
     """Figures, scores by video name (t,), and every choice they depend on, as plain data.
 
-    ``figures`` are those of ``ScoreBook.figures``; ``details`` adds the truth to the scores.
+    ``figures`` are those of ``ScoreBook.figures``; ``details`` adds the truth to the scores. If they were measured,
+    ``floors`` are the figures of scores without a model (``uninformed.floors``), and ``sources`` those of the videos
+    that share their film or camera with training and of the others (``source_parts``).
     """
 
     figures: dict[str, Any]
@@ -34,11 +37,15 @@ class Evaluation:
     protocol: dict[str, Any]
     details: list[Scored]
     warnings: list[str] = field(default_factory=list)
+    floors: Floors = field(default_factory=dict)
+    sources: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return everything but the scores as plain data."""
         return {
             "figures": self.figures,
+            "floors": self.floors,
+            "sources": self.sources,
             "protocol": self.protocol,
             "warnings": self.warnings,
             "videos": [scored.summary() for scored in self.details],

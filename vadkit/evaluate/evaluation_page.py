@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vadkit.evaluate.evaluation_table import SHOWN, meaning, measured_on, number, other_notes
+from vadkit.evaluate.evaluation_table import SHOWN, floor_rows, meaning, measured_on, number, other_notes, source_rows
 from vadkit.evaluate.scorebook import NO_THRESHOLD
 from vadkit.evaluate.scored import Measured, Scored
 from vadkit.evaluate.threshold_charts import alarms_chart, alarms_sentence, f1_chart, precision_recall_chart, roc_chart
@@ -43,6 +43,8 @@ def evaluation_page(result: Measured, model: str, note: str | None = None, notic
         notes=other_notes(notice, *result.warnings, note),
         caption=caption,
         figures=[_figure(key, figures) for key in SHOWN],
+        floors=floor_rows(result.floors),
+        parts=source_rows(result),
         no_curves=None if curves else _why(figures),
         precision_recall=precision_recall_chart(curves, figures) if curves else "",
         roc=roc_chart(curves, figures) if curves else "",

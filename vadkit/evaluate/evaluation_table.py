@@ -7,6 +7,8 @@ from typing import Any
 
 from vadkit.evaluate.scorebook import MEANINGS
 from vadkit.evaluate.scored import Measured
+from vadkit.evaluate.source_parts import PART_FIGURES
+from vadkit.evaluate.uninformed import FLOOR_FIGURES, Floors
 from vadkit.problems import as_sentence, plural
 
 # The figures of the table, in order; results.json has all.
@@ -58,3 +60,32 @@ def meaning(key: str, figures: dict[str, Any]) -> str:
     """Return what a figure is, or why it is not defined."""
     reason = figures["undefined"].get(key)
     return f"not defined: {reason}" if reason else MEANINGS[key]
+
+
+def floor_rows(floors: Floors) -> list[dict[str, str]]:
+    """Return a row for each floor: its name, its figures, and what it is."""
+    return [
+        {"score": name, **{key: number(own[key]) for key in FLOOR_FIGURES}, "what it is": own["what"]}
+        for name, own in floors.items()
+    ]
+
+
+def source_rows(result: Measured) -> list[dict[str, str]]:
+    """Return a row for all videos, for those of a source that training has, too, and for the others; none without."""
+    found = result.sources
+    if found is None:
+        return []
+    parts = {
+        "all": result.figures,
+        f"{found['what']} also in training": found["seen"],
+        f"{found['what']} not in training": found["clean"],
+    }
+    return [
+        {
+            "videos": name,
+            "number": str(own["videos"]),
+            "abnormal": str(own["abnormal_videos"]),
+            **{key: number(own[key]) for key in PART_FIGURES},
+        }
+        for name, own in parts.items()
+    ]

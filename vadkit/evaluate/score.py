@@ -6,6 +6,7 @@ Legend: t snippets, dim the width of a stream.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +21,9 @@ from vadkit.evaluate.evaluation import Evaluation
 from vadkit.evaluate.score_video import Crops, device_of, score_video
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.scored import Scored
+from vadkit.evaluate.source_parts import source_parts
 from vadkit.evaluate.truth import Tail, snippet_truth
+from vadkit.evaluate.uninformed import FloorBook
 from vadkit.graph.ranges import outside, threshold_of
 from vadkit.kinds import Component, Postprocess, Sampler
 from vadkit.plugin_manager import Plugins
@@ -70,6 +73,7 @@ def evaluate(
     threshold: float | None = 0.5,
     tail: Tail = "real",
     book: Book | None = None,
+    in_full: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Return figures and scores of all videos of a split.
@@ -87,6 +91,8 @@ def evaluate(
         threshold: a frame that scores at least this is an alarm (for false alarms); None counts none.
         tail: see ``snippet_truth``.
         book: computes the figures; None is a ``ScoreBook``.
+        in_full: also measure scores without a model, see ``uninformed.floors``, and apart those videos whose source is
+            not in training, see ``source_parts``.
         on_progress: called after every video.
 
     Abnormal videos without intervals count in video figures only, those of unknown label in none: they are only
@@ -100,7 +106,7 @@ def evaluate(
         fail(*no_video(dataset, split))
     where = device_of(model, device)
     book = ScoreBook() if book is None else book
-    details, single = [], 0
+    details, single, floors = [], 0, FloorBook()
     for number, video in enumerate(videos):
         features = load(dataset, video, names, sizes, align)
         single += len(features[names[0]]) == 1
@@ -108,6 +114,8 @@ def evaluate(
         scored = _with_truth(video, _post(scores, post, video), dataset.snippet_frames, tail)
         if video.label is not None:
             book.add(video.name, scored.scores, scored.positives, scored.frames, video.label, video.classes)
+        if in_full:
+            floors.add(video.label, features, scored.positives, scored.frames)
         details.append(scored)
         if on_progress:
             on_progress(number + 1, len(videos), video.name)
@@ -118,7 +126,10 @@ def evaluate(
     scores_by_name = {scored.video.name: scored.scores for scored in details}
     figures = {**book.figures(threshold), "unlabelled_videos": len(videos) - len(with_label(videos))}
     warnings = _warnings(dataset, details) + _one_crop(crops, single) + unlabelled_note(videos, split)
-    return Evaluation(figures, scores_by_name, protocol, details, warnings)
+    found = Evaluation(figures, scores_by_name, protocol, details, warnings)
+    if not in_full:
+        return found
+    return replace(found, floors=floors.figures(), sources=source_parts(dataset, split, details, threshold))
 
 
 def evaluate_as_configured(
@@ -130,6 +141,7 @@ def evaluate_as_configured(
     align: Align | None = None,
     plugins: Plugins | None = None,
     device: str | torch.device | None = None,
+    in_full: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Evaluate by an ``eval`` section: post, threshold, crops, sampler, tail, and the split if none is given.
@@ -152,6 +164,7 @@ def evaluate_as_configured(
         align=align or align_of(getattr(model, "spec", None)),
         threshold=threshold,
         tail=section.get("tail") or "real",
+        in_full=in_full,
         on_progress=on_progress,
     )
 

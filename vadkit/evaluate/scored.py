@@ -48,3 +48,9 @@ class Measured(Protocol):
 
     @property
     def warnings(self) -> list[str]: ...
+
+    @property
+    def floors(self) -> dict[str, dict[str, Any]]: ...
+
+    @property
+    def sources(self) -> dict[str, Any] | None: ...

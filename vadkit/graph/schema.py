@@ -178,6 +178,8 @@ ROWS = (
         "prompt of a video with several classes: that of the first class, or the mean of all"),
     Row("data.targets", TEXT, None,
         "path of a .safetensors file with the target and weight of each snippet (t, 2), by video name", null=True),
+    Row("data.clicks", TRUTH, False,
+        "give training the clicks of the store's videos, one in each event of an abnormal one"),
     Row("data.val_fraction", number("above 0, below 1", 0, 1, True, True), 0.2,
         "share of the training videos held out for select: val if the data set has no split 'val'"),
     Row("data.workers", whole("from 0 to 1024", 0, 1024), 2, "threads that load batches; 0 loads in the main thread"),

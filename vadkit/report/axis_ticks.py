@@ -12,14 +12,17 @@ PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 @dataclass(frozen=True)
 class Axis:
-    """A range with its ticks as (value, text)."""
+    """A range with its ticks as (value, text); if it is ``log``, places are those of logarithms."""
 
     low: float
     high: float
     ticks: tuple[tuple[float, str], ...]
+    log: bool = False
 
     def place(self, value: float) -> float:
         """Return the place of ``value``: 0 at the low end, 1 at the high end."""
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
 
@@ -81,6 +84,14 @@ def linear_axis(
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     places = [i * step for i in range(first, last + 1)]
     return Axis(low, high, tuple(zip(places, tick_texts(places, step))))
+
+
+def log_axis(values: Sequence[float]) -> Axis:
+    """Return an axis of whole powers of ten that holds all finite ``values`` above 0."""
+    known = [v for v in _finite(values) if v > 0] or [1.0]
+    low, high = math.floor(math.log10(min(known)) + 1e-9), math.ceil(math.log10(max(known)) - 1e-9)
+    powers = [10.0**power for power in range(low, max(high, low + 1) + 1)]
+    return Axis(powers[0], powers[-1], tuple((power, short(power)) for power in powers), log=True)
 
 
 def clock(seconds: float) -> str:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-from vadkit.report.axis_ticks import Axis, linear_axis
+from vadkit.report.axis_ticks import Axis, linear_axis, log_axis
 from vadkit.report.plot import colour, figure, left_space, percent, x_axis, y_axis
 
 HEIGHT, RADIUS = 300, 8  # pixels
@@ -29,15 +29,24 @@ class Point:
     y_spread: float = 0.0
 
 
-def scatter(points: Sequence[Point], *, x_label: str, y_label: str, title: str = "", front: bool = False) -> Markup:
-    """Return a chart of ``points`` as markup. Points that are not finite are listed as missing.
+def scatter(
+    points: Sequence[Point],
+    *,
+    x_label: str,
+    y_label: str,
+    title: str = "",
+    front: bool = False,
+    x_log: bool = False,
+) -> Markup:
+    """Return a chart of ``points`` as markup. Points that cannot be drawn are listed as missing.
 
     With ``front``, less x and more y is better: the points of the Pareto front are full and joined by a line, the
-    others hollow.
+    others hollow. With ``x_log`` the places across are those of logarithms.
     """
-    known = [p for p in points if math.isfinite(p.x) and math.isfinite(p.y)]
+    known = [p for p in points if math.isfinite(p.x) and math.isfinite(p.y) and (p.x > 0 or not x_log)]
     best = pareto_front(known) if front else known
-    x = linear_axis([p.x for p in known], None, 7)
+    across = [p.x for p in known]
+    x = log_axis(across) if x_log else linear_axis(across, None, 7)
     y = linear_axis([v for p in known for v in (p.y - p.y_spread, p.y + p.y_spread)])
     dots = "".join(_dot(number, p, x, y, p in best) for number, p in enumerate(known, 1))
     return figure(

@@ -14,8 +14,18 @@ if TYPE_CHECKING:
     from vadkit.store.index import Store, read_store
     from vadkit.store.reader import StoredFeatures
     from vadkit.store.recipes import meaningless_warnings
+    from vadkit.store.sources import Overlap, overlap, source_rule
 
-__all__ = ["Store", "StoredFeatures", "meaningless_warnings", "open_features", "read_store"]
+__all__ = [
+    "Overlap",
+    "Store",
+    "StoredFeatures",
+    "meaningless_warnings",
+    "open_features",
+    "overlap",
+    "read_store",
+    "source_rule",
+]
 
 __getattr__ = lazily(
     "vadkit.store",
@@ -24,5 +34,6 @@ __getattr__ = lazily(
         "vadkit.store.index": ("Store", "read_store"),
         "vadkit.store.reader": ("StoredFeatures",),
         "vadkit.store.recipes": ("meaningless_warnings",),
+        "vadkit.store.sources": ("Overlap", "overlap", "source_rule"),
     },
 )

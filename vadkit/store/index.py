@@ -36,6 +36,7 @@ class Store:
     intervals: str = "half_open"
     segments: int | None = None
     notice: str | None = None
+    sources: str | None = None
 
 
 def read_store(root: Path | str) -> Store:
@@ -59,6 +60,7 @@ def read_store(root: Path | str) -> Store:
         intervals=head.intervals,
         segments=head.segments,
         notice=head.notice,
+        sources=head.sources,
     )
 
 

@@ -25,8 +25,9 @@ UNKNOWN: dict[str, Any] = {"split": "test", "label": None, "classes": [], "spans
 class VideoEntry(TypedDict):
     """One video to extract. ``file`` is its path; the rest is copied to videos.json.
 
-    ``spans`` are [start, end) in frames at ``fps``, or at the file's own rate without it; they are converted to the
-    clock that snippets are cut by. ``num_frames`` is filled in from the file where it is missing.
+    ``spans`` are [start, end) in frames at ``fps``, or at the file's own rate without it, and ``clicks`` are such
+    frames; they are converted to the clock that snippets are cut by. ``num_frames`` is filled in from the file where
+    it is missing.
     """
 
     name: str
@@ -35,6 +36,7 @@ class VideoEntry(TypedDict):
     label: NotRequired[int | None]
     classes: NotRequired[list[str]]
     spans: NotRequired[list[list[int]]]
+    clicks: NotRequired[list[int]]
     num_frames: NotRequired[int]
     fps: NotRequired[float]
     tags: NotRequired[dict[str, Any]]
@@ -112,6 +114,8 @@ def _entry(root: Path, video: VideoEntry, line: Line, old: Mapping[str, Any], no
         entry |= clock
     if "spans" in video:
         entry["spans"] = _spans(video, ratio, entry["num_frames"], notes)
+    if "clicks" in video:
+        entry["clicks"] = [min(int(frame * ratio), entry["num_frames"] - 1) for frame in video["clicks"]]
     # In one order, whatever was given first.
     keys = ("name", "file", *UNKNOWN, *clock)
     return {key: entry[key] for key in (*keys, *(k for k in entry if k not in keys))}

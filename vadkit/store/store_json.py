@@ -5,7 +5,8 @@
 A store may also be an index of published features in another folder. Then "root" is that folder. A stream may have
 "axes" (how a file of all crops is laid out, for all videos or by split) and "packed" (``vadkit.store.pack``).
 "segments": N means that features are of N equal parts of each video, "data_set" names a published one, "intervals"
-is the rule by which its spans were read, "made_with" are versions of what features may depend on. "notice" is a
+is the rule by which its spans were read, "sources" how names show which videos are of one film or camera
+(``vadkit.store.sources``), "made_with" are versions of what features may depend on. "notice" is a
 sentence that every model, figure and page from these features repeats: why they say little about real videos.
 
 Unknown keys are kept when the file is changed.
@@ -26,6 +27,7 @@ from vadkit import json_file
 from vadkit.backbones.recipe import RANDOM
 from vadkit.problems import Problem, VadkitError, fail
 from vadkit.store.names import HEAD, is_pack_name, is_path, is_stream_name
+from vadkit.store.sources import source_rule
 
 VERSION = 1
 AXES = ("crops snippets width", "snippets crops width")
@@ -64,6 +66,7 @@ class StoreJson(msgspec.Struct):
     segments: Annotated[int, Meta(ge=1, le=10**6)] | None = None
     made_with: dict[str, str] | None = None
     notice: str | None = None
+    sources: str | None = None
 
 
 def read_head(root: Path) -> StoreJson:
@@ -96,6 +99,11 @@ def _checked(path: Path, plain: Any) -> StoreJson:
     problems = [problem for name, stream in head.streams.items() for problem in _stream(path, name, stream)]
     if not is_path(head.root):
         problems.append(Problem(f"{path}: root is {json_file.shown(head.root)}, which is not a path"))
+    if head.sources is not None:
+        try:
+            source_rule(head.sources, f"{path}: sources")
+        except VadkitError as error:
+            problems += error.problems
     classes = head.classes or []
     for name in sorted({name for name in classes if classes.count(name) > 1}):
         problems.append(Problem(f"{path}: classes names '{name}' twice"))

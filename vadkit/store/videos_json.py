@@ -1,5 +1,5 @@
 """videos.json: the videos of a store, a list of {"name", "split", "label", "classes", "num_frames", "fps", "spans",
-"file", "tags", "files"}.
+"clicks", "file", "tags", "files"}.
 
 In an index of published features, "files" is {STREAM: FILE or [FILE of crop 0, ...]}.
 """
@@ -23,6 +23,7 @@ from vadkit.video import SPLITS, Video
 HINTS = {
     "label": "a label is 0 (normal), 1 (something abnormal in it) or null (unknown)",
     "spans": "spans are a list of [start, end) in whole frames",
+    "clicks": "clicks are a list of frames, one in each event of an abnormal video",
     "classes": "classes are a list of names",
     "file": "the path of the video file, or absent",
     "files": "files map streams to a file, or to a list with a file per crop",
@@ -40,6 +41,7 @@ class VideoJson(msgspec.Struct):
     num_frames: Frames | None = None
     fps: Annotated[float, Meta(gt=0, lt=1e6)] | None = None
     spans: list[tuple[int, int]] | None = None
+    clicks: list[Annotated[int, Meta(ge=0)]] | None = None
     file: str | None = None
     tags: dict[str, Any] | None = None
     files: dict[str, Name | Annotated[list[Name], Meta(min_length=1)]] | None = None
@@ -183,6 +185,7 @@ def _video(video: VideoJson, segments: int | None) -> Video:
         video.tags or {},
         files,
         segments,
+        tuple(video.clicks or ()),
     )
 
 
@@ -198,9 +201,16 @@ def _check(path: Path, video: VideoJson, classes: Sequence[str], streams: Sequen
     yield from _check_classes(where, video, classes)
     for span in video.spans or ():
         yield from _check_span(where, span, video.num_frames)
-    if video.label != 1 and video.spans:
-        what = f"is {label_word(video.label)} (label {json_file.shown(video.label)})"
-        yield Problem(f"{where}: {what} but has abnormal spans", hint="set label 1, or remove the spans")
+    for key, found in (("spans", video.spans), ("clicks", video.clicks)):
+        if video.label != 1 and found:
+            what = f"is {label_word(video.label)} (label {json_file.shown(video.label)})"
+            yield Problem(f"{where}: {what} but has abnormal {key}", hint=f"set label 1, or remove the {key}")
+    late = [frame for frame in video.clicks or () if video.num_frames is not None and frame >= video.num_frames]
+    if late:
+        yield Problem(
+            f"{where}: has a click at frame {late[0]} outside of its {video.num_frames} frames",
+            hint="clicks count frames from 0",
+        )
 
 
 def _check_classes(where: str, video: VideoJson, classes: Sequence[str]) -> Iterator[Problem]:

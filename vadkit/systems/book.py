@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vadkit.problems import Problem, VadkitError, fail, unknown
 from vadkit.systems.card import Card, Reference, read_cards
-from vadkit.systems.result import METRICS, STATUSES, Result, read_results
+from vadkit.systems.result import METRICS, STATUSES, Result, read_result, read_results
 
 TOGETHER = {"kind": "published and measured", "level": "levels", "dataset": "data sets", "metric": "metrics"}
 ORDER = {status: place for place, status in enumerate(STATUSES)}
@@ -68,8 +68,8 @@ class Column:
         """What tells the column apart from others."""
         return self.dataset, self.metric, self.level, self.kind
 
-    def cell(self, system: str, graph: str) -> list[Entry]:
-        """Return the entries of a graph, the authors' own first."""
+    def cell(self, system: str, graph: str | None) -> list[Entry]:
+        """Return the entries of a graph, or of none, the authors' own first."""
         own = [entry for entry in self.entries if entry.result.system == system and entry.graph == graph]
         return sorted(own, key=lambda entry: ORDER.get(entry.result.source.status, 0) if entry.result.source else 0)
 
@@ -86,12 +86,13 @@ def columns(entries: Iterable[Entry]) -> list[Column]:
 
 
 def read_book(folders: Iterable[Path], more: Iterable[Path] = ()) -> Book:
-    """Return the book of folders of configs; ``more`` are folders that hold a folder of results only.
+    """Return the book of folders of configs; ``more`` are folders of results, each with a folder per system.
 
     Raises VadkitError for a wrong card or result, and a reference of a card to no result.
     """
     folders = list(folders)
-    return make_book(read_cards(folders), read_results([*folders, *more]))
+    own = [read_result(file) for folder in more for file in sorted(folder.glob("*/*.yaml"))]
+    return make_book(read_cards(folders), [*read_results(folders), *own])
 
 
 def make_book(cards: Mapping[str, Card], results: Sequence[Result]) -> Book:

@@ -27,9 +27,11 @@ METRICS = {
 FLOORS = {
     "label_only": "the label of each video alone",
     "feature_norm": "the length of each feature vector",
-    "constant": "one score for all, by the trapezoid",
+    "constant": "one score for all",
+    "constant_trapezoid": "one score for all, the area by the trapezoid",
     "chance": "chance",
 }
+MODALITIES = ("rgb", "flow", "audio", "text")
 UNITS = {"percent": 100.0, "fraction": 1.0}
 STATUSES = ("own_source", "quoted_by_seed", "third_party")
 PROTOCOL = ("selection", "length", "crops", "smoothing", "decision_period")
@@ -148,19 +150,28 @@ class Result:
     @property
     def percent(self) -> float:
         """The figure in percent, as tables show it."""
-        return self.figure * 100 / UNITS[self.unit]
+        return self._in_percent(self.figure)
 
     @property
     def spread(self) -> float | None:
         """The spread in percent."""
         known = None if self.record is None else self.record.spread
-        return None if known is None else known * 100 / UNITS[self.unit]
+        return None if known is None else self._in_percent(known)
 
     @property
     def floors(self) -> dict[str, float]:
         """What scores that know nothing reach, in percent, by name."""
         known = {} if self.record is None else self.record.floors
-        return {name: value * 100 / UNITS[self.unit] for name, value in known.items()}
+        return {name: self._in_percent(value) for name, value in known.items()}
+
+    def _in_percent(self, value: float) -> float:
+        return round(value * 100 / UNITS[self.unit], 6)  # 0.55 is 55, not 55.00000000000001
+
+
+def modalities(inputs: Iterable[str]) -> list[str]:
+    """Return the modalities of a graph's inputs: those that are not called so are other features of the pictures."""
+    found = {name if name in MODALITIES else "rgb" for name in inputs}
+    return [name for name in MODALITIES if name in found]
 
 
 def result_files(folders: Iterable[Path], system: str = "*") -> list[Path]:

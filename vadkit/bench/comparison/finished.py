@@ -17,6 +17,7 @@ from vadkit.bench.comparison.provenance import provenance
 from vadkit.bench.comparison.rows import NOT_TIMED, counted_costs, figures_of, run_entry
 from vadkit.bench.comparison.scores import RunScores
 from vadkit.bench.comparison.summary import scores_of, summarised
+from vadkit.engine import run_folder
 from vadkit.engine.results import ResultJson
 from vadkit.engine.run_folder import MODEL, RESULT
 from vadkit.graph import model_file
@@ -25,8 +26,11 @@ from vadkit.problems import Note, VadkitError, fail
 
 SEED = re.compile(r"(seed|run)?[-_ ]?\d+")  # names of folders that say nothing of the variant
 # Runs of one variant may differ in these: their seed, where files are, and what is reported on the way.
-FREE = ("about", "train.seed", "train.warm_start", "train.log", "train.log_every", "train.checkpoint_every",
-        "data.workers", "data.args.root")  # fmt: skip
+FREE = (
+    *sorted(set(run_folder.FREE) - {*run_folder.LENGTH, "data.prompts", "data.targets"}),
+    "train.seed",
+    "train.warm_start",
+)
 PROTOCOL = {"data_set": "the data set", "split": "the split", "truth": "the truth", "tail": "the tail"}
 
 
@@ -236,6 +240,7 @@ def _row(group: Group, out: Path) -> dict[str, Any]:
         "runs": runs,
         "figures": figures_of(runs),
         "note": group.first.result.note,
+        "floors": group.first.result.floors,
         **counted_costs(model_file.load(group.first.folder / MODEL)),
         **NOT_TIMED,
     }

@@ -159,7 +159,8 @@ def _source(component: Any) -> str:
 
 
 def _of_video(dataset: VideoDataset, video: Video, streams: list[str]) -> bytes:
-    about = [video.name, video.split, video.label, video.classes, video.num_frames, video.fps, video.spans]
+    about: list[Any] = [video.name, video.split, video.label, video.classes, video.num_frames, video.fps, video.spans]
+    about += [video.clicks] if video.clicks else []
     return json.dumps(about).encode() + b"".join(_of_features(dataset, video, stream) for stream in streams)
 
 

@@ -141,6 +141,7 @@ def _row(each: Checked, jobs: Sequence[Job], out: Path) -> dict[str, Any]:
         "runs": runs,
         "figures": figures_of(runs),
         "note": read_result(finished[0].result).note if finished else None,
+        "floors": read_result(finished[0].result).floors if finished else {},
     }
 
 

@@ -13,12 +13,14 @@ from vadkit.datasets.auditing.content import check_content
 from vadkit.datasets.auditing.files import check_files, check_lengths
 from vadkit.datasets.auditing.label_vector import check_truth
 from vadkit.datasets.auditing.list_files import check_intervals, check_list
+from vadkit.datasets.auditing.source_overlap import check_sources
 from vadkit.files import cannot_read, open_file
 from vadkit.problems import fail
 from vadkit.store.check.array_scan import Progress, Scanned
 from vadkit.store.check.finding import Finding, kinds
 from vadkit.store.check.verify import verify
 from vadkit.store.index import Store
+from vadkit.store.sources import source_rule
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,10 @@ class LabelFiles:
 
 @dataclass
 class Checked:
-    """What a check found. ``videos`` counts by split and class; ``streams`` are totals by split and stream."""
+    """What a check found. ``videos`` counts by split and class; ``streams`` are totals by split and stream.
+
+    ``sources`` counts test videos that share their film or camera with training; None if names do not show them.
+    """
 
     root: Path
     data_set: str | None = None
@@ -48,6 +53,7 @@ class Checked:
     findings: list[Finding] = field(default_factory=list)
     videos: list[dict[str, Any]] = field(default_factory=list)
     streams: list[dict[str, Any]] = field(default_factory=list)
+    sources: dict[str, Any] | None = None
 
     @property
     def faults(self) -> int:
@@ -65,6 +71,7 @@ class Checked:
             "findings": [finding.plain() for finding in self.findings],
             "videos": self.videos,
             "streams": self.streams,
+            "sources": self.sources,
         }
 
 
@@ -75,6 +82,7 @@ def check(
     content: bool = True,
     videos: bool = False,
     label_files: LabelFiles | None = None,
+    sources: str | None = None,
     progress: Progress | None = None,
 ) -> Checked:
     """Check the store in ``root``.
@@ -85,10 +93,13 @@ def check(
         content: read all numbers and hash the files; otherwise only headers and lengths.
         videos: also check whether the video files are those that the features were extracted from.
         label_files: published label files to check as well.
+        sources: how names show which videos are of one film or camera; None is what the store or the data set says.
         progress: called with how much is done.
 
     Raises VadkitError if there is no store, and for a label file that cannot be read at all.
     """
+    if sources is not None:
+        source_rule(sources, "--sources")
     for path in label_files.paths() if label_files else ():  # before the arrays are read, which takes long
         try:
             open_file(path).close()
@@ -110,6 +121,8 @@ def check(
     result.findings += check_files(store, scanned, annotations)
     result.findings += check_lengths(store, scanned, annotations)
     result.findings += check_content(scanned)
+    notes, result.sources = check_sources(store, annotations, sources)
+    result.findings += notes
     return result
 
 

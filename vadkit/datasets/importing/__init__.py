@@ -7,6 +7,7 @@ features        which file is which crop of which stream of which video
 shapes          headers, and which axis holds the crops
 plan            widths, axes, segments, gaps
 published_sets  the three published data sets; own_videos, table: your own videos
+clicks          a click for each event of a training video
 index           write store.json and videos.json, or add to them
 
 Nothing is copied or converted.

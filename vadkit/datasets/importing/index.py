@@ -139,6 +139,7 @@ def _head(plan: Plan) -> dict[str, Any]:
         "classes": [*plan.classes],
         **({"data_set": plan.data_set} if plan.data_set else {}),
         **({"segments": plan.segments} if plan.segments else {}),
+        **({"sources": plan.sources} if plan.sources else {}),
     }
 
 
@@ -160,6 +161,7 @@ def _entry(video: Video) -> dict[str, Any]:
         "num_frames": video.num_frames,
         "fps": video.fps,
         "spans": [[*span] for span in video.spans],
+        "clicks": [*video.clicks],
         "file": video.file,
         "tags": dict(video.tags),
         "files": {stream: files[0] if len(files) == 1 else [*files] for stream, files in video.files.items()},
@@ -189,10 +191,13 @@ def _merged(plan: Plan, out: Path, head: dict[str, Any]) -> tuple[dict[str, Any]
         files = {s: tuple(os.path.join(here, file) for file in paths) for s, paths in video.files.items()}
         known = by_name.get(video.name)
         by_name[video.name] = (
-            replace(video, files=files) if known is None else replace(known, files={**known.files, **files})
+            replace(video, files=files)
+            if known is None
+            else replace(known, files={**known.files, **files}, clicks=video.clicks or known.clicks)
         )
     streams = {**old["streams"], **head["streams"]}
-    return {**old, "streams": streams}, store.base, _in_index([*by_name.values()], plan)
+    sources = {"sources": plan.sources} if plan.sources else {}
+    return {**old, **sources, "streams": streams}, store.base, _in_index([*by_name.values()], plan)
 
 
 def _in_index(videos: Sequence[Video], plan: Plan) -> list[Video]:

@@ -26,6 +26,7 @@ from vadkit.datasets.importing.table import read_table
 from vadkit.labels import folder_label
 from vadkit.problems import Problem, VadkitError, fail, plural, some
 from vadkit.store.names import is_plain_name
+from vadkit.store.sources import source_rule
 from vadkit.video import SPLITS, Video, unlabelled_note
 
 ORDER: tuple[int | None, ...] = (1, 0, None)
@@ -52,6 +53,7 @@ def plan_own(
     segments: int | None = None,
     complete: bool = False,
     test_share: float | None = None,
+    sources: str | None = None,
     progress: Progress | None = None,
 ) -> Plan:
     """Find the features of your own videos below ``root`` and plan their index.
@@ -61,6 +63,7 @@ def plan_own(
         table: of the videos; None reads labels from folders.
         streams, axes, segments, complete: see ``published_sets.plan_known`` and ``make_plan``.
         intervals: whether the last frame of an interval of the table belongs to it ("closed").
+        sources: how names show which videos are of one film or camera; see ``vadkit.store.sources``.
         test_share: this share of the training videos, by class, becomes the test split.
         progress: called with the progress.
 
@@ -68,6 +71,8 @@ def plan_own(
     """
     if intervals == "umil":
         fail("--intervals umil is for UCF-Crime only", hint="your own intervals are half_open or closed")
+    if sources is not None:
+        source_rule(sources, "--sources")
     given = given_streams(root, streams)
     # Without names from a table, text files may be anything.
     suffixes = SUFFIXES if table is not None else (".npy",)
@@ -104,6 +109,7 @@ def plan_own(
         complete=complete,
         progress=progress,
     )
+    plan.sources = sources
     found_names = {video.name for video in plan.videos}
     plan.absent = {
         split: [v.name for v in videos if v.split == split and v.name not in found_names] for split in SPLITS

@@ -46,6 +46,7 @@ class Plan:
     complete: bool = False  # videos that lack a stream are left out
     made_up: dict[str, str] = field(default_factory=dict)  # what the features of a stream are a stand-in of
     broken: frozenset[tuple[str, str]] = frozenset()  # (video, stream) whose files cannot be used
+    sources: str | None = None  # how names show where videos come from; see ``vadkit.store.sources``
 
     def of(self, split: str, stream: str) -> list[Video]:
         """Return the videos of a split that have a stream."""

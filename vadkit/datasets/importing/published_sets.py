@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vadkit.datasets.annotations import FPS, Annotations, DataSet, Intervals, read_annotations
+from vadkit.datasets.annotations import FPS, SOURCES, Annotations, DataSet, Intervals, read_annotations
 from vadkit.datasets.importing.features import group, identify
 from vadkit.datasets.importing.list_files import Chosen, choose
 from vadkit.datasets.importing.plan import Plan, Progress, make_plan, unlisted_notes
@@ -70,6 +70,7 @@ def plan_known(
         complete=complete,
         progress=progress,
     )
+    plan.sources = SOURCES[data_set]
     found_names = {video.name for video in plan.videos}
     plan.absent = {
         split: [video.name for video in annotations.of(split) if video.name not in found_names]

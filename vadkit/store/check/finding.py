@@ -38,6 +38,7 @@ KINDS = {
     "constant": "rows of one number",
     "frozen": "all rows are the same",
     "duplicate-split": "a training and a test video with the same features",
+    "source-overlap": "test videos of a film, channel or camera that training has, too",
     "duplicate": "two videos with the same features",
     "crops-same": "crops of one video with the same features",
     "truth-values": "labels other than 0 and 1",
