@@ -10,14 +10,18 @@ import copy
 import inspect
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vadkit.plugin_manager import load_plugins
+import yaml
+
+from vadkit.graph.load import load_config
+from vadkit.plugin_manager import load_plugins, own_configs
 
 WIDTHS = re.compile(r"(^|_)(dim|dims|hidden|width|widths|channels)$")
 LEAST = 4
 DEPTH, DEEPEST = "depth", 2  # of layers that are all alike
+NARROW = "narrow_"  # how the names of narrow files begin
 SECTIONS = ("nodes", "losses")
 
 
@@ -72,3 +76,34 @@ def narrow(value: Any, factor: int) -> Any:
 def _narrow_shape(shape: str, factor: int) -> str:
     *most, last = shape.split()
     return " ".join([*most, str(narrow(int(last), factor))])
+
+
+# -- recipes ---------------------------------------------------------------------------------------
+def configs_of(recipe: str) -> list[str]:
+    """Return the graphs that the rounds of a recipe train, in order, each once."""
+    rounds = load_config(recipe, (), [own_configs()]).data["rounds"]
+    return list(dict.fromkeys(each["train"] for each in rounds.values()))
+
+
+def narrow_recipe(recipe: str, factor: int) -> dict[str, str]:
+    """Return the files of a recipe whose rounds train narrow graphs, by name; the first is the recipe."""
+    rounds = load_config(recipe, (), [own_configs()]).data["rounds"]
+    trained = {key: {"train": f"{NARROW}{each['train']}.yaml"} for key, each in rounds.items()}
+    files: dict[str, Any] = {f"{NARROW}{recipe}.yaml": {"extends": recipe, "rounds": trained}}
+    for graph in configs_of(recipe):
+        changes = narrowing(load_config(graph, (), [own_configs()]).data, factor)
+        files[f"{NARROW}{graph}.yaml"] = {"extends": graph, **_nested(changes)}
+    return {file: yaml.safe_dump(data, sort_keys=False, width=120) for file, data in files.items()}
+
+
+def _nested(changes: Sequence[str]) -> dict[str, Any]:
+    """Return changes as a config has them."""
+    found: dict[str, Any] = {}
+    for text in changes:
+        key, _, value = text.partition("=")
+        *most, last = key.split(".")
+        here = found
+        for part in most:
+            here = here.setdefault(part, {})
+        here[last] = yaml.safe_load(value)
+    return found

@@ -4,8 +4,8 @@
 
 Rows are read from the cards: the largest graph of each system that trains on labels of videos alone, and every recipe.
 They are written to benchmarks/specs/systems.yaml. The demo's streams become as wide as the inputs of a graph: columns
-are cut, or repeated. A network that is too large for a run of seconds has its widths divided, by the number that its
-row is named with. Each row keeps its components, losses, sampler and rule of the optimizer; for all alike, a run has 80
+are left out, or repeated. A network that is too large for a run of seconds has its widths divided, by the number in the
+name of its row. Each row keeps its components, losses, sampler and rule of the optimizer; for all alike, a run has 80
 steps of at most 16 bags of at most 32 snippets, one learning rate of at least 1e-3 for all nodes, and no schedule.
 """
 
@@ -20,11 +20,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
-from narrow import narrowing
+from narrow import NARROW, configs_of, narrow_recipe, narrowing
 
 from vadkit.bench.speed.grid import length_of
 from vadkit.graph.compiler import compile_plan
@@ -40,7 +38,6 @@ HERE = Path(__file__).parent
 SPEC, OUT, DEMO = HERE / "specs" / "systems.yaml", HERE / "results" / "systems", Path("vadkit-demo")
 BASE = "seed"  # the system that the others are compared with
 STEPS, BAGS, SNIPPETS, RATE = 80, 16, 32, 1e-3
-NARROW = "narrow_"  # how the files of narrow graphs begin
 FACTORS = (1, 4, 8, 16)
 MOST_PARAMETERS, MOST_OPERATIONS = 1_000_000, 2e9  # of a network that stays as it is; operations of a step
 SHARED = ["train.schedule=null", "train.warm_start=null", "train.groups=[]", "train.select=last", "eval.crops=mean"]
@@ -58,6 +55,7 @@ class Row:
         classes: of the graph, or None.
         prompts: file of class vectors, or None.
         files: next to the spec, in its folder systems: narrow graphs of a recipe.
+        clicks: whether it trains on clicks; the demo has none, so the middle frame of a clip is one.
     """
 
     name: str
@@ -68,6 +66,7 @@ class Row:
     classes: tuple[str, ...] | None = None
     prompts: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    clicks: bool = False
 
     @property
     def config(self) -> str:
@@ -76,7 +75,8 @@ class Row:
     @property
     def title(self) -> str:
         recipe = "recipe " if self.is_recipe else ""
-        return f"{recipe}{self.name}" + (f", widths / {self.factor}" if self.factor > 1 else "")
+        clicks = ", clicks in the middle" if self.clicks else ""
+        return f"{recipe}{self.name}{clicks}" + (f", widths / {self.factor}" if self.factor > 1 else "")
 
 
 # -- the rows --------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ def _of_card(card: Card) -> Iterator[Row]:
     if (graph := next((graph for graph in largest_first if not _is_taught(_plan(graph))), None)) is not None:
         yield _row(graph, False)
     for path in sorted((own_configs() / "recipes").glob("*.yaml")):
-        if set(_configs(path.stem)) <= set(card.graphs):
+        if set(configs_of(path.stem)) <= set(card.graphs):
             yield _row(path.stem, True)
 
 
@@ -110,14 +110,8 @@ def _is_taught(plan: Plan) -> bool:
     return any(name == "targets" for _, name, _ in plan.empty(plan.spec))
 
 
-def _configs(recipe: str) -> list[str]:
-    """Return the graphs of the rounds, the first one last: the last is that of the table."""
-    rounds = load_config(recipe, (), [own_configs()]).data["rounds"]
-    return [each["train"] for each in rounds.values()]
-
-
 def _row(name: str, is_recipe: bool) -> Row:
-    graphs = list(dict.fromkeys(_configs(name))) if is_recipe else [name]
+    graphs = list(dict.fromkeys(configs_of(name))) if is_recipe else [name]
     every = {graph: load_config(graph, (), [own_configs()]).data for graph in graphs}
     for factor in FACTORS:
         sets = {graph: narrowing(data, factor) for graph, data in every.items()}
@@ -129,32 +123,11 @@ def _row(name: str, is_recipe: bool) -> Row:
     widths = {n: prod(t for t in p.tokens if isinstance(t, int)) for plan in plans for n, p in plan.inputs.items()}
     classes = tuple(data["classes"]) if data["classes"] else None
     prompts = next((plan.spec["data"]["prompts"] for plan in plans if plan.spec["data"]["prompts"]), None)
-    files = _narrow_recipe(name, sets) if is_recipe and factor > 1 else {}
+    files = narrow_recipe(name, factor) if is_recipe and factor > 1 else {}
     own = [] if is_recipe else sets[name]
-    return Row(name, is_recipe, factor, (*own, *_lengths(plans)), widths, classes, prompts, files)
-
-
-def _narrow_recipe(name: str, sets: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return the files of a recipe whose rounds train narrow graphs, and of these; the first is the recipe."""
-    rounds = load_config(name, (), [own_configs()]).data["rounds"]
-    trained = {key: {"train": f"{NARROW}{each['train']}.yaml"} for key, each in rounds.items()}
-    files = {f"{NARROW}{name}.yaml": {"extends": name, "rounds": trained}}
-    for graph, changes in sets.items():
-        files[f"{NARROW}{graph}.yaml"] = {"extends": graph, **_nested(changes)}
-    return {file: yaml.safe_dump(data, sort_keys=False, width=120) for file, data in files.items()}
-
-
-def _nested(changes: Sequence[str]) -> dict[str, Any]:
-    """Return changes as a config has them."""
-    found: dict[str, Any] = {}
-    for text in changes:
-        key, _, value = text.partition("=")
-        *most, last = key.split(".")
-        here = found
-        for part in most:
-            here = here.setdefault(part, {})
-        here[last] = yaml.safe_load(value)
-    return found
+    return Row(
+        name, is_recipe, factor, (*own, *_lengths(plans)), widths, classes, prompts, files, bool(data.get("clicks"))
+    )
 
 
 def _compiled(sets: Mapping[str, Sequence[str]]) -> list[Plan]:
@@ -240,12 +213,14 @@ def write_store(row: Row, demo: Path) -> None:
             os.link(path, folder / name / path.name)
         entry = head["streams"][source]
         had = entry["dim"]
-        how = f"the first {width} of {had}" if width <= had else f"{had}, repeated to {width}"
+        how = f"{width} of {had}, evenly spaced" if width < had else f"{had}, repeated to {width}"
         streams[name] = {**entry, "dim": width, "recipe": {**entry["recipe"], "columns": how}}
     classes = _classes(row, head["classes"])
     names = dict(zip(head["classes"], classes))
     for video in videos:
         video["classes"] = [names[each] for each in video["classes"]]
+        if row.clicks and video["label"] == 1:
+            video["clicks"] = [video["num_frames"] // 2]
     (folder / "store.json").write_text(json.dumps({**head, "streams": streams, "classes": classes}, indent=1))
     (folder / "videos.json").write_text(json.dumps(videos, indent=1))
     if row.prompts:
@@ -254,13 +229,18 @@ def write_store(row: Row, demo: Path) -> None:
 
 
 def _columns(source: Path, folder: Path, width: int) -> Path:
-    """Write the features of a stream with so many columns: the first ones, or all of them repeated."""
+    """Write the features of a stream with so many columns: some of them, or all repeated."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in source.glob("*.npy"):
         if not (folder / path.name).is_file():
             x = np.load(path)
-            np.save(folder / path.name, x[..., np.arange(width) % x.shape[-1]])
+            np.save(folder / path.name, x[..., _chosen(width, x.shape[-1])])
     return folder
+
+
+def _chosen(width: int, had: int) -> np.ndarray:
+    """Return so many columns: evenly spaced, since neighbours describe much the same; or all, repeated."""
+    return np.arange(width) * had // width if width < had else np.arange(width) % had
 
 
 def _classes(row: Row, own: Sequence[str]) -> list[str]:

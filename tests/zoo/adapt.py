@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from narrow import narrowed
+from narrow import NARROW, configs_of, narrow_recipe, narrowed
 from tiny_store import write_tiny_store
 from torch import Tensor
 
@@ -116,6 +116,19 @@ def for_training(graph: str, folder: Path, store: Path | None = None) -> dict[st
     train |= {"epochs": 2, "steps": None, "warm_start": None, "select": "last", "seed": 0}
     config["train"] = {key: value for key, value in train.items() if value is not None}
     return config
+
+
+def recipe_for_training(recipe: str, folder: Path) -> tuple[Path, list[str]]:
+    """Return the small recipe, whose rounds train small graphs for two epochs, and the changes with its features."""
+    for file, text in narrow_recipe(recipe, FACTOR).items():
+        (folder / file).write_text(text)
+    graphs = configs_of(recipe)
+    sizes = {name: size for graph in graphs for name, size in model(graph).input_sizes.items()}
+    own = write_tiny_store(folder / "store", train=2, test=2, dims=sizes, crops=dict.fromkeys(sizes, 2))
+    sets = [f"data.args.root={own}", "data.batch=2", "data.streams=null", "train.epochs=2", "train.select=last"]
+    data = small(graphs[0]).get("data") or {}
+    assert not (data.get("classes") or data.get("prompts")), "write them, as for_training does"
+    return folder / f"{NARROW}{recipe}.yaml", sets
 
 
 def _click(store: Path) -> None:
