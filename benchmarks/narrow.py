@@ -78,6 +78,12 @@ def _narrow_shape(shape: str, factor: int) -> str:
     return " ".join([*most, str(narrow(int(last), factor))])
 
 
+def shortening(config: Mapping[str, Any], length: int) -> list[str]:
+    """Return the changes that leave at most ``length`` snippets of a bag."""
+    args = ((config.get("data") or {}).get("sampler") or {}).get("args") or {}
+    return [f"data.sampler.args.length={length}"] if args.get("length", 0) > length else []
+
+
 # -- recipes ---------------------------------------------------------------------------------------
 def configs_of(recipe: str) -> list[str]:
     """Return the graphs that the rounds of a recipe train, in order, each once."""
@@ -85,13 +91,17 @@ def configs_of(recipe: str) -> list[str]:
     return list(dict.fromkeys(each["train"] for each in rounds.values()))
 
 
-def narrow_recipe(recipe: str, factor: int) -> dict[str, str]:
-    """Return the files of a recipe whose rounds train narrow graphs, by name; the first is the recipe."""
+def narrow_recipe(recipe: str, factor: int, length: int) -> dict[str, str]:
+    """Return the files of a recipe whose rounds train narrow graphs on bags of at most ``length`` snippets, by name.
+
+    The first is the recipe.
+    """
     rounds = load_config(recipe, (), [own_configs()]).data["rounds"]
     trained = {key: {"train": f"{NARROW}{each['train']}.yaml"} for key, each in rounds.items()}
     files: dict[str, Any] = {f"{NARROW}{recipe}.yaml": {"extends": recipe, "rounds": trained}}
     for graph in configs_of(recipe):
-        changes = narrowing(load_config(graph, (), [own_configs()]).data, factor)
+        data = load_config(graph, (), [own_configs()]).data
+        changes = [*narrowing(data, factor), *shortening(data, length)]
         files[f"{NARROW}{graph}.yaml"] = {"extends": graph, **_nested(changes)}
     return {file: yaml.safe_dump(data, sort_keys=False, width=120) for file, data in files.items()}
 

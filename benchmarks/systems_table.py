@@ -40,7 +40,14 @@ BASE = "seed"  # the system that the others are compared with
 STEPS, BAGS, SNIPPETS, RATE = 80, 16, 32, 1e-3
 FACTORS = (1, 4, 8, 16)
 MOST_PARAMETERS, MOST_OPERATIONS = 1_000_000, 2e9  # of a network that stays as it is; operations of a step
-SHARED = ["train.schedule=null", "train.warm_start=null", "train.groups=[]", "train.select=last", "eval.crops=mean"]
+SHARED = [
+    "train.schedule=null",
+    "train.warm_start=null",
+    "train.groups=[]",
+    "train.accumulate=1",
+    "train.select=last",
+    "eval.crops=mean",
+]
 
 
 @dataclass(frozen=True)
@@ -145,16 +152,11 @@ def _is_small(plan: Plan) -> bool:
     return 3 * BAGS * counted <= MOST_OPERATIONS
 
 
-def _lengths(plans: Sequence[Plan]) -> list[str]:
-    """Return the batch, the snippets and the learning rate of a run."""
-    spec = plans[-1].spec
-    sets = [
-        f"data.batch={min(spec['data']['batch'], BAGS)}",
-        f"train.optimizer.lr={max(spec['train']['optimizer']['lr'], RATE)}",
-    ]
-    if min((plan.spec["data"]["sampler"]["args"] or {}).get("length", 0) for plan in plans) > SNIPPETS:
-        sets.append(f"data.sampler.args.length={SNIPPETS}")
-    return sets
+def _lengths(plan: Plan) -> list[str]:
+    """Return the batch and the learning rate of a run."""
+    data, train = plan.spec["data"], plan.spec["train"]
+    bags = min(data["batch"] * train["accumulate"], BAGS)
+    return [f"data.batch={bags}", f"train.optimizer.lr={max(train['optimizer']['lr'], RATE)}"]
 
 
 # -- the spec --------------------------------------------------------------------------------------

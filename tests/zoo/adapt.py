@@ -28,6 +28,7 @@ from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import own_configs
 
 FACTOR = 8
+SNIPPETS = 16  # of a bag, where a recipe trains
 
 
 @cache
@@ -119,13 +120,14 @@ def for_training(graph: str, folder: Path, store: Path | None = None) -> dict[st
 
 
 def recipe_for_training(recipe: str, folder: Path) -> tuple[Path, list[str]]:
-    """Return the small recipe, whose rounds train small graphs for two epochs, and the changes with its features."""
-    for file, text in narrow_recipe(recipe, FACTOR).items():
+    """Return the small recipe, whose rounds train small graphs for two steps, and the changes with its features."""
+    for file, text in narrow_recipe(recipe, FACTOR, SNIPPETS).items():
         (folder / file).write_text(text)
     graphs = configs_of(recipe)
     sizes = {name: size for graph in graphs for name, size in model(graph).input_sizes.items()}
     own = write_tiny_store(folder / "store", train=2, test=2, dims=sizes, crops=dict.fromkeys(sizes, 2))
-    sets = [f"data.args.root={own}", "data.batch=2", "data.streams=null", "train.epochs=2", "train.select=last"]
+    sets = [f"data.args.root={own}", "data.batch=2", "data.streams=null", "train.select=last"]
+    sets += ["train.accumulate=1", "train.epochs=null", "train.steps=2"]
     data = small(graphs[0]).get("data") or {}
     assert not (data.get("classes") or data.get("prompts")), "write them, as for_training does"
     return folder / f"{NARROW}{recipe}.yaml", sets

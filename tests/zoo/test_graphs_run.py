@@ -1,7 +1,7 @@
 """Every graph of every system, and every recipe, small: it trains, evaluates, is saved and loaded, exported.
 
-Every graph trains, on made-up features or on those of a ``--store``. Any length, and export, are tested with the largest
-graph of each system; ``--all-graphs`` tests each. The summary of the tests counts graphs and recipes.
+Every graph trains, on made-up features or on those of a ``--store``. Any length, and export, are tested with the
+largest graph of each system; ``--all-graphs`` tests each. The summary of the tests counts graphs and recipes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def test_a_graph_trains_evaluates_and_is_saved(graph: str, tmp_path: Path, pytes
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_trains_evaluates_and_is_saved(recipe: str, tmp_path: Path) -> None:
-    """Through the function that trains a graph; the last round's model, whose graph is tested here, too, is the recipe's."""
+    """By the function that trains a graph. Its model is that of its last round, whose graph is tested as well."""
     config, sets = adapt.recipe_for_training(recipe, tmp_path)
     run = vadkit.train(config, out=tmp_path / "run", device="cpu", set=sets)
     rounds = sorted(path.parent.name for path in (tmp_path / "run").glob("*/result.json"))
