@@ -5,7 +5,7 @@
 Counted are the operators that torch dispatches in forward, backward and update, one by one, with as many bags as the
 authors train with. Views and empty buffers are left out, since they compute nothing; an update of many tensors at once
 is one operation. On a GPU an operator is one launch or a few. The number depends neither on widths nor on the device;
-of a restatement with loops it grows with the bags. Bags have at most 32 snippets. The result is in
+of a restatement with loops it grows with the bags. Bags have at most 32 snippets, of large graphs 4. The result is in
 benchmarks/results/step_operations-cpu-MONTH.json and .md.
 """
 
@@ -21,17 +21,18 @@ import torch
 from results import write
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from vadkit.bench.speed.grid import length_of
 from vadkit.bench.speed.run import restatements
 from vadkit.bench.timing import Load, random_batch
 from vadkit.graph.compiler import compile_plan
+from vadkit.graph.cost import costs
 from vadkit.graph.load import load_config
 from vadkit.graph.module import VadModel, model_of
 from vadkit.graph.plan import Plan
 from vadkit.plugin_manager import add_plugin_files, load_plugins, own_configs
 from vadkit.systems.card import read_cards
 
-SNIPPETS = 32
+SNIPPETS = (32, 16, 8, 4)
+MOST = 5e10  # floating point operations of the nodes in a step, or else bags are shorter
 EMPTY = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "detach", "alias", "lift_fresh")
 
 
@@ -96,7 +97,8 @@ def largest(restated: Mapping[str, Any]) -> list[str]:
 def row(graph: str, plan: Plan, restated: type[Any]) -> dict[str, Any]:
     torch.manual_seed(0)
     model = model_of(plan)
-    bags, snippets = plan.spec["data"]["batch"], min(SNIPPETS, length_of(plan.spec))
+    bags = plan.spec["data"]["batch"]
+    snippets = _snippets(model, bags)
     batch = random_batch(model, Load(bags, snippets), torch.device("cpu"))
     mine, theirs = ours(model, batch), plain(restated(**restated.graphs[graph]), batch)
     return {
@@ -109,6 +111,14 @@ def row(graph: str, plan: Plan, restated: type[Any]) -> dict[str, Any]:
         "reads of the host": mine.reads,
         "of the restatement": theirs.reads,
     }
+
+
+def _snippets(model: VadModel, bags: int) -> int:
+    """Return how many snippets a bag has."""
+    for snippets in SNIPPETS:
+        if 3 * bags * sum(cost.flops or 0 for cost in costs(model, snippets).values()) <= MOST:
+            break
+    return snippets
 
 
 def main() -> None:

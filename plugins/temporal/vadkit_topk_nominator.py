@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import initialise
+from vadkit.layers import full_precision, initialise
 
 Gradient = Literal["authors", "textbook", "centred"]
 TABLE = 2048  # snippets after which the fixed noise of evaluation repeats
@@ -44,7 +44,9 @@ class TopkNominator(Temporal):
         samples: noise draws n.
         sigma: width of the noise.
         score: "mlp" learns the score (code); "l2norm" takes the feature's length relative to the
-            longest of the bag ("magnitude" taken literally).
+            longest of the bag ("magnitude" taken literally); "mahalanobis" its distance from the mean of the bag,
+            each channel by its deviation there, relative to the farthest (Sharif et al., Sensors 2023, name the
+            metric; how it is applied is a guess).
         eval_noise: "seeded" (one fixed table), "on" (fresh draws) or "off" (the hard top-k).
         gradient: "authors" contracts the transposed Jacobian, "textbook" is Berthet's estimator,
             "centred" subtracts the mean mask from it; all without bias, "centred" varies least.
@@ -67,7 +69,7 @@ class TopkNominator(Temporal):
         k_max: int | None = 500,
         samples: int = 100,
         sigma: float = 0.05,
-        score: Literal["mlp", "l2norm"] = "mlp",
+        score: Literal["mlp", "l2norm", "mahalanobis"] = "mlp",
         eval_noise: Literal["seeded", "on", "off"] = "seeded",
         gradient: Gradient = "authors",
     ) -> None:
@@ -82,7 +84,7 @@ class TopkNominator(Temporal):
             raise ValueError(f"k_max must be at least 1, or null for no limit, not {k_max}")
         self.dim = self.in_dim = in_dim
         self.k_max, self.samples, self.sigma = k_max, samples, sigma
-        self.eval_noise, self.gradient = eval_noise, gradient
+        self.score, self.eval_noise, self.gradient = score, eval_noise, gradient
         # 0.95 as 19/20: k must be exact for a t that is only known at run time.
         self.ratio = Fraction(repr(ratio))
         self.scorer = _scorer(in_dim) if score == "mlp" else None
@@ -103,7 +105,7 @@ class TopkNominator(Temporal):
     def scores(self, x: Tensor) -> Tensor:
         """Return s (b, t) in (0, 1)."""
         if self.scorer is None:
-            length = x.float().norm(dim=-1)
+            length = distance(full_precision(x)) if self.score == "mahalanobis" else x.float().norm(dim=-1)
             return length / length.amax(1, keepdim=True).clamp_min(1e-12)
         # In half precision close scores would tie, so the sigmoid is computed in float32.
         return torch.sigmoid(self.scorer(x).float())[..., 0]
@@ -147,6 +149,14 @@ class SoftMask(torch.autograd.Function):
         left, right = (noise, mask) if ctx.gradient == "authors" else (mask, noise)
         weight = (left * slope[:, None, :]).sum(-1, keepdim=True)  # (b, n, 1)
         return (weight * right).mean(1) / ctx.sigma, None, None, None, None
+
+
+def distance(x: Tensor) -> Tensor:
+    """Return how far each snippet of x (b, t, c) is from the mean of its bag, in deviations, (b, t)."""
+    offset = x - x.mean(1, keepdim=True)
+    variance = offset.square().mean(1, keepdim=True)
+    # A channel that never changes adds 0, and the root needs more than 0 for its slope.
+    return (offset.square() / variance.clamp_min(1e-12)).sum(-1).clamp_min(1e-12).sqrt()
 
 
 def topk_mask(scores: Tensor, k: int) -> Tensor:

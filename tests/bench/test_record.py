@@ -92,7 +92,7 @@ def test_what_states_no_commit_is_not_recorded(comparison: Path, capsys: pytest.
 
 def test_features_of_runs_that_are_gone(comparison: Path) -> None:
     (comparison / "runs" / "0" / "result.json").unlink()
-    with pytest.raises(VadkitError, match="no run is there to say how its features were extracted"):
+    with pytest.raises(VadkitError, match="no run is left to say how its features were extracted"):
         record(comparison, comparison / "book", "d", load_plugins())
     (file, *_), _ = record(comparison, comparison / "book", "d", load_plugins(), recipe="by hand")
     own = read_result(file).record

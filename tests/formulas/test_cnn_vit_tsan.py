@@ -87,3 +87,27 @@ def test_snippets_of_interest_are_put_forward_and_related(ratio: float) -> None:
     found = context(nominator(x)["x"])[0].detach().numpy()
     wanted = ranged(nominated(x[0].numpy(), first, noise[0].numpy(), int(ratio * T), 0.05), second)
     assert np.abs(found - wanted).max() < 1e-9
+
+
+@pytest.mark.formula("cnn_vit_tsan", "scores of choice", "distance")
+def test_a_snippet_is_chosen_by_its_distance_from_the_mean_of_its_bag() -> None:
+    x = drawn(2, T, C)
+    x[1, :, 0] = 3.0  # a channel that never changes
+    found = TopkNominator(in_dim=C, score="mahalanobis").scores(x).numpy()
+    for bag, scores in zip(x.numpy(), found):
+        far = []
+        for t in range(T):
+            total = 0.0
+            for c in range(C):
+                mean = sum(bag[s, c] for s in range(T)) / T
+                variance = sum((bag[s, c] - mean) ** 2 for s in range(T)) / T
+                total += (bag[t, c] - mean) ** 2 / variance if variance > 0 else 0.0
+            far.append(total**0.5)
+        assert np.abs(scores - np.array(far) / max(far)).max() < 1e-9
+
+
+@pytest.mark.parametrize("t", [1, 2])
+def test_equal_snippets_have_a_slope(t: int) -> None:
+    x = torch.ones(1, t, C, requires_grad=True)
+    TopkNominator(in_dim=C, score="mahalanobis", samples=4)(x)["x"].sum().backward()
+    assert x.grad is not None and x.grad.isfinite().all()

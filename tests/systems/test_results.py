@@ -14,7 +14,7 @@ import pytest
 
 from vadkit.plugin_manager import own_configs
 from vadkit.problems import VadkitError
-from vadkit.systems.book import Book, Column, Entry, columns, make_book, read_book
+from vadkit.systems.book import Book, Column, Entry, columns, lists, make_book, read_book
 from vadkit.systems.card import Card, GraphFacts, Reference
 from vadkit.systems.result import Record, Result, Source, read_result, result_files
 
@@ -57,7 +57,7 @@ def test_figures_are_shown_in_percent() -> None:
 
 
 PLANTED = {
-    "levels": (result(), result("O2_xd_ap", level="video")),
+    "levels": (result(), result("O3_xd_ap", level="video")),
     "published and measured": (result(), result("demo_ap", record=RECORD, graph="x_xd")),
     "metrics": (result(), result("O2_xd_auc", metric="auc")),
     "data sets": (result(), result("O2_ucf_ap", dataset="UCF-Crime")),
@@ -71,6 +71,15 @@ def test_a_column_does_not_mix(what: str, pair: tuple[Result, Result]) -> None:
         Column(entries)
     assert len(columns(entries)) == 2
     assert Column(entries[:1]).cell("x", "x_xd") == []
+
+
+def test_a_list_of_figures_does_not_mix_levels_or_kinds() -> None:
+    planted = [*dict.fromkeys(r.name for pair in PLANTED.values() for r in pair)]
+    found = lists(Entry(r) for pair in PLANTED.values() for r in pair[1:])
+    assert [(kind, level) for kind, level, _ in found] == [
+        ("published", "frame"), ("published", "video"), ("measured", "frame")
+    ]  # fmt: skip
+    assert len(planted) == 1 + sum(len(own) for _, _, own in found)
 
 
 def test_a_card_says_which_graph_a_published_figure_is_of() -> None:

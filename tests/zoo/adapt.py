@@ -7,16 +7,18 @@ Legend: v videos, b v * crops, t snippets.
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from narrow import NARROW, configs_of, narrow_recipe, narrowed
+import yaml
+from narrow import narrowed
 from tiny_store import write_tiny_store
 from torch import Tensor
 
@@ -28,7 +30,6 @@ from vadkit.graph.module import VadModel
 from vadkit.plugin_manager import own_configs
 
 FACTOR = 8
-SNIPPETS = 16  # of a bag, where a recipe trains
 
 
 @cache
@@ -65,12 +66,18 @@ def structure(graph: str) -> str:
     return json.dumps(nodes, sort_keys=True)
 
 
-def different(graphs: Sequence[str]) -> list[str]:
+def different(graphs: Sequence[str], of: Callable[[str], str] = structure) -> list[str]:
     """Return the first graph of each structure."""
     found: dict[str, str] = {}
     for graph in graphs:
-        found.setdefault(structure(graph), graph)
+        found.setdefault(of(graph), graph)
     return list(found.values())
+
+
+def turns(name: str) -> str:
+    """Return what tells apart recipes that differ in more than numbers: rounds, labellers, structures of graphs."""
+    rounds = published(name)["rounds"].values()
+    return json.dumps([[each.get("start"), each.get("targets"), structure(each["train"])] for each in rounds])
 
 
 def largest() -> list[str]:
@@ -93,12 +100,12 @@ def for_training(graph: str, folder: Path, store: Path | None = None) -> dict[st
     data, train = config.setdefault("data", {}), config.setdefault("train", {})
     data.pop("streams", None)
     if store is None:
-        sizes = dict(built.input_sizes)
+        sizes = dict(built.training_sizes)
         crops = (config.get("eval") or {}).get("crops")
         crops = 1 + max(1, crops if isinstance(crops, int) else 1)
         own = write_tiny_store(folder / "store", train=2, test=2, dims=sizes, crops=dict.fromkeys(sizes, crops))
     else:
-        own = _as_wide(store, built.input_sizes, folder / "store")
+        own = _as_wide(store, built.training_sizes, folder / "store")
     if data.get("classes"):
         _rename_classes(own, data["classes"])
     data["args"] = {"root": str(own)}
@@ -119,20 +126,6 @@ def for_training(graph: str, folder: Path, store: Path | None = None) -> dict[st
     return config
 
 
-def recipe_for_training(recipe: str, folder: Path) -> tuple[Path, list[str]]:
-    """Return the small recipe, whose rounds train small graphs for two steps, and the changes with its features."""
-    for file, text in narrow_recipe(recipe, FACTOR, SNIPPETS).items():
-        (folder / file).write_text(text)
-    graphs = configs_of(recipe)
-    sizes = {name: size for graph in graphs for name, size in model(graph).input_sizes.items()}
-    own = write_tiny_store(folder / "store", train=2, test=2, dims=sizes, crops=dict.fromkeys(sizes, 2))
-    sets = [f"data.args.root={own}", "data.batch=2", "data.streams=null", "train.select=last"]
-    sets += ["train.accumulate=1", "train.epochs=null", "train.steps=2"]
-    data = small(graphs[0]).get("data") or {}
-    assert not (data.get("classes") or data.get("prompts")), "write them, as for_training does"
-    return folder / f"{NARROW}{recipe}.yaml", sets
-
-
 def _click(store: Path) -> None:
     """Give each abnormal training video a click in its first interval, or in its first frame."""
     videos = json.loads((store / "videos.json").read_text())
@@ -140,6 +133,23 @@ def _click(store: Path) -> None:
         if video["label"] == 1 and video["split"] == "train" and not video.get("clicks"):
             video["clicks"] = [(video.get("spans") or [[0]])[0][0]]
     (store / "videos.json").write_text(json.dumps(videos))
+
+
+def recipe(name: str, folder: Path, store: Path | None = None) -> Path:
+    """Write a recipe of small graphs, all on the features of the first; return its file. No round is taken thrice."""
+    data = copy.deepcopy(published(name))
+    configs: dict[str, dict[str, Any]] = {}
+    for each in data["rounds"].values():
+        graph = each["train"]
+        if graph not in configs:
+            configs[graph] = for_training(graph, folder / graph, store)
+            first = next(iter(configs.values()))["data"]
+            configs[graph]["data"] |= {"args": first["args"], "targets": None}
+            configs[graph]["train"]["accumulate"] = 1
+            (folder / f"small_{graph}.yaml").write_text(yaml.safe_dump(configs[graph], sort_keys=False))
+        each |= {"train": f"small_{graph}", "times": min(each.get("times", 1), 2)}
+    (folder / "small_recipe.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+    return folder / "small_recipe.yaml"
 
 
 def _as_wide(store: Path, sizes: Mapping[str, int], folder: Path) -> Path:
@@ -204,7 +214,8 @@ def batch(built: VadModel, labels: Sequence[int], t: int, crops: int = 1) -> dic
     """Return a training batch of drawn numbers for videos of these labels; the last has half of its snippets."""
     generator, v = torch.Generator().manual_seed(t), len(labels)
     truth = torch.tensor(labels, dtype=torch.float32)
-    found: dict[str, Any] = {n: torch.rand(v * crops, t, s, generator=generator) for n, s in built.input_sizes.items()}
+    sizes = built.training_sizes
+    found: dict[str, Any] = {n: torch.rand(v * crops, t, s, generator=generator) for n, s in sizes.items()}
     for name, shape in batch_shapes(built, {"b": v * crops, "v": v, "t": t}).items():
         found[name] = BATCH_PORTS[name].draw(Drawing(shape, truth, crops, generator))
     mask = torch.ones(v * crops, t, dtype=torch.bool)

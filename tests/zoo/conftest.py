@@ -1,4 +1,5 @@
-"""``--all-graphs``: the tests of lengths, export and import for each graph, not only for one of each system.
+"""``--all-graphs``: the tests of lengths, export and import for each graph, not only for one of each system, and
+those of recipes for each recipe.
 
 ``--store DIR``: every graph trains on the features of a store, such as those of the demo.
 """

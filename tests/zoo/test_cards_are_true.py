@@ -15,6 +15,7 @@ from vadkit.graph.load import load_config
 from vadkit.graph.module import without_weights
 from vadkit.graph.plan import Plan
 from vadkit.plugin_manager import load_plugins, own_configs
+from vadkit.systems.book import read_book
 from vadkit.systems.card import read_cards
 from vadkit.systems.names_table import Names, read_names
 
@@ -85,6 +86,19 @@ def test_each_quirk_can_be_switched_off(card: str, graph: str, quirk: int) -> No
 def test_each_alternative_builds(card: str, graph: str, block: str) -> None:
     found = next(item for item in CARDS[card].blocks if item.block == block)
     assert plan(graph, found.switch).spec != plan(graph).spec
+
+
+def test_a_published_figure_is_of_a_graph_or_the_card_says_why_not() -> None:
+    """A graph ends, or goes on after, with the short name of its data set, as does the name of a result."""
+    book = read_book([own_configs()])
+    loose = [
+        entry.result.name
+        for card in CARDS.values()
+        for entry in book.entries.get(card.name, ())
+        if entry.result.kind == "published" and entry.graph is None and "graph" not in (entry.remark or "")
+        if any(f"_{part}_" in f"{graph}_" for graph in card.graphs for part in entry.result.name.split("_")[1:-1])
+    ]
+    assert not loose, f"give the graph, or the reason, in the card's 'published': {loose}"
 
 
 def test_each_certain_block_is_tested_against_a_second_formula() -> None:

@@ -1,7 +1,7 @@
-"""Every graph of every system, and every recipe, small: it trains, evaluates, is saved and loaded, exported.
+"""Every graph of every system, small: it trains, evaluates, is saved and loaded, exported, and takes any length.
 
-Every graph trains, on made-up features or on those of a ``--store``. Any length, and export, are tested with the
-largest graph of each system; ``--all-graphs`` tests each. The summary of the tests counts graphs and recipes.
+Every graph trains, on made-up features or on those of a ``--store``. Lengths and export are tested with the largest
+graph of each system; ``--all-graphs`` tests each.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import adapt
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -22,8 +21,6 @@ LONG = 1200
 SHORT = 4  # snippets of an exported program: a branch on a shorter video would be fixed by the example
 BATCHES: list[tuple[list[int], int]] = [([0], 1), ([1], 2), ([1, 1], 1), ([0, 1], 1)]
 GRAPHS = sorted(path.stem for path in (own_configs() / "graphs").rglob("*.yaml"))
-
-RECIPES = sorted(path.stem for path in (own_configs() / "recipes").glob("*.yaml"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -52,21 +49,6 @@ def test_a_graph_trains_evaluates_and_is_saved(graph: str, tmp_path: Path, pytes
         loaded, trained = (m(**adapt.streams(m, given)) for m in (vadkit.load(run.model_path), run.model.eval()))
     assert torch.equal(loaded, trained)
     assert trained.isfinite().all()
-
-
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_trains_evaluates_and_is_saved(recipe: str, tmp_path: Path) -> None:
-    """By the function that trains a graph. Its model is that of its last round, whose graph is tested as well."""
-    config, sets = adapt.recipe_for_training(recipe, tmp_path)
-    run = vadkit.train(config, out=tmp_path / "run", device="cpu", set=sets)
-    rounds = sorted(path.parent.name for path in (tmp_path / "run").glob("*/result.json"))
-    assert len(rounds) >= 2 and run.model_path.parent.name in rounds
-    found = vadkit.evaluate(run.model_path, device="cpu")
-    assert found.scores and all(np.isfinite(scores).all() for scores in found.scores.values())
-    given = adapt.batch(run.model, [0, 1], 24)
-    with torch.no_grad():
-        trained, loaded = (m.eval()(**adapt.streams(m, given)) for m in (run.model, vadkit.load(run.model_path)))
-    assert torch.equal(loaded, trained)
 
 
 def scored(model: Any, given: dict[str, Tensor], rows: slice = slice(None), crops: int = 1) -> Tensor:

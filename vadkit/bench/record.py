@@ -53,7 +53,7 @@ def record(
         comparison: the folder of a ``vadkit bench swap``.
         dataset: what the data set is called in the book.
         metrics: names of ``METRICS``.
-        recipe: how the features were extracted, where the runs are no longer there to say so.
+        recipe: how the features were extracted, where the runs no longer exist to say so.
         data: where the features are, to measure the floors of a comparison that has none.
 
     Returns the files, and a sentence for each variant that has no result. Raises VadkitError.
@@ -166,7 +166,7 @@ def _component(item: Any) -> str:
 
 
 def _recipe(folders: Iterable[Path], config: Mapping[str, Any]) -> str:
-    """Return how the features were extracted: as the first run that is still there says, or as the config asks."""
+    """Return how the features were extracted: as the first existing run says, or as the config asks."""
     for folder in folders:
         if (folder / RESULT).is_file():
             result = json_file.load(folder / RESULT)
@@ -175,7 +175,7 @@ def _recipe(folders: Iterable[Path], config: Mapping[str, Any]) -> str:
             return _listed(named) or "unknown"
     wanted = {name: entry.get("use") for name, entry in config["inputs"].items() if isinstance(entry, dict)}
     if not wanted or len(wanted) < len(config["inputs"]) or None in wanted.values():
-        fail("no run is there to say how its features were extracted", "say so with --recipe TEXT")
+        fail("no run is left to say how its features were extracted", "give it with --recipe TEXT")
     return _listed(wanted)
 
 

@@ -57,7 +57,7 @@ def random_batch(model: VadModel, load: Load, device: torch.device) -> dict[str,
     generator = torch.Generator().manual_seed(0)
     batch: dict[str, Any] = {
         name: torch.rand(load.bags, load.snippets, size, generator=generator).to(device)
-        for name, size in model.input_sizes.items()
+        for name, size in model.training_sizes.items()
     }
     labels = (torch.arange(load.bags) >= load.bags // 2).float()
     counts = {"b": load.bags, "v": load.bags, "t": load.snippets}

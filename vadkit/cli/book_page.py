@@ -9,8 +9,8 @@ from typing import Any
 from vadkit.cli.book_rows import Row, cell, changes, floors, rows_of, value
 from vadkit.cli.graph_costs import count, mflop
 from vadkit.report import Point, render, scatter
-from vadkit.systems.book import Book, Column, Entry, columns
-from vadkit.systems.card import FIDELITIES, LEVELS, STANDINGS, Card
+from vadkit.systems.book import Book, Column, Entry, columns, lists
+from vadkit.systems.card import FIDELITIES, LEVELS, STANDINGS, SUPERVISION, Card
 from vadkit.systems.result import METRICS, MODALITIES, PROTOCOL
 
 MAIN = ("ap", "auc")  # metrics of the table; a system's own list has all
@@ -128,13 +128,16 @@ def _counted(entries: Sequence[Entry]) -> list[Entry]:
 
 # -- the charts ----------------------------------------------------------------------------------
 def _charts(rows: Sequence[Row], shown: Sequence[Column]) -> list[Facts]:
-    """Return the two charts of each column with enough points, the fullest first."""
+    """Return the two charts of each column and kind of labels with enough points, the fullest first."""
     found = []
     for column in shown:
         points = [(row, kept[0]) for row in rows if (kept := _counted(column.cell(row.card.name, row.graph)))]
-        if len(points) >= LEAST:
-            pair = [_chart(points, column, name) for name in ("parameters", "MFLOP per snippet")]
-            found.append({"title": column.title, "charts": pair, "points": len(points)})
+        for labels in SUPERVISION:
+            own = [(row, entry) for row, entry in points if entry.result.supervision == labels]
+            if len(own) >= LEAST:
+                pair = [_chart(own, column, name) for name in ("parameters", "MFLOP per snippet")]
+                title = f"{column.title}, {labels} labels"
+                found.append({"title": title, "charts": pair, "points": len(own)})
     return sorted(found, key=lambda chart: -chart["points"])
 
 
@@ -157,8 +160,10 @@ def _system(card: Card, entries: Sequence[Entry]) -> Facts:
         "facts": [(what, text) for what, text in _about(card) if text],
         "graphs": [(graph, facts.fidelity) for graph, facts in card.graphs.items()],
         "lists": [(title, texts) for title, texts in _lists(card) if texts],
-        "published": [_published(entry) for entry in entries if entry.result.source],
-        "measured": [_measured(entry) for entry in entries if entry.result.record],
+        "figures": [
+            (f"{kind.capitalize()} figures, {level} level", [FIGURES[kind](entry) for entry in own])
+            for kind, level, own in lists(entries)
+        ],
     }
 
 
@@ -196,7 +201,6 @@ def _figure(entry: Entry) -> Facts:
         "data set": r.dataset,
         "metric": METRICS[r.metric],
         "percent": value(entry).replace("+-", "\u00b1"),
-        "level": r.level,
         "labels": r.supervision,
         "features": r.features or "+".join(r.modalities),
         "graph": entry.graph or "none here",
@@ -214,10 +218,13 @@ def _published(entry: Entry) -> Facts:
 def _measured(entry: Entry) -> Facts:
     record = entry.result.record
     assert record is not None
-    changed = f"changed: {', '.join(record.changed)}" if record.changed else ""
-    remarks = "; ".join(filter(None, (entry.result.variant, changed, entry.result.note)))
-    runs = {"floors": floors(entry) or "not measured", "runs": str(record), "features as": record.recipe}
-    return {**_figure(entry), **runs, "protocol": _protocol(entry), "remarks": remarks}
+    facts = {"variant": entry.result.variant or "as it is", **_figure(entry)}
+    runs = {"floors": floors(entry) or "not measured", "changed": ", ".join(record.changed), "runs": str(record)}
+    more = {"features as": record.recipe, "protocol": _protocol(entry), "remarks": entry.result.note}
+    return {**facts, **runs, **more}
+
+
+FIGURES = {"published": _published, "measured": _measured}
 
 
 def _protocol(entry: Entry) -> str:

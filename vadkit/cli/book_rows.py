@@ -141,8 +141,10 @@ def value(entry: Entry) -> str:
 
 
 def floors(entry: Entry) -> str:
-    """Return what scores that know nothing reach, in percent."""
-    return ", ".join(f"{name.replace('_', ' ')} {floor:.2f}" for name, floor in entry.result.floors.items())
+    """Return what scores that know nothing reach, in percent; a constant score mostly equals chance."""
+    own = entry.result.floors
+    kept = {name: floor for name, floor in own.items() if name != "constant" or floor != own.get("chance")}
+    return ", ".join(f"{name.replace('_', ' ')} {floor:.2f}" for name, floor in kept.items())
 
 
 def changes(entry: Entry) -> list[str]:

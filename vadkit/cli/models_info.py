@@ -15,13 +15,13 @@ from vadkit.cli.graph_costs import Cost, count, mflop, print_unbuilt, snippet_co
 from vadkit.cli.tables import print_table
 from vadkit.graph.wording import shorten
 from vadkit.plugin_manager import config_folders
-from vadkit.systems.book import Entry, make_book
+from vadkit.systems.book import Entry, lists, make_book
 from vadkit.systems.card import STANDINGS, Block, Card, Quirk, find_card
-from vadkit.systems.result import METRICS, Source, read_results
+from vadkit.systems.result import METRICS, read_results
 
 KINDS = ("published", "measured")
 PAPER = 40  # characters of it that a table shows
-CELLS = ("result", "data set", "metric", "value", "features", "level", "supervision", "graph")
+CELLS = ("result", "data set", "metric", "value", "features", "labels", "graph")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,16 +95,12 @@ def _print_list(title: str, texts: Any) -> None:
 
 
 def _print_figures(entries: Sequence[Entry]) -> None:
-    published = [entry for entry in entries if entry.result.source is not None]
-    measured = [entry for entry in entries if entry.result.record is not None]
-    if published:
-        print("\npublished figures, none of them measured here:")
-        rows = [[*_cells(entry), *_source(entry.result.source)] for entry in published if entry.result.source]
-        print_table([*CELLS, "source", "status"], rows, right=("value",))
-    if measured:
-        print("\nmeasured figures, each with the record of its runs:")
-        rows = [[*_cells(entry), floors(entry), str(entry.result.record)] for entry in measured]
-        print_table([*CELLS, "floors", "record"], rows, right=("value",))
+    for kind, level, own in lists(entries):
+        how = "none of them measured here" if kind == "published" else "each with the record of its runs"
+        print(f"\n{kind} figures, {level} level, in percent, {how}:")
+        added = ["source", "status"] if kind == "published" else ["floors", "record"]
+        rows = [[*_cells(entry), *_origin(entry)] for entry in own]
+        print_table([*CELLS, *added], rows, right=("value",))
     for entry in entries:
         for text in filter(None, (entry.remark, entry.result.note)):
             print(textwrap.fill(f"{entry.result.name}: {text}", 110, initial_indent="  ", subsequent_indent="    "))
@@ -112,9 +108,12 @@ def _print_figures(entries: Sequence[Entry]) -> None:
 
 def _cells(entry: Entry) -> list[str]:
     r = entry.result
-    return [r.name, r.dataset, METRICS[r.metric], value(entry), r.features or "+".join(r.modalities), r.level,
-            r.supervision, entry.graph or ""]  # fmt: skip
+    names = [r.name, r.dataset, METRICS[r.metric], value(entry), r.features or "+".join(r.modalities)]
+    return [*names, r.supervision, entry.graph or ""]
 
 
-def _source(source: Source) -> tuple[str, str]:
-    return f"{source.where}; {shorten(source.paper, PAPER)}", source.status
+def _origin(entry: Entry) -> list[str]:
+    source = entry.result.source
+    if source is None:
+        return [floors(entry), str(entry.result.record)]
+    return [f"{source.where}; {shorten(source.paper, PAPER)}", source.status]

@@ -3,7 +3,7 @@
   vadkit bench swap --spec benchmarks/specs/temporal.yaml --out temporal
   vadkit models record temporal --dataset "vadkit demo" --out my_results
 
-'vadkit models list', 'compare' and 'page' show them with --results my_results. A result that is there is replaced.
+'vadkit models list', 'compare' and 'page' show them with --results my_results. An existing measured result is replaced.
 """
 
 from __future__ import annotations

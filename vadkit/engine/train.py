@@ -218,7 +218,7 @@ class _Run:
         if file is None:
             return None
         targets = read_targets(file)
-        targets.check(self.dataset, with_label(self.dataset.videos("train")), list(self.model.input_sizes))
+        targets.check(self.dataset, with_label(self.dataset.videos("train")), list(self.model.training_sizes))
         return targets
 
     def _metric(self) -> str:
@@ -303,10 +303,10 @@ class _Run:
         return TrainBatches(
             self.dataset,
             build_sampler(data, self.plugins),
-            list(self.model.input_sizes),
+            list(self.model.training_sizes),
             data["batch"],
             self.spec["train"]["seed"],
-            sizes=self.model.input_sizes,
+            sizes=self.model.training_sizes,
             crops=data["crops"],
             align=data["align"],
             paired=data["paired"],

@@ -29,8 +29,9 @@ class VadModel(nn.Module):
     otherwise. The rows of an input ``b t 16 2048`` are given as 32768 numbers, or unfolded.
     ``mask`` is bool (b, t), True where a snippet is real. In training, see ``loss``.
 
-    Attributes: ``spec`` (the resolved YAML as plain data), ``input_sizes`` (stream -> size),
-    ``output_range``, ``lookahead`` (snippets, or "all"), ``plan``.
+    Attributes: ``spec`` (the resolved YAML as plain data), ``input_sizes`` (stream -> size, of those that scores need),
+    ``training_sizes`` (of all streams: a teacher may take some in training only), ``output_range``, ``lookahead``
+    (snippets, or "all"), ``plan``.
     """
 
     def __init__(self, plan: Plan, nodes: Mapping[str, nn.Module], losses: Mapping[str, nn.Module]) -> None:
@@ -39,7 +40,8 @@ class VadModel(nn.Module):
         self.spec = plan.spec
         self.output_range = plan.output_range
         self.lookahead = plan.lookahead
-        self.input_sizes = {name: pattern.width for name, pattern in plan.inputs.items()}
+        self.training_sizes = {name: pattern.width for name, pattern in plan.inputs.items()}
+        self.input_sizes = {name: plan.inputs[name].width for name in plan.scored_inputs}
         self._graphs: dict[Any, fx.GraphModule] = {}
         for name, module in nodes.items():
             self.add_module(name, module)
@@ -62,7 +64,8 @@ class VadModel(nn.Module):
         fit: a width, a shape, NaN, an unknown or missing stream.
         """
         graph = self.inference
-        given = check_call(self.plan.inputs, streams, named, self.parameters())
+        inputs = {name: self.plan.inputs[name] for name in self.input_sizes}
+        given = check_call(inputs, streams, named, self.parameters())
         scores: Tensor = graph(**self._feed(graph, given, {"mask": mask, "crops": crops}))
         return scores
 
@@ -145,10 +148,10 @@ class VadModel(nn.Module):
             elif name in streams:
                 given[name] = streams[name]
             else:
-                fail(f"the graph needs the stream '{name}'", f"it takes {', '.join(self.input_sizes)}")
+                fail(f"the graph needs the stream '{name}'", f"it takes {', '.join(self.training_sizes)}")
         for name in streams if streams is not batch else ():
-            if name not in self.input_sizes and name not in BATCH_PORTS:
-                raise VadkitError([unknown(name, self.input_sizes, "input", "of the graph")])
+            if name not in self.training_sizes and name not in BATCH_PORTS:
+                raise VadkitError([unknown(name, self.training_sizes, "input", "of the graph")])
         return given
 
     def _refuse_without(self, name: str, modules: set[str]) -> None:
@@ -190,7 +193,7 @@ def _key(ref: Ref) -> str:
 
 def _trace(plan: Plan, wanted: Mapping[str, Ref], batch: Sequence[str], single: bool) -> fx.Graph:
     """Return the fx graph that computes exactly the wanted values."""
-    steps = _needed(plan, wanted.values())
+    steps = plan.needed(wanted.values())
     graph = fx.Graph()
     values: dict[str, fx.Node] = {}
     refs = [*wanted.values(), *(r for s in steps for r in s.refs if not r.batch)]
@@ -216,18 +219,6 @@ def _unfolded(graph: fx.Graph, rows: fx.Node, pattern: Pattern) -> fx.Node:
         return rows
     flat = graph.call_method("flatten", (rows, 2))  # callers may give them unfolded
     return graph.call_method("unflatten", (flat, 2, sizes))
-
-
-def _needed(plan: Plan, refs: Iterable[Ref]) -> list[Step]:
-    steps = {step.name: step for step in plan.steps}
-    needed: set[str] = set()
-    todo = [ref.name for ref in refs]
-    while todo:
-        name = todo.pop()
-        if name in steps and name not in needed:
-            needed.add(name)
-            todo += [ref.name for ref in steps[name].refs if not ref.batch]
-    return [step for step in plan.steps if step.name in needed]
 
 
 def _call(graph: fx.Graph, step: Step, values: dict[str, fx.Node], used: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,6 +139,24 @@ class Plan:
 
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
+
+    def needed(self, refs: Iterable[Ref]) -> list[Step]:
+        """Return the steps that compute values, in running order."""
+        steps = {step.name: step for step in self.steps}
+        found: set[str] = set()
+        todo = [ref.name for ref in refs]
+        while todo:
+            name = todo.pop()
+            if name in steps and name not in found:
+                found.add(name)
+                todo += [ref.name for ref in steps[name].refs if not ref.batch]
+        return [step for step in self.steps if step.name in found]
+
+    @property
+    def scored_inputs(self) -> list[str]:
+        """The inputs that the scores depend on, in order; others are needed in training only."""
+        used = {ref.name for step in self.needed([self.output]) for ref in step.refs if not ref.batch}
+        return [name for name in self.inputs if name in used]
 
     def empty(self, config: Mapping[str, Any]) -> list[tuple[Wired, str, bool]]:
         """Return the values of the batch that are needed in training and that ``config`` leaves empty.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vadkit.problems import Problem, VadkitError, fail, unknown
-from vadkit.systems.card import Card, Reference, read_cards
+from vadkit.systems.card import LEVELS, Card, Reference, read_cards
 from vadkit.systems.result import METRICS, STATUSES, Result, read_result, read_results
 
 TOGETHER = {"kind": "published and measured", "level": "levels", "dataset": "data sets", "metric": "metrics"}
@@ -83,6 +83,15 @@ def columns(entries: Iterable[Entry]) -> list[Column]:
     places = list(METRICS)
     by_name = sorted(groups, key=lambda k: (k[0], places.index(k[1]), k[2], k[3] != "published"))
     return [Column(groups[key]) for key in by_name]
+
+
+def lists(entries: Iterable[Entry]) -> list[tuple[str, str, list[Entry]]]:
+    """Return the entries that one list of figures may hold, each with its kind and level, published ones first."""
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.result.kind, entry.result.level), []).append(entry)
+    by_name = sorted(groups, key=lambda key: (key[0] != "published", LEVELS.index(key[1])))
+    return [(kind, level, groups[kind, level]) for kind, level in by_name]
 
 
 def read_book(folders: Iterable[Path], more: Iterable[Path] = ()) -> Book:

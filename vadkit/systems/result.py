@@ -123,7 +123,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Result:
-    """A figure of a system. Exactly one of ``source`` and ``record`` is there."""
+    """A figure of a system. It has exactly one of ``source`` and ``record``."""
 
     name: str
     system: str
