@@ -22,7 +22,7 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-from narrow import NARROW, configs_of, narrow_recipe, narrowing
+from narrow import NARROW, configs_of, narrow_recipe, narrowing, shortening
 
 from vadkit.bench.speed.grid import length_of
 from vadkit.graph.compiler import compile_plan
@@ -130,11 +130,10 @@ def _row(name: str, is_recipe: bool) -> Row:
     widths = {n: prod(t for t in p.tokens if isinstance(t, int)) for plan in plans for n, p in plan.inputs.items()}
     classes = tuple(data["classes"]) if data["classes"] else None
     prompts = next((plan.spec["data"]["prompts"] for plan in plans if plan.spec["data"]["prompts"]), None)
-    files = narrow_recipe(name, factor) if is_recipe and factor > 1 else {}
-    own = [] if is_recipe else sets[name]
-    return Row(
-        name, is_recipe, factor, (*own, *_lengths(plans)), widths, classes, prompts, files, bool(data.get("clicks"))
-    )
+    files = narrow_recipe(name, factor, SNIPPETS) if is_recipe else {}
+    own = [] if is_recipe else [*sets[name], *shortening(every[name], SNIPPETS)]
+    changes, clicks = (*own, *_lengths(plans[-1])), bool(data.get("clicks"))
+    return Row(name, is_recipe, factor, changes, widths, classes, prompts, files, clicks)
 
 
 def _compiled(sets: Mapping[str, Sequence[str]]) -> list[Plan]:
