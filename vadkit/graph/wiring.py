@@ -137,6 +137,8 @@ class Wiring:
                 continue
             if name not in ports:
                 self._unknown(item, str(name), ports, "port", f"of {item.component.name}", (*path, name), key=True)
+                named = source if isinstance(source, list) else [source]  # counts as used
+                item.sources += [(FROM, each, (*path, name)) for each in named if isinstance(each, str)]
             elif isinstance(source, list) and ports[name].variadic:
                 item.sources += [(name, s, (*path, name, i)) for i, s in enumerate(source)]
             elif isinstance(source, str):
