@@ -31,7 +31,7 @@ def completed(line: str, tmp_path: Path) -> list[str]:
         ("vadkit bench comp", ["compare"]),
         ("vadkit build ur_dmu_", ["ur_dmu_ucf", "ur_dmu_xd"]),
         ("vadkit info train.prec", ["train.precision"]),
-        ("vadkit info tca", ["tca"]),
+        ("vadkit info tca", ["tca", "tca_retrieval_xd", "tca_vad_sht", "tca_vad_ucf"]),
     ],
 )
 def test_a_word_is_completed(line: str, among: list[str], tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ class C3d(Backbone):
             "open-mmlab/mmaction2 on GitHub, configs of C3D",
             "Apache-2.0, as its code",
             "dcc47ddc",
+            {"normalise": "mmaction2", "last_pool": "padded"},
         ),
     )
     example = {"random_weights": True}

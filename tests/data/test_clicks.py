@@ -154,3 +154,18 @@ def test_an_event_of_the_demo_has_a_click_in_it(tmp_path: Path) -> None:
             assert clip.span[0] <= entry["clicks"][0] < clip.span[1]
             assert np.shape(entry["clicks"]) == (1,)
             assert entry == _entry(clip, tmp_path)
+
+
+@pytest.mark.parametrize(("rate", "clicks"), [(25.0, [0, 30, 99]), (50.0, [0, 15, 49])])
+def test_clicks_of_an_extracted_video_are_on_the_clock_of_its_snippets(
+    tmp_path: Path, rate: float, clicks: list[int]
+) -> None:
+    from vadkit.store.listing import VideoEntry, write_listing
+    from vadkit.store.manifest import Line
+
+    video: VideoEntry = {
+        "name": "lift", "file": str(tmp_path / "lift.mp4"), "split": "train", "label": 1, "clicks": [0, 30, 99],
+        "fps": rate,
+    }  # fmt: skip
+    write_listing(tmp_path, [video], {"lift": Line("lift", "done", None, fps=25.0, native_fps=rate, num_frames=100)})
+    assert load_videos(tmp_path)[0]["clicks"] == clicks

@@ -136,5 +136,5 @@ def test_an_evaluation_has_those_of_its_own_data_set(tmp_path: Path) -> None:
     assert found.floors == floors(dataset, streams=["rgb", "clip"]) == found.as_json()["floors"]
     label = found.floors["label_only"]
     assert (label["auc"], label["ap"]) == (found.figures["label_auc"], found.figures["label_ap"])
-    assert "scores without a model" in found.page().lower() and "feature_norm.clip" in found.page()
+    assert "scores without a model" in found.page().lower() and "feature_norm of clip" in found.page()
     assert evaluate(model, dataset).floors == {}  # as in training, at each evaluation

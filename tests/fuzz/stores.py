@@ -21,6 +21,8 @@ class Stores:
 
     def prepare(self, folder: Path) -> None:
         write_tiny_store(folder / "store", train=2, test=2, dims={"rgb": 16, "audio": 4})
+        head = json.loads((folder / "store" / "store.json").read_text())
+        (folder / "store" / "store.json").write_text(json.dumps({**head, "sources": "(?P<film>.+?)__#"}))
         command("store", "pack", folder / "store", "--stream", "rgb")()
         nodes = {"score": {"use": "mlp_head", "in": "rgb", "args": {"hidden": [4]}}}
         graph = {"inputs": {"rgb": "b t 16"}, "nodes": nodes, "output": "score"}

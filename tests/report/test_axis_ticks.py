@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vadkit.report.axis_ticks import clock, linear_axis, moment, short, time_axis, time_label
+from vadkit.report.axis_ticks import clock, linear_axis, log_axis, moment, short, time_axis, time_label
 
 NUMBERS = st.floats(-1e12, 1e12).filter(lambda v: v == 0 or abs(v) > 1e-9)
 
@@ -64,3 +64,11 @@ def test_texts_of_times() -> None:
 def test_short_numbers() -> None:
     numbers = (0.0, 0.12345, 12.345, 123.4, 9999, 8_215_094, 0.00001)
     assert [short(v) for v in numbers] == ["0", "0.123", "12.3", "123", "9999", "8.22M", "1e-05"]
+
+
+def test_a_log_axis_ends_at_powers_of_ten() -> None:
+    axis = log_axis([17_578, 3e6, math.nan, 0.0])
+    assert (axis.low, axis.high) == (1e4, 1e7)
+    assert [text for _, text in axis.ticks] == ["10k", "100k", "1M", "10M"]
+    assert axis.place(1e4) == 0 and axis.place(1e7) == 1 and math.isclose(axis.place(1e6), 2 / 3)
+    assert log_axis([]).place(10.0) == 1

@@ -30,6 +30,7 @@ HEAD = {
     "intervals": "half_open",
     "segments": 32,
     "made_with": {"torch": "2.6"},
+    "sources": "(?P<film>.+?)__#",
 }  # fmt: skip
 VIDEO = {
     "name": "a", "split": "test", "label": 1, "classes": ["riot"], "num_frames": 160, "fps": 24.0,

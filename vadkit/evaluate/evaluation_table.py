@@ -65,7 +65,11 @@ def meaning(key: str, figures: dict[str, Any]) -> str:
 def floor_rows(floors: Floors) -> list[dict[str, str]]:
     """Return a row for each floor: its name, its figures, and what it is."""
     return [
-        {"score": name, **{key: number(own[key]) for key in FLOOR_FIGURES}, "what it is": own["what"]}
+        {
+            "score": name.replace(".", " of ", 1),
+            **{key: number(own[key]) for key in FLOOR_FIGURES},
+            "what it is": own["what"],
+        }
         for name, own in floors.items()
     ]
 

@@ -26,14 +26,15 @@ def open_text(path: Path, dim: int | None = None, said_by: str = "the store") ->
         with open_file(path) as file:
             if os.fstat(file.fileno()).st_size == 0:
                 fail(f"{path}: is empty (0 bytes)")
+            if all(line.isspace() for line in file):
+                fail(f"{path}: holds no numbers")
+            file.seek(0)
             rows = np.loadtxt(file, dtype=np.float32, ndmin=2, comments=None)
     except OSError as error:
         cannot_read(path, error)
     except ValueError as error:  # what is no number, lines of different length, bytes that are no text
         checked_shape(path)  # which says where
         fail(f"{path}: is not a table of numbers ({str(error).splitlines()[0][:100]})")
-    if rows.size == 0:
-        fail(f"{path}: holds no numbers")
     if dim is not None and rows.shape[1] != dim:
         fail(f"{path}: features are {rows.shape[1]} wide, but {said_by} says {dim}")
     return rows[None]
