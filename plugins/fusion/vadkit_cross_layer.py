@@ -77,7 +77,8 @@ class CrossLayer(Fusion):
         super().__init__()
         dim, others = dims[0], set(dims[1:]) or {dims[0]}
         if len(others) > 1:
-            raise ValueError(f"the streams after the first must be of one width, not {', '.join(map(str, dims[1:]))}")
+            widths = ", ".join(map(str, dims[1:]))
+            raise ValueError(f"x: the streams after the first must be of one width, not {widths}")
         if heads < 1 or dim % heads:
             raise ValueError(f"heads must divide the first stream's width {dim}, and {heads} does not")
         if ff_dim is not None and ff_dim < 1:

@@ -56,8 +56,10 @@ class ChannelAlignment(Loss):
         self, *, dims: list[int], match: Literal["gather", "scatter"] = "gather", use_mask: bool = False
     ) -> None:
         super().__init__()
+        if len(dims) < 2:
+            raise ValueError(f"x takes two streams or more, got {len(dims)}")
         if max(dims) > dims[0]:
-            raise ValueError(f"no stream may be wider than the first: {', '.join(map(str, dims))}")
+            raise ValueError(f"x: no stream may be wider than the first: {', '.join(map(str, dims))}")
         self.dims, self.match, self.use_mask = list(dims), match, use_mask
 
     def forward(self, x: list[Tensor], scores: list[Tensor], mask: Tensor | None = None) -> dict[str, Tensor]:

@@ -62,7 +62,8 @@ def test_shared_nodes_have_one_set_of_weights(graph):
 
 def test_shared_nodes_must_be_built_alike(graph):
     graph["nodes"]["context"]["share"] = graph["nodes"]["gate"]["share"] = "both"
-    assert problems(graph) == ["gate and context share 'both' but are built differently"]
+    differ = "use is toy_gate in gate and toy_linear in context"
+    assert problems(graph) == [f"gate and context share 'both' but are built differently: {differ}"]
 
 
 def test_detach_stops_the_gradient(graph):

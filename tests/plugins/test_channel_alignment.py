@@ -91,7 +91,9 @@ def test_equal_streams_are_at_no_distance():
 
 
 def test_refuses_a_stream_wider_than_the_first_and_missing_scores():
-    with pytest.raises(ValueError, match="no stream may be wider than the first: 3, 4"):
+    with pytest.raises(ValueError, match="x takes two streams or more, got 1"):
+        ChannelAlignment(dims=[4])
+    with pytest.raises(ValueError, match="x: no stream may be wider than the first: 3, 4"):
         ChannelAlignment(dims=[3, 4])
     x, scores = batch([4, 3])
     with pytest.raises(ValueError, match="as many scores as streams: 1 for 2"):

@@ -1,7 +1,6 @@
-"""Any graph, small: widths divided, equal layers cut to two, streams and whatever else it wants of the data written.
+"""Any graph, small, as ``benchmarks/narrow.py`` makes it; the streams and whatever else it takes are written.
 
-Nothing here knows a system. A width is an argument whose name says so (``WIDTHS``), a size of an input, or a column of
-a file of class vectors; all are divided by the same number, so that equal widths stay equal.
+Columns of a file of class vectors are divided by the same number as all widths.
 
 Legend: v videos, b v * crops, t snippets.
 """
@@ -9,9 +8,7 @@ Legend: v videos, b v * crops, t snippets.
 from __future__ import annotations
 
 import copy
-import inspect
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -21,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from narrow import narrowed
 from tiny_store import write_tiny_store
 from torch import Tensor
 
@@ -29,12 +27,9 @@ from vadkit.batch_ports import BATCH_PORTS, Drawing
 from vadkit.bench.timing import batch_shapes
 from vadkit.graph.load import load_config
 from vadkit.graph.module import VadModel
-from vadkit.plugin_manager import load_plugins, own_configs
+from vadkit.plugin_manager import own_configs
 
 FACTOR = 8
-WIDTHS = re.compile(r"(^|_)(dim|dims|hidden|width|widths|channels)$")
-LEAST = 4
-DEPTH, DEEPEST = "depth", 2  # of layers that are all alike
 
 
 @cache
@@ -45,40 +40,7 @@ def published(graph: str) -> dict[str, Any]:
 
 def small(graph: str) -> dict[str, Any]:
     """Return the config of a graph with narrow nodes, losses and inputs."""
-    config = copy.deepcopy(published(graph))
-    for section in ("nodes", "losses"):
-        for entry in (config.get(section) or {}).values():
-            given = {**_usual_widths(entry["use"]), **(entry.get("args") or {})}
-            entry["args"] = {key: _smaller(key, value) for key, value in given.items()}
-    config["inputs"] = {name: _narrow_shape(shape) for name, shape in config["inputs"].items()}
-    return config
-
-
-def _smaller(key: str, value: Any) -> Any:
-    """Return a width divided, a number of equal layers cut, anything else as it is."""
-    if key == DEPTH and isinstance(value, int):
-        return min(value, DEEPEST)
-    return _narrow(value) if WIDTHS.search(key) else value
-
-
-def _usual_widths(component: str) -> dict[str, int]:
-    """Return the widths and the depth that a component has where a config says nothing."""
-    found = load_plugins().components.find(component)
-    assert found is not None
-    usual = {name: parameter.default for name, parameter in inspect.signature(found).parameters.items()}
-    sizes = {name: value for name, value in usual.items() if WIDTHS.search(name) or name == DEPTH}
-    return {name: value for name, value in sizes.items() if isinstance(value, int)}
-
-
-def _narrow(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_narrow(item) for item in value]
-    return max(LEAST, value // FACTOR) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _narrow_shape(shape: str) -> str:
-    *most, last = shape.split()
-    return " ".join([*most, str(_narrow(int(last)))])
+    return narrowed(published(graph), FACTOR)
 
 
 @cache

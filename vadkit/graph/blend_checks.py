@@ -7,6 +7,7 @@ from typing import Any
 
 from vadkit.graph.plan import Plan
 from vadkit.graph.weights import Weight
+from vadkit.graph.wording import unlike
 from vadkit.problems import Note, Problems
 
 
@@ -19,11 +20,20 @@ def check_blend(plan: Plan, entries: list[Mapping[str, Any]], problems: Problems
         if into == source:
             problems.add(f"{into} cannot be blended with itself", path)
         elif not own:
-            problems.add(f"{into} has no weights to blend", (*path, "into"))
+            use = plan.owners[into].component.name  # type: ignore[attr-defined]
+            problems.add(f"{into} ({use}) has no weights to blend, and 'into' needs some", (*path, "into"))
         elif wrong := _difference(into, own, source, other):
+            wrong += _arguments(plan, into, source)
             node = plan.owners[source].name
             note = Note(f"{node} is here", problems.locate(("nodes", node), True))
             problems.add(wrong, path, "give both the same use, args and sizes", (note,))
+
+
+def _arguments(plan: Plan, into: str, source: str) -> str:
+    """Return, as the end of a sentence, the argument by which two nodes of one component differ."""
+    own, other = plan.owners[into], plan.owners[source]
+    found = unlike(into, own.args, source, other.args) if own.component is other.component else None
+    return f"; {found}" if found else ""
 
 
 def _weights(plan: Plan, module: str) -> dict[str, Weight]:

@@ -15,6 +15,7 @@ from vadkit.graph.schema import NAMED, accepted, with_defaults
 from vadkit.graph.sizes import Sizes
 from vadkit.graph.source import Source
 from vadkit.graph.wiring import Written, ports_of
+from vadkit.graph.wording import unlike
 from vadkit.kinds import BATCH_PORTS
 from vadkit.problems import Note, Problems
 from vadkit.registry import Components
@@ -77,10 +78,12 @@ class Planner:
     def _same_share(self, item: Written, owner: Written) -> None:
         if owner is item:
             return
-        mine, other = (self.sizes.full_args[f"nodes.{i.name}"] for i in (item, owner))
-        if item.component is not owner.component or mine != other:
+        where = unlike(item.name, self._full_args(item), owner.name, self._full_args(owner))
+        if item.component is not owner.component:
+            where = f"use is {_use(item)} in {item.name} and {_use(owner)} in {owner.name}"
+        if where:
             self.problems.add(
-                f"{item.name} and {owner.name} share '{item.share}' but are built differently",
+                f"{item.name} and {owner.name} share '{item.share}' but are built differently: {where}",
                 (*item.path, "share"),
                 "give both the same use, args and sizes",
                 (Note(f"{owner.name} is the first of them", self.problems.locate(owner.path, True)),),
@@ -234,6 +237,11 @@ class Planner:
             near = pathlib.Path(place.file).parent / name
             if os.path.isfile(near):  # unlike Path.is_file, it never raises
                 parent[path[-1]] = os.path.normpath(near)
+
+
+def _use(item: Written) -> str:
+    assert item.component is not None
+    return item.component.name
 
 
 def _each(spec: dict[str, Any], path: Path) -> list[Path]:

@@ -107,7 +107,8 @@ class Wiring:
             item.sources = [(main, source, (*path, i)) for i, source in enumerate(wired)]
         elif isinstance(wired, list):
             self.lost = True
-            self._reject(item, f"{item.title} takes no list of sources", path, _instead_of_a_list(ports))
+            one = f": port '{main}' takes one" if main else ""
+            self._reject(item, f"{item.title} takes no list of sources{one}", path, _instead_of_a_list(ports))
         elif isinstance(wired, str) and main:
             item.sources = [(main, wired, path)]
         if id(item) not in self.broken:
@@ -136,6 +137,8 @@ class Wiring:
                 continue
             if name not in ports:
                 self._unknown(item, str(name), ports, "port", f"of {item.component.name}", (*path, name), key=True)
+                named = source if isinstance(source, list) else [source]  # counts as used
+                item.sources += [(FROM, each, (*path, name)) for each in named if isinstance(each, str)]
             elif isinstance(source, list) and ports[name].variadic:
                 item.sources += [(name, s, (*path, name, i)) for i, s in enumerate(source)]
             elif isinstance(source, str):
@@ -169,8 +172,8 @@ class Wiring:
         for name, given in outputs.items():
             if not several and not any(name in found for found in givers.values()):
                 wanted = ", ".join(port for port in open_ports if port not in BATCH_PORTS)
-                hint = f"its outputs are {', '.join(given or ())}; the open ports are {wanted or 'none'}"
-                self._reject(item, f"{item.title} takes nothing from '{name}'", path, hint)
+                message = f"{item.title} takes nothing from '{name}', whose outputs are {', '.join(given or ())}"
+                self._reject(item, message, path, f"the open ports are {wanted or 'none'}")
 
     def _outputs(self, item: Written, name: str, path: Path) -> list[str] | None:
         """Return the outputs of a node listed in ``from``; None if they are unknown, and then the item is, too."""

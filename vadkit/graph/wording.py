@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from yaml.reader import Reader
@@ -27,6 +28,15 @@ def _say_list(value: list[Any]) -> str:
         return "an empty list"
     short = [shorten(item if isinstance(item, str) else say(item), 20) for item in value[:6]]
     return f"the list [{', '.join(short)}{', ...' if len(value) > 6 else ''}]"
+
+
+def unlike(one: str, args: Mapping[str, Any], two: str, others: Mapping[str, Any]) -> str | None:
+    """Return the first argument in which two nodes of one component differ ("dim is 64 in a and 32 in b"), or None."""
+    name = next((name for name, value in args.items() if others.get(name) != value), None)
+    if name is None:
+        return None
+    own, other = (value if isinstance(value, list | tuple) else say(value) for value in (args[name], others.get(name)))
+    return f"{name} is {shorten(str(own))} in {one} and {shorten(str(other))} in {two}"
 
 
 def one_line(text: str) -> str:
