@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "results"
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- measured -->", "<!-- end measured -->"
 HEAD = ("measured", "vadkit", "baseline, same run", "on")
-SPEED = "speed-cpu.json"
+SPEED = "speed*-cpu.json"  # one of all systems; others go on with some, such as longer videos or larger batches
 # The graphs with a row of their own, where they were measured.
 NAMED = (
     "seed_xd_rgb",
@@ -130,19 +130,25 @@ ROWS: dict[str, Callable[[Rows], Cells]] = {
 
 
 # -- vadkit bench speed --------------------------------------------------------------------------
-def speed_rows(run: Run) -> Iterable[Cells]:
+def speed_rows(runs: Sequence[Run]) -> Iterable[Cells]:
     """Yield the train steps of some graphs, and what holds for all that were measured."""
-    steps = [row for row in run.rows.values() if row.kind == "graph" and row.mode == "eager"]
-    for row in sorted(steps, key=lambda row: (row.subject, row.precision)):
+    steps = [row for run in runs for row in run.rows.values() if row.kind == "graph" and row.mode == "eager"]
+    for row in sorted(steps, key=lambda row: (row.subject, row.precision, row.bags)):
         if row.subject in NAMED and row.what == "train":
             yield step(row)
     for what, title in (("train", "train step"), ("score", "scoring")):
-        ratios = [row.ratio for row in steps if row.what == what and row.ratio and row.precision == "fp32"]
+        found = {row.subject: row.ratio for row in steps if row.what == what and row.ratio and row.precision == "fp32"}
+        ratios = list(found.values())
         if ratios:
             where = f"from {min(ratios):.2g} to {max(ratios):.2g} over {len(ratios)} graphs"
             yield f"{title} of all graphs, fp32", f"{statistics.median(ratios):.2f} x as fast", f"authors' way; {where}"
-    if run.growth:
-        yield long_video(list(run.growth.values()))
+    longest: dict[str, Growth] = {}
+    for growth in (growth for run in runs for growth in run.growth.values()):
+        known = longest.setdefault(growth.subject, growth)
+        if growth.sizes[-1].snippets > known.sizes[-1].snippets:
+            longest[growth.subject] = growth
+    if longest:
+        yield long_video(list(longest.values()))
 
 
 def step(row: Row) -> Cells:
@@ -183,9 +189,10 @@ def table(folder: Path = FOLDER) -> str:
             what, ours, baseline = cells(found["rows"])
             precision = found["conditions"].get("ours in")
             body.append([what, f"{ours}, {precision}" if precision else ours, baseline, where])
-    if (folder / SPEED).is_file():
-        run = read(folder / SPEED)
-        body += [[*cells, place(run.machine.device, run.machine.threads)] for cells in speed_rows(run)]
+    runs = [read(file) for file in sorted(folder.glob(SPEED))]
+    if runs:
+        where = " and ".join(sorted({place(run.machine.device, run.machine.threads) for run in runs}))
+        body += [[*cells, where] for cells in speed_rows(runs)]
     if not body:
         return "Nothing was measured."
     lines = [HEAD, ["---"] * len(HEAD), *body]

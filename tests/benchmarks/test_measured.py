@@ -46,8 +46,12 @@ def test_a_run_of_bench_speed_is_in_the_table(tmp_path: Path) -> None:
     run = drawn_run(1, count=3)
     run.rows["g0"].subject = measured.NAMED[0]
     run.growth["g1"] = Growth("g1", 500.0, [Size(20_000, 4000.0, 3072.0)])
-    write(run, tmp_path / measured.SPEED)
+    write(run, tmp_path / "speed-cpu.json")
     text = measured.table(tmp_path)
     assert f"train step of `{measured.NAMED[0]}`, 4 bags of 200, fp32" in text and "the limit:" in text
     assert "over 2 graphs" in text
     assert "| scoring a video of 20,000 snippets, 2 of 2 graphs | 0.9 s to 4 s, at most 3.0 GiB |" in text
+
+    run.growth["g1"] = Growth("g1", 500.0, [Size(20_000, 8000.0, 2048.0), Size(60_000, 24_000.0, 2048.0)])
+    write(run, tmp_path / "speed-long-videos-cpu.json")
+    assert "| 0.9 s to 8 s, at most 2.0 GiB |" in measured.table(tmp_path), "the longest of each graph counts"
