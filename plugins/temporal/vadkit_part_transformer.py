@@ -21,6 +21,7 @@ from vadkit.layers import Dropout
 Option = Literal[
     "attention_norm", "ff_norm", "input_norm", "learned_cls", "positions", "unit_at_test", "unit", "xavier"
 ]
+AT_ONCE = 32  # parts of each bag, where there is no gradient
 OPTIONS = get_args(Option)
 
 
@@ -104,13 +105,20 @@ class PartTransformer(Temporal):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take x (b, t, p, c); return (b, t, c)."""
-        b, t = x.shape[:2]
-        if self.unit or (self.unit_at_test and not self.training):
-            x = nn.functional.normalize(x, dim=-1)
+        t = x.shape[1]
         rows = part_rows(t, self.run, x.device)
-        tokens = rearrange(x[:, rows], "b m r p c -> (b m) (r p) c")
-        found = rearrange(self.encode(tokens, only_first=True)[:, 0], "(b m) c -> b m c", b=b)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or x.is_meta:
+            found = self._parts(x, rows)
+        else:  # the layers of a long video take gigabytes, and no part sees another
+            found = torch.cat([self._parts(x, some) for some in rows.split(AT_ONCE)], dim=1)
         return found[:, torch.arange(t, device=x.device) // self.run]
+
+    def _parts(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Return what is read from parts of x (b, t, p, c), whose snippets are ``rows`` (m, r): (b, m, c)."""
+        tokens = rearrange(x[:, rows], "b m r p c -> (b m) (r p) c")
+        if self.unit or (self.unit_at_test and not self.training):
+            tokens = nn.functional.normalize(tokens, dim=-1)
+        return rearrange(self.encode(tokens, only_first=True)[:, 0], "(b m) c -> b m c", b=len(x))
 
     def encode(self, x: Tensor, only_first: bool = False) -> Tensor:
         """Take the tokens of parts (m, n, c); return the class token and them, (m, 1 + n, c); or it alone."""

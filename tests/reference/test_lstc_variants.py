@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from vadkit_part_ranking import PartRanking
-from vadkit_part_transformer import PartTransformer
+from vadkit_part_transformer import AT_ONCE, PartTransformer
 from vadkit_target_loss import TargetLoss
 
 
@@ -176,3 +176,13 @@ def test_target_loss_by_loops(labels, form, t):
 def test_wrong_arguments_are_refused(args):
     with pytest.raises(ValueError):
         PartTransformer(**{"patches": 4, "in_dim": 8, "heads": [2], **args})
+
+
+@pytest.mark.parametrize("t", [2 * AT_ONCE, 2 * AT_ONCE + 1, 5 * AT_ONCE - 1])
+def test_a_long_video_is_encoded_in_pieces(t):
+    torch.manual_seed(0)
+    module = PartTransformer(patches=4, in_dim=8, run=2, heads=[2, 2], options=["unit_at_test", "ff_norm"]).eval()
+    x = torch.randn(2, t, 4, 8)
+    with torch.no_grad():
+        pieces = module(x)
+    torch.testing.assert_close(pieces, module(x).detach(), atol=1e-5, rtol=1e-5)
