@@ -237,11 +237,11 @@ def _columns(source: Path, folder: Path, width: int) -> Path:
     for path in source.glob("*.npy"):
         if not (folder / path.name).is_file():
             x = np.load(path)
-            np.save(folder / path.name, x[..., _chosen(width, x.shape[-1])])
+            np.save(folder / path.name, x[..., chosen(width, x.shape[-1])])
     return folder
 
 
-def _chosen(width: int, had: int) -> np.ndarray:
+def chosen(width: int, had: int) -> np.ndarray:
     """Return so many columns: evenly spaced, since neighbours describe much the same; or all, repeated."""
     return np.arange(width) * had // width if width < had else np.arange(width) % had
 
