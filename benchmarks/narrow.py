@@ -81,6 +81,8 @@ def _narrow_shape(shape: str, factor: int) -> str:
 def shortening(config: Mapping[str, Any], length: int) -> list[str]:
     """Return the changes that leave at most ``length`` snippets of a bag."""
     args = ((config.get("data") or {}).get("sampler") or {}).get("args") or {}
+    if args.get("parts", 0) * args.get("run", 0) > length:  # short runs of a video
+        return [f"data.sampler.args.parts={max(2, length // args['run'])}"]
     return [f"data.sampler.args.length={length}"] if args.get("length", 0) > length else []
 
 

@@ -38,6 +38,7 @@ HERE = Path(__file__).parent
 SPEC, OUT, DEMO = HERE / "specs" / "systems.yaml", HERE / "results" / "systems", Path("vadkit-demo")
 BASE = "seed"  # the system that the others are compared with
 STEPS, BAGS, SNIPPETS, RATE = 80, 16, 32, 1e-3
+LEAST = 4  # bags of snippets that are many patches
 FACTORS = (1, 4, 8, 16)
 MOST_PARAMETERS, MOST_OPERATIONS = 1_000_000, 2e9  # of a network that stays as it is; operations of a step
 SHARED = [
@@ -154,7 +155,8 @@ def _is_small(plan: Plan) -> bool:
 def _lengths(plan: Plan) -> list[str]:
     """Return the batch and the learning rate of a run."""
     data, train = plan.spec["data"], plan.spec["train"]
-    bags = min(data["batch"] * train["accumulate"], BAGS)
+    patches = max(prod(t for t in p.tokens[2:-1] if isinstance(t, int)) for p in plan.inputs.values())
+    bags = min(data["batch"] * train["accumulate"], max(LEAST, BAGS // patches))
     return [f"data.batch={bags}", f"train.optimizer.lr={max(train['optimizer']['lr'], RATE)}"]
 
 
@@ -235,11 +237,11 @@ def _columns(source: Path, folder: Path, width: int) -> Path:
     for path in source.glob("*.npy"):
         if not (folder / path.name).is_file():
             x = np.load(path)
-            np.save(folder / path.name, x[..., _chosen(width, x.shape[-1])])
+            np.save(folder / path.name, x[..., chosen(width, x.shape[-1])])
     return folder
 
 
-def _chosen(width: int, had: int) -> np.ndarray:
+def chosen(width: int, had: int) -> np.ndarray:
     """Return so many columns: evenly spaced, since neighbours describe much the same; or all, repeated."""
     return np.arange(width) * had // width if width < had else np.arange(width) % had
 
