@@ -111,11 +111,12 @@ def plan(name, sets=()):
 
 
 def training_batch(model, bags=4, snippets=20):  # the fourth bag has one real snippet
-    batch = {name: torch.rand(bags, snippets, size) for name, size in model.input_sizes.items()}
+    batch = {name: torch.rand(bags, snippets, size) for name, size in model.training_sizes.items()}
     mask = torch.arange(snippets) < torch.tensor([20, 13, 18, 1])[:, None]
     labels, classes = torch.tensor([0.0, 1.0, 1.0, 0.0]), torch.tensor([0, 2, 1, 0])
     batch |= {"mask": mask, "labels": labels, "classes": classes, "prompts": torch.randn(bags, 2, 512)}
     batch |= {"targets": torch.rand(bags, snippets), "target_weight": (torch.rand(bags, snippets) > 0.5).float()}
+    batch["clicks"] = (torch.arange(snippets) == 3) * labels[:, None]
     names = model.spec["data"]["classes"]
     return batch if names is None else {**batch, "class_set": torch.eye(len(names))[classes]}
 

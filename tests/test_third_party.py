@@ -52,7 +52,7 @@ def test_a_package_brings_a_card(third_parties: Path, capsys: pytest.CaptureFixt
     assert main(["models", "info", "sample", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["graphs"]["sample"]["ours"] == parameters(vadkit.build("sample"))
-    assert [figure["value"] for figure in facts["published"]] == [12.5]
+    assert [figure["figure"] for figure in facts["published"]] == [12.5]
 
 
 def test_they_are_listed_from_their_metadata(site: Path) -> None:

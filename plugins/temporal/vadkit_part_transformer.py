@@ -118,7 +118,7 @@ class PartTransformer(Temporal):
         tokens = rearrange(x[:, rows], "b m r p c -> (b m) (r p) c")
         if self.unit or (self.unit_at_test and not self.training):
             tokens = nn.functional.normalize(tokens, dim=-1)
-        return rearrange(self.encode(tokens, only_first=True)[:, 0], "(b m) c -> b m c", b=len(x))
+        return rearrange(self.encode(tokens, only_first=True)[:, 0], "(b m) c -> b m c", b=x.shape[0])
 
     def encode(self, x: Tensor, only_first: bool = False) -> Tensor:
         """Take the tokens of parts (m, n, c); return the class token and them, (m, 1 + n, c); or it alone."""

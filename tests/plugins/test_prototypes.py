@@ -56,4 +56,4 @@ def test_a_clipped_score_has_no_slope_where_a_halved_one_has() -> None:
 
 def test_whatever_scores_a_pooled_bag_scores_all_of_its_snippets_alike() -> None:
     scores = nn.Linear(4, 1)(AttentionPool(in_dim=4, hidden=3)(torch.rand(2, 5, 4))["x"])[..., 0]
-    assert torch.equal(scores, scores[:, :1].expand_as(scores))
+    torch.testing.assert_close(scores, scores[:, :1].expand_as(scores), rtol=1e-6, atol=1e-7)

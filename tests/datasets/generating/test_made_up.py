@@ -153,9 +153,21 @@ def test_comparisons_are_marked() -> None:
     assert 'role="note"' not in comparison_page(results)
 
 
+# Graphs whose features nobody published as one data set, in one layout.
+OTHERS = {
+    "avadclip_": "sound as Wav2CLIP describes it",
+    "cnn_vit_tsan_": "I3D-ResNet50 and CLIP, each of its own source",
+    "hsn_": "pictures of people, cut out by a tracker",
+    "mate_": "X3D maps",
+    "motion_aware_ucf_rgb_flow": "C3D, and the codes of a flow autoencoder",
+}
+
+
 @pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.stem)
 def test_a_stand_in_has_what_a_shipped_graph_reads(path: Path) -> None:
     """Each stream, at the published width; a single stream of another backbone is made by ``--width``."""
+    if why := next((why for name, why in OTHERS.items() if path.stem.startswith(name)), None):
+        pytest.skip(f"there is no stand-in of these features: {why}")
     data_set = next(DATA_SETS[part] for part in path.stem.split("_") if part in DATA_SETS)
     widths = {stream.name: stream.width for stream in LAYOUTS[data_set]}  # type: ignore[index]
     inputs = load_config(path, (), [own_configs()]).data["inputs"]

@@ -17,10 +17,10 @@ def run_scripts(names: Iterable[str], device: str, folder: Path = FOLDER) -> Non
     """Run each script; it writes its own result file to benchmarks/results. Raises VadkitError."""
     for name in names:
         script = folder / SCRIPTS[name]
-        if not script.is_file():
-            fail(f"'{name}' is measured by {script}, which is not there", "run it in a checkout of vadkit")
         if device not in ("auto", "cpu"):
             fail(f"'{name}' is measured on the CPU only", "leave out --device, or choose --device cpu")
+        if not script.is_file():
+            fail(f"'{name}' is measured by {script}, which is not there", "run it in a checkout of vadkit")
         arguments = ["--data", str(folder / "loader-data"), "--fraction", "0.01"] if name == "loading" else []
         done = subprocess.run([sys.executable, str(script), *arguments], check=False)
         if done.returncode:
