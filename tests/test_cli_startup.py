@@ -16,6 +16,7 @@ from vadkit.graph.without_compiler import OF_SIZES, without_compiler
 
 # Of what vadkit depends on: the compiler of torch, training, extraction. ``vadkit build`` needs none.
 HEAVY = "torch._dynamo torch._inductor sympy torch.distributed.fsdp triton mmengine.hooks librosa numba timm cv2 av"
+ROOT = Path(__file__).parents[1]
 NO_TORCH = """
 import sys
 
@@ -32,7 +33,8 @@ raise SystemExit(main(sys.argv[1:]))
 
 def run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+    own = {name: value for name, value in os.environ.items() if name not in ("VADKIT_PLUGINS", "PYTHONPATH")}
+    return subprocess.run(command, capture_output=True, text=True, env={**own, **environment}, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("catalogue")
     ran = run("from vadkit.cli import main; raise SystemExit(main(['list', 'temporal']))", XDG_CACHE_HOME=str(folder))
     assert ran.returncode == 0, ran.stderr
+    assert list(folder.rglob("catalogue-*.json")), "nothing was kept: a plugin's files are not known"
     yield folder
 
 
