@@ -30,6 +30,12 @@ from hypothesis import settings
 
 THOROUGH = os.environ.get("VADKIT_THOROUGH", "0") not in ("", "0")
 
+# What a test of this name counts in the summary. With several processes, only this file's summary is printed.
+TRAINED = {
+    "test_a_graph_trains_evaluates_and_is_saved": "graphs",
+    "test_a_recipe_trains_evaluates_and_is_saved": "recipes",
+}
+
 # Machines that test are often busy, so time is no criterion.
 settings.register_profile("small", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
@@ -118,6 +124,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed = terminalreporter.stats.get("passed", ())
+    tests = [report.nodeid.rpartition("::")[2].partition("[")[0] for report in passed]
+    trained = {what: tests.count(name) for name, what in TRAINED.items()}
+    if any(trained.values()):
+        said = " and ".join(f"{count} {what}" for what, count in trained.items())
+        terminalreporter.write_line(f"{said}: trained, evaluated, saved and loaded to equal scores")
     counts = Counter(number for report in passed for key, number in report.user_properties if key == "guards")
     if counts:
         shown = (f"{number} {counts[number]}" for number in sorted(counts, key=_natural))
