@@ -16,7 +16,6 @@ from vadkit.graph.without_compiler import OF_SIZES, without_compiler
 
 # Of what vadkit depends on: the compiler of torch, training, extraction. ``vadkit build`` needs none.
 HEAVY = "torch._dynamo torch._inductor sympy torch.distributed.fsdp triton mmengine.hooks librosa numba timm cv2 av"
-ROOT = Path(__file__).parents[1]
 NO_TORCH = """
 import sys
 
@@ -33,8 +32,7 @@ raise SystemExit(main(sys.argv[1:]))
 
 def run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *arguments]
-    own = {name: value for name, value in os.environ.items() if name not in ("VADKIT_PLUGINS", "PYTHONPATH")}
-    return subprocess.run(command, capture_output=True, text=True, env={**own, **environment}, cwd=ROOT)
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ PROBES = Path(__file__).parent.parent / "support" / "probes"
 FRAMES = {"fair": 200, "market": 152, "street": 232}
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def probes() -> Iterator[None]:
     """Make the probes known, as a user does with a module that is not packaged."""
     patch = pytest.MonkeyPatch()
@@ -32,7 +32,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: write_scene(folder / f"{name}.mp4", n, seed) for seed, (name, n) in enumerate(FRAMES.items())}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def backbone(probes: None) -> Callable[..., Backbone]:
     def build(name: str, **args: object) -> Backbone:
         component = load_plugins().components.find(name, "backbone")
