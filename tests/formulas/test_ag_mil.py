@@ -7,15 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from small_models import drawn
 from vadkit_attention_pool import AttentionPool
 from vadkit_distillation import Distillation
 from vadkit_score_mean import ScoreMean
 
 B, T, C, H = 3, 7, 5, 4
-
-
-def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def padding() -> torch.Tensor:

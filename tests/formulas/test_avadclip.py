@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from small_models import drawn
 from vadkit_class_bag_loss import ClassBagLoss
 from vadkit_gated_residual import GatedResidual
 from vadkit_text_alignment import TextAlignment
@@ -16,10 +17,6 @@ import vadkit
 
 T, C, CLASSES = 20, 6, 4
 Rows = np.ndarray
-
-
-def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def linear(layer: torch.nn.Module, x: Rows) -> Rows:

@@ -6,15 +6,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from small_models import drawn
 from vadkit_mtn import MultiScaleTemporal
 from vadkit_topk_nominator import TopkNominator
 
 Array = NDArray[np.float64]
 T, C = 9, 8
-
-
-def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def randomised(module: torch.nn.Module) -> dict[str, Array]:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from small_models import sigmoid, values
 
 import vadkit
 
@@ -32,18 +33,6 @@ def batch():
     mask = torch.arange(T) < torch.tensor(LENGTHS)[:, None]
     classes = torch.tensor([[0, 0, 1, 0, 0, 1, 0], [1, 0, 0, 0, 0, 0, 0]], dtype=torch.float64)
     return {**streams, "mask": mask, "labels": torch.tensor([1.0, 0.0]), "class_set": classes, "crops": 1}
-
-
-def values(model, batch, *names):
-    """Return the outputs of nodes as numpy arrays."""
-    graph = model.graph(names)
-    needed = {node.target for node in graph.graph.nodes if node.op == "placeholder"}
-    with torch.no_grad():
-        return [found.numpy() for found in graph(**{n: x for n, x in batch.items() if n in needed}).values()]
-
-
-def sigmoid(x):
-    return 1 / (1 + math.exp(-x))
 
 
 def softmax(row):

@@ -8,16 +8,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from small_models import drawn
 from vadkit_hardest_pair import HardestPair
 from vadkit_motion_grid import MotionGrid, MotionLayer, MotionPool
 
 T, SIDE, C, D = 5, 3, 4, 6
 P = SIDE * SIDE
 Rows = np.ndarray
-
-
-def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def numbers(module: torch.nn.Module, name: str) -> Rows:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from small_models import drawn
 from vadkit_prototype_clustering import PrototypeClustering
 from vadkit_prototype_head import PrototypeHead
 from vadkit_prototype_triplet import PrototypeTriplet
@@ -17,10 +18,6 @@ from vadkit_top_score import TopScore
 Array = NDArray[np.float64]
 LABELS = [0.0, 1.0, 0.0, 1.0]
 T, C, M = 20, 6, 4
-
-
-def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def padding(bags: int = len(LABELS)) -> torch.Tensor:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-import torch
+from small_models import bags, sigmoid, values, weights
 
 import vadkit
 
@@ -25,27 +25,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def batch():
-    draw = torch.Generator().manual_seed(1)
-    widths = {"rgb": 5, "audio": 3, "flow": 4}
-    streams = {name: torch.randn(2, 6, c, dtype=torch.float64, generator=draw) for name, c in widths.items()}
-    mask = torch.arange(6) < torch.tensor(LENGTHS)[:, None]
-    return {**streams, "mask": mask, "labels": torch.tensor([1.0, 0.0]), "crops": 1}
-
-
-def values(model, batch, *names):
-    """Return the outputs of nodes as numpy arrays."""
-    graph = model.graph(names)
-    needed = {node.target for node in graph.graph.nodes if node.op == "placeholder"}
-    with torch.no_grad():
-        return [found.numpy() for found in graph(**{n: x for n, x in batch.items() if n in needed}).values()]
-
-
-def weights(model, node):
-    return {name: x.numpy() for name, x in dict(model.named_children())[node].state_dict().items()}
-
-
-def sigmoid(x):
-    return 1 / (1 + math.exp(-x))
+    return bags(LENGTHS, rgb=5, audio=3, flow=4)
 
 
 @pytest.mark.formula("oamfn", "combinations")
