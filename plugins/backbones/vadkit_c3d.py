@@ -25,7 +25,7 @@ Deviations:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -42,6 +42,7 @@ from vadkit.backbones import (
     Snippets,
     State,
     View,
+    at_least,
     check_names,
     fill,
     randomise,
@@ -127,6 +128,7 @@ class C3d(Backbone):
         self.view = View(HEIGHT, CROP, crops, size=(HEIGHT, WIDTH))
         self.num_crops = self.view.num_crops
         self.mean, self.normalise, self.last_pool = mean, normalise, last_pool
+        self._mean: Tensor | None = None  # read when it is first needed
         load = partial(load_network, padded=last_pool == "padded")
         self.frozen = Frozen(self.name, load, weights, random_weights, precision, device)
 
@@ -150,8 +152,7 @@ class C3d(Backbone):
     def _clips(self, snippets: Snippets) -> Iterator[Tensor]:
         """Yield each crop of each snippet as the network takes it, (3, f, 112, 112), f at least 16."""
         for pictures in self.view.pictures(snippets):
-            missing = max(0, FRAMES - len(pictures))
-            clip = rearrange(torch.cat([pictures, *[pictures[-1:]] * missing]), "f c h w -> c f h w")
+            clip = rearrange(at_least(FRAMES, pictures), "f c h w -> c f h w")
             for _, part in self.view.cut(self._centred(clip.float())):
                 yield part
 
@@ -164,19 +165,14 @@ class C3d(Backbone):
         clip = clip.flip(0) if exchanged else clip
         if self.mean is None:  # numbers, not a tensor: to send one, the host would wait
             return torch.stack([channel - level for channel, level in zip(clip, levels)])
-        mean = read_mean(self.mean, sha256(self.mean), clip.device)
-        return clip - mean[:, torch.arange(clip.shape[1], device=clip.device) % FRAMES]
+        if self._mean is None:
+            self._mean = read_mean(self.mean)
+        self._mean = self._mean.to(clip.device)  # sent once
+        return clip - self._mean[:, torch.arange(clip.shape[1], device=clip.device) % FRAMES]
 
 
-@lru_cache(maxsize=2)
-def read_mean(path: str, digest: str, device: torch.device) -> Tensor:
-    """Return the mean clip of a file, (3, 16, 128, 171), on a device. Raises VadkitError if it holds none.
-
-    Args:
-        path: of the .npy file.
-        digest: of its content, so that a changed file is read again.
-        device: where it is kept, so that it is sent once.
-    """
+def read_mean(path: str) -> Tensor:
+    """Return the mean clip of a .npy file, (3, 16, 128, 171). Raises VadkitError if it holds none."""
     shape, hint = (3, FRAMES, HEIGHT, WIDTH), "it is public as train01_16_128_171_mean.npy"
     try:
         mean = np.load(Path(path), allow_pickle=False)
@@ -187,7 +183,7 @@ def read_mean(path: str, digest: str, device: torch.device) -> Tensor:
         fail(f"the mean clip {path} is {found}, not {'x'.join(map(str, shape))} numbers", hint)
     if not np.isfinite(mean).all():
         fail(f"the mean clip {path} holds numbers that are not finite", hint)
-    return torch.from_numpy(mean.astype(np.float32)).to(device)
+    return torch.from_numpy(mean.astype(np.float32))
 
 
 # -- the network -----------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ from vadkit.backbones import (
     Snippets,
     State,
     View,
+    at_least,
     device_flow,
     fill,
     folded,
@@ -215,7 +216,7 @@ class I3dFlow(Backbone):
     def _clips(self, snippets: Snippets) -> Iterator[Tensor]:
         """Yield each crop of each snippet as the network takes it, (2, f - 1, h, w): x, then y."""
         for flow in self._flows(snippets):
-            for crop, part in self.view.cut(at_least_16(flow)):
+            for crop, part in self.view.cut(at_least(PAIRS, flow, dim=1)):
                 if crop.mirrored:
                     part = torch.stack([-part[0], part[1]])
                 yield QUANTISE[self.quantise](part)
@@ -231,11 +232,6 @@ class I3dFlow(Backbone):
             grey = to_grey(pictures).cpu().numpy()
             grey = np.repeat(grey, 2, axis=0) if len(grey) == 1 else grey
             yield rearrange(torch.from_numpy(self.optical_flow(grey)), "f h w c -> c f h w")
-
-
-def at_least_16(flow: Tensor) -> Tensor:
-    """Repeat the last of the pairs of (2, f, h, w) until there are 16."""
-    return torch.cat([flow, flow[:, -1:].expand(-1, max(0, PAIRS - flow.shape[1]), -1, -1)], 1)
 
 
 def crop_side(short_side: int) -> int:

@@ -34,6 +34,7 @@ from vadkit.backbones import (
     Snippets,
     State,
     View,
+    at_least,
     fill,
     folded,
     randomise,
@@ -118,8 +119,7 @@ class I3dResnet50(Backbone):
     def _clips(self, snippets: Snippets) -> Iterator[Tensor]:
         """Yield each crop of each snippet as the network takes it, (3, f, h, w)."""
         for pictures in self.view.pictures(snippets):
-            missing = max(0, 3 - len(pictures))  # the first pool needs three
-            for _, part in self.view.cut(torch.cat([pictures, *[pictures[-1:]] * missing])):
+            for _, part in self.view.cut(at_least(3, pictures)):  # the first pool needs three
                 yield normalised(rearrange(part, "f c h w -> c f h w"))
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vadkit.backbones.fold_batch_norm import Pair, folded
     from vadkit.backbones.frame_batch import FrameBatch
     from vadkit.backbones.frozen import Frozen, Precision, exact, on_device
-    from vadkit.backbones.view import Snippets, View
+    from vadkit.backbones.view import Snippets, View, at_least
     from vadkit.backbones.weights import State, check_names, fill, randomise, read_weights, sha256
     from vadkit.opencv import load_opencv
 
@@ -40,6 +40,7 @@ __all__ = [
     "Snippets",
     "State",
     "View",
+    "at_least",
     "check_names",
     "crop_places",
     "cut_crops",
@@ -77,7 +78,7 @@ __getattr__ = lazily(
         "vadkit.backbones.fold_batch_norm": ("Pair", "folded"),
         "vadkit.backbones.frame_batch": ("FrameBatch",),
         "vadkit.backbones.frozen": ("Frozen", "Precision", "exact", "on_device"),
-        "vadkit.backbones.view": ("Snippets", "View"),
+        "vadkit.backbones.view": ("Snippets", "View", "at_least"),
         "vadkit.opencv": ("load_opencv",),
         "vadkit.backbones.weights": ("State", "check_names", "fill", "randomise", "read_weights", "sha256"),
     },

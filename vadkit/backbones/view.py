@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from vadkit.backbones.crops import Crop, Order, Resize, cut_crops, num_crops, resize_short_side, resize_to
@@ -82,3 +83,9 @@ class View:
         """
         x = frozen.rows(inputs)
         return x if self.num_crops == 1 else x.reshape(-1, self.num_crops, x.shape[-1])
+
+
+def at_least(count: int, x: Tensor, dim: int = 0) -> Tensor:
+    """Repeat the last of the pictures, or of the flow between them, along ``dim`` until there are ``count``."""
+    missing = max(0, count - x.shape[dim])
+    return torch.cat([x, *[x.narrow(dim, x.shape[dim] - 1, 1)] * missing], dim)
