@@ -170,6 +170,12 @@ def part_means(x: Tensor, run: int) -> Tensor:
     return padded.sum(2) / real.to(x.dtype)
 
 
+def topk_mask(scores: Tensor, k: Tensor, mask: Tensor) -> Tensor:
+    """Return True (b, t) at the ``k`` (b) highest ``scores`` (b, t) of each row that are real."""
+    rank = hide(scores, mask).argsort(dim=1, descending=True).argsort(dim=1)
+    return (rank < k[:, None]) & mask
+
+
 def topk_mean(scores: Tensor, k: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the mean of the ``k`` (b) largest of ``scores`` (b, t) in each row, as (b).
 

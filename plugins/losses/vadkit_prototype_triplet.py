@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import full_precision, hide, masked_mean, to_rows, weighted_mean
+from vadkit.layers import full_precision, masked_mean, to_rows, topk_mask, weighted_mean
 
 
 class PrototypeTriplet(Loss):
@@ -56,19 +56,13 @@ class PrototypeTriplet(Loss):
         x, scores = full_precision(x), full_precision(scores).detach()
         mask = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
         k = mask.sum(1) // self.divisor + 1
-        means = (masked_mean(x, chosen(part, k, mask)) for part in (-scores, scores))
+        means = (masked_mean(x, topk_mask(part, k, mask)) for part in (-scores, scores))
         rows = F.normalize(full_precision(prototypes).detach(), dim=-1)
         calm, abnormal = (F.normalize(mean, dim=-1) @ rows.T for mean in means)  # cosines (b, m)
         nearest, index = calm.max(1)
         gap = (abnormal.gather(1, index[:, None])[:, 0] - nearest + self.margin).relu()
         kept = (to_rows(labels, len(x)) > 0.5) & mask.any(1)
         return weighted_mean(gap, kept.float())
-
-
-def chosen(scores: Tensor, k: Tensor, mask: Tensor) -> Tensor:
-    """Return True (b, t) at the ``k`` (b) highest ``scores`` (b, t) of each row that are real."""
-    rank = hide(scores, mask).argsort(dim=1, descending=True).argsort(dim=1)
-    return (rank < k[:, None]) & mask
 
 
 @hookimpl

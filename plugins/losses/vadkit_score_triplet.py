@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vadkit import Loss, hookimpl
-from vadkit.layers import clear, full_precision, hide, masked_mean, to_rows
+from vadkit.layers import clear, full_precision, masked_mean, to_rows, topk_mask
 
 
 class ScoreTriplet(Loss):
@@ -52,18 +52,12 @@ class ScoreTriplet(Loss):
         mask = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
         real, abnormal = mask.any(1), to_rows(labels, x.shape[0]) > 0.5
         k = mask.sum(1) // self.divisor + 1
-        lowest, highest = (masked_mean(x, chosen(s, k, mask)) for s in (-scores, scores))
+        lowest, highest = (masked_mean(x, topk_mask(s, k, mask)) for s in (-scores, scores))
         sides = (~abnormal & real, abnormal & real)
         means = [mean_bag(masked_mean(x, mask), sides[0]), mean_bag(lowest, sides[1]), mean_bag(highest, sides[1])]
         anchor, positive, negative = (F.normalize(mean, dim=0) for mean in means)
         loss = (F.pairwise_distance(anchor, positive) - F.pairwise_distance(anchor, negative) + self.margin).relu()
         return torch.where(sides[0].any() & sides[1].any(), loss, 0.0)
-
-
-def chosen(scores: Tensor, k: Tensor, mask: Tensor) -> Tensor:
-    """Return True (b, t) at the ``k`` (b) highest ``scores`` (b, t) of each row that are real."""
-    rank = hide(scores, mask).argsort(dim=1, descending=True).argsort(dim=1)
-    return (rank < k[:, None]) & mask
 
 
 def mean_bag(x: Tensor, bags: Tensor) -> Tensor:
