@@ -108,20 +108,20 @@ def finish(
     def once() -> tuple[dict[str, Any], list[str]]:
         section = model.spec["eval"]
         if not with_label(dataset.videos(section["split"])):
-            figures, floors, sources, protocol = {}, {}, None, None
             warnings = ["there were no videos to measure on"]
+            measured: dict[str, Any] = {"figures": {}, "floors": {}, "protocol": None, "warnings": warnings}
         else:
             # Not strict: the training is over, and must not be lost for an operation of the evaluation.
             with numerics.settings(session.train, session.device, strict=False):
-                measured = evaluate_as_configured(
+                found = evaluate_as_configured(
                     model, dataset, section, plugins=plugins, device=session.device, in_full=True
                 )
-            figures, floors = plain(measured.figures.items()), measured.floors
-            protocol, warnings = measured.protocol, measured.warnings
-            sources = measured.sources
-            record = session.evaluation(outcome.chosen, section["split"], figures)
+            measured = {"figures": plain(found.figures.items()), "floors": found.floors}
+            measured |= {"sources": found.sources} if found.sources else {}
+            measured |= {"protocol": found.protocol, "warnings": found.warnings}
+            record = session.evaluation(outcome.chosen, section["split"], measured["figures"])
             session.log.write({**record, "final": True})
-        about = _summary(session, outcome, figures, floors, sources, protocol, warnings) | session.about["features"]
+        about = _summary(session, outcome, measured) | session.about["features"]
         # The model's file says the rest of the note by its recipes and notice.
         own, note = label(session.train["select"]), _note(session)
         took = {"seconds": round(outcome.seconds, 3)}  # not in the model's file: equal runs give equal files
@@ -129,7 +129,7 @@ def finish(
             save(model, out / MODEL, ({"note": own} if own else {}) | about)
             json_file.write(out / RESULT, ({"note": note} if note else {}) | about | took, indent=2)
         forget_unfinished(out)
-        return figures, warnings
+        return measured["figures"], measured["warnings"]
 
     figures, warnings = distributed.first(once)
     return TrainResult(
@@ -161,28 +161,15 @@ def features_of(dataset: VideoDataset, model: VadModel) -> dict[str, Any]:
     return {**found, "notice": notice} if notice else found
 
 
-def _summary(
-    session: Session,
-    outcome: Outcome,
-    figures: dict[str, Any],
-    floors: Floors,
-    sources: dict[str, Any] | None,
-    protocol: dict[str, Any] | None,
-    warnings: list[str],
-) -> dict[str, Any]:
+def _summary(session: Session, outcome: Outcome, measured: dict[str, Any]) -> dict[str, Any]:
     """Return what result.json and the model's header say of the run."""
-    select = session.train["select"]
     return {
-        "figures": figures,
-        "floors": floors,
-        **({"sources": sources} if sources else {}),
-        "select": select,
-        "protocol": protocol,
+        **measured,
+        "select": session.train["select"],
         "seed": session.train["seed"],
         "steps": outcome.steps,
         "chosen_step": outcome.chosen,
         "selected_by": None if outcome.best is None else {session.metric: outcome.best, "split": session.split},
         "warm_start": session.train["warm_start"],
-        "warnings": warnings,
         **{key: session.about[key] for key in ("data", "device", "processes", "versions")},
     }

@@ -22,7 +22,7 @@ from vadkit.evaluate.score_video import Crops, device_of, score_video
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.scored import Scored
 from vadkit.evaluate.source_parts import source_parts
-from vadkit.evaluate.truth import Tail, snippet_truth
+from vadkit.evaluate.truth import Tail, known_truth
 from vadkit.evaluate.uninformed import FloorBook
 from vadkit.graph.ranges import outside, threshold_of
 from vadkit.kinds import Component, Postprocess, Sampler
@@ -200,9 +200,7 @@ def _post(scores: np.ndarray, post: Sequence[Postprocess], video: Video) -> np.n
 
 
 def _with_truth(video: Video, scores: np.ndarray, snippet_frames: int, tail: Tail) -> Scored:
-    positives, frames = snippet_truth(video, len(scores), snippet_frames, tail)
-    known = video.label == 0 or bool(video.spans)
-    return Scored(video, scores, positives if known else None, frames)
+    return Scored(video, scores, *known_truth(video, len(scores), snippet_frames, tail))
 
 
 def _warnings(dataset: VideoDataset, details: Sequence[Scored]) -> list[str]:

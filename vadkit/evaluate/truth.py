@@ -53,6 +53,12 @@ def snippet_truth(video: Video, t: int, snippet_frames: int, tail: Tail = "real"
     return np.diff(covered(video.spans, edges)), np.diff(edges)
 
 
+def known_truth(video: Video, t: int, snippet_frames: int, tail: Tail = "real") -> tuple[np.ndarray | None, np.ndarray]:
+    """Return the same; None for the positive frames of a video that is not normal and has no intervals."""
+    positives, frames = snippet_truth(video, t, snippet_frames, tail)
+    return positives if video.label == 0 or video.spans else None, frames
+
+
 def _parts(video: Video, t: int) -> np.ndarray:
     """Return the t + 1 frames that bound t equal parts of a video."""
     if video.num_frames is None:

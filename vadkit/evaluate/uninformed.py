@@ -18,7 +18,7 @@ from torch import Tensor
 from vadkit.data.whole_videos import Align, load, no_video
 from vadkit.evaluate import curves
 from vadkit.evaluate.curves import Ranking, ranking
-from vadkit.evaluate.truth import Tail, snippet_truth
+from vadkit.evaluate.truth import Tail, known_truth
 from vadkit.problems import fail
 from vadkit.video import VideoDataset
 
@@ -52,7 +52,7 @@ class FloorBook:
         Args:
             label: 1 abnormal, 0 normal.
             features: (crops, t, dim) by stream.
-            positives, frames: (t,) per snippet; see ``truth.snippet_truth``.
+            positives, frames: (t,) per snippet; see ``truth.known_truth``.
         """
         if label is None or positives is None:
             return
@@ -110,10 +110,8 @@ def floors(
     book = FloorBook()
     for video in videos:
         features = load(dataset, video, list(streams), None, align)
-        t = features[streams[0]].shape[1]
-        positives, frames = snippet_truth(video, t, dataset.snippet_frames, tail)
-        known = video.label == 0 or bool(video.spans)
-        book.add(video.label, features, positives if known else None, frames)
+        truth = known_truth(video, features[streams[0]].shape[1], dataset.snippet_frames, tail)
+        book.add(video.label, features, *truth)
     return book.figures()
 
 
