@@ -59,7 +59,7 @@ def record(
     Returns the files, and a sentence for each variant that has no result. Raises VadkitError.
     """
     results = _read(comparison)
-    shared = {"dataset": dataset, "recipe": recipe, "comparison": comparison, "results": results, "data": data}
+    shared = {"dataset": dataset, "recipe": recipe, "comparison": comparison, "results": results}
     measured: dict[str, Floors] = {}
     cards = read_cards(plugins.config_folders)
     written, left_out = [], []

@@ -131,8 +131,13 @@ def _results(
 
 def _row(each: Checked, jobs: Sequence[Job], out: Path) -> dict[str, Any]:
     """Return a variant with its runs. ``figures`` are those of its finished runs."""
-    runs = [_run(job, out) for job in jobs]
-    finished = [job for job, run in zip(jobs, runs, strict=True) if run["state"] == "finished"]
+    failures = [_failure(job) for job in jobs]
+    results = [read_result(job.result) if failed is None else None for job, failed in zip(jobs, failures)]
+    runs = [
+        run_entry(job.seed, job.result.relative_to(out).as_posix(), failed, result.figures if result else None)
+        for job, failed, result in zip(jobs, failures, results, strict=True)
+    ]
+    first = next(filter(None, results), None)
     return {
         "name": each.variant.name,
         "config": each.variant.config,
@@ -140,15 +145,9 @@ def _row(each: Checked, jobs: Sequence[Job], out: Path) -> dict[str, Any]:
         "start": each.variant.start,
         "runs": runs,
         "figures": figures_of(runs),
-        "note": read_result(finished[0].result).note if finished else None,
-        "floors": read_result(finished[0].result).floors if finished else {},
+        "note": first.note if first else None,
+        "floors": first.floors if first else {},
     }
-
-
-def _run(job: Job, out: Path) -> dict[str, Any]:
-    failed = _failure(job)
-    figures = read_result(job.result).figures if failed is None else None
-    return run_entry(job.seed, job.result.relative_to(out).as_posix(), failed, figures)
 
 
 def _costs(each: Checked, load: Load | None, found: VariantTiming | None) -> dict[str, Any]:
