@@ -11,6 +11,7 @@ import inspect
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import yaml
@@ -23,6 +24,13 @@ LEAST = 4
 DEPTH, DEEPEST = "depth", 2  # of layers that are all alike
 NARROW = "narrow_"  # how the names of narrow files begin
 SECTIONS = ("nodes", "losses")
+
+
+@cache
+def parts(graph: str) -> int:
+    """Return how large a graph is: its inputs, nodes and losses."""
+    data = load_config(graph, (), [own_configs()]).data
+    return sum(len(data.get(section) or ()) for section in ("inputs", *SECTIONS))
 
 
 def narrowed(config: Mapping[str, Any], factor: int) -> dict[str, Any]:

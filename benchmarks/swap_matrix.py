@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from narrow import parts
 from results import markdown
 
 from vadkit.bench.machine import machine
@@ -97,12 +98,7 @@ class Outcome:
 # -- the pairs -------------------------------------------------------------------------------------
 def largest_graphs() -> dict[str, str]:
     """Return of each system the graph with the most inputs, nodes and losses, the first of several."""
-
-    def size(graph: str) -> int:
-        data = load_config(graph, (), [own_configs()]).data
-        return sum(len(data.get(section) or ()) for section in ("inputs", "nodes", "losses"))
-
-    return {name: max(sorted(card.graphs), key=size) for name, card in read_cards([own_configs()]).items()}
+    return {name: max(sorted(card.graphs), key=parts) for name, card in read_cards([own_configs()]).items()}
 
 
 @cache

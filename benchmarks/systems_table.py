@@ -22,7 +22,7 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-from narrow import NARROW, configs_of, narrow_recipe, narrowing, shortening
+from narrow import NARROW, configs_of, narrow_recipe, narrowing, parts, shortening
 
 from vadkit.bench.speed.grid import length_of
 from vadkit.graph.compiler import compile_plan
@@ -63,7 +63,6 @@ class Row:
         classes: of the graph, or None.
         prompts: file of class vectors, or None.
         files: next to the spec, in its folder systems: narrow graphs of a recipe.
-        clicks: whether it trains on clicks; the demo has none, so the middle frame of a clip is one.
     """
 
     name: str
@@ -74,7 +73,6 @@ class Row:
     classes: tuple[str, ...] | None = None
     prompts: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
-    clicks: bool = False
 
     @property
     def config(self) -> str:
@@ -83,8 +81,7 @@ class Row:
     @property
     def title(self) -> str:
         recipe = "recipe " if self.is_recipe else ""
-        clicks = ", clicks in the middle" if self.clicks else ""
-        return f"{recipe}{self.name}{clicks}" + (f", widths / {self.factor}" if self.factor > 1 else "")
+        return f"{recipe}{self.name}" + (f", widths / {self.factor}" if self.factor > 1 else "")
 
 
 # -- the rows --------------------------------------------------------------------------------------
@@ -96,7 +93,7 @@ def rows() -> list[Row]:
 
 
 def _of_card(card: Card) -> Iterator[Row]:
-    largest_first = sorted(card.graphs, key=lambda graph: (-_parts(graph), graph))
+    largest_first = sorted(card.graphs, key=lambda graph: (-parts(graph), graph))
     if (graph := next((graph for graph in largest_first if not _is_taught(_plan(graph))), None)) is not None:
         yield _row(graph, False)
     for path in sorted((own_configs() / "recipes").glob("*.yaml")):
@@ -106,11 +103,6 @@ def _of_card(card: Card) -> Iterator[Row]:
 
 def _plan(graph: str, sets: Sequence[str] = ()) -> Plan:
     return compile_plan(load_config(graph, sets, [own_configs()]), load_plugins(), trainable=False)
-
-
-def _parts(graph: str) -> int:
-    data = load_config(graph, (), [own_configs()]).data
-    return sum(len(data.get(section) or ()) for section in ("inputs", "nodes", "losses"))
 
 
 def _is_taught(plan: Plan) -> bool:
@@ -133,8 +125,7 @@ def _row(name: str, is_recipe: bool) -> Row:
     prompts = next((plan.spec["data"]["prompts"] for plan in plans if plan.spec["data"]["prompts"]), None)
     files = narrow_recipe(name, factor, SNIPPETS) if is_recipe else {}
     own = [] if is_recipe else [*sets[name], *shortening(every[name], SNIPPETS)]
-    changes, clicks = (*own, *_lengths(plans[-1])), bool(data.get("clicks"))
-    return Row(name, is_recipe, factor, changes, widths, classes, prompts, files, clicks)
+    return Row(name, is_recipe, factor, (*own, *_lengths(plans[-1])), widths, classes, prompts, files)
 
 
 def _compiled(sets: Mapping[str, Sequence[str]]) -> list[Plan]:
@@ -222,8 +213,6 @@ def write_store(row: Row, demo: Path) -> None:
     names = dict(zip(head["classes"], classes))
     for video in videos:
         video["classes"] = [names[each] for each in video["classes"]]
-        if row.clicks and video["label"] == 1:
-            video["clicks"] = [video["num_frames"] // 2]
     (folder / "store.json").write_text(json.dumps({**head, "streams": streams, "classes": classes}, indent=1))
     (folder / "videos.json").write_text(json.dumps(videos, indent=1))
     if row.prompts:

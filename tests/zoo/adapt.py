@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from narrow import narrowed
+from narrow import narrowed, parts
 from tiny_store import write_tiny_store
 from torch import Tensor
 
@@ -81,13 +81,9 @@ def turns(name: str) -> str:
 
 
 def largest() -> list[str]:
-    """Return of each system the graph with the most nodes and losses, the first of several."""
+    """Return of each system the graph with the most inputs, nodes and losses, the first of several."""
     folders = sorted(path for path in (own_configs() / "graphs").iterdir() if path.is_dir())
-    return [max(sorted(path.stem for path in folder.glob("*.yaml")), key=_parts) for folder in folders]
-
-
-def _parts(graph: str) -> int:
-    return sum(len(published(graph).get(section) or {}) for section in ("nodes", "losses"))
+    return [max(sorted(path.stem for path in folder.glob("*.yaml")), key=parts) for folder in folders]
 
 
 # -- training on features --------------------------------------------------------------------------
