@@ -46,10 +46,15 @@ def small(graph: str) -> dict[str, Any]:
 @cache
 def model(graph: str) -> VadModel:
     """Return the small model of a graph. It is shared: change no weight."""
+    return vadkit.build(small_network(graph), seed=0)
+
+
+def small_network(graph: str) -> dict[str, Any]:
+    """Return of the small config what a network is built from, and no features, sampler or training."""
     config = small(graph)
     kept = {key: config[key] for key in ("inputs", "nodes", "losses", "output") if key in config}
     data = {key: value for key, value in (config.get("data") or {}).items() if key in ("prompts", "classes", "clicks")}
-    return vadkit.build({**kept, "data": data}, seed=0)
+    return {**kept, "data": data}
 
 
 def structure(graph: str) -> str:

@@ -65,11 +65,8 @@ def test_what_works_can_be_trained(number: int) -> None:
     """Two steps of the small graph: the losses are finite, and weights change."""
     working = sorted((o.pair for o in outcomes() if o.state == WORKS), key=lambda p: zlib.crc32(p.title[::-1].encode()))
     pair = working[number]
-    config = adapt.small(pair.graph)
-    kept = {key: config[key] for key in ("inputs", "nodes", "losses", "output") if key in config}
-    kept["data"] = {key: value for key, value in (config.get("data") or {}).items() if key in ("prompts", "classes")}
     sets = swap_matrix.changes(pair, adapt.model(pair.graph).plan)
-    model = vadkit.build(kept, set=sets, seed=0).train()
+    model = vadkit.build(adapt.small_network(pair.graph), set=sets, seed=0).train()
     before = {name: x.clone() for name, x in model.named_parameters()}
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(2):
