@@ -38,7 +38,7 @@ LAYERS = (
         "terminal",
         "video",
     ),
-    ("kinds", "json_file", "npy_header", "results_folder"),
+    ("kinds", "json_file", "npy_header", "presence", "results_folder"),
     ("registry", "backbones"),
     ("plugin_manager", "store"),
     ("graph",),
