@@ -10,6 +10,7 @@ from robust import plain_config, robust_config
 
 import vadkit
 from vadkit.components import takes_presence
+from vadkit.graph.cost import costs
 from vadkit.problems import VadkitError
 
 
@@ -77,3 +78,8 @@ def test_the_scores_can_be_exported(model, streams):
 def test_wrong_names_are_refused(change, message):
     with pytest.raises(VadkitError, match=message.replace("(", ".")):
         vadkit.build(robust_config(Path("store")), set=[change])
+
+
+def test_its_operations_are_counted(model):
+    found = costs(model)
+    assert found["fused"].flops == 2 * 200 * 8 * (16 + 12 + 4) and found["kept"].flops == 0
