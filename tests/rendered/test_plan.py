@@ -108,10 +108,10 @@ def test_training_has_labels_and_clicks_and_only_testing_intervals() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"scenes": 1}, "scenes must be from 2 to 1000, got 1\n  hint: training and test share no scene"),
-        ({"hours": 0.01}, "hours must be from 0.0267 to 1000, got 0.01\n  hint: 6 scenes need at least 0.0267"),
-        ({"hours": float("nan")}, "hours must be from"),
-        ({"seed": -1}, "seed must be 0 or more, got -1"),
+        ({"scenes": 1}, "the number of scenes must be from 2 to 1000, not 1\n  hint: training and test share no scene"),
+        ({"hours": 0.01}, "the hours must be from 0.0267 to 1000, not 0.01\n  hint: 6 scenes need at least 0.0267"),
+        ({"hours": float("nan")}, "the hours must be from"),
+        ({"seed": -1}, "the seed must be 0 or more, not -1"),
     ],
 )
 def test_what_cannot_be(changes: dict[str, float], message: str) -> None:

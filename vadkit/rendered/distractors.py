@@ -32,7 +32,7 @@ def door_slams(rng: Rng, contents: Contents, event: Happening) -> None:
 
 
 def fireworks(rng: Rng, contents: Contents, event: Happening) -> None:
-    """Rockets that burst above the wall. Nobody runs, and nobody screams."""
+    """Rockets that burst above the wall. There is no running and no screaming."""
     at = event.start
     while at < event.end:
         contents.sparks.append(_burst(rng, at, contents.level))
@@ -77,7 +77,7 @@ def _flames(rng: Rng, contents: Contents, event: Happening, x: float, z: float) 
     ragged = cv2.resize(rng.standard_normal((5, 5)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     flame = np.clip(1.35 * y - 0.35 - np.abs(across) * (1.5 - 0.4 * y) + 0.14 * ragged, 0, 1)[..., None]
     core = np.clip(flame * 2.2 - 0.5, 0, 1)
-    colours = np.float32([255, 118, 18]) + core * np.float32([0, 110, 120])
+    colours = np.array([255, 118, 18], np.float32) + core * np.array([0, 110, 120], np.float32)
     flicker = np.convolve(rng.uniform(0.55, 1.0, contents.frames + 2), np.ones(3) / 3, "valid")
     row = max(0, min(round(foot) - height, HEIGHT - 8))
     at = max(0, min(round(column) - width // 2, WIDTH - 8))

@@ -33,7 +33,7 @@ def gallery(rendered: RenderedSet) -> str:
 def _command() -> str:
     return (
         f"vadkit extract --list {LABELS} \\\n  --config demo_three_stream --snippet 8 --out STORE\n"
-        "vadkit train demo_three_stream --data STORE --out RUN"
+        "vadkit train demo_rgb --data STORE \\\n  --set data.sampler.args.length=160 --out RUN"
     )
 
 
@@ -63,13 +63,13 @@ def _row(kind: str, recordings: Sequence[Recording]) -> dict[str, str]:
 def _shown(rendered: RenderedSet, recordings: Sequence[Recording]) -> dict[str, Any]:
     """Return what the page shows of a scene."""
     scene, first = recordings[0].scene, recordings[0]
-    where = "outdoors" if scene.outdoors else "indoors"
+    where, cameras = "outdoors" if scene.outdoors else "indoors", sorted({r.camera for r in recordings})
     use = "testing" if first.split == "test" else "training"
     return {
         "name": scene.name.replace("_", " "),
-        "about": f"For {use}, half {first.domain}; {where}, {plural(scene.cameras, 'camera')}, "
+        "about": f"For {use}, half {first.domain}; {where}, {plural(len(cameras), 'camera')}, "
         f"{scene.crowd:.1f} passers-by in the picture on average, reverberation of {scene.decay:.1f} s.",
-        "pictures": [_picture(rendered, recordings, camera) for camera in sorted({r.camera for r in recordings})],
+        "pictures": [_picture(rendered, recordings, camera) for camera in cameras],
         "chart": time_lines([_line(recording) for recording in recordings]),
         "videos": [{"name": _number(r), "file": f"videos/{r.name}.mp4", "about": _about(r)} for r in recordings],
     }

@@ -84,7 +84,7 @@ def _steam(rng: Rng, contents: Contents, event: Happening, x: float, z: float) -
     y, across = np.mgrid[0 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     ragged = cv2.resize(rng.standard_normal((6, 6)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     cloud = np.clip(0.9 - np.abs(across) * 1.2 - np.abs(y - 0.45) * 1.3 + 0.14 * ragged, 0, 1)[..., None]
-    colours = np.broadcast_to(np.float32([206, 208, 212]), (height, width, 3))
+    colours = np.broadcast_to(np.array([206, 208, 212], np.float32), (height, width, 3))
     row = max(0, min(round(foot - 0.4 * h) - height, HEIGHT - 8))
     at = max(0, min(round(column) - width // 2, WIDTH - 8))
     strength = (0.4 + 0.5 * event.strength) * sights.fade(contents.frames, event.start, event.end, 1.5)

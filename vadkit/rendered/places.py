@@ -93,7 +93,7 @@ def view(scene: Scene, camera: int, time: str, weather: str) -> View:
         haze = np.broadcast_to((1 - clear) * FOG[time], background.shape).round().astype(np.uint8).copy()
         gain *= clear
     elif weather == "rain":
-        gain *= np.float32([0.8, 0.84, 0.9])
+        gain *= np.array([0.8, 0.84, 0.9], np.float32)
     return View(level, background, gain, haze, GRAIN[time] if scene.outdoors else GRAIN["day"])
 
 
@@ -115,14 +115,14 @@ def _under_snow(background: np.ndarray, level: float) -> np.ndarray:
 def _light(rng: np.random.Generator, scene: Scene, level: float, time: str) -> np.ndarray:
     """Return the light as factors that broadcast over a picture: at night, lamps light parts of the ground."""
     if not scene.outdoors:
-        return np.float32([INDOORS_AT_NIGHT if time == "night" else 1.0])
-    light = np.broadcast_to(np.float32(LIGHT[time]), (HEIGHT, WIDTH, 3)).copy()
+        return np.array([INDOORS_AT_NIGHT if time == "night" else 1.0], np.float32)
+    light = np.broadcast_to(np.array(LIGHT[time], np.float32), (HEIGHT, WIDTH, 3)).copy()
     if time == "night":
         y, x = np.mgrid[0 : 1 : HEIGHT * 1j, 0 : 1 : WIDTH * 1j].astype(np.float32)
         for _ in range(int(rng.integers(2, 4))):
             column, row = rng.uniform(0.05, 0.95), rng.uniform(level, 0.9)
             pool = np.exp(-(((x - column) / rng.uniform(0.12, 0.24)) ** 2) - ((y - row) / rng.uniform(0.2, 0.4)) ** 2)
-            light += 0.62 * pool[..., None] * np.float32([1.0, 0.9, 0.68])
+            light += 0.62 * pool[..., None] * np.array([1.0, 0.9, 0.68], np.float32)
     return np.minimum(light, 1.1)
 
 

@@ -65,13 +65,14 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if not 2 <= self.scenes <= MOST_SCENES:
-            fail(f"scenes must be from 2 to {MOST_SCENES}, got {self.scenes}", "training and test share no scene")
+            what = f"the number of scenes must be from 2 to {MOST_SCENES}, not {self.scenes}"
+            fail(what, "training and test share no scene")
         if self.seed < 0:
-            fail(f"seed must be 0 or more, got {self.seed}")
+            fail(f"the seed must be 0 or more, not {self.seed}")
         least = 2 * self.scenes * LEAST / 3600
         if not least <= self.hours <= MOST_HOURS:
             needs = f"{plural(self.scenes, 'scene')} need at least {least:.3g}" if self.hours < least else "too many"
-            fail(f"hours must be from {least:.3g} to {MOST_HOURS:g}, got {self.hours:g}", needs)
+            fail(f"the hours must be from {least:.3g} to {MOST_HOURS:g}, not {self.hours:g}", needs)
 
 
 @dataclass(frozen=True)
