@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=_number,
         metavar="X",
-        help="lowest score of an event (default: eval.threshold of the model)",
+        help="lowest score of an event (default: as calibrated, or eval.threshold of the model)",
     )
     parser.add_argument("--embed", action="store_true", help="put the videos into the pages")
     parser.add_argument("--overwrite", action="store_true", help="score finished videos again")
@@ -58,11 +59,15 @@ def _number(text: str) -> float:
         fail(f"--threshold {text} is not a number")
 
 
-def _weights(text: str) -> tuple[str, str]:
-    name, equals, file = text.partition("=")
-    if not (name and equals and file):
-        fail(f"--weights {text}: must be INPUT=FILE", "for example --weights rgb=i3d.pt")
-    return name, file
+def weight_files(texts: Sequence[str]) -> dict[str, str]:
+    """Return what ``--weights`` gives, by input name."""
+    files = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        if not (name and equals and file):
+            fail(f"--weights {text}: must be INPUT=FILE", "for example --weights rgb=i3d.pt")
+        files[name] = file
+    return files
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         embed=args.embed,
         overwrite=args.overwrite,
         workers=args.workers,
-        weights=dict(_weights(text) for text in args.weights),
+        weights=weight_files(args.weights),
         device=args.device,
         progress=not args.quiet,
         report=shown.video,
