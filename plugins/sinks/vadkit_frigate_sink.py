@@ -29,7 +29,7 @@ class FrigateSink(Sink):
     """
 
     name = "frigate"
-    example = {"url": "http://user:{VADKIT_TEST_SECRET}@127.0.0.1:9", "timeout_s": 0.5}
+    example = {"url": "http://user:{VADKIT_TEST_SECRET}@127.0.0.1:9", "timeout_s": 0.05}
 
     def __init__(
         self,

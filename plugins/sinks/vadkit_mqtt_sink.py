@@ -50,7 +50,7 @@ class MqttSink(Sink):
     """
 
     name = "mqtt"
-    example = {"broker": "mqtt://user:{VADKIT_TEST_SECRET}@127.0.0.1:9", "timeout_s": 0.5}
+    example = {"broker": "mqtt://user:{VADKIT_TEST_SECRET}@127.0.0.1:9", "timeout_s": 0.05}
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from vadkit import Sink, fail, hookimpl
 from vadkit.sinks import Event, secret, write_file
 
 FILE, TOKEN = "metrics.prom", "token"
+POLL = 0.1  # seconds in which the server notices that it is to end
 
 
 class PrometheusSink(Sink):
@@ -123,7 +124,7 @@ class PrometheusSink(Sink):
             fail(f"the port {port} of 127.0.0.1 cannot be opened: {(error.strerror or str(error)).lower()}")
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(POLL,), name="metrics", daemon=True).start()
 
     def _new_token(self) -> str:
         token, file = secrets.token_urlsafe(24), self.folder / TOKEN

@@ -30,7 +30,7 @@ class WebhookSink(Sink):
     example = {
         "url": "http://user:{VADKIT_TEST_SECRET}@127.0.0.1:9/hook?key={VADKIT_TEST_SECRET}",
         "headers": {"Authorization": "Bearer {VADKIT_TEST_SECRET}"},
-        "timeout_s": 0.5,
+        "timeout_s": 0.05,
     }
 
     def __init__(

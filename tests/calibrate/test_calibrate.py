@@ -22,16 +22,16 @@ LEARNED = {"on": 0.9, "off": 0.03, "least_s": 0.4, "cool_down_s": 100.0, "alarms
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A camera's ordinary hour in one minute: grey, with a flash of pink now and then, each another shade."""
+    """Return a minute of ordinary footage: grey, with a flash of pink every three seconds, each another shade."""
     root = tmp_path_factory.mktemp("ordinary")
 
     def street(time: float) -> tuple[int, int, int]:
         second = int(time)
-        pink = 100 + 2 * second if second % 5 == 0 else 60 + second % 3
+        pink = 100 + 4 * second if second % 3 == 0 else 60 + second % 3
         return (pink, 60, 60)
 
     for number in range(2):
-        make_clip(root / "videos" / f"{number}.mp4", 60.0, colour=street, sound=None)
+        make_clip(root / "videos" / f"{number}.mp4", 30.0, colour=street, sound=None)
     return root
 
 
@@ -44,8 +44,8 @@ def tensors(path: Path) -> bytes:
 def test_the_rule_is_in_the_file_whose_weights_keep_their_bytes(folder: Path, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.safetensors")
     before, weights = model_file.read_header(model), tensors(model)
-    found = vadkit.calibrate(model, folder / "videos", alarms_per_day=4320, cool_down=0.0)  # 3 a minute: 6 in all
-    assert found.learned.events == 6 and found.file == model
+    found = vadkit.calibrate(model, folder / "videos", alarms_per_day=5760, cool_down=0.0)  # 4 a minute
+    assert found.learned.events == 4 and found.file == model
     after = model_file.read_header(model)
     assert after["extra"].pop("events") == found.as_json()
     assert after == before and tensors(model) == weights
@@ -53,21 +53,21 @@ def test_the_rule_is_in_the_file_whose_weights_keep_their_bytes(folder: Path, tm
         assert list(file.metadata()) == ["sha256", "vadkit"]
     assert load_system(model, "cpu").rule == found.learned.rule
     (scored,) = vadkit.predict(folder / "videos" / "1.mp4", model=model)
-    assert scored.threshold == found.learned.rule.on and len(scored.events) == 3
+    assert scored.threshold == found.learned.rule.on and len(scored.events) == 2
 
 
 def test_it_prints_the_rate_with_its_interval(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = write_model(tmp_path / "model.safetensors")
     before = model.read_bytes()
-    words = ["calibrate", "--model", str(model), "--normal", str(folder / "videos"), "--alarms-per-day", "4320"]
+    words = ["calibrate", "--model", str(model), "--normal", str(folder / "videos"), "--alarms-per-day", "5760"]
     assert main([*words, "--out", str(tmp_path / "calibrated.safetensors"), "--device", "cpu"]) == 0
     said = capsys.readouterr().out
-    assert "4320 alarms a day on ordinary footage, 95 % interval" in said
+    assert "5760 alarms a day on ordinary footage, 95 % interval" in said
     assert f"stored in {tmp_path / 'calibrated.safetensors'}" in said
     assert model.read_bytes() == before
     assert main([*words, "--json", "--device", "cpu"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["on"] == model_file.read_header(model)["extra"]["events"]["on"] and found["hours"] == 0.033
+    assert found["on"] == model_file.read_header(model)["extra"]["events"]["on"] and found["hours"] == 0.017
     assert main([*words, "--out", str(model)]) == 2
     assert "is an input of this command" in capsys.readouterr().err
 
@@ -79,7 +79,7 @@ def test_too_little_footage_leaves_the_file_as_it_is(
     before = model.read_bytes()
     assert main(["calibrate", "--model", str(model), "--normal", str(folder), "--alarms-per-day", "1"]) == 2
     said = capsys.readouterr().err
-    assert "2 min of ordinary footage are too short for 1 alarms a day" in said and "give 3 days of footage" in said
+    assert "60 s of ordinary footage are too short for 1 alarms a day" in said and "give 3 days of footage" in said
     assert model.read_bytes() == before
 
 

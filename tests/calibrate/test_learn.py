@@ -38,7 +38,7 @@ def holds(seed: int, hours: float = 48.0, alarms: float = 4.0, held_out: float =
 
 
 def test_held_out_footage_raises_the_wanted_alarms_within_the_interval() -> None:
-    assert sum(holds(seed, held_out=120.0) for seed in range(6)) >= 4
+    assert sum(holds(seed, held_out=96.0) for seed in range(4)) >= 3
 
 
 def test_the_footage_itself_raises_the_wanted_number() -> None:
@@ -55,8 +55,8 @@ def test_the_footage_itself_raises_the_wanted_number() -> None:
 
 
 def test_fewer_alarms_need_a_higher_threshold() -> None:
-    footage = [ordinary(48.0, np.random.default_rng(1))]
-    rules = [learn(footage, rate).rule for rate in (2.0, 10.0, 50.0)]
+    footage = [ordinary(24.0, np.random.default_rng(1))]
+    rules = [learn(footage, rate).rule for rate in (3.0, 10.0, 50.0)]
     assert rules[0].on > rules[1].on > rules[2].on
 
 
@@ -115,10 +115,10 @@ def test_a_rate_that_is_none_is_refused(alarms: float) -> None:
 
 
 def test_gamma_quantiles_are_those_of_scipy() -> None:
-    stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
+    special = pytest.importorskip("scipy.special", reason="scipy is not installed")
     for shape in (0.3, 1.0, 3.0, 8.0, 250.0):
         for probability in (0.025, 0.5, 0.975):
-            assert gamma_quantile(shape, probability) == pytest.approx(stats.gamma.ppf(probability, shape), rel=1e-6)
+            assert gamma_quantile(shape, probability) == pytest.approx(special.gammaincinv(shape, probability), rel=1e-6)
 
 
 if __name__ == "__main__":

@@ -121,6 +121,8 @@ class _Counts:
         scores = np.concatenate([part.scores for part in footage])
         self.sorted = np.sort(scores)[::-1]
         self.levels = np.unique(scores)[::-1]  # from high to low
+        # How many are looked at: below the median, most of the footage would be one event.
+        self.last = int(np.searchsorted(-self.levels, -self.sorted[len(scores) // 2], "right"))
         self._known: dict[int, int] = {}
 
     def rule(self, on: float) -> EventRule:
@@ -139,11 +141,14 @@ class _Counts:
         return self._known[level]
 
     def first(self, count: float) -> int:
-        """Return the highest level with at least so many events, by halving; the number of levels if there is none.
+        """Return the highest level with at least so many events, by doubling and halving; ``last`` if there is none.
 
-        The median is the lowest that is looked at: below it most of the footage would be one event.
+        From the top down, since far below events merge and become fewer again.
         """
-        low, high = 0, int(np.searchsorted(-self.levels, -self.sorted[len(self.sorted) // 2], "right"))
+        low, high = 0, 1  # all levels before ``low`` have too few
+        while high < self.last and self.at(high - 1) < count:
+            low, high = high, 2 * high
+        high = min(high, self.last)
         while low < high:
             middle = (low + high) // 2
             if self.at(middle) >= count:
@@ -170,7 +175,7 @@ def _on(counts: _Counts, wanted: float, alarms_per_day: float) -> float:
             "ask for more alarms a day, or train a model whose scores tell more apart",
         )
     above = counts.first(math.floor(wanted) + 1)  # the first level with too many
-    if above >= len(counts.levels) or counts.at(above) <= wanted:
+    if above >= counts.last:
         fail(
             f"no threshold above the median of the scores raises {alarms_per_day:g} alarms a day: the ordinary footage "
             f"is too calm",
@@ -186,7 +191,7 @@ def _on(counts: _Counts, wanted: float, alarms_per_day: float) -> float:
 
 def _dispersion(counts: _Counts, wanted: float) -> float:
     """Return variance over mean of the counts in equal stretches, at least 1."""
-    level = min(counts.first(max(MANY, wanted)), len(counts.levels) - 1)
+    level = min(counts.first(max(MANY, wanted)), counts.last - 1)
     starts = counts.starts(counts.rule(float(counts.levels[level])))
     seconds = sum(part.seconds for part in counts.footage)
     by_stretch = np.histogram(starts, STRETCHES, (0.0, seconds))[0]
