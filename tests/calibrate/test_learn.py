@@ -118,7 +118,9 @@ def test_gamma_quantiles_are_those_of_scipy() -> None:
     special = pytest.importorskip("scipy.special", reason="scipy is not installed")
     for shape in (0.3, 1.0, 3.0, 8.0, 250.0):
         for probability in (0.025, 0.5, 0.975):
-            assert gamma_quantile(shape, probability) == pytest.approx(special.gammaincinv(shape, probability), rel=1e-6)
+            assert gamma_quantile(shape, probability) == pytest.approx(
+                special.gammaincinv(shape, probability), rel=1e-6
+            )
 
 
 if __name__ == "__main__":
