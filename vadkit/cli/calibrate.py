@@ -9,8 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from vadkit.cli.options import add_device
-from vadkit.cli.predict import weight_files
+from vadkit.cli.options import add_device, add_weights, weight_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,13 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=float, metavar="X", help="frames per second of the videos of a store that does not state them"
     )
     parser.add_argument("--json", action="store_true", help="print what was learned as JSON, nothing else")
-    parser.add_argument(
-        "--weights",
-        action="append",
-        default=[],
-        metavar="INPUT=FILE",
-        help="weight file of an input's backbone, if it is not where it was in training",
-    )
+    add_weights(parser)
     add_device(parser)
 
 

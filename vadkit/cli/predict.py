@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vadkit.cli.options import add_device
+from vadkit.cli.options import add_device, add_weights, weight_files
 from vadkit.problems import fail, plural
 
 if TYPE_CHECKING:
@@ -42,13 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print the outcome of every video as JSON, nothing else")
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    parser.add_argument(
-        "--weights",
-        action="append",
-        default=[],
-        metavar="INPUT=FILE",
-        help="weight file of an input's backbone, if it is not where it was in training",
-    )
+    add_weights(parser)
     add_device(parser)
 
 
@@ -57,17 +50,6 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         fail(f"--threshold {text} is not a number")
-
-
-def weight_files(texts: Sequence[str]) -> dict[str, str]:
-    """Return what ``--weights`` gives, by input name."""
-    files = {}
-    for text in texts:
-        name, equals, file = text.partition("=")
-        if not (name and equals and file):
-            fail(f"--weights {text}: must be INPUT=FILE", "for example --weights rgb=i3d.pt")
-        files[name] = file
-    return files
 
 
 def run(args: argparse.Namespace) -> int:
