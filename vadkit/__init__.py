@@ -28,10 +28,12 @@ KINDS = (
     "Optimizer",
     "Schedule",
     "Logger",
+    "Sink",
 )
 
 if TYPE_CHECKING:
     from vadkit.api.build import build
+    from vadkit.api.calibrate import calibrate
     from vadkit.api.evaluate import evaluate
     from vadkit.api.extract import extract
     from vadkit.api.import_weights import import_weights
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
         Sampler,
         Schedule,
         Selector,
+        Sink,
         Source,
         Temporal,
     )
@@ -80,6 +83,7 @@ __all__ = [
     "Schedule",
     "Scorer",
     "Selector",
+    "Sink",
     "Source",
     "Temporal",
     "VadkitError",
@@ -87,6 +91,7 @@ __all__ = [
     "VideoDataset",
     "__version__",
     "build",
+    "calibrate",
     "evaluate",
     "extract",
     "fail",
@@ -104,6 +109,7 @@ __getattr__ = lazily(
     {
         "vadkit.hookspecs": ("hookimpl",),
         "vadkit.api.build": ("build",),
+        "vadkit.api.calibrate": ("calibrate",),
         "vadkit.api.load": ("load",),
         "vadkit.api.import_weights": ("import_weights",),
         "vadkit.api.train": ("train",),

@@ -13,6 +13,7 @@ Legend: t snippets, dim the width of a stream.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ class FeatureStore(Dataset):
         sources: how names show which videos are of one film or camera, a regular expression with one named group
             such as "(?P<film>.+?)__#"; null is what the store says.
         partial: whether videos may lack streams, though not all; it is set for graphs that take ``presence``.
+        only: use these videos only, by their tags: {"scene": ["yard_1", "hall_1"]}; null uses all.
     """
 
     name = "feature_store"
@@ -51,8 +53,10 @@ class FeatureStore(Dataset):
         streams: dict[str, str] | None = None,
         sources: str | None = None,
         partial: bool = False,
+        only: dict[str, list[str]] | None = None,
     ) -> None:
         self.store = read_store(root)
+        self._chosen = _with_tags(self.store.videos, only or {}, self.store.root)
         self.stored = StoredFeatures(self.store)
         self.root = self.store.root
         self.snippet_frames = self.store.snippet_frames
@@ -74,7 +78,7 @@ class FeatureStore(Dataset):
     def videos(self, split: str) -> list[Video]:
         """Return the videos of a split, in the order of videos.json; each has all its files unless it is partial."""
         if split not in self._checked:
-            videos = [video for video in self.store.videos if video.split == split]
+            videos = [video for video in self._chosen if video.split == split]
             if videos:  # an index of files elsewhere has no folder of its own
                 self._refuse_missing(videos)
             self._checked[split] = videos
@@ -111,7 +115,7 @@ class FeatureStore(Dataset):
 
         None if names do not show sources, or the store has no training video.
         """
-        names = {s: [video.name for video in self.store.videos if video.split == s] for s in ("train", split)}
+        names = {s: [video.name for video in self._chosen if video.split == s] for s in ("train", split)}
         if self.sources is None or split == "train" or not names["train"]:
             return None
         return overlap(self.sources, names[split], names["train"])
@@ -212,6 +216,22 @@ class FeatureStore(Dataset):
         text = f"{self.root / stream}: {count} not listed in videos.json; the first is '{names[0]}.npy'"
         if text not in self.warnings:
             self.warnings.append(text)
+
+
+def _with_tags(videos: Sequence[Video], only: Mapping[str, Sequence[str]], root: Path) -> list[Video]:
+    """Return the videos that have one of the given values of each tag. Raises VadkitError for a value of no video."""
+    problems = []
+    for tag, wanted in only.items():
+        known = {str(video.tags[tag]) for video in videos if tag in video.tags}
+        for value in wanted:
+            if str(value) not in known:
+                close = nearest(str(value), known)
+                hint = f"did you mean '{close}'?" if close else f"its tags are in {root / 'videos.json'}"
+                problems.append(Problem(f"{root}: data.args.only: no video has the {tag} '{value}'", hint=hint))
+    if problems:
+        raise VadkitError(problems)
+    chosen = {tag: {str(value) for value in wanted} for tag, wanted in only.items()}
+    return [v for v in videos if all(str(v.tags.get(tag)) in values for tag, values in chosen.items())]
 
 
 @hookimpl
