@@ -28,10 +28,12 @@ KINDS = (
     "Optimizer",
     "Schedule",
     "Logger",
+    "Corruption",
 )
 
 if TYPE_CHECKING:
     from vadkit.api.build import build
+    from vadkit.api.corrupt import corrupt
     from vadkit.api.evaluate import evaluate
     from vadkit.api.extract import extract
     from vadkit.api.import_weights import import_weights
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from vadkit.hookspecs import hookimpl
     from vadkit.kinds import (
         Backbone,
+        Corruption,
         Dataset,
         Fusion,
         Head,
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
         Selector,
         Source,
         Temporal,
+        Track,
     )
     from vadkit.problems import Problem, VadkitError, fail, nearest
     from vadkit.restatement import Restatement
@@ -64,6 +68,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backbone",
+    "Corruption",
     "Dataset",
     "Fusion",
     "Head",
@@ -82,11 +87,13 @@ __all__ = [
     "Selector",
     "Source",
     "Temporal",
+    "Track",
     "VadkitError",
     "Video",
     "VideoDataset",
     "__version__",
     "build",
+    "corrupt",
     "evaluate",
     "extract",
     "fail",
@@ -109,12 +116,13 @@ __getattr__ = lazily(
         "vadkit.api.train": ("train",),
         "vadkit.api.evaluate": ("evaluate",),
         "vadkit.api.predict": ("predict",),
+        "vadkit.api.corrupt": ("corrupt",),
         "vadkit.api.extract": ("extract",),
         "vadkit.api.score": ("Scorer", "score"),
         "vadkit.problems": ("Problem", "VadkitError", "fail", "nearest"),
         "vadkit.restatement": ("Restatement",),
         "vadkit.video": ("Video", "VideoDataset"),
-        "vadkit.kinds": (*KINDS, "PublicWeights"),
+        "vadkit.kinds": (*KINDS, "PublicWeights", "Track"),
     },
 )
 

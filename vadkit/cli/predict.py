@@ -58,7 +58,8 @@ def _number(text: str) -> float:
         fail(f"--threshold {text} is not a number")
 
 
-def _weights(text: str) -> tuple[str, str]:
+def weight_file(text: str) -> tuple[str, str]:
+    """Return the input and the file of INPUT=FILE. Raises VadkitError."""
     name, equals, file = text.partition("=")
     if not (name and equals and file):
         fail(f"--weights {text}: must be INPUT=FILE", "for example --weights rgb=i3d.pt")
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         embed=args.embed,
         overwrite=args.overwrite,
         workers=args.workers,
-        weights=dict(_weights(text) for text in args.weights),
+        weights=dict(weight_file(text) for text in args.weights),
         device=args.device,
         progress=not args.quiet,
         report=shown.video,
