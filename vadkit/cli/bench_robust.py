@@ -60,9 +60,13 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.bench.robust.conditions import conditions_of
     from vadkit.bench.robust.run import Wanted, run_robust
     from vadkit.cli.predict import weight_file
+    from vadkit.corrupt.chain import SEEDS
     from vadkit.devices import choose_device
+    from vadkit.problems import fail
     from vadkit.terminal import console, one_line
 
+    if not 0 <= args.seed < SEEDS:
+        fail(f"--seed must be from 0 to {SEEDS - 1}, got {args.seed}")
     wanted = Wanted(
         args.runs,
         conditions_of(args.corruptions, args.missing),

@@ -78,8 +78,8 @@ def table_title(results: Mapping[str, Any]) -> str:
     runs = max(len(model["runs"]) for model in results["models"])
     return (
         f"Mean and standard deviation over {plural(runs, 'seed')}, {results['measured_on']}. Changes are from the "
-        "clean videos, paired over seeds and test videos, with 95 % intervals; verdicts are by p after Holm's correction "
-        "for the number of conditions"
+        "clean videos, paired over seeds and test videos, with 95 % intervals; verdicts are by p after Holm's "
+        "correction for the number of conditions"
     )
 
 
