@@ -29,10 +29,12 @@ KINDS = (
     "Schedule",
     "Logger",
     "Corruption",
+    "Sink",
 )
 
 if TYPE_CHECKING:
     from vadkit.api.build import build
+    from vadkit.api.calibrate import calibrate
     from vadkit.api.corrupt import corrupt
     from vadkit.api.evaluate import evaluate
     from vadkit.api.extract import extract
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
         Sampler,
         Schedule,
         Selector,
+        Sink,
         Source,
         Temporal,
         Track,
@@ -85,6 +88,7 @@ __all__ = [
     "Schedule",
     "Scorer",
     "Selector",
+    "Sink",
     "Source",
     "Temporal",
     "Track",
@@ -93,6 +97,7 @@ __all__ = [
     "VideoDataset",
     "__version__",
     "build",
+    "calibrate",
     "corrupt",
     "evaluate",
     "extract",
@@ -111,6 +116,7 @@ __getattr__ = lazily(
     {
         "vadkit.hookspecs": ("hookimpl",),
         "vadkit.api.build": ("build",),
+        "vadkit.api.calibrate": ("calibrate",),
         "vadkit.api.load": ("load",),
         "vadkit.api.import_weights": ("import_weights",),
         "vadkit.api.train": ("train",),

@@ -16,7 +16,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from vadkit.cli.options import add_device
+from vadkit.cli.options import add_device, add_weights, weight_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,13 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--videos", type=Path, metavar="DIR", help="folder of the test videos (default: as the data set says)"
     )
-    parser.add_argument(
-        "--weights",
-        action="append",
-        default=[],
-        metavar="INPUT=FILE",
-        help="weight file of an input's backbone, if it is not where it was in training",
-    )
+    add_weights(parser)
     parser.add_argument("--keep-media", action="store_true", help="keep the corrupted videos in DIR/media")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for features, tables and page")
     add_device(parser)
@@ -59,7 +53,6 @@ def run(args: argparse.Namespace) -> int:
 
     from vadkit.bench.robust.conditions import conditions_of
     from vadkit.bench.robust.run import Wanted, run_robust
-    from vadkit.cli.predict import weight_file
     from vadkit.corrupt.chain import SEEDS
     from vadkit.devices import choose_device
     from vadkit.problems import fail
@@ -74,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         str(choose_device(args.device)),
         args.data,
         args.videos,
-        dict(weight_file(text) for text in args.weights),
+        weight_files(args.weights),
         args.keep_media,
     )
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
