@@ -47,6 +47,7 @@ LAYERS = (
     ("datasets", "evaluate"),
     ("extract", "engine"),
     ("diff", "predict", "rounds"),
+    ("corrupt",),
     ("bench", "demo", "calibrate", "watch"),
     ("rendered",),
     ("api",),

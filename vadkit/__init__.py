@@ -28,12 +28,14 @@ KINDS = (
     "Optimizer",
     "Schedule",
     "Logger",
+    "Corruption",
     "Sink",
 )
 
 if TYPE_CHECKING:
     from vadkit.api.build import build
     from vadkit.api.calibrate import calibrate
+    from vadkit.api.corrupt import corrupt
     from vadkit.api.evaluate import evaluate
     from vadkit.api.extract import extract
     from vadkit.api.import_weights import import_weights
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from vadkit.hookspecs import hookimpl
     from vadkit.kinds import (
         Backbone,
+        Corruption,
         Dataset,
         Fusion,
         Head,
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
         Sink,
         Source,
         Temporal,
+        Track,
     )
     from vadkit.problems import Problem, VadkitError, fail, nearest
     from vadkit.restatement import Restatement
@@ -67,6 +71,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backbone",
+    "Corruption",
     "Dataset",
     "Fusion",
     "Head",
@@ -86,12 +91,14 @@ __all__ = [
     "Sink",
     "Source",
     "Temporal",
+    "Track",
     "VadkitError",
     "Video",
     "VideoDataset",
     "__version__",
     "build",
     "calibrate",
+    "corrupt",
     "evaluate",
     "extract",
     "fail",
@@ -115,12 +122,13 @@ __getattr__ = lazily(
         "vadkit.api.train": ("train",),
         "vadkit.api.evaluate": ("evaluate",),
         "vadkit.api.predict": ("predict",),
+        "vadkit.api.corrupt": ("corrupt",),
         "vadkit.api.extract": ("extract",),
         "vadkit.api.score": ("Scorer", "score"),
         "vadkit.problems": ("Problem", "VadkitError", "fail", "nearest"),
         "vadkit.restatement": ("Restatement",),
         "vadkit.video": ("Video", "VideoDataset"),
-        "vadkit.kinds": (*KINDS, "PublicWeights"),
+        "vadkit.kinds": (*KINDS, "PublicWeights", "Track"),
     },
 )
 

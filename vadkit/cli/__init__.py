@@ -30,6 +30,7 @@ VERBS = {
     "eval": "score a data set with a trained model and report AP, AUC and related figures",
     "calibrate": "learn the threshold of a model from ordinary footage, for a wanted number of false alarms",
     "predict": "score videos with a trained model: JSON, CSV and a page for each",
+    "corrupt": "write copies of videos with damaged pictures or sound",
     "models": "list the published systems with fidelity and sizes, or show one",
     "weights": "import the weights of a published system; list and check those of backbones",
     "store": "import, generate, inspect, check, compare, pack and merge stores of features",
