@@ -47,7 +47,7 @@ LAYERS = (
     ("datasets", "evaluate"),
     ("extract", "engine"),
     ("diff", "predict", "rounds"),
-    ("bench", "demo"),
+    ("bench", "demo", "distill", "export"),
     ("api",),
     ("cli",),
     ("__main__",),

@@ -32,7 +32,9 @@ KINDS = (
 
 if TYPE_CHECKING:
     from vadkit.api.build import build
+    from vadkit.api.distill import distill
     from vadkit.api.evaluate import evaluate
+    from vadkit.api.export import export
     from vadkit.api.extract import extract
     from vadkit.api.import_weights import import_weights
     from vadkit.api.load import load
@@ -87,7 +89,9 @@ __all__ = [
     "VideoDataset",
     "__version__",
     "build",
+    "distill",
     "evaluate",
+    "export",
     "extract",
     "fail",
     "hookimpl",
@@ -107,7 +111,9 @@ __getattr__ = lazily(
         "vadkit.api.load": ("load",),
         "vadkit.api.import_weights": ("import_weights",),
         "vadkit.api.train": ("train",),
+        "vadkit.api.distill": ("distill",),
         "vadkit.api.evaluate": ("evaluate",),
+        "vadkit.api.export": ("export",),
         "vadkit.api.predict": ("predict",),
         "vadkit.api.extract": ("extract",),
         "vadkit.api.score": ("Scorer", "score"),

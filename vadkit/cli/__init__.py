@@ -29,6 +29,8 @@ VERBS = {
     "train": "train a graph on features",
     "eval": "score a data set with a trained model and report AP, AUC and related figures",
     "predict": "score videos with a trained model: JSON, CSV and a page for each",
+    "distill": "train a smaller graph on the scores and features of a trained model",
+    "export": "write a trained model as ONNX, OpenVINO or a torch program, checked against it",
     "models": "list the published systems with fidelity and sizes, or show one",
     "weights": "import the weights of a published system; list and check those of backbones",
     "store": "import, generate, inspect, check, compare, pack and merge stores of features",
