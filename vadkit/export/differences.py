@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from vadkit.data.from_config import open_dataset
-from vadkit.data.whole_videos import iterate
+from vadkit.data.whole_videos import Align, iterate
 from vadkit.export.formats import Runner
 from vadkit.export.program import first_line, random_streams
 from vadkit.graph.module import VadModel
@@ -58,7 +58,7 @@ def videos_of(model: VadModel, store: Path) -> Iterator[tuple[str, dict[str, np.
     known = data.get("streams") or {}
     wanted = {name: known.get(name, name) for name in model.input_sizes}
     dataset = open_dataset({"args": {"root": str(store)}, "streams": wanted})
-    align = data.get("align") or "first"
+    align: Align = data.get("align") or "first"
     for video, streams in islice(iterate(dataset, "test", list(wanted), model.input_sizes, align), VIDEOS):
         yield video.name, {name: np.ascontiguousarray(x.numpy()) for name, x in streams.items()}
 
