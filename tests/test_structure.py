@@ -48,6 +48,7 @@ LAYERS = (
     ("extract", "engine"),
     ("diff", "predict", "rounds"),
     ("bench", "demo", "distill", "export"),
+    ("rendered",),
     ("api",),
     ("cli",),
     ("__main__",),

@@ -103,14 +103,18 @@ def chosen(videos: Sequence[Video], shots: int, seed: int) -> list[str]:
     return found
 
 
-def tuning(plan: Transfer, graph: Plan, cell: Cell, model: Path, store: Path, count: int) -> dict[str, Any]:
-    """Return the config that continues a model on the ``count`` videos of each label of a store."""
+def tuning(
+    plan: Transfer, graph: Plan, cell: Cell, model: Path, store: Path, count: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the config that continues a model on the ``count`` videos of each label of a store, and its changes."""
     found: dict[str, Any] = {
         "extends": plan.config,
-        "data": {"args": {"root": str(store)}, "batch": max(1, min(graph.spec["data"]["batch"], count))},
-        "train": {"steps": plan.steps, "epochs": None, "warm_start": {"file": str(model), "nodes": None}},
+        "data": {"args": {"root": str(store)}},
+        "train": {"warm_start": {"file": str(model), "nodes": None}},
     }
     if cell.clicks:
         found["data"]["clicks"] = True
         found["losses"] = {CLICKS_LOSS: {"use": "click_splatting", "in": {"scores": str(graph.output)}}}
-    return found
+    batch = max(1, min(graph.spec["data"]["batch"], count))
+    # Changes, because those of the user come before them: what holds for every training does not for this one.
+    return found, ["train.epochs=null", f"train.steps={plan.steps}", f"data.batch={batch}", *plan.tune]

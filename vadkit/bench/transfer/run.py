@@ -104,8 +104,8 @@ class Matrix:
         if cell.shots:
             store, count = self._few(cell, seed)
             model = self._folder(cell.source, seed) / MODEL
-            config = tuning(self.plan, self.graph, cell, model.absolute(), store.absolute(), count)
-            sets += self.plan.tune
+            config, own = tuning(self.plan, self.graph, cell, model.absolute(), store.absolute(), count)
+            sets += own
         else:
             root = str(self.plan.stores[cell.source].absolute())
             config = {"extends": self.plan.config, "data": {"args": {"root": root}}}
