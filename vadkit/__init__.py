@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from vadkit.api.build import build
     from vadkit.api.calibrate import calibrate
     from vadkit.api.corrupt import corrupt
+    from vadkit.api.distill import distill
     from vadkit.api.evaluate import evaluate
+    from vadkit.api.export import export
     from vadkit.api.extract import extract
     from vadkit.api.import_weights import import_weights
     from vadkit.api.load import load
@@ -99,7 +101,9 @@ __all__ = [
     "build",
     "calibrate",
     "corrupt",
+    "distill",
     "evaluate",
+    "export",
     "extract",
     "fail",
     "hookimpl",
@@ -120,7 +124,9 @@ __getattr__ = lazily(
         "vadkit.api.load": ("load",),
         "vadkit.api.import_weights": ("import_weights",),
         "vadkit.api.train": ("train",),
+        "vadkit.api.distill": ("distill",),
         "vadkit.api.evaluate": ("evaluate",),
+        "vadkit.api.export": ("export",),
         "vadkit.api.predict": ("predict",),
         "vadkit.api.corrupt": ("corrupt",),
         "vadkit.api.extract": ("extract",),
