@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from vadkit.api.load import load
     from vadkit.api.predict import predict
     from vadkit.api.score import Scorer, score
+    from vadkit.api.stream import stream
     from vadkit.api.train import train
+    from vadkit.graph.stepper import Stepper
     from vadkit.hookspecs import hookimpl
     from vadkit.kinds import (
         Backbone,
@@ -81,6 +83,7 @@ __all__ = [
     "Scorer",
     "Selector",
     "Source",
+    "Stepper",
     "Temporal",
     "VadkitError",
     "Video",
@@ -96,6 +99,7 @@ __all__ = [
     "nearest",
     "predict",
     "score",
+    "stream",
     "train",
 ]
 
@@ -111,6 +115,8 @@ __getattr__ = lazily(
         "vadkit.api.predict": ("predict",),
         "vadkit.api.extract": ("extract",),
         "vadkit.api.score": ("Scorer", "score"),
+        "vadkit.api.stream": ("stream",),
+        "vadkit.graph.stepper": ("Stepper",),
         "vadkit.problems": ("Problem", "VadkitError", "fail", "nearest"),
         "vadkit.restatement": ("Restatement",),
         "vadkit.video": ("Video", "VideoDataset"),

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import Dropout, Init, distances, initialise, kept, padding_bias
+from vadkit.layers import Dropout, Init, attend_past, distances, initialise, kept, padding_bias, remember, since
 
 DECAY = math.e  # the kernel falls by 1/e every e snippets
 REACH = 282  # snippets beyond which it is 0 in float32
@@ -47,6 +47,8 @@ class GlobalLocalAttention(Temporal):
             the scores. "row" is the weighted mean that the paper describes.
         use_mask: exclude padding. Off as in the authors' code, which includes it.
         init: "xavier" as in the seed authors' code, "torch" as in UR-DMU.
+        past: a causal variant, for live scores: in each layer a snippet sees the last ``past`` ones up to itself; null
+            means the whole video. "column" then divides by the column sum of a video without end, a constant.
     """
 
     name = "gl_mhsa"
@@ -77,31 +79,47 @@ class GlobalLocalAttention(Temporal):
         normalise: Normalise = "column",
         use_mask: bool = False,
         init: Init = "xavier",
+        past: int | None = None,
     ) -> None:
         super().__init__()
+        if past is not None and past < 1:
+            raise ValueError(f"past must be at least 1, or null for the whole video, not {past}")
         if min(depth, heads, head_dim) < 1:
             raise ValueError(f"depth, heads, head_dim must be at least 1, not {depth}, {heads}, {head_dim}")
         self.dim = self.in_dim = in_dim
-        self.normalise, self.use_mask = normalise, use_mask
-        self.layers = nn.ModuleList(GlobalLocalLayer(in_dim, heads, head_dim, dropout) for _ in range(depth))
+        self.normalise, self.use_mask, self.past = normalise, use_mask, past
+        self.lookahead = "all" if past is None else 0
+        self.layers = nn.ModuleList(GlobalLocalLayer(in_dim, heads, head_dim, dropout, past) for _ in range(depth))
         initialise(self, init)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
         mask = mask if self.use_mask else None
-        read = local_branch(x, mask, self.normalise)
+        if self.past is None:
+            read = local_branch(x, mask, self.normalise)
+        else:
+            read = past_branch(x, mask, self.normalise, self.past)
         bias = padding_bias(mask, x)
         for layer in self.layers:
             x = layer(x, read, bias)
         return x
 
+    def step(self, state: list[Tensor] | None, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Take the rows kept by each layer and the next x (b, n, c); return (b, n, c) and the rows to keep."""
+        assert self.past is not None
+        kept_rows: list[Tensor] = []
+        for number, layer in enumerate(self.layers):
+            x, rows = layer.step(None if state is None else state[number], x, self.normalise)
+            kept_rows.append(rows)
+        return x, kept_rows
+
 
 class GlobalLocalLayer(nn.Module):
     """One pre-norm layer: attention, then feed-forward, each with a residual."""
 
-    def __init__(self, dim: int, heads: int, head_dim: int, dropout: float) -> None:
+    def __init__(self, dim: int, heads: int, head_dim: int, dropout: float, past: int | None = None) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.past = heads, past
         inner = heads * head_dim
         self.attn_norm = nn.LayerNorm(dim)
         self.qkvt = nn.Linear(dim, 4 * inner, bias=False)  # rows q, k, v, local value; head-major
@@ -114,16 +132,30 @@ class GlobalLocalLayer(nn.Module):
     def forward(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
         """Take x (b, t, c), the local branch, and the bias (b, 1, t)."""
         attend = self.attend_folded if self._folds(x) else self.attend
-        x = x + self.dropout(attend(self.attn_norm(x), read, bias))
+        return self._feed_forward(x + self.dropout(attend(self.attn_norm(x), read, bias)))
+
+    def step(self, state: Tensor | None, x: Tensor, normalise: Normalise) -> tuple[Tensor, Tensor]:
+        """Take keys, values and local values kept (b, m, 3 h d) and x (b, n, c); return (b, n, c) and what to keep."""
+        assert self.past is not None
+        inner = self.out.in_features // 2
+        q, new = self.qkvt(self.attn_norm(x)).split([inner, 3 * inner], dim=-1)
+        joined, state = remember(state, new, self.past - 1)
+        k, v, local = joined.chunk(3, dim=-1)
+        near = past_kernel(x, x.shape[1], joined.shape[1], None, normalise, self.past) @ local
+        return self._feed_forward(x + self._join(self._far(q, k, v, None), near)), state
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
         hidden = self.dropout(nn.functional.gelu(self.ff_in(self.ff_norm(x))))
         return x + self.dropout(self.ff_out(hidden))
 
     def attend(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
         """Return (b, t, c), from (b, t, h * 2d): for each head the global output, then the local one."""
         q, k, v, local = self.qkvt(x).chunk(4, dim=-1)  # each (b, t, h * d)
-        parts = [
-            rearrange(part, "b t (h d) -> b t h d", h=self.heads) for part in (self._far(q, k, v, bias), read(local))
-        ]
+        return self._join(self._far(q, k, v, bias), read(local))
+
+    def _join(self, far: Tensor, near: Tensor) -> Tensor:
+        """Return (b, t, c) from the outputs (b, t, h * d) of both branches."""
+        parts = [rearrange(part, "b t (h d) -> b t h d", h=self.heads) for part in (far, near)]
         return self.out(rearrange(torch.cat(parts, dim=-1), "b t h d -> b t (h d)"))  # type: ignore[no-any-return]
 
     def attend_folded(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
@@ -150,6 +182,8 @@ class GlobalLocalLayer(nn.Module):
         """Return the global outputs (b, t, h * d)."""
         q, k, v = (rearrange(part, "b t (h d) -> b h t d", h=self.heads) for part in (q, k, v))
         bias = None if bias is None else bias[:, None]  # the same for all heads
+        if self.past is not None:
+            return rearrange(attend_past(q, k, v, self.past, bias), "b h t d -> b t (h d)")
         return rearrange(scaled_dot_product_attention(q, k, v, attn_mask=bias), "b h t d -> b t (h d)")
 
 
@@ -189,6 +223,36 @@ def local_kernel(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Tensor
         total = total.transpose(-1, -2)
     # A snippet far inside the padding may reach nothing real: 0 / 0 would turn the real ones into NaN.
     return weight / total.clamp_min(1e-30)
+
+
+def past_branch(x: Tensor, mask: Tensor | None, normalise: Normalise, past: int) -> Read:
+    """Return the causal local branch for bags like x (b, t, c) as a function, the same for all layers."""
+    t, reach = x.shape[1], min(past, REACH)
+    at_once = t if torch.compiler.is_compiling() or t <= LONG else LONG
+
+    def read(local: Tensor) -> Tensor:
+        parts = []
+        for start in range(0, t, at_once):
+            first, stop = (0 if at_once == t else max(0, start - reach + 1)), min(t, start + at_once)
+            seen = None if mask is None else mask[:, first:stop]
+            kernel = past_kernel(local, stop - start, stop - first, seen, normalise, reach)
+            parts.append(kernel @ local[:, first:stop])
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    return read
+
+
+def past_kernel(like: Tensor, n: int, m: int, mask: Tensor | None, normalise: Normalise, past: int) -> Tensor:
+    """Return the causal weights of the last n of m snippets, (n, m), or (b, n, m) with their mask (b, m)."""
+    before = since(n, m, like)
+    weight = torch.exp(before.clamp_min(0) / -DECAY) * ((before >= 0) & (before < past))
+    if mask is not None:
+        weight = weight * mask[:, None, :]
+    if normalise == "column":  # the sum over the snippets that follow, of which there is no end
+        total = torch.exp(torch.arange(min(past, REACH), device=like.device) / -DECAY).sum()
+    else:
+        total = weight.sum(-1, keepdim=True).clamp_min(1e-30)
+    return (weight / total).to(like.dtype)
 
 
 @hookimpl

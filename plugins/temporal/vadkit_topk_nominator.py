@@ -20,6 +20,7 @@ from vadkit.layers import full_precision, initialise
 
 Gradient = Literal["authors", "textbook", "centred"]
 TABLE = 2048  # snippets after which the fixed noise of evaluation repeats
+BLUR = 0.02  # of sigma: scores nearer than that are not ranked sharply by the causal variant
 
 
 class TopkNominator(Temporal):
@@ -50,6 +51,9 @@ class TopkNominator(Temporal):
         eval_noise: "seeded" (one fixed table), "on" (fresh draws) or "off" (the hard top-k).
         gradient: "authors" contracts the transposed Jacobian, "textbook" is Berthet's estimator,
             "centred" subtracts the mean mask from it; all without bias, "centred" varies least.
+        past: a causal variant, for live scores: a snippet is weighed among the last ``past`` ones up to itself, of
+            which the k best are kept; null means the whole video. It needs the score "mlp", and another gradient
+            than "authors", which relies on two snippets displacing each other.
     """
 
     name = "topk_nominator"
@@ -72,8 +76,13 @@ class TopkNominator(Temporal):
         score: Literal["mlp", "l2norm", "mahalanobis"] = "mlp",
         eval_noise: Literal["seeded", "on", "off"] = "seeded",
         gradient: Gradient = "authors",
+        past: int | None = None,
     ) -> None:
         super().__init__()
+        if past is not None and past < 1:
+            raise ValueError(f"past must be at least 1, or null for the whole video, not {past}")
+        if past is not None and (score != "mlp" or gradient == "authors"):
+            raise ValueError(f"past needs score mlp and gradient textbook or centred, not {score} and {gradient}")
         if not 0 < ratio <= 1:
             raise ValueError(f"ratio must be above 0 and at most 1, not {ratio}")
         if samples < 1 or sigma <= 0:
@@ -84,7 +93,8 @@ class TopkNominator(Temporal):
             raise ValueError(f"k_max must be at least 1, or null for no limit, not {k_max}")
         self.dim = self.in_dim = in_dim
         self.k_max, self.samples, self.sigma = k_max, samples, sigma
-        self.score, self.eval_noise, self.gradient = score, eval_noise, gradient
+        self.score, self.eval_noise, self.gradient, self.past = score, eval_noise, gradient, past
+        self.lookahead = "all" if past is None else 0
         # 0.95 as 19/20: k must be exact for a t that is only known at run time.
         self.ratio = Fraction(repr(ratio))
         self.scorer = _scorer(in_dim) if score == "mlp" else None
@@ -98,9 +108,43 @@ class TopkNominator(Temporal):
         scores = self.scores(x)
         noise = self._noise(scores)
         perturbed = scores.detach()[:, None, :] + self.sigma * noise  # (b, n, t)
-        mask = topk_mask(perturbed, self._count(x.shape[1]))
+        if self.past is None:
+            mask = topk_mask(perturbed, self._count(x.shape[1]))
+        else:
+            before = perturbed.new_full((*perturbed.shape[:2], self.past - 1), -torch.inf)
+            mask = self._past_mask(torch.cat([before, perturbed], dim=-1), 0)
         gate = SoftMask.apply(scores, mask, noise, self.sigma, self.gradient)
         return {"x": x * gate[..., None], "gate": gate}
+
+    def step(self, state: dict[str, Any] | None, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Take the perturbed scores kept and the next x (b, n, c); return x (b, n, c), gate (b, n) and what to keep."""
+        assert self.past is not None
+        scores = self.scores(x)
+        number = 0 if state is None else state["number"]
+        perturbed = scores[:, None, :] + self.sigma * self._noise(scores, number)
+        if state is None:
+            state = {"scores": perturbed.new_full((*perturbed.shape[:2], self.past - 1), -torch.inf)}
+        joined = torch.cat([state["scores"], perturbed], dim=-1)
+        gate = self._past_mask(joined, number).mean(1)
+        kept = {"scores": joined[..., x.shape[1] :].clone(), "number": number + x.shape[1]}
+        return {"x": x * gate[..., None], "gate": gate}, kept
+
+    def _past_mask(self, scores: Tensor, number: int) -> Tensor:
+        """Return 1 (b, n, t) where a snippet is among the k best of the last ``past``, and 0 where it is not.
+
+        ``scores`` (b, n, past - 1 + t) begin with those before the first, which is the snippet of that ``number``.
+        A score that is hardly better counts in part, so that rounding does not decide between 0 and 1.
+        """
+        assert self.past is not None
+        t = scores.shape[-1] - self.past + 1
+        own = scores[..., self.past - 1 :]
+        better = torch.zeros_like(own)
+        for back in range(1, self.past):
+            start = self.past - 1 - back
+            better = better + ((scores[..., start : start + t] - own) / (BLUR * self.sigma) + 0.5).clamp(0, 1)
+        seen = (torch.arange(t, device=own.device) + number + 1).clamp_max(self.past)
+        k = (seen * self.ratio.numerator // self.ratio.denominator).clamp(1, self.k_max)
+        return (k - better).clamp(0, 1)
 
     def scores(self, x: Tensor) -> Tensor:
         """Return s (b, t) in (0, 1)."""
@@ -114,13 +158,13 @@ class TopkNominator(Temporal):
         """Return Gaussian noise (b, n, t)."""
         return torch.randn(shape, dtype=like.dtype, device=like.device)
 
-    def _noise(self, scores: Tensor) -> Tensor:
-        """Return (b or 1, n, t); evaluation shares one noise among all bags."""
+    def _noise(self, scores: Tensor, number: int = 0) -> Tensor:
+        """Return (b or 1, n, t), from the snippet of that ``number`` on; evaluation shares one noise among all bags."""
         if self.training or self.eval_noise == "on":
             return self.draw_noise((scores.shape[0], self.samples, scores.shape[1]), scores)
         if self.eval_noise == "off":
             return torch.zeros_like(scores[:1, None, :])
-        position = torch.arange(scores.shape[1], device=scores.device) % TABLE
+        position = (torch.arange(scores.shape[1], device=scores.device) + number) % TABLE
         return self.table[:, position][None]
 
     def _count(self, length: int) -> int:
