@@ -129,8 +129,8 @@ def padding_bias(mask: Tensor | None, x: Tensor) -> Tensor | None:
 
 def since(n: int, m: int, like: Tensor) -> Tensor:
     """Return how many snippets each of m snippets is before each of the last n of them, (n, m); negative if after."""
-    place = torch.arange(m, device=like.device)
-    return place[m - n :, None] - place[None, :]
+    own = torch.arange(n, device=like.device) + (m - n)
+    return own[:, None] - torch.arange(m, device=like.device)[None, :]
 
 
 def attend_past(q: Tensor, k: Tensor, v: Tensor, past: int, bias: Tensor | None = None) -> Tensor:
@@ -140,18 +140,22 @@ def attend_past(q: Tensor, k: Tensor, v: Tensor, past: int, bias: Tensor | None 
     ``bias`` (b, 1, 1, m) is added to the logits. Of a long video only the pairs near enough are computed.
     """
     n, m = q.shape[2], k.shape[2]
-    at_once = n if torch.compiler.is_compiling() or q.is_meta else max(past, PAST_ROWS)
+    at_once = max(past, PAST_ROWS)
+    if torch.compiler.is_compiling() or q.is_meta or n <= at_once:
+        return _attend_past(q, k, v, past, bias)
     parts = []
     for start in range(0, n, at_once):
         rows = q[:, :, start : start + at_once]
-        stop = m - n + start + rows.shape[2]
-        first = 0 if at_once == n else max(0, m - n + start - past + 1)
-        before = since(rows.shape[2], stop - first, q)
-        near = ((before >= 0) & (before < past)).expand(1, 1, -1, -1)
-        mask = hide(torch.zeros_like(near, dtype=q.dtype), near)
-        mask = mask if bias is None else mask + bias[..., first:stop]
-        parts.append(scaled_dot_product_attention(rows, k[:, :, first:stop], v[:, :, first:stop], attn_mask=mask))
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+        seen = slice(max(0, m - n + start - past + 1), m - n + start + rows.shape[2])
+        near = None if bias is None else bias[..., seen]
+        parts.append(_attend_past(rows, k[:, :, seen], v[:, :, seen], past, near))
+    return torch.cat(parts, dim=2)
+
+
+def _attend_past(q: Tensor, k: Tensor, v: Tensor, past: int, bias: Tensor | None) -> Tensor:
+    before = since(q.shape[2], k.shape[2], q)
+    mask = hide(torch.zeros_like(before, dtype=q.dtype), (before >= 0) & (before < past))
+    return scaled_dot_product_attention(q, k, v, attn_mask=mask if bias is None else mask + bias)
 
 
 def remember(kept: Tensor | None, new: Tensor, count: int) -> tuple[Tensor, Tensor]:

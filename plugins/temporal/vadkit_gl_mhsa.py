@@ -47,8 +47,6 @@ class GlobalLocalAttention(Temporal):
             the scores. "row" is the weighted mean that the paper describes.
         use_mask: exclude padding. Off as in the authors' code, which includes it.
         init: "xavier" as in the seed authors' code, "torch" as in UR-DMU.
-        past: a causal variant, for live scores: in each layer a snippet sees the last ``past`` ones up to itself; null
-            means the whole video. "column" then divides by the column sum of a video without end, a constant.
     """
 
     name = "gl_mhsa"
@@ -59,6 +57,7 @@ class GlobalLocalAttention(Temporal):
     fidelity = "code"
     lookahead = "all"
     mask_switch = "use_mask"
+    past: int | None = None  # snippets that each one sees, of the causal variant
     authors_names = {
         "layers.*.attn_norm": "layers.*.0.norm",
         "layers.*.qkvt": "layers.*.0.fn.to_qkv",
@@ -79,17 +78,13 @@ class GlobalLocalAttention(Temporal):
         normalise: Normalise = "column",
         use_mask: bool = False,
         init: Init = "xavier",
-        past: int | None = None,
     ) -> None:
         super().__init__()
-        if past is not None and past < 1:
-            raise ValueError(f"past must be at least 1, or null for the whole video, not {past}")
         if min(depth, heads, head_dim) < 1:
             raise ValueError(f"depth, heads, head_dim must be at least 1, not {depth}, {heads}, {head_dim}")
         self.dim = self.in_dim = in_dim
-        self.normalise, self.use_mask, self.past = normalise, use_mask, past
-        self.lookahead = "all" if past is None else 0
-        self.layers = nn.ModuleList(GlobalLocalLayer(in_dim, heads, head_dim, dropout, past) for _ in range(depth))
+        self.normalise, self.use_mask = normalise, use_mask
+        self.layers = nn.ModuleList(GlobalLocalLayer(in_dim, heads, head_dim, dropout) for _ in range(depth))
         initialise(self, init)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -98,11 +93,64 @@ class GlobalLocalAttention(Temporal):
         if self.past is None:
             read = local_branch(x, mask, self.normalise)
         else:
-            read = past_branch(x, mask, self.normalise, self.past)
+            read = past_branch(x, self.normalise, self.past)
         bias = padding_bias(mask, x)
         for layer in self.layers:
             x = layer(x, read, bias)
         return x
+
+
+class CausalGlobalLocalAttention(GlobalLocalAttention):
+    """Global and local attention without later snippets, for live scores.
+
+    As ``gl_mhsa``, with the same weights, but in each layer a snippet sees the last ``past`` ones up to itself. Padding
+    at the end changes no score, so no mask is needed.
+
+    Args:
+        in_dim: width of the snippets, kept.
+        past: snippets that each one sees in a layer, itself among them.
+        depth: layers.
+        heads: heads per layer.
+        head_dim: width of a head, independent of ``in_dim``.
+        dropout: after both projections of the feed-forward part and after ``out``.
+        normalise: "row" divides the kernel's rows by their sums; "column" by the column sum of a video without end, a
+            constant, so that only the first rows add to less than 1.
+        init: "xavier" as in the seed authors' code, "torch" as in UR-DMU.
+    """
+
+    name = "causal_gl_mhsa"
+    inputs = {"x": "b t in_dim"}
+    example = {"in_dim": 8, "past": 4, "depth": 1, "heads": 2, "head_dim": 4}
+    fidelity = "ours"
+    lookahead = 0
+    mask_switch = None
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        past: int = 64,
+        depth: int = 2,
+        heads: int = 4,
+        head_dim: int = 128,
+        dropout: float = 0.5,
+        normalise: Normalise = "column",
+        init: Init = "xavier",
+    ) -> None:
+        super().__init__(
+            in_dim=in_dim,
+            depth=depth,
+            heads=heads,
+            head_dim=head_dim,
+            dropout=dropout,
+            normalise=normalise,
+            init=init,
+        )
+        if past < 1:
+            raise ValueError(f"past must be at least 1, not {past}")
+        self.past = past
+        for layer in self.layers:
+            layer.past = past
 
     def step(self, state: list[Tensor] | None, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Take the rows kept by each layer and the next x (b, n, c); return (b, n, c) and the rows to keep."""
@@ -117,9 +165,11 @@ class GlobalLocalAttention(Temporal):
 class GlobalLocalLayer(nn.Module):
     """One pre-norm layer: attention, then feed-forward, each with a residual."""
 
-    def __init__(self, dim: int, heads: int, head_dim: int, dropout: float, past: int | None = None) -> None:
+    past: int | None = None
+
+    def __init__(self, dim: int, heads: int, head_dim: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.past = heads, past
+        self.heads = heads
         inner = heads * head_dim
         self.attn_norm = nn.LayerNorm(dim)
         self.qkvt = nn.Linear(dim, 4 * inner, bias=False)  # rows q, k, v, local value; head-major
@@ -141,7 +191,7 @@ class GlobalLocalLayer(nn.Module):
         q, new = self.qkvt(self.attn_norm(x)).split([inner, 3 * inner], dim=-1)
         joined, state = remember(state, new, self.past - 1)
         k, v, local = joined.chunk(3, dim=-1)
-        near = past_kernel(x, x.shape[1], joined.shape[1], None, normalise, self.past) @ local
+        near = past_kernel(x, x.shape[1], joined.shape[1], normalise, self.past) @ local
         return self._feed_forward(x + self._join(self._far(q, k, v, None), near)), state
 
     def _feed_forward(self, x: Tensor) -> Tensor:
@@ -225,36 +275,34 @@ def local_kernel(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Tensor
     return weight / total.clamp_min(1e-30)
 
 
-def past_branch(x: Tensor, mask: Tensor | None, normalise: Normalise, past: int) -> Read:
+def past_branch(x: Tensor, normalise: Normalise, past: int) -> Read:
     """Return the causal local branch for bags like x (b, t, c) as a function, the same for all layers."""
     t, reach = x.shape[1], min(past, REACH)
-    at_once = t if torch.compiler.is_compiling() or t <= LONG else LONG
+    if torch.compiler.is_compiling() or t <= LONG:
+        kernel = kept(lambda: past_kernel(x, t, t, normalise, reach), x, "causal_gl_mhsa", normalise, reach)
+        return lambda local: kernel @ local
 
     def read(local: Tensor) -> Tensor:
         parts = []
-        for start in range(0, t, at_once):
-            first, stop = (0 if at_once == t else max(0, start - reach + 1)), min(t, start + at_once)
-            seen = None if mask is None else mask[:, first:stop]
-            kernel = past_kernel(local, stop - start, stop - first, seen, normalise, reach)
-            parts.append(kernel @ local[:, first:stop])
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        for start in range(0, t, LONG):
+            around = local[:, max(0, start - reach + 1) : start + LONG]
+            parts.append(past_kernel(local, min(LONG, t - start), around.shape[1], normalise, reach) @ around)
+        return torch.cat(parts, dim=1)
 
     return read
 
 
-def past_kernel(like: Tensor, n: int, m: int, mask: Tensor | None, normalise: Normalise, past: int) -> Tensor:
-    """Return the causal weights of the last n of m snippets, (n, m), or (b, n, m) with their mask (b, m)."""
+def past_kernel(like: Tensor, n: int, m: int, normalise: Normalise, past: int) -> Tensor:
+    """Return the causal weights of the last n of m snippets, (n, m)."""
     before = since(n, m, like)
     weight = torch.exp(before.clamp_min(0) / -DECAY) * ((before >= 0) & (before < past))
-    if mask is not None:
-        weight = weight * mask[:, None, :]
     if normalise == "column":  # the sum over the snippets that follow, of which there is no end
         total = torch.exp(torch.arange(min(past, REACH), device=like.device) / -DECAY).sum()
     else:
-        total = weight.sum(-1, keepdim=True).clamp_min(1e-30)
+        total = weight.sum(-1, keepdim=True)
     return (weight / total).to(like.dtype)
 
 
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [GlobalLocalAttention]
+    return [GlobalLocalAttention, CausalGlobalLocalAttention]

@@ -38,9 +38,6 @@ class TemporalContextAggregation(Temporal):
             "channel" (the paper); "off" for XD-Violence.
         norm: "layer" adds a LayerNorm after the residual, the other interpretation of LN in Eq. 2.
         use_mask: exclude padding. Off as in the authors' code, which includes it.
-        past: a causal variant, for live scores: the global context are the last ``past`` snippets up to each one, the
-            local context those of its ``window``; null means the whole video. With ``power_norm`` "time" a score
-            still depends on all of it.
     """
 
     name = "tca"
@@ -51,6 +48,7 @@ class TemporalContextAggregation(Temporal):
     fidelity = "code"
     lookahead = "all"
     mask_switch = "use_mask"
+    past: int | None = None  # snippets of the global context, of the causal variant
     authors_names = {
         "q": "self_attn.q",
         "k": "self_attn.k",
@@ -72,19 +70,15 @@ class TemporalContextAggregation(Temporal):
         power_norm: Literal["off", "time", "channel"] = "off",
         norm: Literal["none", "layer"] = "none",
         use_mask: bool = False,
-        past: int | None = None,
     ) -> None:
         super().__init__()
-        if past is not None and past < 1:
-            raise ValueError(f"past must be at least 1, or null for the whole video, not {past}")
         if window < 1:
             raise ValueError(f"window must be at least 1, not {window}")
         if hidden < 1:
             raise ValueError(f"hidden must be at least 1, not {hidden}")
         self.dim = self.in_dim = in_dim
-        self.window, self.power_norm, self.use_mask, self.past = window, power_norm, use_mask, past
-        self.before = window // 2 if past is None else window - 1  # snippets of the local context before its own
-        self.lookahead = "all" if past is None or power_norm == "time" else 0
+        self.window, self.power_norm, self.use_mask = window, power_norm, use_mask
+        self.before = window // 2  # snippets of the local context before its own
         self.q = nn.Linear(in_dim, hidden)
         self.k = nn.Linear(in_dim, hidden)
         self.v = nn.Linear(in_dim, hidden)
@@ -101,15 +95,6 @@ class TemporalContextAggregation(Temporal):
         q, k, v = self._project(x).chunk(3, dim=-1)
         read = by_rows(lambda rows: self._maps(q[:, rows], k, mask, rows) @ v, x)  # (b, t, h)
         return self.norm(x + self.out(self._power_norm(clear(read, mask))))
-
-    def step(self, state: Tensor | None, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Take the keys and values kept (b, m, 2 h) and the next x (b, n, c); return (b, n, c) and those to keep."""
-        assert self.past is not None
-        q, new = self._project(x).split([self.q.out_features, 2 * self.q.out_features], dim=-1)
-        joined, state = remember(state, new, self.past - 1)
-        k, v = joined.chunk(2, dim=-1)
-        read = self._maps(q, k, None, slice(k.shape[1] - x.shape[1], k.shape[1])) @ v
-        return self.norm(x + self.out(self._power_norm(read))), state
 
     def _project(self, x: Tensor) -> Tensor:
         """Return q, k and v as (b, t, 3 h), by one product: x is read once, and its gradient written once."""
@@ -150,6 +135,59 @@ class TemporalContextAggregation(Temporal):
         return nn.functional.normalize(root, dim=1 if self.power_norm == "time" else 2)
 
 
+class CausalContextAggregation(TemporalContextAggregation):
+    """TCA without later snippets, for live scores: the contexts of a snippet end with itself.
+
+    As ``tca``, with the same weights, but the global context are the last ``past`` snippets and the local one the last
+    ``window``. Padding at the end changes no score, so no mask is needed.
+
+    Args:
+        in_dim: width of the snippets, kept.
+        past: snippets of the global context, the snippet itself among them.
+        hidden: width of q, k and v.
+        window: snippets of the local context.
+        gamma: initial value of the learned slope of the position encoding.
+        beta: initial value of its learned shift.
+        power_norm: signed square root of the context and L2 normalisation over the "channel", or "off".
+        norm: "layer" adds a LayerNorm after the residual.
+    """
+
+    name = "causal_tca"
+    inputs = {"x": "b t in_dim"}
+    example = {"in_dim": 8, "past": 4, "hidden": 4, "window": 3}
+    fidelity = "ours"
+    lookahead = 0
+    mask_switch = None
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        past: int = 64,
+        hidden: int = 128,
+        window: int = 9,
+        gamma: float = 0.06,
+        beta: float = 0.02,
+        power_norm: Literal["off", "channel"] = "off",
+        norm: Literal["none", "layer"] = "none",
+    ) -> None:
+        super().__init__(
+            in_dim=in_dim, hidden=hidden, window=window, gamma=gamma, beta=beta, power_norm=power_norm, norm=norm
+        )
+        if past < 1:
+            raise ValueError(f"past must be at least 1, not {past}")
+        self.past, self.before = past, window - 1
+
+    def step(self, state: Tensor | None, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Take the keys and values kept (b, m, 2 h) and the next x (b, n, c); return (b, n, c) and those to keep."""
+        assert self.past is not None
+        q, new = self._project(x).split([self.q.out_features, 2 * self.q.out_features], dim=-1)
+        joined, state = remember(state, new, self.past - 1)
+        k, v = joined.chunk(2, dim=-1)
+        read = self._maps(q, k, None, slice(k.shape[1] - x.shape[1], k.shape[1])) @ v
+        return self.norm(x + self.out(self._power_norm(read))), state
+
+
 def outside_window(x: Tensor, window: int, before: int, rows: slice) -> Tensor:
     """Return (rows, t), True where snippet i of ``x`` (b, t, c) is not among ``window`` from j - ``before`` onwards."""
     position = torch.arange(x.shape[1], device=x.device)
@@ -159,4 +197,4 @@ def outside_window(x: Tensor, window: int, before: int, rows: slice) -> Tensor:
 
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [TemporalContextAggregation]
+    return [TemporalContextAggregation, CausalContextAggregation]

@@ -51,9 +51,6 @@ class TopkNominator(Temporal):
         eval_noise: "seeded" (one fixed table), "on" (fresh draws) or "off" (the hard top-k).
         gradient: "authors" contracts the transposed Jacobian, "textbook" is Berthet's estimator,
             "centred" subtracts the mean mask from it; all without bias, "centred" varies least.
-        past: a causal variant, for live scores: a snippet is weighed among the last ``past`` ones up to itself, of
-            which the k best are kept; null means the whole video. It needs the score "mlp", and another gradient
-            than "authors", which relies on two snippets displacing each other.
     """
 
     name = "topk_nominator"
@@ -76,13 +73,8 @@ class TopkNominator(Temporal):
         score: Literal["mlp", "l2norm", "mahalanobis"] = "mlp",
         eval_noise: Literal["seeded", "on", "off"] = "seeded",
         gradient: Gradient = "authors",
-        past: int | None = None,
     ) -> None:
         super().__init__()
-        if past is not None and past < 1:
-            raise ValueError(f"past must be at least 1, or null for the whole video, not {past}")
-        if past is not None and (score != "mlp" or gradient == "authors"):
-            raise ValueError(f"past needs score mlp and gradient textbook or centred, not {score} and {gradient}")
         if not 0 < ratio <= 1:
             raise ValueError(f"ratio must be above 0 and at most 1, not {ratio}")
         if samples < 1 or sigma <= 0:
@@ -93,8 +85,7 @@ class TopkNominator(Temporal):
             raise ValueError(f"k_max must be at least 1, or null for no limit, not {k_max}")
         self.dim = self.in_dim = in_dim
         self.k_max, self.samples, self.sigma = k_max, samples, sigma
-        self.score, self.eval_noise, self.gradient, self.past = score, eval_noise, gradient, past
-        self.lookahead = "all" if past is None else 0
+        self.score, self.eval_noise, self.gradient = score, eval_noise, gradient
         # 0.95 as 19/20: k must be exact for a t that is only known at run time.
         self.ratio = Fraction(repr(ratio))
         self.scorer = _scorer(in_dim) if score == "mlp" else None
@@ -108,43 +99,8 @@ class TopkNominator(Temporal):
         scores = self.scores(x)
         noise = self._noise(scores)
         perturbed = scores.detach()[:, None, :] + self.sigma * noise  # (b, n, t)
-        if self.past is None:
-            mask = topk_mask(perturbed, self._count(x.shape[1]))
-        else:
-            before = perturbed.new_full((*perturbed.shape[:2], self.past - 1), -torch.inf)
-            mask = self._past_mask(torch.cat([before, perturbed], dim=-1), 0)
-        gate = SoftMask.apply(scores, mask, noise, self.sigma, self.gradient)
+        gate = SoftMask.apply(scores, self._mask(perturbed), noise, self.sigma, self.gradient)
         return {"x": x * gate[..., None], "gate": gate}
-
-    def step(self, state: dict[str, Any] | None, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Take the perturbed scores kept and the next x (b, n, c); return x (b, n, c), gate (b, n) and what to keep."""
-        assert self.past is not None
-        scores = self.scores(x)
-        number = 0 if state is None else state["number"]
-        perturbed = scores[:, None, :] + self.sigma * self._noise(scores, number)
-        if state is None:
-            state = {"scores": perturbed.new_full((*perturbed.shape[:2], self.past - 1), -torch.inf)}
-        joined = torch.cat([state["scores"], perturbed], dim=-1)
-        gate = self._past_mask(joined, number).mean(1)
-        kept = {"scores": joined[..., x.shape[1] :].clone(), "number": number + x.shape[1]}
-        return {"x": x * gate[..., None], "gate": gate}, kept
-
-    def _past_mask(self, scores: Tensor, number: int) -> Tensor:
-        """Return 1 (b, n, t) where a snippet is among the k best of the last ``past``, and 0 where it is not.
-
-        ``scores`` (b, n, past - 1 + t) begin with those before the first, which is the snippet of that ``number``.
-        A score that is hardly better counts in part, so that rounding does not decide between 0 and 1.
-        """
-        assert self.past is not None
-        t = scores.shape[-1] - self.past + 1
-        own = scores[..., self.past - 1 :]
-        better = torch.zeros_like(own)
-        for back in range(1, self.past):
-            start = self.past - 1 - back
-            better = better + ((scores[..., start : start + t] - own) / (BLUR * self.sigma) + 0.5).clamp(0, 1)
-        seen = (torch.arange(t, device=own.device) + number + 1).clamp_max(self.past)
-        k = (seen * self.ratio.numerator // self.ratio.denominator).clamp(1, self.k_max)
-        return (k - better).clamp(0, 1)
 
     def scores(self, x: Tensor) -> Tensor:
         """Return s (b, t) in (0, 1)."""
@@ -167,10 +123,94 @@ class TopkNominator(Temporal):
         position = (torch.arange(scores.shape[1], device=scores.device) + number) % TABLE
         return self.table[:, position][None]
 
+    def _mask(self, perturbed: Tensor) -> Tensor:
+        """Return 1.0 at the k largest of perturbed scores (b, n, t), 0.0 elsewhere."""
+        return topk_mask(perturbed, self._count(perturbed.shape[-1]))
+
     def _count(self, length: int) -> int:
         """Return k for a bag of that many snippets."""
         k = torch.sym_max(length * self.ratio.numerator // self.ratio.denominator, 1)
         return k if self.k_max is None else torch.sym_min(k, self.k_max)
+
+
+class CausalNominator(TopkNominator):
+    """Weight each snippet by how often its noise-perturbed score ranks in the top k of the last ones, for live scores.
+
+    As ``topk_nominator`` with its learned score, but a snippet competes with the last ``past`` ones up to itself, of
+    which k = int(ratio * past) are kept. The authors' gradient relies on two snippets displacing each other, so the
+    estimators are the other two. Scores nearer than ``BLUR`` sigma are not ranked sharply.
+
+    Args:
+        in_dim: width of the snippets, kept.
+        past: snippets among which one is ranked, itself one of them.
+        ratio: share of them that is kept.
+        samples: noise draws n.
+        sigma: width of the noise.
+        eval_noise: "seeded" (one fixed table), or "off".
+        gradient: "textbook" is Berthet's estimator, "centred" subtracts the mean mask from it.
+    """
+
+    name = "causal_nominator"
+    example = {"in_dim": 8, "past": 4, "samples": 4}
+    fidelity = "ours"
+    lookahead = 0
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        past: int = 64,
+        ratio: float = 0.95,
+        samples: int = 100,
+        sigma: float = 0.05,
+        eval_noise: Literal["seeded", "off"] = "seeded",
+        gradient: Literal["textbook", "centred"] = "centred",
+    ) -> None:
+        super().__init__(
+            in_dim=in_dim,
+            ratio=ratio,
+            k_max=None,
+            samples=samples,
+            sigma=sigma,
+            eval_noise=eval_noise,
+            gradient=gradient,
+        )
+        if past < 1:
+            raise ValueError(f"past must be at least 1, not {past}")
+        self.past = past
+
+    def _mask(self, perturbed: Tensor) -> Tensor:
+        """Return what ``_past_mask`` does of a whole video (b, n, t)."""
+        before = perturbed.new_full((*perturbed.shape[:2], self.past - 1), -torch.inf)
+        return self._past_mask(torch.cat([before, perturbed], dim=-1), 0)
+
+    def step(self, state: dict[str, Any] | None, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Take the perturbed scores kept and the next x (b, n, c); return x (b, n, c), gate (b, n) and what to keep."""
+        scores = self.scores(x)
+        number = 0 if state is None else state["number"]
+        perturbed = scores[:, None, :] + self.sigma * self._noise(scores, number)
+        if state is None:
+            state = {"scores": perturbed.new_full((*perturbed.shape[:2], self.past - 1), -torch.inf)}
+        joined = torch.cat([state["scores"], perturbed], dim=-1)
+        gate = self._past_mask(joined, number).mean(1)
+        kept = {"scores": joined[..., x.shape[1] :].clone(), "number": number + x.shape[1]}
+        return {"x": x * gate[..., None], "gate": gate}, kept
+
+    def _past_mask(self, scores: Tensor, number: int) -> Tensor:
+        """Return 1 (b, n, t) where a snippet is among the k best of the last ones, and 0 where it is not.
+
+        ``scores`` (b, n, past - 1 + t) begin with those before the first, which is the snippet of that ``number``.
+        A score that is hardly better counts in part, so that rounding does not decide between 0 and 1.
+        """
+        t = scores.shape[-1] - self.past + 1
+        own = scores[..., self.past - 1 :]
+        better = torch.zeros_like(own)
+        for back in range(1, self.past):
+            start = self.past - 1 - back
+            better = better + ((scores[..., start : start + t] - own) / (BLUR * self.sigma) + 0.5).clamp(0, 1)
+        seen = (torch.arange(t, device=own.device) + number + 1).clamp_max(self.past)
+        k = (seen * self.ratio.numerator // self.ratio.denominator).clamp_min(1)
+        return (k - better).clamp(0, 1)
 
 
 class SoftMask(torch.autograd.Function):
@@ -220,4 +260,4 @@ def _scorer(dim: int) -> nn.Module:
 
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [TopkNominator]
+    return [TopkNominator, CausalNominator]

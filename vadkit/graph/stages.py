@@ -96,7 +96,8 @@ class Rows:
         return self.first + (0 if self.held is None else self.held.shape[1])
 
     def add(self, rows: Tensor) -> None:
-        self.held = rows if self.held is None else torch.cat([self.held, rows], dim=1)
+        # A copy: the caller may use its memory again, or have cut the rows from a whole video.
+        self.held = rows.clone() if self.held is None else torch.cat([self.held, rows], dim=1)
 
     def span(self, start: int, stop: int) -> Tensor:
         assert self.held is not None
