@@ -99,6 +99,7 @@ def test_what_is_expected_is_not_nothing() -> None:
         "samplers",
         "schedules",
         "selectors",
+        "sinks",
         "sources",
         "temporal",
     ]

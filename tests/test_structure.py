@@ -38,23 +38,32 @@ LAYERS = (
         "terminal",
         "video",
     ),
-    ("kinds", "json_file", "npy_header", "results_folder"),
-    ("registry", "backbones"),
-    ("plugin_manager", "store"),
+    ("kinds", "json_file", "npy_header", "results_folder", "credentials"),
+    ("registry", "backbones", "events"),
+    ("plugin_manager", "store", "sinks"),
     ("graph",),
     ("components", "testing"),
     ("data", "systems"),
     ("datasets", "evaluate"),
     ("extract", "engine"),
     ("diff", "predict", "rounds"),
-    ("bench", "demo"),
+    ("bench", "demo", "calibrate", "watch"),
+    ("rendered",),
     ("api",),
     ("cli",),
     ("__main__",),
 )
 RANKS = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 # What plugins may import, and nothing below it: names that are promised to third parties.
-FOR_PLUGINS = {"vadkit", "vadkit.layers", "vadkit.backbones", "vadkit.store", "vadkit.evaluate", "vadkit.testing"}
+FOR_PLUGINS = {
+    "vadkit",
+    "vadkit.layers",
+    "vadkit.backbones",
+    "vadkit.store",
+    "vadkit.evaluate",
+    "vadkit.sinks",
+    "vadkit.testing",
+}
 HEAVY = ("torch", "numpy", "cv2", "mmengine")
 
 

@@ -28,10 +28,12 @@ KINDS = (
     "Optimizer",
     "Schedule",
     "Logger",
+    "Sink",
 )
 
 if TYPE_CHECKING:
     from vadkit.api.build import build
+    from vadkit.api.calibrate import calibrate
     from vadkit.api.evaluate import evaluate
     from vadkit.api.extract import extract
     from vadkit.api.import_weights import import_weights
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
         Sampler,
         Schedule,
         Selector,
+        Sink,
         Source,
         Temporal,
     )
@@ -82,6 +85,7 @@ __all__ = [
     "Schedule",
     "Scorer",
     "Selector",
+    "Sink",
     "Source",
     "Stepper",
     "Temporal",
@@ -90,6 +94,7 @@ __all__ = [
     "VideoDataset",
     "__version__",
     "build",
+    "calibrate",
     "evaluate",
     "extract",
     "fail",
@@ -108,6 +113,7 @@ __getattr__ = lazily(
     {
         "vadkit.hookspecs": ("hookimpl",),
         "vadkit.api.build": ("build",),
+        "vadkit.api.calibrate": ("calibrate",),
         "vadkit.api.load": ("load",),
         "vadkit.api.import_weights": ("import_weights",),
         "vadkit.api.train": ("train",),

@@ -13,13 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vadkit.batch_ports import BATCH_PORTS, BatchPort
+
+if TYPE_CHECKING:
+    from vadkit.events import Event
 
 Lookahead = int | Literal["all"]
 Range = Literal["logit", "probability", "unbounded"]
@@ -345,6 +348,41 @@ class Logger(Component):
         """Close the files; called once, also where a run fails."""
 
 
+class Sink(Component):
+    """Where the events of watched cameras are sent.
+
+    It is called by a thread of its own, never by the one that scores, and one call at a time. It needs no queue and
+    no second try: an event that could not be delivered is tried again with growing pauses, ``attempts`` times in all,
+    and once more when watching is started again.
+    """
+
+    kind: ClassVar[str] = "sink"
+    # Constructor arguments for the contract test, which sets the environment variable VADKIT_TEST_SECRET.
+    example: ClassVar[dict[str, Any]] = {}
+    # Seconds after which ``send`` and ``health`` have returned or raised. A class value, or set by the constructor.
+    timeout_s: float = 5.0
+    attempts: int = 10  # with pauses of 1 s to 1 min between them, 4 minutes in all
+    # Of deliveries; None is without limit. An update that waits is replaced by the next message of its event.
+    per_minute: float | None = None
+
+    def open(self, folder: Path) -> None:
+        """Begin; files go into ``folder``, which exists and is this sink's own. A receiver need not be up yet."""
+        raise NotImplementedError
+
+    def send(self, event: Event) -> None:
+        """Deliver one message of an event. Raises ``vadkit.sinks.SinkError``, without secrets, if it could not."""
+        raise NotImplementedError
+
+    def health(self, source: str, values: Mapping[str, Any]) -> None:
+        """Take what is known of a source now: ``state`` (online, offline), and numbers such as ``fps``.
+
+        May raise ``SinkError``. It is not tried again, since the next values come soon.
+        """
+
+    def close(self) -> None:
+        """End connections and threads; called once."""
+
+
 KINDS: dict[str, type[Component]] = {
     kind.kind: kind
     for kind in (
@@ -363,6 +401,7 @@ KINDS: dict[str, type[Component]] = {
         Optimizer,
         Schedule,
         Logger,
+        Sink,
     )
 }
 NODE_KINDS = ("temporal", "fusion", "head", "source", "selector")
@@ -390,6 +429,7 @@ __all__ = [
     "Sampler",
     "Schedule",
     "Selector",
+    "Sink",
     "Source",
     "Temporal",
 ]

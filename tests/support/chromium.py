@@ -11,6 +11,7 @@ It speaks the DevTools protocol over file descriptors 3 and 4, so no driver and 
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -19,6 +20,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,10 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 PATIENCE = 60.0  # seconds for one answer; a busy machine is slow to start a browser
+
+
+class NavigatedAwayError(AssertionError):
+    """The page that a script was sent to has given way to the next one, as after a click on a link."""
 
 
 def find_chromium() -> str:
@@ -93,7 +99,7 @@ class Chromium:
         """Open a file and wait until it is loaded."""
         self._events.clear()
         self._send("Page.navigate", url=path.resolve().as_uri())
-        self._wait_for(lambda: any(e["method"] == "Page.loadEventFired" for e in self._events), "the page to load")
+        self.wait_until(lambda: any(e["method"] == "Page.loadEventFired" for e in self._events), "the page to load")
 
     def run(self, script: str) -> Any:
         """Return the value of a JavaScript expression; a promise is waited for."""
@@ -104,7 +110,18 @@ class Chromium:
 
     def wait(self, condition: str) -> None:
         """Wait until a JavaScript expression is true."""
-        self._wait_for(lambda: self.run(f"Boolean({condition})"), condition)
+        self.wait_until(lambda: self.run(f"Boolean({condition})"), condition)
+
+    def wait_until(self, condition: Callable[[], Any], what: str) -> None:
+        """Wait until a function returns true, also while one page gives way to another."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with contextlib.suppress(NavigatedAwayError):  # the next page is asked in the next round
+                if condition():
+                    return
+                self._send("Runtime.evaluate", expression="0")  # takes in what has happened meanwhile
+            time.sleep(0.03)
+        raise TimeoutError(f"waited in vain for {what}")
 
     def click(self, x: float, y: float) -> None:
         """Click with a real mouse event, at pixels of the window."""
@@ -161,7 +178,8 @@ class Chromium:
             answer = self._receive(end)
             if answer.get("id") == self._count:
                 if "error" in answer:
-                    raise AssertionError(f"{method}: {answer['error']['message']}")
+                    text = f"{method}: {answer['error']['message']}"
+                    raise NavigatedAwayError(text) if "navigated" in text else AssertionError(text)
                 return answer["result"]  # type: ignore[no-any-return]
 
     def _receive(self, end: float) -> dict[str, Any]:
@@ -187,11 +205,3 @@ class Chromium:
             self.errors.append(params["exceptionDetails"].get("exception", {}).get("description", "exception"))
         elif event["method"] == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.errors.append(params["entry"]["text"])
-
-    def _wait_for(self, condition: Any, what: str) -> None:
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            if time.monotonic() > end:
-                raise TimeoutError(f"waited in vain for {what}")
-            time.sleep(0.03)
-            self._send("Runtime.evaluate", expression="0")  # takes in what has happened meanwhile

@@ -133,7 +133,7 @@ class Scorer:
         scores = np.round(system.score(found.streams).astype(np.float64), 6) + 0.0  # -0.0 becomes 0.0
         times = np.round(found.snippet_times, 3)
         edges = [*times[:, 0].tolist(), float(times[-1, 1])]
-        events = find_events(scores.tolist(), edges, system.threshold)
+        events = find_events(scores.tolist(), edges, system.rule)
         warnings = (*system.notices, *system.warnings, *found.warnings)
         return Prediction(
             video, scores, times, tuple(events), system.threshold, warnings=warnings, notice=system.notice

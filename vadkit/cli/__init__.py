@@ -28,6 +28,7 @@ VERBS = {
     "extract": "extract features from videos into a store that training reads",
     "train": "train a graph on features",
     "eval": "score a data set with a trained model and report AP, AUC and related figures",
+    "calibrate": "learn the threshold of a model from ordinary footage, for a wanted number of false alarms",
     "predict": "score videos with a trained model: JSON, CSV and a page for each",
     "models": "list the published systems with fidelity and sizes, or show one",
     "weights": "import the weights of a published system; list and check those of backbones",

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from vadkit import __version__
+from vadkit.events import EventRule
 from vadkit.extract.one_pass import Extracted
 from vadkit.predict.events import Event, find_events
 from vadkit.predict.inputs import identity
@@ -48,7 +49,7 @@ class ScoredVideo:
 
     @property
     def events(self) -> list[Event]:
-        return find_events(self.scores, self.edges, self.system.threshold, self.without)
+        return find_events(self.scores, self.edges, self.system.rule, self.without)
 
 
 def score_video(system: System, video: Path, name: str, progress: Any = None) -> ScoredVideo:
@@ -92,6 +93,14 @@ def _missing_sound(system: System, packing: Packing) -> list[str]:
     return [f"Without sound, the stream {', '.join(audio)} holds the features of silence."]
 
 
+def rule_of(system: System) -> dict[str, float] | None:
+    """Return what the rule of events has besides its threshold; None if a stretch only has to reach that."""
+    rule = system.rule
+    if rule is None or rule == EventRule.at(rule.on):
+        return None
+    return {"off": rule.off, "least_s": rule.least_s, "cool_down_s": rule.cool_down_s}
+
+
 def as_data(scored: ScoredVideo) -> dict[str, Any]:
     """Return the contents of NAME.json as plain data."""
     system, found, about = scored.system, scored.extracted, scored.video.stat()
@@ -122,6 +131,7 @@ def as_data(scored: ScoredVideo) -> dict[str, Any]:
         "settings": scored.settings,
         "page": scored.page,
         "threshold": system.threshold,
+        "rule": rule_of(system),
         "events": [asdict(event) for event in scored.events],
         "contributions": {
             "unit": system.unit,

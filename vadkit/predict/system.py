@@ -16,6 +16,7 @@ from vadkit.data.from_config import build_eval_sampler
 from vadkit.devices import choose_device
 from vadkit.evaluate.score import build_post, crops_of
 from vadkit.evaluate.score_video import Crops, evaluating, joined, parts_of
+from vadkit.events import EventRule
 from vadkit.extract.one_pass import Extracted, Progress, extract_video, recipe
 from vadkit.extract.snippets import Clock
 from vadkit.files import sha256
@@ -56,6 +57,7 @@ class System:
     notices: list[str] = field(default_factory=list)
     sampler: Sampler | None = None
     crops: Crops = "mean"
+    rule: EventRule | None = None  # of events; its ``on`` is the threshold
 
     @property
     def lookahead(self) -> int | str:
@@ -164,7 +166,9 @@ def load_system(
     stored = stored_recipes(header)
     inputs = _with_weights(spec["inputs"], weights or {}, stored)
     backbones = {name: _backbone(name, section, place) for name, section in inputs.items()}
-    chosen = threshold if threshold is not None else threshold_of(evaluation, model.output_range)
+    _check_threshold(threshold, model.output_range)
+    rule = _rule(threshold, header["extra"].get("events"), threshold_of(evaluation, model.output_range))
+    chosen = None if rule is None else rule.on
     _check_threshold(chosen, model.output_range)
     unfinished = header["extra"].get("unfinished")
     warnings: list[str] = [unfinished] if unfinished else []
@@ -188,7 +192,16 @@ def load_system(
         _notices(header, {**recipes, **stored}),
         build_eval_sampler(evaluation),
         crops_of(evaluation),
+        rule,
     )
+
+
+def _rule(given: float | None, learned: Mapping[str, Any] | None, stated: float | None) -> EventRule | None:
+    """Return the rule of events: by the given threshold, as learned from ordinary footage, or by that of the config."""
+    if given is None and learned:
+        return EventRule(learned["on"], learned["off"], learned.get("least_s", 0.0), learned.get("cool_down_s", 0.0))
+    threshold = stated if given is None else given
+    return None if threshold is None else EventRule.at(threshold)
 
 
 def _notices(header: Mapping[str, Any], recipes: Mapping[str, Mapping[str, Any]]) -> list[str]:
