@@ -181,8 +181,10 @@ class CausalNominator(TopkNominator):
 
     def _mask(self, perturbed: Tensor) -> Tensor:
         """Return what ``_past_mask`` does of a whole video (b, n, t)."""
-        before = perturbed.new_full((*perturbed.shape[:2], self.past - 1), -torch.inf)
-        return self._past_mask(torch.cat([before, perturbed], dim=-1), 0)
+        # A short video has fewer to compare; while a graph is traced, its length is no number.
+        others = (self.past if torch.compiler.is_compiling() else min(self.past, perturbed.shape[-1])) - 1
+        before = perturbed.new_full((*perturbed.shape[:2], others), -torch.inf)
+        return self._past_mask(torch.cat([before, perturbed], dim=-1), others, 0)
 
     def step(self, state: dict[str, Any] | None, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Take the perturbed scores kept and the next x (b, n, c); return x (b, n, c), gate (b, n) and what to keep."""
@@ -192,21 +194,21 @@ class CausalNominator(TopkNominator):
         if state is None:
             state = {"scores": perturbed.new_full((*perturbed.shape[:2], self.past - 1), -torch.inf)}
         joined = torch.cat([state["scores"], perturbed], dim=-1)
-        gate = self._past_mask(joined, number).mean(1)
+        gate = self._past_mask(joined, self.past - 1, number).mean(1)
         kept = {"scores": joined[..., x.shape[1] :].clone(), "number": number + x.shape[1]}
         return {"x": x * gate[..., None], "gate": gate}, kept
 
-    def _past_mask(self, scores: Tensor, number: int) -> Tensor:
+    def _past_mask(self, scores: Tensor, others: int, number: int) -> Tensor:
         """Return 1 (b, n, t) where a snippet is among the k best of the last ones, and 0 where it is not.
 
-        ``scores`` (b, n, past - 1 + t) begin with those before the first, which is the snippet of that ``number``.
-        A score that is hardly better counts in part, so that rounding does not decide between 0 and 1.
+        ``scores`` (b, n, others + t) begin with those before the first, which is the snippet of that ``number``. A
+        score that is hardly better counts in part, so that rounding does not decide between 0 and 1.
         """
-        t = scores.shape[-1] - self.past + 1
-        own = scores[..., self.past - 1 :]
+        t = scores.shape[-1] - others
+        own = scores[..., others:]
         better = torch.zeros_like(own)
-        for back in range(1, self.past):
-            start = self.past - 1 - back
+        for back in range(1, others + 1):
+            start = others - back
             better = better + ((scores[..., start : start + t] - own) / (BLUR * self.sigma) + 0.5).clamp(0, 1)
         seen = (torch.arange(t, device=own.device) + number + 1).clamp_max(self.past)
         k = (seen * self.ratio.numerator // self.ratio.denominator).clamp_min(1)

@@ -9,6 +9,7 @@ from vadkit import Stepper
 from vadkit.evaluate.score import build_post, crops_of
 from vadkit.evaluate.score_video import score_video
 from vadkit.graph.module import VadModel
+from vadkit.graph.stages import why_whole
 
 Scores = list[tuple[int, float]]
 
@@ -24,7 +25,7 @@ def whole_video(model: VadModel, streams: dict[str, np.ndarray], smooth: bool = 
     section = model.spec["eval"]
     scores = score_video(model, {n: torch.from_numpy(x) for n, x in streams.items()}, crops=crops_of(section))
     for step in build_post(section) if smooth else []:
-        scores = step(scores)
+        scores = scores if why_whole(step) else step(scores)  # the others are left out of live scores
     return scores
 
 
