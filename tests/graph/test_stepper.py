@@ -115,6 +115,37 @@ def test_what_is_kept_is_its_own_copy(model: VadModel) -> None:
     assert not any(x.requires_grad for x in stepper._engine.held)
 
 
+# -- streams that are absent ---------------------------------------------------------------------
+PRESENT: dict[str, Any] = {
+    "inputs": {"rgb": "b t 8", "audio": "b t 4"},
+    "nodes": {
+        "sound": {"use": "gap_token", "in": {"x": "audio", "presence": "presence"}, "args": {"stream": "audio"}},
+        "fused": {"use": "present_sum", "in": ["rgb", "sound"], "args": {"of": ["rgb", "audio"]}},
+        "score": {"use": "causal_conv", "in": "fused"},
+    },
+    "losses": {"mil": {"use": "topk_mil", "in": "score"}},
+    "output": "score",
+}
+
+
+@pytest.mark.parametrize("window", [None, 20])
+def test_a_snippet_may_lack_a_stream(window: int | None) -> None:
+    model = vadkit.build(PRESENT, seed=0).eval()
+    assert model.takes_presence
+    streams, there = streams_of(model, 12), np.random.default_rng(0).random((2, 12)) < 0.6
+    there[0] |= ~there[1]  # one of them is there
+    stepper = vadkit.stream(model, window)
+    found: Scores = []
+    for i in range(12):
+        found += stepper.step({name: x[0, i] if here[i] else None for (name, x), here in zip(streams.items(), there)})
+    given = {name: torch.from_numpy(x * here[:, None]) for (name, x), here in zip(streams.items(), there)}
+    with torch.no_grad():
+        wanted = model(**given, presence=torch.from_numpy(there.T.astype(np.float32))[None])[0].numpy()
+    assert_same(found + stepper.finish(), wanted)
+    with pytest.raises(VadkitError, match="the graph needs the stream 'rgb'"):
+        vadkit.stream(model).step({})
+
+
 # -- what cannot be streamed ---------------------------------------------------------------------
 def test_a_node_that_looks_at_the_whole_video_is_named_with_the_way_out() -> None:
     model = vadkit.build("demo_rgb")

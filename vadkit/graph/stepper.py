@@ -12,13 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vadkit.batch_ports import BATCH_PORTS, Drawing
+from vadkit.batch_ports import BATCH_PORTS
 from vadkit.devices import float32
 from vadkit.graph.call_checks import as_numbers, check_call
 from vadkit.graph.module import VadModel
 from vadkit.graph.plan import Plan, Ref, Step, feed
+from vadkit.graph.presence import with_absent
 from vadkit.graph.stages import PostStage, Rows, Slot, Stage, is_timed, tensors_of, why_whole
 from vadkit.kinds import Postprocess
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import fail
 from vadkit.shapes import parse_ports
 
@@ -83,10 +85,10 @@ class Stepper:
     def step(self, streams: Mapping[str, Any]) -> list[tuple[int, float]]:
         """Take one snippet, (dim,) or (crops, dim) by input name; return (index, score) of those that are now final.
 
-        Scores of crops are averaged, as the model's ``eval.crops`` says. Raises VadkitError, naming the stream, for
-        what does not fit.
+        Scores of crops are averaged, as the model's ``eval.crops`` says. A stream that this snippet lacks may be left
+        out, or be None, if the model ``takes_presence``. Raises VadkitError, naming the stream, for what does not fit.
         """
-        return self.chunk({name: _one_row(name, x) for name, x in streams.items()})
+        return self.chunk({name: _one_row(name, x) for name, x in streams.items() if x is not None})
 
     def chunk(self, streams: Mapping[str, Any]) -> list[tuple[int, float]]:
         """Take the next n snippets, (n, dim) or (crops, n, dim), and return what n calls of ``step`` would."""
@@ -122,9 +124,10 @@ class Stepper:
     def _checked(self, streams: Mapping[str, Any]) -> dict[str, Tensor]:
         """Return the streams as (b, n, dim) of the model's type and device."""
         inputs = {name: self.model.plan.inputs[name] for name in self.model.input_sizes}
-        for name in inputs:
-            if name not in streams:
-                fail(f"the graph needs the stream '{name}'", f"it takes {', '.join(inputs)}")
+        streams = {name: x for name, x in streams.items() if x is not None}
+        lacking = [name for name in inputs if name not in streams]
+        if lacking and not (self.model.takes_presence and streams):
+            fail(f"the graph needs the stream '{lacking[0]}'", f"it takes {', '.join(inputs)}")
         device = next((weight.device for weight in self.model.parameters()), torch.device("cpu"))
         given = {name: _with_crops(name, x).to(device) for name, x in streams.items()}
         crops = max(map(len, given.values()))
@@ -137,6 +140,9 @@ class Stepper:
         if self._rows not in (None, rows):
             fail(f"a snippet has {rows} crops, those before it have {self._rows}", "a stream has one number of crops")
         self._rows = rows
+        if self.model.takes_presence:
+            checked, presence = with_absent(self.model.training_sizes, self.model.input_sizes, checked, None)
+            checked[PRESENCE] = presence
         return checked
 
 
@@ -169,13 +175,12 @@ class _Whole:
         """Return the new rows by name, unfolded, with those of the batch values that a node cannot do without."""
         values: dict[str, Tensor] = {}
         for name, x in streams.items():
-            sizes = tuple(int(token) for token in self.model.plan.inputs[name].tokens[2:])
+            pattern = self.model.plan.inputs.get(name)
+            sizes = tuple(int(token) for token in pattern.tokens[2:]) if pattern else ()
             values[name] = x.unflatten(2, sizes) if len(sizes) > 1 else x
         for x in list(streams.values())[:1]:
             self.constants["crops"] = len(x)
-            drawing = Drawing((x.shape[0], x.shape[1]), torch.zeros(1), len(x))
-            for ref in (ref for refs in self.refs.values() for ref in refs.values() if ref.batch):
-                values[ref.name] = BATCH_PORTS[ref.name].draw(drawing).to(x.device)
+            values["mask"] = x.new_ones(x.shape[:2], dtype=torch.bool)
         return values
 
     def _constant(self, step: Step) -> None:
@@ -210,7 +215,9 @@ class _Sliding:
                 rows.add(x[:, i : i + 1])
                 rows.drop(rows.end - self.window)
             held = {name: rows.span(rows.first, rows.end) for name, rows in self.rows.items()}
-            found.append(self.model(**held, crops=len(next(iter(held.values()))))[:, -1:])
+            presence = held.pop(PRESENCE, None)
+            crops = len(next(iter(held.values())))
+            found.append(self.model(**held, crops=crops, presence=presence)[:, -1:])
         return torch.cat(found, dim=1) if found else None
 
     @property
@@ -224,7 +231,7 @@ def _timed_refs(plan: Plan, step: Step) -> dict[Slot, Ref]:
         (port, number): ref
         for port in step.wires
         for number, ref in enumerate(step.of(port))
-        if _is_row(plan, ref) and (not ref.batch or ref in step.required_of_batch)
+        if _is_row(plan, ref) and (not ref.batch or ref.name == PRESENCE or ref in step.required_of_batch)
     }
 
 
