@@ -49,7 +49,7 @@ def test_features_of_a_watched_file_are_those_of_extraction(
 
 
 def test_features_of_the_demo_backbones_are_those_of_extraction(tmp_path: Path) -> None:
-    path = make_clip(tmp_path / "a.mp4", 2.0)
+    path = make_clip(tmp_path / "a.mp4", 1.4)
     components = load_plugins().components
     names = {"rgb": "efficientnet_lite0", "clip": "efficientnet_lite0", "flow": "dis_flow", "audio": "logmel_stats"}
     backbones = {stream: components.find(name)() for stream, name in names.items()}

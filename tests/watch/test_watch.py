@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 from clips import alarm, make_clip
-from models import write_model
+from models import RECIPES, RGB_AUDIO, write_model
 
 import vadkit
 from vadkit.cli import main
 from vadkit.extract.one_pass import extract_video
 from vadkit.extract.snippets import Clock
+from vadkit.graph.model_file import save
 from vadkit.plugin_manager import EXTRA
 from vadkit.predict.system import load_system
 from vadkit.watch.cameras import entry_of, find_cameras
@@ -199,3 +200,27 @@ def test_ctrl_c_ends_it_cleanly_and_a_kill_loses_nothing(model: Path, tmp_path: 
     messages = [json.loads(line) for line in said.splitlines()]
     assert [m["state"] for m in messages if m["state"] != "update"] == ["end"]  # the new one was sent before the kill
     assert [event.state for event in replay(out / "events.jsonl")].count("new") == 1
+
+
+def test_sound_that_is_absent_is_left_out_where_the_model_knows_absence(tmp_path: Path) -> None:
+    nodes = {
+        "rgb_in": {"use": "dense", "in": "rgb", "args": {"dim": 4}},
+        "audio_in": {"use": "dense", "in": "audio", "args": {"dim": 4}},
+        "joined": {"use": "present_sum", "in": ["rgb_in", "audio_in"]},
+        "score": {"use": "mlp_head", "in": "joined", "args": {"hidden": []}},
+    }
+    model = write_model_of(tmp_path / "model.safetensors", nodes)
+    silent = make_clip(tmp_path / "silent.mp4", 3.0, alarm(1, 2), sound=None)
+    done, scores, _ = watch(model, [silent], tmp_path / "out", clips=False)
+    system = load_system(model, "cpu")
+    rgb = extract_video(silent, system.backbones, Clock(**system.clock)).streams["rgb"]
+    stepper = vadkit.stream(system.model)
+    wanted = [score for row in rgb for _, score in stepper.step({"rgb": row})]
+    assert [score.score for _, score in scores] == wanted and len(wanted) == 6
+    assert scores[0][1].contributions["audio"] == 0
+    assert "silent has no sound; audio counts as absent" in done.state.notes
+
+
+def write_model_of(path: Path, nodes: dict[str, Any]) -> Path:
+    save(vadkit.build({**RGB_AUDIO, "nodes": nodes}), path, {"recipes": RECIPES})
+    return path

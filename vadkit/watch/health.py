@@ -103,10 +103,10 @@ class Health:
             self.events += 1
 
     @property
-    def is_well(self) -> bool:
-        """Whether pictures come, or have come to their end."""
+    def online(self) -> bool:
+        """Whether pictures come."""
         age = self.age
-        return self.state == "ended" or (self.state == "live" and (age is None or age < STALE))
+        return self.state == "live" and (age is None or age < STALE)
 
     @property
     def age(self) -> float | None:
@@ -118,7 +118,7 @@ class Health:
         with self._lock:
             age = self.age
             return {
-                "state": "online" if self.is_well and self.state == "live" else "offline",
+                "state": "online" if self.online else "offline",
                 "connection": self.state,
                 "reason": self.reason,
                 "fps_in": round(self.pictures.value(), 2),

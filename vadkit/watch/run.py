@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from vadkit.extract.frame_rate import USUAL_FPS
 from vadkit.extract.snippets import Clock
@@ -67,7 +66,6 @@ class Listener:
     score: Callable[[str, Score], object] = lambda source, score: None
     event: Callable[[Event], object] = lambda event: None
     note: Callable[[str], object] = lambda text: None
-    started: Callable[[Watch], object] = lambda watch: None
 
 
 @dataclass
@@ -128,14 +126,13 @@ class Watch:
         self.events = 0
         self.interrupted = False
         self._next_health = 0.0
-        self._states: dict[str, str] = {}
+        self._states: dict[str, tuple[str, bool]] = {}
         self._said: set[str] = set()
 
     # -- the loop ------------------------------------------------------------------------------
     def run(self) -> None:
         for reader in self.readers.values():
             reader.start()
-        self.listener.started(self)
         with asked_to_end() as asked:
             try:
                 while (self._are_reading() or self.inbox.waiting) and not asked():
@@ -265,13 +262,13 @@ class Watch:
         now = time.monotonic()
         due = now >= self._next_health
         for camera in self.cameras:
-            values = self.health[camera.name].values()
-            state = f"{values['connection']} {values['state']}"
+            health = self.health[camera.name]
+            state = (health.state, health.online)
             changed = self._states.get(camera.name) != state
             if due or changed:
-                self.delivery.health(camera.name, values)
+                self.delivery.health(camera.name, health.values())
             if changed and camera.is_live:
-                self._note(f"{camera.name}: {_in_words(values)}")
+                self._note(f"{camera.name}: {_in_words(*state, health.reason)}")
             self._states[camera.name] = state
             self._say(camera.name)
         if due:
@@ -324,9 +321,8 @@ def _sources(camera: Camera) -> list[str]:
     return [camera.name] if len(camera.files) == 1 else [f"{camera.name}/{path.name}" for path in camera.files]
 
 
-def _in_words(values: Mapping[str, Any]) -> str:
-    connection, reason = str(values["connection"]), str(values["reason"])
-    if connection == "live" and values["state"] == "offline":
+def _in_words(connection: str, online: bool, reason: str) -> str:
+    if connection == "live" and not online:
         return "no picture comes"
     words = {"waiting": "lost, will be tried again", "failed": "given up", "connecting": "connecting"}
     return words.get(connection, connection) + (f": {reason}" if reason else "")
