@@ -6,7 +6,7 @@ Rows are read from the cards: the largest graph of each system that trains on la
 They are written to benchmarks/specs/systems.yaml. The demo's streams become as wide as the inputs of a graph: columns
 are left out, or repeated. A network that is too large for a run of seconds has its widths divided, by the number in the
 name of its row. Each row keeps its components, losses, sampler and rule of the optimizer; for all alike, a run has 80
-steps of at most 16 bags of at most 32 snippets, one learning rate of at least 1e-3 for all nodes, and no schedule.
+steps of at most 16 bags of at most 32 snippets, a learning rate of 1e-3 for all nodes, and no schedule.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _lengths(plan: Plan) -> list[str]:
     data, train = plan.spec["data"], plan.spec["train"]
     patches = max(prod(t for t in p.tokens[2:-1] if isinstance(t, int)) for p in plan.inputs.values())
     bags = min(data["batch"] * train["accumulate"], max(LEAST, BAGS // patches))
-    return [f"data.batch={bags}", f"train.optimizer.lr={max(train['optimizer']['lr'], RATE)}"]
+    return [f"data.batch={bags}", f"train.optimizer.lr={RATE}"]
 
 
 # -- the spec --------------------------------------------------------------------------------------

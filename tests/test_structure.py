@@ -48,6 +48,7 @@ LAYERS = (
     ("extract", "engine"),
     ("diff", "predict", "rounds"),
     ("bench", "demo", "calibrate", "watch"),
+    ("rendered",),
     ("api",),
     ("cli",),
     ("__main__",),

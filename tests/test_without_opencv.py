@@ -54,6 +54,7 @@ NEEDS: dict[str, list[str]] = {
     "extract in workers": ["extract", "videos", "--stream", "flow=dis_flow", "--out", "flow3", "--workers", "1"],
     "predict": ["predict", "videos/a0.mkv", "--model", "flow/model.safetensors", "--out", "pages"],
     "demo": ["demo", "--quick", "--out", "demo"],
+    "render": ["store", "generate", "rendered", "--out", "rendered"],
 }
 PROGRAM = """
 import contextlib, io, json, sys, traceback

@@ -13,6 +13,7 @@ Legend: t snippets, dim the width of a stream.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +35,22 @@ class FeatureStore(Dataset):
         streams: which stream of the store feeds which input of the graph; null if their names are equal.
         sources: how names show which videos are of one film or camera, a regular expression with one named group
             such as "(?P<film>.+?)__#"; null is what the store says.
+        only: use these videos only, by their tags: {"scene": ["yard_1", "hall_1"]}; null uses all.
     """
 
     name = "feature_store"
     fidelity = "ours"
 
-    def __init__(self, *, root: str, streams: dict[str, str] | None = None, sources: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        root: str,
+        streams: dict[str, str] | None = None,
+        sources: str | None = None,
+        only: dict[str, list[str]] | None = None,
+    ) -> None:
         self.store = read_store(root)
+        self._chosen = _with_tags(self.store.videos, only or {}, self.store.root)
         self.stored = StoredFeatures(self.store)
         self.root = self.store.root
         self.snippet_frames = self.store.snippet_frames
@@ -60,7 +70,7 @@ class FeatureStore(Dataset):
     def videos(self, split: str) -> list[Video]:
         """Return the videos of a split, in the order of videos.json; each has all its files."""
         if split not in self._checked:
-            videos = [video for video in self.store.videos if video.split == split]
+            videos = [video for video in self._chosen if video.split == split]
             if videos:  # an index of files elsewhere has no folder of its own
                 self._refuse_missing(videos)
             self._checked[split] = videos
@@ -93,7 +103,7 @@ class FeatureStore(Dataset):
 
         None if names do not show sources, or the store has no training video.
         """
-        names = {s: [video.name for video in self.store.videos if video.split == s] for s in ("train", split)}
+        names = {s: [video.name for video in self._chosen if video.split == s] for s in ("train", split)}
         if self.sources is None or split == "train" or not names["train"]:
             return None
         return overlap(self.sources, names[split], names["train"])
@@ -162,6 +172,22 @@ class FeatureStore(Dataset):
         text = f"{self.root / stream}: {count} not listed in videos.json; the first is '{names[0]}.npy'"
         if text not in self.warnings:
             self.warnings.append(text)
+
+
+def _with_tags(videos: Sequence[Video], only: Mapping[str, Sequence[str]], root: Path) -> list[Video]:
+    """Return the videos that have one of the given values of each tag. Raises VadkitError for a value of no video."""
+    problems = []
+    for tag, wanted in only.items():
+        known = {str(video.tags[tag]) for video in videos if tag in video.tags}
+        for value in wanted:
+            if str(value) not in known:
+                close = nearest(str(value), known)
+                hint = f"did you mean '{close}'?" if close else f"its tags are in {root / 'videos.json'}"
+                problems.append(Problem(f"{root}: data.args.only: no video has the {tag} '{value}'", hint=hint))
+    if problems:
+        raise VadkitError(problems)
+    chosen = {tag: {str(value) for value in wanted} for tag, wanted in only.items()}
+    return [v for v in videos if all(str(v.tags.get(tag)) in values for tag, values in chosen.items())]
 
 
 @hookimpl

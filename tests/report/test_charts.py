@@ -11,12 +11,15 @@ from vadkit.report import (
     Difference,
     Line,
     Point,
+    Stretch,
+    TimeLine,
     bar_chart,
     forest_chart,
     heat_table,
     line_chart,
     scatter,
     spark_chart,
+    time_lines,
     wave_chart,
 )
 from vadkit.report.axis_ticks import linear_axis
@@ -271,3 +274,12 @@ def test_a_long_wave_keeps_its_loudest_moments() -> None:
 def test_everything_is_escaped(markup: str) -> None:
     assert "<script" not in markup
     assert "alert" in "".join(tree(markup).itertext())
+
+
+def test_time_lines_are_as_long_as_their_videos_and_stretches_at_their_times() -> None:
+    lines = [TimeLine("a", 100.0, [Stretch("fire", 10, 30), Stretch("dance", 50, 60, counts=False)]), TimeLine("b", 50)]
+    chart = tree(time_lines(lines, title=EVIL))
+    assert [e.get("x2") for e in chart.iter("line") if e.get("class") == "edge"][1:] == ["100.00%", "50.00%"]
+    assert [(e.get("x"), e.get("width")) for e in chart.iter("rect")] == [("50.00%", "10.00%"), ("10.00%", "20.00%")]
+    assert [e.text for e in chart.iter("title")] == ["dance from 0:50.0 to 1:00.0", "fire from 0:10.0 to 0:30.0"]
+    assert "b: nothing" in (chart.find(".//svg").get("aria-label") or "")  # type: ignore[union-attr]

@@ -313,3 +313,10 @@ def test_labels_of_an_index_are_read_as_those_of_tables(
     edit(lambda videos: videos[0].update(label=written, classes=[], spans=[]))
     assert FeatureStore(root=str(store)).store.videos[0].label == label
     assert load_videos(store)[0]["label"] == label
+
+
+def test_only_videos_with_a_tag_are_used(store: Path) -> None:
+    dataset = FeatureStore(root=str(store), only={"number": ["1", "3"]})
+    assert {video.tags["number"] for video in dataset.videos("train")} == {1, 3}
+    with pytest.raises(VadkitError, match="data.args.only: no video has the number '77'"):
+        FeatureStore(root=str(store), only={"number": ["1", "77"]})

@@ -23,6 +23,7 @@ from vadkit.plugin_manager import load_plugins
 from vadkit.predict.inputs import find_videos
 from vadkit.predict.like import like_model
 from vadkit.problems import fail
+from vadkit.rendered.mark import mark_store
 from vadkit.store.listing import VideoEntry, read_listing
 from vadkit.store.shards import parse_share
 
@@ -170,6 +171,7 @@ def extract(
             retry_broken=retry_broken,
             **_watch(callback, len(entries)),
         )
+    mark_store(folder, [entry["file"] for entry in entries])
     return Extraction(
         folder,
         result.extracted,

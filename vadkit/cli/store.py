@@ -8,7 +8,7 @@ from vadkit.cli.subverbs import add_subverbs, run_subverb
 
 VERBS = {
     "import": "make a store that reads published features, or your own, in their folders",
-    "generate": "write a stand-in of a published data set, in its real layout and size",
+    "generate": "write a stand-in of a published data set, or a set of rendered videos",
     "info": "show streams, recipes, crops, hours and size",
     "check": "check files, hashes, recipes, counts, lengths, values, duplicates and label files",
     "diff": "compare two stores, folders or files of features and say why they differ",

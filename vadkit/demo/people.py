@@ -38,7 +38,7 @@ _SHIFT = 4  # fractional bits of drawn coordinates, so that slow motion is smoot
 class Person:
     """A person with a place and a pose for every frame.
 
-    ``x``, ``z``: (frames,). ``arms``: (frames, 2) angles from hanging down, in radians.
+    ``x``, ``z``: (frames,). ``arms``: (frames, 2) angles from hanging down, in radians. ``size`` is 1 for an adult.
     """
 
     x: np.ndarray
@@ -48,6 +48,7 @@ class Person:
     skin: Colour
     phase: float
     arms: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    size: float = 1.0
 
     @property
     def stride(self) -> np.ndarray:
@@ -87,11 +88,14 @@ def group(rng: np.random.Generator, frames: int, size: int) -> list[Person]:
     return people
 
 
-def shove(rng: np.random.Generator, people: list[Person], start: int, end: int) -> None:
-    """Make a standing group fight from ``start`` to ``end``: fast, erratic, arms flailing, on the spot."""
+def shove(rng: np.random.Generator, people: list[Person], start: int, end: int, reach: float = 1.0) -> None:
+    """Make a standing group fight from ``start`` to ``end``: fast, erratic, arms flailing, on the spot.
+
+    ``reach`` multiplies how far they are pushed.
+    """
     for person in people:
         length = end - start
-        kicks = rng.uniform(-1, 1, (length // 2 + 3, 2)) * (0.06, 0.06)
+        kicks = rng.uniform(-1, 1, (length // 2 + 3, 2)) * (0.06 * reach)
         steps = np.linspace(0, len(kicks) - 1.001, length)
         low = steps.astype(int)
         path = kicks[low] + (kicks[low + 1] - kicks[low]) * (steps - low)[:, None]
@@ -156,6 +160,7 @@ def _point(x: float, y: float) -> tuple[int, int]:
 def draw_person(image: np.ndarray, person: Person, frame: int, stride: float, level: float) -> None:
     """Draw a person as shadow, legs, body, arms and head."""
     x, y, h = place(person.x[frame], person.z[frame], level)
+    h *= person.size
     if not -h < x < WIDTH + h:
         return
     swing = 0.13 * h * np.sin(stride)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import av
 import cv2
@@ -14,9 +14,21 @@ from vadkit.demo import noises, people, sights
 from vadkit.demo.scenery import HEIGHT, WIDTH, background, horizon
 from vadkit.demo.script import FPS, Clip
 from vadkit.extract.open_file import open_output
+from vadkit.files import replacing
 
 GRAIN = 2.5  # deviation of the sensor's noise, in grey levels
 BLOCK = 1024  # sound samples in an encoded frame
+
+
+class Shot(Protocol):
+    """What is written to a file: ``frames`` pictures, which are drawn in order, and the sound (samples,)."""
+
+    frames: int
+    sound: np.ndarray
+
+    def frame(self, number: int) -> np.ndarray:
+        """Return uint8 (HEIGHT, WIDTH, 3)."""
+        ...
 
 
 class Stage:
@@ -24,7 +36,7 @@ class Stage:
 
     def __init__(self, clip: Clip) -> None:
         rng = np.random.default_rng(clip.seed)
-        self.clip, self.level = clip, horizon(clip.camera)
+        self.clip, self.frames, self.level = clip, clip.frames, horizon(clip.camera)
         self.group = people.group(rng, clip.frames, int(rng.integers(3, 5)))
         walkers = [people.walker(rng, clip.frames) for _ in range(int(rng.integers(2, 5)))]
         self.people = [*self.group, *walkers]
@@ -68,34 +80,38 @@ class Stage:
             glow.draw(image, number)
         extra = 0.0 if self.flash_at is None else sights.flash(self.flash_at, number)
         lit = cv2.convertScaleAbs(image, alpha=float(self.light[number]), beta=extra)
-        return self._grainy(lit)
-
-    def _grainy(self, image: np.ndarray) -> np.ndarray:
-        row, column = int(self.rng.integers(HEIGHT)), int(self.rng.integers(WIDTH))
-        part = _grain()[row : row + HEIGHT, column : column + WIDTH]
-        return cv2.add(image, part, dtype=cv2.CV_8U)
+        return grainy(self.rng, lit)
 
 
-@lru_cache(maxsize=1)
-def _grain() -> np.ndarray:
+def grainy(rng: np.random.Generator, image: np.ndarray, deviation: float = GRAIN) -> np.ndarray:
+    """Return a picture with the sensor's noise."""
+    row, column = int(rng.integers(HEIGHT)), int(rng.integers(WIDTH))
+    part = _grain(deviation)[row : row + HEIGHT, column : column + WIDTH]
+    return cv2.add(image, part, dtype=cv2.CV_8U)
+
+
+@lru_cache(maxsize=4)
+def _grain(deviation: float) -> np.ndarray:
     """Return int16 noise of twice the picture's size, of which each frame takes another part."""
-    grey = GRAIN * np.random.default_rng(0).standard_normal((2 * HEIGHT, 2 * WIDTH, 1))
+    grey = deviation * np.random.default_rng(0).standard_normal((2 * HEIGHT, 2 * WIDTH, 1))
     return np.repeat(grey.round().astype(np.int16), 3, axis=2)
 
 
 def render(clip: Clip, path: Path) -> None:
     """Write the clip to ``path``. The file appears whole or not at all."""
-    stage = Stage(clip)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
-    try:
-        with open_output(temporary, options={"movflags": "faststart"}) as file:
-            _encode(stage, file)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write(Stage(clip), path)
 
 
-def _encode(stage: Stage, file: av.container.OutputContainer) -> None:
+def write(shot: Shot, path: Path) -> None:
+    """Write pictures and sound to ``path``, an mp4 file that appears whole or not at all."""
+    with (
+        replacing(path, durable=False) as temporary,
+        open_output(temporary, options={"movflags": "faststart"}) as file,
+    ):
+        _encode(shot, file)
+
+
+def _encode(shot: Shot, file: av.container.OutputContainer) -> None:
     # Without the macroblock tree, whose result differs from run to run: the clips are the same bytes each time.
     options = {"preset": "veryfast", "crf": "27", "threads": "1", "x264-params": "mbtree=0"}
     video = file.add_stream("libx264", rate=FPS, options=options)
@@ -104,15 +120,15 @@ def _encode(stage: Stage, file: av.container.OutputContainer) -> None:
     audio.bit_rate = 48000
     audio.options = {"aac_coder": "fast"}
     sent = 0
-    for number in range(stage.clip.frames):
-        picture = av.VideoFrame.from_ndarray(stage.frame(number), format="rgb24")
+    for number in range(shot.frames):
+        picture = av.VideoFrame.from_ndarray(shot.frame(number), format="rgb24")
         file.mux(video.encode(picture))
         due = round((number + 1) / FPS * noises.RATE)
         while sent + BLOCK <= due:
-            file.mux(audio.encode(_sound(stage.sound, sent)))
+            file.mux(audio.encode(_sound(shot.sound, sent)))
             sent += BLOCK
-    if sent < len(stage.sound):
-        file.mux(audio.encode(_sound(stage.sound, sent)))
+    if sent < len(shot.sound):
+        file.mux(audio.encode(_sound(shot.sound, sent)))
     for stream in (video, audio):
         file.mux(stream.encode(None))
 

@@ -25,8 +25,13 @@ def horizon(camera: int) -> float:
 @lru_cache(maxsize=8)
 def background(camera: int) -> np.ndarray:
     """Return uint8 (HEIGHT, WIDTH, 3). The same for every clip of a camera; do not write into it."""
-    rng = np.random.default_rng([1000, camera])
-    level, ground, wall = _PLACES[camera % len(_PLACES)]
+    return paint(np.random.default_rng([1000, camera]), *_PLACES[camera % len(_PLACES)])
+
+
+def paint(
+    rng: np.random.Generator, level: float, ground: tuple[int, int, int], wall: tuple[int, int, int]
+) -> np.ndarray:
+    """Return an empty scene, uint8 (HEIGHT, WIDTH, 3). ``level`` is the horizon, as a part of the height."""
     h, w = 2 * HEIGHT, 2 * WIDTH
     line = round(level * h)
     picture = np.empty((h, w, 3), np.float32)

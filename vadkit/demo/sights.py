@@ -43,9 +43,12 @@ def fade(frames: int, start: int, end: int, ramp: float = 0.8) -> np.ndarray:
     return np.clip(np.minimum(time - start + 1, end - time) / (ramp * FPS), 0, 1)
 
 
-def fire(rng: np.random.Generator, frames: int, start: int, end: int, level: float) -> Glow:
-    """Return flames with smoke above them, somewhere on the ground."""
+def fire(
+    rng: np.random.Generator, frames: int, start: int, end: int, level: float, size: float = 1.0, dense: float = 1.0
+) -> Glow:
+    """Return flames with smoke above them, somewhere on the ground; ``dense`` multiplies their opacity."""
     column, foot, h = place(rng.uniform(0.15, 0.85), rng.uniform(0.25, 0.85), level)
+    h *= size
     height, width = round(rng.uniform(1.4, 1.9) * h) + 8, round(rng.uniform(1.0, 1.4) * h) + 8
     y, across = np.mgrid[0 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     ragged = cv2.resize(rng.standard_normal((6, 7)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
@@ -58,7 +61,7 @@ def fire(rng: np.random.Generator, frames: int, start: int, end: int, level: flo
     opacity = np.clip(np.maximum(flame * 3.2, smoke * 0.9), 0, 0.95)[..., None]
     row = max(0, min(round(foot) - height, HEIGHT - 8))
     at = max(0, min(round(column) - width // 2, WIDTH - 8))
-    return Glow(colours, opacity, row, at, fade(frames, start, end))
+    return Glow(colours, opacity, row, at, dense * fade(frames, start, end))
 
 
 def sign(rng: np.random.Generator, frames: int, level: float) -> Glow:

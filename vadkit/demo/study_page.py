@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import shlex
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from vadkit.demo.baselines import CHANCE, LABEL, baselines
 from vadkit.demo.clip_pages import chosen_clips
 from vadkit.demo.script import FPS, KINDS, SHOWS_IN, SNIPPET
+from vadkit.demo.still import still
 from vadkit.demo.study_table import COLUMNS, heading, pair, rows, table_title, text, verdict
-from vadkit.extract.open_file import open_input
 from vadkit.predict.events import find_events
 from vadkit.problems import as_sentence
 from vadkit.report import Bar, Line, bar_chart, line_chart, render
@@ -56,23 +54,13 @@ def _shown(study: dict[str, Any], clip: dict[str, Any], out: Path) -> dict[str, 
         "shows_in": SHOWS_IN.get(clip["kind"]),
         "file": _file(clip),
         "page": study["pages"].get(clip["name"]),
-        "picture": _jpeg(out / _file(clip), middle),
+        "picture": still(out / _file(clip), middle),
         "curves": _curves(study, clip),
     }
 
 
 def _file(clip: dict[str, Any]) -> str:
     return f"videos/{clip['name']}.mp4"
-
-
-def _jpeg(file: Path, number: int) -> str:
-    """Return a frame of a video as a data URL."""
-    with open_input(file) as media:
-        picture = next(frame for i, frame in enumerate(media.decode(video=0)) if i == number)
-    image = picture.to_ndarray(format="bgr24")
-    good, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])
-    assert good
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
 def _player(study: dict[str, Any], clip: dict[str, Any]) -> dict[str, Any]:

@@ -70,6 +70,10 @@ def _labelled(entry: VideoEntry, video: Video) -> VideoEntry:
         "classes": list(video.classes),
         "spans": [list(span) for span in video.spans],
     }
+    if video.clicks:
+        labelled["clicks"] = list(video.clicks)
+    if video.tags:
+        labelled["tags"] = dict(video.tags)
     return labelled if video.fps is None else {**labelled, "fps": video.fps}
 
 

@@ -1,7 +1,7 @@
 """Pages that need no server and no network: templates, and charts drawn as inline SVG.
 
 ``render(template, ...)`` returns a whole HTML file; ``line_chart``, ``bar_chart``, ``forest_chart``, ``scatter``,
-``heat_table``, ``wave_chart`` and ``spark_chart`` return markup that templates show as it is.
+``heat_table``, ``wave_chart``, ``time_lines`` and ``spark_chart`` return markup that templates show as it is.
 
 Example:
     >>> from vadkit.report import Bar, bar_chart
@@ -18,6 +18,7 @@ from vadkit.report.line_chart import Line, line_chart
 from vadkit.report.page import render
 from vadkit.report.scatter import Point, scatter
 from vadkit.report.spark_chart import spark_chart
+from vadkit.report.time_lines import Stretch, TimeLine, time_lines
 from vadkit.report.wave_chart import wave_chart
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "Difference",
     "Line",
     "Point",
+    "Stretch",
+    "TimeLine",
     "bar_chart",
     "file_url",
     "forest_chart",
@@ -33,5 +36,6 @@ __all__ = [
     "render",
     "scatter",
     "spark_chart",
+    "time_lines",
     "wave_chart",
 ]

@@ -171,3 +171,27 @@ def test_segments_of_your_own(root: Path, run: Run, opened: Open) -> None:
 def test_a_name_that_no_store_can_hold(root: Path, refused: Refused) -> None:
     put(root, "normal/" + "x" * 245, "abnormal/a")
     assert "a name has at most 240 bytes" in refused("own")
+
+
+def test_clicks_scene_and_camera_of_a_table(tmp_path: Path) -> None:
+    text = "video,label,clicks,frames,fps,scene,camera\na,1,12 2.5s;20,60,10,yard_1,2\nb,0,,60,10,,\n"
+    (tmp_path / "table.csv").write_text(text)
+    first, second = read_table(tmp_path / "table.csv").videos
+    assert first.clicks == (12, 20, 25) and first.tags == {"scene": "yard_1", "camera": "2"}
+    assert second.clicks == () and second.tags == {}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a,1,4.5,,", "click '4.5' is no frame\n"),
+        ("a,1,4.5s,,", "click '4.5s' is in seconds, which needs the column fps"),
+        ("a,1,60,60,", "click 60 is after the last of 60 frames"),
+        ("a,0,6,60,", "video 'a' is normal, but has clicks"),
+    ],
+)
+def test_clicks_that_cannot_be(tmp_path: Path, row: str, message: str) -> None:
+    (tmp_path / "table.csv").write_text(f"video,label,clicks,frames,fps\n{row}\n")
+    with pytest.raises(VadkitError) as error:
+        read_table(tmp_path / "table.csv")
+    assert message in str(error.value)

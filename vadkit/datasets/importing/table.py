@@ -1,13 +1,14 @@
 """A table of your own videos: which are abnormal, when, and what else you know.
 
-    video,label,split,classes,intervals,frames,fps
-    shop_door,abnormal,test,theft,120-180 300-365,900,25
-    car_park,normal,train,,,,
-    lift,1,test,,4.5-7s,,25
+    video,label,split,classes,intervals,clicks,frames,fps,scene,camera
+    shop_door,abnormal,test,theft,120-180 300-365,,900,25,shop,2
+    car_park,normal,train,,,,,,,
+    lift,1,train,,,4.5s 12s,,25,,
 
 Only ``video`` and ``label`` are required, in any order. A label is 0 or normal, 1 or abnormal, or a class; an empty one
-is unknown. Intervals are START-END in frames, or in seconds with an s, which needs ``fps``. A video may be written with
-folders and the suffix of its file; where two have one name, a column ``name`` tells them apart.
+is unknown. Intervals are START-END in frames, or in seconds with an s, which needs ``fps``; clicks are one frame, or
+time, of each event. A video may be written with folders and the suffix of its file; where two have one name, a column
+``name`` tells them apart. What ``scene`` and ``camera`` say becomes tags of the video, by which a data set can select.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from vadkit.datasets.delimited import Row, read_rows
+from vadkit.datasets.importing.clicks import CLICK
 from vadkit.labels import WRITE, Label, one_spelling, read_classes, read_label, spelling_notes
 from vadkit.problems import Place, Problem, VadkitError, fail
 from vadkit.store.names import is_plain_name
@@ -38,10 +40,14 @@ COLUMNS = {
     "classes": "classes",
     "intervals": "intervals",
     "spans": "intervals",
+    "clicks": "clicks",
     "frames": "frames",
     "num_frames": "frames",
     "fps": "fps",
+    "scene": "scene",
+    "camera": "camera",
 }
+TAGS = ("scene", "camera")
 SPLIT_WORDS = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 DIGITS = r"\d{1,12}"  # more of them are no number of frames or seconds
 NUMBER = re.compile(rf"{DIGITS}(?:[.,]{DIGITS})?")
@@ -149,16 +155,20 @@ class _Reader:
         label = self._label(cell) if self.labelled else Label(None)
         fps, frames = self._number(cell, "fps"), self._number(cell, "frames")
         spans = self._spans(cell["intervals"], fps, frames)
+        clicks = self._clicks(cell["clicks"], fps, frames)
         split = cell["split"].lower() or "train"
         split = SPLIT_WORDS.get(split, split)
         if split not in SPLITS:
             self._report(f"split '{split}' is none of {', '.join(SPLITS)}")
-        if label.label != 1 and spans:
-            what = "is normal" if label.label == 0 else "has no label"
-            self._report(f"video '{name}' {what}, but has intervals", hint="intervals are abnormal: write abnormal")
+        for given, word in ((spans, "intervals"), (clicks, "clicks")):
+            if label.label != 1 and given:
+                what = "is normal" if label.label == 0 else "has no label"
+                self._report(f"video '{name}' {what}, but has {word}", hint=f"{word} are abnormal: write abnormal")
         if len(self.problems) > before:
             return None
-        video = Video(name, split, label.label, label.classes, None if frames is None else int(frames), fps, spans)
+        count = None if frames is None else int(frames)
+        tags = {tag: cell[tag] for tag in TAGS if cell[tag]}
+        video = Video(name, split, label.label, label.classes, count, fps, spans, tags=tags, clicks=clicks)
         return Listed(video, written, cell["file"] or cell["video"], self.place)
 
     def _check_name(self, name: str, text: str) -> None:
@@ -212,6 +222,20 @@ class _Reader:
             if (span := self._span(part, start, end, fps if match["seconds"] else None, frames)) is not None:
                 spans.append(span)
         return tuple(spans)
+
+    def _clicks(self, text: str, fps: float | None, frames: float | None) -> tuple[int, ...]:
+        clicks = set()
+        for part in re.split(r"[\s;,]+", text.strip()) if text.strip() else ():
+            match = CLICK.fullmatch(part)
+            if match is None or (not match["seconds"] and "." in match["number"]):
+                self._report(f"click '{_short(part)}' is no frame", hint="for example 120, or 4.5s in seconds")
+            elif match["seconds"] and fps is None:
+                self._report(f"click '{part}' is in seconds, which needs the column fps")
+            else:
+                clicks.add(int(_float(match["number"]) * (fps if match["seconds"] and fps else 1.0)))
+        if frames is not None and clicks and max(clicks) >= frames:
+            self._report(f"click {max(clicks)} is after the last of {int(frames)} frames")
+        return tuple(sorted(clicks))
 
     def _span(
         self, part: str, begin: float, finish: float, fps: float | None, frames: float | None
