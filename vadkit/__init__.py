@@ -28,13 +28,17 @@ KINDS = (
     "Optimizer",
     "Schedule",
     "Logger",
+    "Corruption",
     "Sink",
 )
 
 if TYPE_CHECKING:
     from vadkit.api.build import build
     from vadkit.api.calibrate import calibrate
+    from vadkit.api.corrupt import corrupt
+    from vadkit.api.distill import distill
     from vadkit.api.evaluate import evaluate
+    from vadkit.api.export import export
     from vadkit.api.extract import extract
     from vadkit.api.import_weights import import_weights
     from vadkit.api.load import load
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from vadkit.hookspecs import hookimpl
     from vadkit.kinds import (
         Backbone,
+        Corruption,
         Dataset,
         Fusion,
         Head,
@@ -60,6 +65,7 @@ if TYPE_CHECKING:
         Sink,
         Source,
         Temporal,
+        Track,
     )
     from vadkit.problems import Problem, VadkitError, fail, nearest
     from vadkit.restatement import Restatement
@@ -67,6 +73,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backbone",
+    "Corruption",
     "Dataset",
     "Fusion",
     "Head",
@@ -86,13 +93,17 @@ __all__ = [
     "Sink",
     "Source",
     "Temporal",
+    "Track",
     "VadkitError",
     "Video",
     "VideoDataset",
     "__version__",
     "build",
     "calibrate",
+    "corrupt",
+    "distill",
     "evaluate",
+    "export",
     "extract",
     "fail",
     "hookimpl",
@@ -113,14 +124,17 @@ __getattr__ = lazily(
         "vadkit.api.load": ("load",),
         "vadkit.api.import_weights": ("import_weights",),
         "vadkit.api.train": ("train",),
+        "vadkit.api.distill": ("distill",),
         "vadkit.api.evaluate": ("evaluate",),
+        "vadkit.api.export": ("export",),
         "vadkit.api.predict": ("predict",),
+        "vadkit.api.corrupt": ("corrupt",),
         "vadkit.api.extract": ("extract",),
         "vadkit.api.score": ("Scorer", "score"),
         "vadkit.problems": ("Problem", "VadkitError", "fail", "nearest"),
         "vadkit.restatement": ("Restatement",),
         "vadkit.video": ("Video", "VideoDataset"),
-        "vadkit.kinds": (*KINDS, "PublicWeights"),
+        "vadkit.kinds": (*KINDS, "PublicWeights", "Track"),
     },
 )
 

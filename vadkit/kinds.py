@@ -6,6 +6,10 @@ crops (the crops of one video are adjacent), ``t`` snippets, ``v`` videos.
 
 Ports are patterns: a word is a constructor argument or an attribute of the built module. Ports
 named in ``BATCH_PORTS`` are filled from the batch when the YAML does not wire them.
+
+A component with a port ``presence``, or one that is wired to it, may have an argument ``streams: list[str]``: the names
+of the graph's inputs, which are the columns of ``presence``. The compiler fills it, so that a graph says by name which
+stream is meant, and stays right when an input is added.
 """
 
 from __future__ import annotations
@@ -330,6 +334,64 @@ class Logger(Component):
         """Close the files; called once, also where a run fails."""
 
 
+@dataclass(frozen=True)
+class Track:
+    """The pictures or the sound of one video, as a corruption is given them.
+
+    Attributes:
+        rate: frames or samples per second.
+        level: root mean square of all samples of the sound; 0 of pictures, and of silence.
+    """
+
+    rate: float
+    level: float = 0.0
+
+
+class Corruption(Component):
+    """Damages the pictures ("rgb") or the sound ("audio") of a video, in one of five severities.
+
+    An object damages one track at a time, piece by piece from ``begin`` to ``last_frames`` or ``last_samples``, in
+    memory that does not grow with its length, and leaves what it is given as it is. All that it draws comes from the
+    generator, so that equal generators give equal bytes; how the sound is cut into pieces changes nothing.
+    """
+
+    kind: ClassVar[str] = "corruption"
+    modality: ClassVar[Literal["rgb", "audio"]]
+    # The amount at each severity, from mild to severe, and its unit in words.
+    levels: ClassVar[tuple[float, float, float, float, float]]
+    unit: ClassVar[str] = ""
+    # True if frames get other times, so that each is heard with other sound.
+    moves_time: ClassVar[bool] = False
+
+    def __init__(self, *, severity: int = 3) -> None:
+        if severity not in range(1, 6):
+            raise ValueError(f"severity must be a whole number from 1 to 5, not {severity}")
+        self.severity, self.level = severity, self.levels[severity - 1]
+
+    def begin(self, track: Track, rng: np.random.Generator) -> None:
+        """Forget what was before, and begin with a track."""
+        raise NotImplementedError
+
+    def frame(self, frame: np.ndarray, time: float) -> list[tuple[np.ndarray, float]]:
+        """Take the next frame, uint8 (height, width, 3), and its time in seconds; return frames of the same size.
+
+        Times begin with 0 and rise; so must those that are returned. A frame may be left out, or come later.
+        """
+        raise NotImplementedError
+
+    def last_frames(self) -> list[tuple[np.ndarray, float]]:
+        """Return the frames that are left when the track has ended."""
+        return []
+
+    def samples(self, samples: np.ndarray) -> np.ndarray:
+        """Take the next samples, float32 (n,), 1 at full scale; return as many, or fewer if some come later."""
+        raise NotImplementedError
+
+    def last_samples(self) -> np.ndarray:
+        """Return the samples that are left when the track has ended: it keeps its length."""
+        return np.zeros(0, np.float32)
+
+
 class Sink(Component):
     """Where the events of watched cameras are sent.
 
@@ -383,6 +445,7 @@ KINDS: dict[str, type[Component]] = {
         Optimizer,
         Schedule,
         Logger,
+        Corruption,
         Sink,
     )
 }
@@ -395,6 +458,7 @@ __all__ = [
     "Backbone",
     "BatchPort",
     "Component",
+    "Corruption",
     "Dataset",
     "Fusion",
     "Head",
@@ -414,4 +478,5 @@ __all__ = [
     "Sink",
     "Source",
     "Temporal",
+    "Track",
 ]

@@ -134,7 +134,8 @@ class GlobalLocalLayer(nn.Module):
         inner, c = self.out.in_features // 2, x.shape[-1]
         far, near = rearrange(self.out.weight, "c (h two d) -> two c (h d)", two=2, h=self.heads)
         qkv, local = self.qkvt.weight.split([3 * inner, inner])
-        with torch.autocast(x.device.type, enabled=False):  # the weights keep their precision
+        place = "cpu" if x.is_meta else x.device.type  # where operations are counted there is no autocast
+        with torch.autocast(place, enabled=False):  # the weights keep their precision
             weight = torch.cat([qkv, near @ local])
         q, k, v, local = nn.functional.linear(x, weight).split([inner, inner, inner, c], dim=-1)
         return nn.functional.linear(self._far(q, k, v, bias), far, self.out.bias) + read(local)

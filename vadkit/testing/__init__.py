@@ -27,7 +27,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vadkit.kinds import KINDS, NODE_KINDS
-from vadkit.testing import arrays, capturing, declarations, losses, machines, nodes, sinks, training, waiting
+from vadkit.testing import (
+    arrays,
+    capturing,
+    corruptions,
+    declarations,
+    losses,
+    machines,
+    nodes,
+    sinks,
+    training,
+    waiting,
+)
 from vadkit.testing.report import Broken, ComponentError, NotRun, Report
 from vadkit.testing.subject import Subject
 
@@ -60,6 +71,7 @@ CHECKS: dict[str, list[Check]] = {
     "optimizer": list(training.OPTIMIZER),
     "schedule": list(training.SCHEDULE),
     "logger": list(training.LOGGER),
+    "corruption": list(corruptions.CORRUPTION),
     "sink": list(sinks.SINK),
 }
 
