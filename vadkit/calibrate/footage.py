@@ -1,5 +1,8 @@
 """Scores of ordinary footage: of video files, or of a store of their features.
 
+The time that attention takes grows with the square of a video's length, and footage may last for days: a video of more
+than ``LONGEST`` snippets is scored in pieces of that length.
+
 Legend: t snippets.
 """
 
@@ -28,6 +31,7 @@ from vadkit.store.names import HEAD
 from vadkit.store.recipes import cut_otherwise
 from vadkit.video import SPLITS, Video, VideoDataset
 
+LONGEST = 2048  # snippets: 22 minutes at 16 frames of 25 a second
 OnProgress = Callable[[float, float, str], Any]
 
 
@@ -69,6 +73,15 @@ def rounded(scores: np.ndarray) -> np.ndarray:
     return np.round(scores.astype(np.float64), 6) + 0.0  # -0.0 becomes 0.0
 
 
+def pieces(streams: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield streams (t, dim) or (crops, t, dim) in pieces of equal numbers of snippets, at most ``LONGEST``."""
+    t = next(iter(streams.values())).shape[-2]
+    count = -(-t // LONGEST)
+    for number in range(count):
+        first, end = t * number // count, t * (number + 1) // count
+        yield {name: x[..., first:end, :] for name, x in streams.items()}
+
+
 # -- video files -----------------------------------------------------------------------------------
 def _of_videos(
     model: Path, normal: Sequence[Path], device: str, weights: Mapping[str, str] | None, on_progress: OnProgress
@@ -86,9 +99,9 @@ def _of_videos(
             problems += error.problems
             notes.append(f"left out: {error.first}")
             continue
-        times = extracted.snippet_times
-        edges = np.round([*times[:, 0], times[-1, 1]], 3)
-        footage.append(Footage(video.name, rounded(system.score(extracted.streams)), edges))
+        times, missing = extracted.snippet_times, system.missing(extracted)
+        scores = np.concatenate([system.score(piece, missing) for piece in pieces(extracted.streams)])
+        footage.append(Footage(video.name, rounded(scores), np.round([*times[:, 0], times[-1, 1]], 3)))
     if not footage:
         raise VadkitError(problems)
     return Scored(footage, notes)
@@ -110,12 +123,14 @@ def _of_store(model: Path, root: Path, device: str, fps: float | None, on_progre
         fail(f"{root} holds no ordinary footage: all of its videos are abnormal")
     loaded = model_file.load(model, str(place))
     sampler, post = build_eval_sampler(sections["eval"]), build_post(sections["eval"])
+    sizes, crops, align = loaded.input_sizes, crops_of(sections["eval"]), align_of(header["spec"])
+    columns = list(loaded.training_sizes) if loaded.takes_presence else None
     footage = []
     for number, video in enumerate(normal):
         on_progress(number, len(normal), video.name)
-        sizes = loaded.input_sizes
-        streams = load(dataset, video, list(sizes), sizes, align_of(header["spec"]))
-        scores = score_video(loaded, streams, sampler=sampler, crops=crops_of(sections["eval"]), device=place)
+        streams = load(dataset, video, list(sizes), sizes, align, columns)
+        parts = [score_video(loaded, p, sampler=sampler, crops=crops, device=place) for p in pieces(streams)]
+        scores = np.concatenate(parts)
         for step in post:
             scores = step(scores)
         edges = np.round(np.arange(len(scores) + 1) * _snippet_seconds(dataset, video, fps), 3)
