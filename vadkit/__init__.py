@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from vadkit.api.load import load
     from vadkit.api.predict import predict
     from vadkit.api.score import Scorer, score
+    from vadkit.api.stream import stream
     from vadkit.api.train import train
+    from vadkit.graph.stepper import Stepper
     from vadkit.hookspecs import hookimpl
     from vadkit.kinds import (
         Backbone,
@@ -92,6 +94,7 @@ __all__ = [
     "Selector",
     "Sink",
     "Source",
+    "Stepper",
     "Temporal",
     "Track",
     "VadkitError",
@@ -112,6 +115,7 @@ __all__ = [
     "nearest",
     "predict",
     "score",
+    "stream",
     "train",
 ]
 
@@ -131,6 +135,8 @@ __getattr__ = lazily(
         "vadkit.api.corrupt": ("corrupt",),
         "vadkit.api.extract": ("extract",),
         "vadkit.api.score": ("Scorer", "score"),
+        "vadkit.api.stream": ("stream",),
+        "vadkit.graph.stepper": ("Stepper",),
         "vadkit.problems": ("Problem", "VadkitError", "fail", "nearest"),
         "vadkit.restatement": ("Restatement",),
         "vadkit.video": ("Video", "VideoDataset"),
