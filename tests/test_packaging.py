@@ -88,6 +88,7 @@ def test_what_is_expected_is_not_nothing() -> None:
     assert "vadkit/datasets/intervals/xd_violence.tsv" in EXPECTED
     assert [folder.name for folder in KINDS] == [
         "backbones",
+        "corruptions",
         "datasets",
         "evaluation",
         "fusion",
@@ -99,6 +100,7 @@ def test_what_is_expected_is_not_nothing() -> None:
         "samplers",
         "schedules",
         "selectors",
+        "sinks",
         "sources",
         "temporal",
     ]

@@ -38,16 +38,17 @@ LAYERS = (
         "terminal",
         "video",
     ),
-    ("kinds", "json_file", "npy_header", "results_folder"),
-    ("registry", "backbones"),
-    ("plugin_manager", "store"),
+    ("kinds", "json_file", "npy_header", "presence", "results_folder", "credentials"),
+    ("registry", "backbones", "events"),
+    ("plugin_manager", "store", "sinks"),
     ("graph",),
     ("components", "testing"),
     ("data", "systems"),
     ("datasets", "evaluate"),
     ("extract", "engine"),
     ("diff", "predict", "rounds"),
-    ("bench", "demo"),
+    ("corrupt",),
+    ("bench", "calibrate", "demo", "distill", "export", "watch"),
     ("rendered",),
     ("api",),
     ("cli",),
@@ -55,7 +56,15 @@ LAYERS = (
 )
 RANKS = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 # What plugins may import, and nothing below it: names that are promised to third parties.
-FOR_PLUGINS = {"vadkit", "vadkit.layers", "vadkit.backbones", "vadkit.store", "vadkit.evaluate", "vadkit.testing"}
+FOR_PLUGINS = {
+    "vadkit",
+    "vadkit.layers",
+    "vadkit.backbones",
+    "vadkit.store",
+    "vadkit.evaluate",
+    "vadkit.sinks",
+    "vadkit.testing",
+}
 HEAVY = ("torch", "numpy", "cv2", "mmengine")
 
 

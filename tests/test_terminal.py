@@ -260,6 +260,8 @@ COMMANDS = {
     "import": ["store", "import", "own", "--root", "{}-none"],
     "extract": ["extract", "{}-none", "--stream", "audio=logmel_stats", "--out", "{}-out"],
     "predict": ["predict", "{}-none", "--model", "{}.yaml", "--out", "{}-out"],
+    "corrupt": ["corrupt", "{}-none", "--with", "blur:1", "--out", "{}-out"],
+    "robust": ["bench", "robust", "{}-none", "--with", "{n}", "--out", "{}-out"],
     "train": ["train", "{}.yaml", "--out", "{}-run", "--set", "data.args.root={n}"],
     "weights": ["weights", "check", "{}.csv"],
     "new plugin": ["new-plugin", "{n}"],
@@ -269,7 +271,7 @@ COMMANDS = {
 @pytest.mark.guards("D12", "D13", "D14", "5.4")
 @pytest.mark.parametrize("files", NAMES.values(), ids=NAMES, indirect=True)
 def test_names_of_any_kind(files: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """20 commands, in turn in an ASCII, a Windows and a UTF-8 terminal, and in a pipe."""
+    """22 commands, in turn in an ASCII, a Windows and a UTF-8 terminal, and in a pipe."""
     folder, name = files
     monkeypatch.chdir(folder)
     monkeypatch.setenv("TERM", "xterm")

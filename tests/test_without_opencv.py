@@ -46,6 +46,7 @@ WORKS: dict[str, list[str]] = {
     "eval": ["eval", "--model", "run/model.safetensors"],
     "swap": ["bench", "swap", "--spec", "swap.yaml", "--out", "swap", "--bags=2", "--snippets=9", "--rounds=1"],
     "extract without it": ["extract", "videos", "--stream", "sound=logmel_stats", "--out", "sound"],
+    "corrupt": ["corrupt", "videos", "--with", "blur:1", "--with", "noise:1", "--out", "worse"],
     "check": ["store", "check", "sound"],
     "generate": ["store", "generate", "xd_violence", "--out", "made", "--fraction", "0.001"],
 }

@@ -28,20 +28,29 @@ KINDS = (
     "Optimizer",
     "Schedule",
     "Logger",
+    "Corruption",
+    "Sink",
 )
 
 if TYPE_CHECKING:
     from vadkit.api.build import build
+    from vadkit.api.calibrate import calibrate
+    from vadkit.api.corrupt import corrupt
+    from vadkit.api.distill import distill
     from vadkit.api.evaluate import evaluate
+    from vadkit.api.export import export
     from vadkit.api.extract import extract
     from vadkit.api.import_weights import import_weights
     from vadkit.api.load import load
     from vadkit.api.predict import predict
     from vadkit.api.score import Scorer, score
+    from vadkit.api.stream import stream
     from vadkit.api.train import train
+    from vadkit.graph.stepper import Stepper
     from vadkit.hookspecs import hookimpl
     from vadkit.kinds import (
         Backbone,
+        Corruption,
         Dataset,
         Fusion,
         Head,
@@ -55,8 +64,10 @@ if TYPE_CHECKING:
         Sampler,
         Schedule,
         Selector,
+        Sink,
         Source,
         Temporal,
+        Track,
     )
     from vadkit.problems import Problem, VadkitError, fail, nearest
     from vadkit.restatement import Restatement
@@ -64,6 +75,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backbone",
+    "Corruption",
     "Dataset",
     "Fusion",
     "Head",
@@ -80,14 +92,21 @@ __all__ = [
     "Schedule",
     "Scorer",
     "Selector",
+    "Sink",
     "Source",
+    "Stepper",
     "Temporal",
+    "Track",
     "VadkitError",
     "Video",
     "VideoDataset",
     "__version__",
     "build",
+    "calibrate",
+    "corrupt",
+    "distill",
     "evaluate",
+    "export",
     "extract",
     "fail",
     "hookimpl",
@@ -96,6 +115,7 @@ __all__ = [
     "nearest",
     "predict",
     "score",
+    "stream",
     "train",
 ]
 
@@ -104,17 +124,23 @@ __getattr__ = lazily(
     {
         "vadkit.hookspecs": ("hookimpl",),
         "vadkit.api.build": ("build",),
+        "vadkit.api.calibrate": ("calibrate",),
         "vadkit.api.load": ("load",),
         "vadkit.api.import_weights": ("import_weights",),
         "vadkit.api.train": ("train",),
+        "vadkit.api.distill": ("distill",),
         "vadkit.api.evaluate": ("evaluate",),
+        "vadkit.api.export": ("export",),
         "vadkit.api.predict": ("predict",),
+        "vadkit.api.corrupt": ("corrupt",),
         "vadkit.api.extract": ("extract",),
         "vadkit.api.score": ("Scorer", "score"),
+        "vadkit.api.stream": ("stream",),
+        "vadkit.graph.stepper": ("Stepper",),
         "vadkit.problems": ("Problem", "VadkitError", "fail", "nearest"),
         "vadkit.restatement": ("Restatement",),
         "vadkit.video": ("Video", "VideoDataset"),
-        "vadkit.kinds": (*KINDS, "PublicWeights"),
+        "vadkit.kinds": (*KINDS, "PublicWeights", "Track"),
     },
 )
 

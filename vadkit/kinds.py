@@ -6,6 +6,10 @@ crops (the crops of one video are adjacent), ``t`` snippets, ``v`` videos.
 
 Ports are patterns: a word is a constructor argument or an attribute of the built module. Ports
 named in ``BATCH_PORTS`` are filled from the batch when the YAML does not wire them.
+
+A component with a port ``presence``, or one that is wired to it, may have an argument ``streams: list[str]``: the names
+of the graph's inputs, which are the columns of ``presence``. The compiler fills it, so that a graph says by name which
+stream is meant, and stays right when an input is added.
 """
 
 from __future__ import annotations
@@ -13,13 +17,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vadkit.batch_ports import BATCH_PORTS, BatchPort
+
+if TYPE_CHECKING:
+    from vadkit.events import Event
 
 Lookahead = int | Literal["all"]
 Range = Literal["logit", "probability", "unbounded"]
@@ -50,6 +57,12 @@ class ModuleComponent(Component, nn.Module):
     # a port that needs a probability. Class values, or set by the constructor.
     range: Ranges | None = None
     needs: Ranges | None = None
+    # Of a node with a finite ``lookahead``: how many earlier snippets an output depends on. A live score is computed
+    # from so many rows before; what has a ``step`` keeps its own state instead. Set by the constructor if it depends on
+    # arguments.
+    lookback: Lookahead = "all"
+    # Snippets after which the position of a snippet means the same again: a video may be cut at multiples of it.
+    period: int = 1
     # Parameters whose gradient is exactly zero by construction; the contract test verifies it.
     no_gradient: ClassVar[tuple[str, ...]] = ()
     # Name in our state dict -> name in the authors' checkpoint, or several if they use the part more
@@ -114,7 +127,13 @@ class Backbone(Component):
 
 class Temporal(ModuleComponent):
     """Snippets in, snippets out. Keeps ``t``; the output is as wide as the input by default, so that
-    any temporal component can replace another."""
+    any temporal component can replace another.
+
+    A node of any kind whose ``lookahead`` is 0 and whose outputs depend on more than a few earlier snippets may have a
+    method ``step(state, **ports)``, for live scores. It takes what it returned before (None at first) and the next
+    snippets (b, n, ...) of its ports, n at least 1, and returns its outputs for them and the new state: tensors,
+    numbers, and lists or dicts of them, of a bounded size.
+    """
 
     kind: ClassVar[str] = "temporal"
     inputs: ClassVar[dict[str, str]] = {"x": "b t in_dim"}
@@ -240,9 +259,15 @@ class Metric(Component):
 
 
 class Postprocess(Component):
-    """Changes the finished scores of one video, e.g. smooths them."""
+    """Changes the finished scores of one video, e.g. smooths them.
+
+    ``lookahead``, ``lookback`` and ``period`` are as those of nodes. With "all", live scores go without it.
+    """
 
     kind: ClassVar[str] = "postprocess"
+    lookahead: Lookahead = "all"
+    lookback: Lookahead = "all"
+    period: int = 1
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """Take and return (t,)."""
@@ -327,6 +352,99 @@ class Logger(Component):
         """Close the files; called once, also where a run fails."""
 
 
+@dataclass(frozen=True)
+class Track:
+    """The pictures or the sound of one video, as a corruption is given them.
+
+    Attributes:
+        rate: frames or samples per second.
+        level: root mean square of all samples of the sound; 0 of pictures, and of silence.
+    """
+
+    rate: float
+    level: float = 0.0
+
+
+class Corruption(Component):
+    """Damages the pictures ("rgb") or the sound ("audio") of a video, in one of five severities.
+
+    An object damages one track at a time, piece by piece from ``begin`` to ``last_frames`` or ``last_samples``, in
+    memory that does not grow with its length, and leaves what it is given as it is. All that it draws comes from the
+    generator, so that equal generators give equal bytes; how the sound is cut into pieces changes nothing.
+    """
+
+    kind: ClassVar[str] = "corruption"
+    modality: ClassVar[Literal["rgb", "audio"]]
+    # The amount at each severity, from mild to severe, and its unit in words.
+    levels: ClassVar[tuple[float, float, float, float, float]]
+    unit: ClassVar[str] = ""
+    # True if frames get other times, so that each is heard with other sound.
+    moves_time: ClassVar[bool] = False
+
+    def __init__(self, *, severity: int = 3) -> None:
+        if severity not in range(1, 6):
+            raise ValueError(f"severity must be a whole number from 1 to 5, not {severity}")
+        self.severity, self.level = severity, self.levels[severity - 1]
+
+    def begin(self, track: Track, rng: np.random.Generator) -> None:
+        """Forget what was before, and begin with a track."""
+        raise NotImplementedError
+
+    def frame(self, frame: np.ndarray, time: float) -> list[tuple[np.ndarray, float]]:
+        """Take the next frame, uint8 (height, width, 3), and its time in seconds; return frames of the same size.
+
+        Times begin with 0 and rise; so must those that are returned. A frame may be left out, or come later.
+        """
+        raise NotImplementedError
+
+    def last_frames(self) -> list[tuple[np.ndarray, float]]:
+        """Return the frames that are left when the track has ended."""
+        return []
+
+    def samples(self, samples: np.ndarray) -> np.ndarray:
+        """Take the next samples, float32 (n,), 1 at full scale; return as many, or fewer if some come later."""
+        raise NotImplementedError
+
+    def last_samples(self) -> np.ndarray:
+        """Return the samples that are left when the track has ended: it keeps its length."""
+        return np.zeros(0, np.float32)
+
+
+class Sink(Component):
+    """Where the events of watched cameras are sent.
+
+    It is called by a thread of its own, never by the one that scores, and one call at a time. It needs no queue and
+    no second try: an event that could not be delivered is tried again with growing pauses, ``attempts`` times in all,
+    and once more when watching is started again.
+    """
+
+    kind: ClassVar[str] = "sink"
+    # Constructor arguments for the contract test, which sets the environment variable VADKIT_TEST_SECRET.
+    example: ClassVar[dict[str, Any]] = {}
+    # Seconds after which ``send`` and ``health`` have returned or raised. A class value, or set by the constructor.
+    timeout_s: float = 5.0
+    attempts: int = 10  # with pauses of 1 s to 1 min between them, 4 minutes in all
+    # Of deliveries; None is without limit. An update that waits is replaced by the next message of its event.
+    per_minute: float | None = None
+
+    def open(self, folder: Path) -> None:
+        """Begin; files go into ``folder``, which exists and is this sink's own. A receiver need not be up yet."""
+        raise NotImplementedError
+
+    def send(self, event: Event) -> None:
+        """Deliver one message of an event. Raises ``vadkit.sinks.SinkError``, without secrets, if it could not."""
+        raise NotImplementedError
+
+    def health(self, source: str, values: Mapping[str, Any]) -> None:
+        """Take what is known of a source now: ``state`` (online, offline), and numbers such as ``fps``.
+
+        May raise ``SinkError``. It is not tried again, since the next values come soon.
+        """
+
+    def close(self) -> None:
+        """End connections and threads; called once."""
+
+
 KINDS: dict[str, type[Component]] = {
     kind.kind: kind
     for kind in (
@@ -345,6 +463,8 @@ KINDS: dict[str, type[Component]] = {
         Optimizer,
         Schedule,
         Logger,
+        Corruption,
+        Sink,
     )
 }
 NODE_KINDS = ("temporal", "fusion", "head", "source", "selector")
@@ -356,6 +476,7 @@ __all__ = [
     "Backbone",
     "BatchPort",
     "Component",
+    "Corruption",
     "Dataset",
     "Fusion",
     "Head",
@@ -372,6 +493,8 @@ __all__ = [
     "Sampler",
     "Schedule",
     "Selector",
+    "Sink",
     "Source",
     "Temporal",
+    "Track",
 ]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from chromium import Chromium
-from clips import make_clip
-from models import write_model
+from clips import GREY, RED, make_clip
+from models import RECIPES, write_model
 from page_colours import DARK, LIGHT, PAPER
 
 from vadkit.predict import predict
@@ -201,6 +201,25 @@ def test_moving_the_threshold_finds_the_events_that_python_finds(page: Chromium,
     assert page.run("document.querySelectorAll('#score .span').length") == len(wanted)
     level = page.run("Number(document.querySelector('#score .level line').getAttribute('y1'))")
     assert level == pytest.approx(220 * (1 - threshold))
+
+
+def test_a_calibrated_rule_finds_the_same_events_in_the_page(browser: Chromium, out: Path, tmp_path: Path) -> None:
+    learned = {"on": 0.9, "off": 0.2, "least_s": 0.6, "cool_down_s": 1.2}
+    model = write_model(tmp_path / "model.safetensors", extra={"recipes": RECIPES, "events": learned})
+    red = [(1, 1.5), (2, 3), (3.5, 5), (6, 7)]  # too short, an event, begins within the pause after it, an event
+    clip = make_clip(
+        tmp_path / "clip.mp4", 8.0, colour=lambda time: RED if any(a <= time < b for a, b in red) else GREY
+    )
+    predict([clip], model, tmp_path / "out")
+    browser.open(tmp_path / "out" / "clip.html")
+    browser.wait("document.getElementById('video').readyState >= 2")
+    browser.run("document.getElementById('reset').click()")
+    rows = browser.run(
+        "[...document.querySelectorAll('#events tbody tr')].map(r => [...r.cells].map(c => c.textContent))"
+    )
+    shown = [[float(text.split(":")[1]) for text in row[:2]] for row in rows[::2]]
+    events = json.loads((tmp_path / "out" / "clip.json").read_text())["events"]
+    assert shown == [[event["start"], event["end"]] for event in events] == [[2.0, 3.0], [6.0, 7.0]]
 
 
 def test_everything_is_shown_without_scripts(browser: Chromium, out: Path) -> None:

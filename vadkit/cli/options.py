@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vadkit.cli.completion import config_names
+from vadkit.problems import fail
 
 # Short forms of the keys that people type most: option -> (key, metavar, what it is).
 SHORT = {
@@ -59,3 +60,25 @@ def add_without(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Take ``--device``."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)")
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Take ``--weights``; ``weight_files`` reads it."""
+    parser.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="INPUT=FILE",
+        help="weight file of an input's backbone, if it is not where it was in training",
+    )
+
+
+def weight_files(texts: Sequence[str]) -> dict[str, str]:
+    """Return what ``--weights`` gives, by input name."""
+    files = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        if not (name and equals and file):
+            fail(f"--weights {text}: must be INPUT=FILE", "for example --weights rgb=i3d.pt")
+        files[name] = file
+    return files

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vadkit.cli.options import add_device
+from vadkit.cli.options import add_device, add_weights, weight_files
 from vadkit.problems import fail, plural
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=_number,
         metavar="X",
-        help="lowest score of an event (default: eval.threshold of the model)",
+        help="lowest score of an event (default: as calibrated, or eval.threshold of the model)",
     )
     parser.add_argument("--embed", action="store_true", help="put the videos into the pages")
     parser.add_argument("--overwrite", action="store_true", help="score finished videos again")
@@ -41,13 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print the outcome of every video as JSON, nothing else")
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    parser.add_argument(
-        "--weights",
-        action="append",
-        default=[],
-        metavar="INPUT=FILE",
-        help="weight file of an input's backbone, if it is not where it was in training",
-    )
+    add_weights(parser)
     add_device(parser)
 
 
@@ -56,13 +50,6 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         fail(f"--threshold {text} is not a number")
-
-
-def _weights(text: str) -> tuple[str, str]:
-    name, equals, file = text.partition("=")
-    if not (name and equals and file):
-        fail(f"--weights {text}: must be INPUT=FILE", "for example --weights rgb=i3d.pt")
-    return name, file
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         embed=args.embed,
         overwrite=args.overwrite,
         workers=args.workers,
-        weights=dict(_weights(text) for text in args.weights),
+        weights=weight_files(args.weights),
         device=args.device,
         progress=not args.quiet,
         report=shown.video,

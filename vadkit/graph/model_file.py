@@ -43,6 +43,26 @@ class RecipeJson(msgspec.Struct):
     weights: str | None = None
 
 
+class EventsJson(msgspec.Struct):
+    """The rule of events that ``vadkit calibrate`` learned, and the rate of false alarms that it was learned for."""
+
+    on: float
+    off: float
+    least_s: Annotated[float, Meta(ge=0)] = 0.0
+    cool_down_s: Annotated[float, Meta(ge=0)] = 0.0
+    alarms_per_day: Annotated[float, Meta(gt=0)] | None = None
+    interval: Annotated[list[float], Meta(min_length=2, max_length=2)] | None = None
+    confidence: float | None = None
+    hours: float | None = None
+    events: Count | None = None
+    dispersion: float | None = None
+    method: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.off > self.on:
+            raise ValueError("off is above on")
+
+
 class ExtraJson(msgspec.Struct):
     """What a model file states about its training, as far as it is known."""
 
@@ -66,6 +86,7 @@ class ExtraJson(msgspec.Struct):
     versions: dict[str, str] | None = None
     snippet_frames: Annotated[int, Meta(ge=1, le=10**6)] | None = None
     recipes: dict[str, RecipeJson | None] | None = None
+    events: EventsJson | None = None
 
 
 class PluginJson(msgspec.Struct):
@@ -107,6 +128,21 @@ def save(model: VadModel, path: str | Path, extra: Mapping[str, Any] | None = No
     data = pack(state, {"vadkit": text, "sha256": _digest(text, state)})
     write_atomically(Path(path), _in_order(data))
     return Path(path)
+
+
+def change_extra(path: Path, changes: Mapping[str, Any], out: Path | None = None) -> None:
+    """Change what a model file states of itself, there or in a copy ``out``; the bytes of its tensors stay as they are.
+
+    Raises VadkitError if the file is not sound or cannot be written; it is then unchanged.
+    """
+    header, state = _read(path)
+    text = json_file.as_line({**header, "extra": {**header["extra"], **changes}}).decode().rstrip()
+    _checked(text, f"{path}: the header")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        cannot_read(path, error)
+    write_atomically(out or path, _in_order(data, {"vadkit": text, "sha256": _digest(text, state)}))
 
 
 def _plugins(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -151,11 +187,11 @@ def _absent(header: Mapping[str, Any], graph: Mapping[str, Any]) -> str | None:
     return "; ".join(said)
 
 
-def _in_order(data: bytes) -> bytes:
-    """Return a file with its metadata in order of name: safetensors writes them in a random one."""
+def _in_order(data: bytes, metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a file with its metadata, or other ones, in order of name: safetensors writes them in a random one."""
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    header["__metadata__"] = dict(sorted((metadata or header["__metadata__"]).items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
     return len(text).to_bytes(8, "little") + text + data[end:]

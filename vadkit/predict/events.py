@@ -1,10 +1,11 @@
-"""Stretches of a video whose scores reach a threshold."""
+"""The events of a finished video, as its results show them: stretches whose scores reach a threshold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from vadkit.events import EventRule, spans
 from vadkit.predict.lifts import lift_sentence
 
 
@@ -31,10 +32,10 @@ class Event:
 def find_events(
     scores: Sequence[float],
     edges: Sequence[float],
-    threshold: float | None,
+    rule: EventRule | float | None,
     without: Mapping[str, Sequence[float]] | None = None,
 ) -> list[Event]:
-    """Return the stretches of neighbouring snippets whose score is at or above ``threshold``; none without one.
+    """Return the events of a video by a rule, or by a threshold that every snippet of them reaches; none without one.
 
     Args:
         scores: one for each of t snippets.
@@ -43,18 +44,14 @@ def find_events(
 
     ``player.js`` does the same when the threshold is moved.
     """
-    if threshold is None:
+    if rule is None:
         return []
-    events, first = [], None
-    for i in range(len(scores) + 1):
-        above = i < len(scores) and scores[i] >= threshold
-        if above and first is None:
-            first = i
-        elif not above and first is not None:
-            top = max(range(first, i), key=scores.__getitem__)
-            middle = round((edges[top] + edges[top + 1]) / 2, 3)
-            left = {name: max(values[first:i]) for name, values in (without or {}).items()}
-            lift = lift_sentence(left, threshold)
-            events.append(Event(edges[first], edges[i], scores[top], middle, left, lift))
-            first = None
+    rule = rule if isinstance(rule, EventRule) else EventRule.at(rule)
+    events = []
+    for first, end in spans(scores, edges, rule):
+        top = max(range(first, end), key=scores.__getitem__)
+        middle = round((edges[top] + edges[top + 1]) / 2, 3)
+        left = {name: max(values[first:end]) for name, values in (without or {}).items()}
+        lift = lift_sentence(left, rule.on)
+        events.append(Event(edges[first], edges[end], scores[top], middle, left, lift))
     return events

@@ -19,7 +19,7 @@ from vadkit import __version__, json_file
 from vadkit.files import replacing
 from vadkit.predict.inputs import PREVIEW, identity
 from vadkit.predict.playable import transcode, unplayable
-from vadkit.predict.scored_video import ScoredVideo, as_csv, as_data, as_json
+from vadkit.predict.scored_video import ScoredVideo, as_csv, as_data, as_json, rule_of
 from vadkit.predict.system import System
 from vadkit.predict.video_page import video_page
 from vadkit.predict.video_summary import entry_of
@@ -76,6 +76,7 @@ def _is_same(data: Mapping[str, Any], video: Path, system: System, embed: bool) 
         data["video"]["path"] == str(identity(video))
         and (data["video"]["bytes"], data["video"]["changed_at"]) == (about.st_size, about.st_mtime_ns)
         and (data["model"]["sha256"], data["threshold"]) == (system.sha256, system.threshold)
+        and data["rule"] == rule_of(system)
         and data["recipe"] == json.loads(json_file.as_line(system.recipes))
         and data["settings"] == {"embed": embed}
         and data["versions"]["vadkit"] == __version__

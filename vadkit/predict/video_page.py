@@ -14,7 +14,7 @@ import numpy as np
 
 from vadkit.predict.lifts import NEUTRAL
 from vadkit.predict.playable import unplayable
-from vadkit.predict.scored_video import ScoredVideo
+from vadkit.predict.scored_video import ScoredVideo, rule_of
 from vadkit.predict.system import System
 from vadkit.problems import plural
 from vadkit.report import Line, line_chart, render, wave_chart
@@ -46,6 +46,7 @@ def video_page(scored: ScoredVideo, source: str | None) -> str:
         scored=scored,
         source=source,
         offset=offset,
+        rule=rule_of(system),
         # What a time links to without a script: the file, or the player if the file is in the page.
         link="" if source is None or source.startswith("data:") else source,
         spec={"about": None, **spec},

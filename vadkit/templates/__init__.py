@@ -24,6 +24,8 @@ _USES = {
     "optimizer": "In an existing graph: `--set train.optimizer.use=$name`.",
     "schedule": "In an existing graph: `--set train.schedule.use=$name`.",
     "logger": "In an existing graph: `--set 'train.log=[$name]'`.",
+    "corruption": "On videos: `vadkit corrupt VIDEOS --with $name:3 --out DIR`.",
+    "sink": "In a list of sinks: `sinks: [{use: $name}]`.",
 }
 KINDS = tuple(_USES)
 

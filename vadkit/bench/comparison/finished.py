@@ -119,8 +119,8 @@ def compared(
 
 
 # -- which runs ----------------------------------------------------------------------------------
-def grouped(arguments: Sequence[str]) -> list[Group]:
-    """Return the variants in the order of their first runs. Raises VadkitError."""
+def grouped(arguments: Sequence[str], least: int = 2) -> list[Group]:
+    """Return the variants, ``least`` at least, in the order of their first runs. Raises VadkitError."""
     groups: list[Group] = []
     unnamed: list[Group] = []
     for argument in arguments:
@@ -137,7 +137,7 @@ def grouped(arguments: Sequence[str]) -> list[Group]:
             groups.append(known)
             if name is None:
                 unnamed.append(known)
-    if len(groups) < 2:
+    if len(groups) < least:
         found = f"the runs are all of one variant, '{groups[0].name}'" if groups else "there are no runs"
         fail(f"{found}: a comparison takes two", "name the variants, such as before=DIR after=DIR")
     return groups

@@ -156,7 +156,13 @@ def verdict(key: str, mean: float, p: float, over_seeds: bool) -> str:
 
 
 # -- all of a comparison -------------------------------------------------------------------------
-def differences(results: Mapping[str, Any], base: str, scores: Scores, count: int = RESAMPLES) -> list[dict[str, Any]]:
+def differences(
+    results: Mapping[str, Any],
+    base: str,
+    scores: Scores,
+    count: int = RESAMPLES,
+    values: Mapping[tuple[str, int], Values] | None = None,
+) -> list[dict[str, Any]]:
     """Return the differences of each variant from the base, as results.json has them.
 
     Args:
@@ -164,6 +170,7 @@ def differences(results: Mapping[str, Any], base: str, scores: Scores, count: in
         base: name of the variant that the others are compared with.
         scores: of the finished runs.
         count: of resamples.
+        values: of the same runs, as ``measured`` returns them, if they are known already.
 
     Returns:
         For each other variant: ``variant``, ``base``, ``seeds`` of the pairs, ``dropped`` (pairs that lack a run, with
@@ -175,8 +182,8 @@ def differences(results: Mapping[str, Any], base: str, scores: Scores, count: in
     if base not in variants:
         fail(f"there is no variant '{base}' to compare with", f"there are {', '.join(variants)}")
     check_same_videos(scores)
-    values = _resampled(scores, count)
-    strata = _strata(scores)
+    values = values or measured(scores, count)
+    strata = strata_of(scores)
     found = []
     for name in variants:
         if name != base:
@@ -208,33 +215,34 @@ def _sum(values: np.ndarray | None) -> int | None:
     return None if values is None else int(values.sum())
 
 
-def _strata(scores: Scores) -> list[int]:
+def strata_of(scores: Scores) -> list[int]:
+    """Return the numbers of normal and of abnormal videos whose frames count."""
     run = next(iter(scores.values()), None)
     labels = [] if run is None else [video.label for video in counted(run)]
     return [labels.count(label) for label in (0, 1) if label in labels] or [0]
 
 
 @dataclass(frozen=True)
-class _Values:
+class Values:
     """The figures of a run, and over each resample (b,)."""
 
     figures: dict[str, Any]
     resampled: dict[str, np.ndarray]
 
 
-def _resampled(scores: Scores, count: int) -> dict[tuple[str, int], _Values]:
+def measured(scores: Scores, count: int = RESAMPLES) -> dict[tuple[str, int], Values]:
     """Return the figures of all runs over the same resamples. Videos are in order of their names in each run."""
     found, drawn = {}, None
     for who, run in scores.items():
         ordered = RunScores(tuple(sorted(run.videos, key=lambda video: video.name)), run.threshold)
         if drawn is None:
             drawn = resamples([video.label or 0 for video in counted(ordered)], count)
-        found[who] = _Values(run.figures, ranked(ordered).figures(drawn))
+        found[who] = Values(run.figures, ranked(ordered).figures(drawn))
     return found
 
 
 def _pairs(
-    variant: Mapping[str, Any], base: Mapping[str, Any], values: Mapping[tuple[str, int], _Values]
+    variant: Mapping[str, Any], base: Mapping[str, Any], values: Mapping[tuple[str, int], Values]
 ) -> tuple[list[int], list[dict[str, Any]]]:
     """Return the seeds of which both sides have a finished run, and what the others lack."""
     runs = [{run["seed"]: run for run in side["runs"]} for side in (variant, base)]

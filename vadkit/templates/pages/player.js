@@ -111,23 +111,32 @@
     return `even without ${listed(name.split("+"))} it reaches ${score.toFixed(3)}`;
   };
 
-  // The events are recomputed whenever the threshold moves; events.py does the same.
+  // The events are recomputed whenever the threshold moves; events.py does the same. What the rule has besides its
+  // threshold stays as it is: how far below it an event ends, its least length, and the pause before the next one.
+  const SLACK = 1e-6;
+  const rule = data.rule ?? { off: data.threshold, least_s: 0, cool_down_s: 0 };
+  const below = data.threshold === null ? 0 : data.threshold - rule.off;
   const findEvents = (threshold) => {
-    const events = [];
-    let first = -1;
+    const events = [], off = threshold === data.threshold ? rule.off : threshold - below;
+    let first = -1, free = -Infinity;
     for (let i = 0; i <= scores.length; i++) {
-      const above = i < scores.length && scores[i] >= threshold;
-      if (above && first < 0) first = i;
-      else if (!above && first >= 0) {
-        let top = first;
-        for (let j = first; j < i; j++) if (scores[j] > scores[top]) top = j;
-        const left = Object.entries(data.without).map(([name, values]) => [name, Math.max(...values.slice(first, i))]);
-        const at = (edges[top] + edges[top + 1]) / 2;
-        events.push({ start: edges[first], end: edges[i], peak: scores[top], at, lift: liftOf(left, threshold) });
+      if (first < 0 && i < scores.length && scores[i] >= threshold && edges[i] >= free - SLACK) first = i;
+      else if (first >= 0 && !(i < scores.length && scores[i] >= off)) {
+        if (edges[i] - edges[first] >= rule.least_s - SLACK) {
+          events.push(eventOf(first, i, threshold));
+          free = edges[i] + rule.cool_down_s;
+        }
         first = -1;
       }
     }
     return events;
+  };
+  const eventOf = (first, end, threshold) => {
+    let top = first;
+    for (let j = first; j < end; j++) if (scores[j] > scores[top]) top = j;
+    const left = Object.entries(data.without).map(([name, values]) => [name, Math.max(...values.slice(first, end))]);
+    const at = (edges[top] + edges[top + 1]) / 2;
+    return { start: edges[first], end: edges[end], peak: scores[top], at, lift: liftOf(left, threshold) };
   };
   const timeLink = (seconds) => {
     const link = document.createElement("a");

@@ -1,0 +1,1 @@
+"""How much a model loses when the media are corrupted, or streams are missing."""

@@ -1,0 +1,1 @@
+"""Score live cameras and raise events."""
