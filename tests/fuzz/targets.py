@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .arrays import Arrays
 from .beginnings import Beginnings
+from .cameras import Cameras
+from .event_logs import EventLogs
 from .graphs import Graphs
 from .harness import Target
 from .manifests import Manifests
@@ -27,5 +29,7 @@ TARGETS: dict[str, Target] = {
         Beginnings(),
         Scores(),
         Specs(),
+        Cameras(),
+        EventLogs(),
     )
 }

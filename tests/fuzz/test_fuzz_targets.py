@@ -27,6 +27,8 @@ LEAST = {
     "specs": 30,
     "beginnings": 20,
     "scores": 20,
+    "cameras": 20,
+    "event_logs": 20,
 }
 
 
