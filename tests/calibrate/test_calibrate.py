@@ -95,6 +95,8 @@ def test_predict_uses_the_whole_rule(tmp_path: Path) -> None:
     assert not found.skipped and [(e.start, e.end) for e in found.events] == [(2.0, 8.0)]  # grey scores 0.05
     data = json.loads((tmp_path / "out" / "clip.json").read_text())
     assert data["threshold"] == 0.9 and data["rule"] == {"off": 0.03, "least_s": 0.4, "cool_down_s": 100.0}
+    page = (tmp_path / "out" / "clip.html").read_text()
+    assert "1 event at or above 0.9, each until the score is below 0.03;" in page
     (again,) = vadkit.predict(clip, model=model, out=tmp_path / "out")
     assert again.skipped
     (other,) = vadkit.predict(clip, model=model, out=tmp_path / "out", threshold=0.9)
