@@ -81,7 +81,9 @@ def test_the_command_writes_tables_a_page_and_results(folder: Path, tmp_path: Pa
     assert model["relative_loss"]["ap"]["mean"] >= 0
     assert len((out / "table.csv").read_text().splitlines()) == 7
     assert "Mean relative loss" in (out / "table.md").read_text()
-    assert "<h3>noise + low_light</h3>" in (out / "index.html").read_text()
+    page = (out / "index.html").read_text()
+    assert "<h3>noise + low_light</h3>" in page and "Severity 1, 5: 50, 5 % of the light." in page
+    assert "Severity 5: noise -5 dB signal to noise; low_light 5 % of the light." in page
 
 
 def test_only_streams_that_are_damaged_are_extracted_again(folder: Path, tmp_path: Path) -> None:
