@@ -38,7 +38,7 @@ LAYERS = (
         "terminal",
         "video",
     ),
-    ("kinds", "json_file", "npy_header", "results_folder", "credentials"),
+    ("kinds", "json_file", "npy_header", "presence", "results_folder", "credentials"),
     ("registry", "backbones", "events"),
     ("plugin_manager", "store", "sinks"),
     ("graph",),

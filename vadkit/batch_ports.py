@@ -78,6 +78,9 @@ _TARGETS = "set data.targets to a file of targets, or train in a recipe, which w
 BATCH_PORTS: dict[str, BatchPort] = {
     # bool, True where a snippet is real
     "mask": BatchPort("b t", False, lambda d: torch.ones(d.shape, dtype=torch.bool)),
+    # float, 1 where a stream is there, 0 where it is absent, a share between them where a sampler averaged over both;
+    # a column for each input of the graph, in their order. What is absent is zeros
+    "presence": BatchPort("b t streams", False, lambda d: (d.uniform() > 0.2).float()),
     # float, 1 abnormal, 0 normal
     "labels": BatchPort("v", True, lambda d: d.labels.float()),
     # long, index of the video's main class, 0 normal, -1 unknown

@@ -8,7 +8,9 @@ from typing import Any
 from vadkit.graph.arguments import arguments, misfit
 from vadkit.kinds import Component
 from vadkit.plugin_manager import Plugins, load_plugins
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import Problem, VadkitError, did_you_mean, fail
+from vadkit.shapes import parse_ports
 
 
 def find_component(name: str, kind: str, plugins: Plugins | None = None) -> type[Component]:
@@ -23,6 +25,20 @@ def find_component(name: str, kind: str, plugins: Plugins | None = None) -> type
         hint = components.suggest(name, (kind,)) or _known(components.names(kind))
         fail(f"unknown {kind} '{name}'", hint, notes=plugins.lost)
     return found
+
+
+def takes_presence(spec: Mapping[str, Any], plugins: Plugins | None = None) -> bool:
+    """Return whether a node or loss of a resolved config takes ``presence``: its videos may then lack streams."""
+    components = (plugins or load_plugins()).components
+    for section in ("nodes", "losses"):
+        for item in (spec.get(section) or {}).values():
+            wired = item.get("in")
+            given = wired if isinstance(wired, Mapping) else {"": wired}
+            sources = [x for value in given.values() for x in (value if isinstance(value, list) else [value])]
+            ports = parse_ports(getattr(components.find(item["use"]), "inputs", {}))
+            if PRESENCE in sources or (PRESENCE in ports and PRESENCE not in given):
+                return True
+    return False
 
 
 def _known(names: list[str]) -> str:

@@ -6,6 +6,10 @@ crops (the crops of one video are adjacent), ``t`` snippets, ``v`` videos.
 
 Ports are patterns: a word is a constructor argument or an attribute of the built module. Ports
 named in ``BATCH_PORTS`` are filled from the batch when the YAML does not wire them.
+
+A component with a port ``presence``, or one that is wired to it, may have an argument ``streams: list[str]``: the names
+of the graph's inputs, which are the columns of ``presence``. The compiler fills it, so that a graph says by name which
+stream is meant, and stays right when an input is added.
 """
 
 from __future__ import annotations

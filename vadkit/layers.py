@@ -150,6 +150,30 @@ def per_video(x: Tensor, crops: int = 1) -> Tensor:
     return rearrange(x, "(v crops) ... -> v crops ...", crops=crops)
 
 
+def presence_columns(streams: list[str] | None, of: list[str | None] | None, count: int) -> list[int | None]:
+    """Return the column of ``presence`` for each of ``count`` values; None is for one that is always there.
+
+    Args:
+        streams: the graph's inputs, which the columns are.
+        of: the input that each value is computed from, None for one that is always there; None if all are.
+    """
+    if of is None:
+        return [None] * count
+    if len(of) != count:
+        raise ValueError(f"of must name the stream of each of the {count} values, but it has {len(of)}")
+    names = list(streams or ())
+    for name in of:
+        if name is not None and name not in names:
+            raise ValueError(f"of: there is no stream '{name}'; the graph has {', '.join(names) or 'no named one'}")
+    return [None if name is None else names.index(name) for name in of]
+
+
+def presence_of(presence: Tensor, columns: list[int | None]) -> Tensor:
+    """Return (b, t, values), 1 where each value is there, from presence (b, t, streams)."""
+    always = presence.new_ones(presence.shape[:2])
+    return torch.stack([always if i is None else presence[..., i] for i in columns], -1)
+
+
 def masked_mean(x: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the mean of ``x`` (b, t) or (b, t, c) over the snippets where ``mask`` (b, t) is True.
 

@@ -29,6 +29,7 @@ class Video:
     ``files`` are its feature files by stream, one per crop or one for all, if they are not in the store.
     ``segments`` is not None if the features are of that many equal parts of the video instead of 16
     frames each. ``clicks`` are the frames that a labeller clicked on, one in each event of an abnormal video.
+    ``absent`` are, by stream, the spans [start, end) of snippets that it lacks; an end of None is that of the video.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Video:
     files: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     segments: int | None = None
     clicks: tuple[int, ...] = ()
+    absent: Mapping[str, tuple[tuple[int, int | None], ...]] = field(default_factory=dict, hash=False)
 
 
 class VideoDataset(Protocol):
@@ -54,7 +56,9 @@ class VideoDataset(Protocol):
     ``warnings`` are sentences for the user about data that can be used but should be checked. A
     dataset that knows how its features were extracted has ``recipes``, by input; one whose figures say little about
     real videos has a ``notice``, a sentence that the model's file and every page repeat. One that knows where videos
-    come from has ``source_overlap(split) -> vadkit.store.Overlap | None``.
+    come from has ``source_overlap(split) -> vadkit.store.Overlap | None``. One whose videos may lack streams has
+    ``absent(video, stream)``, the spans of snippets that are absent (see ``vadkit.presence``): what a graph that
+    takes ``presence`` is given as zeros. A stream that is absent throughout is never read.
     """
 
     snippet_frames: int

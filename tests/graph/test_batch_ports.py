@@ -29,7 +29,7 @@ def changed(graph, **sections):
 @pytest.mark.parametrize("labels", [[0, 1, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0], [1]])
 def test_what_is_drawn_has_the_declared_shape(name, labels):
     port, labels = BATCH_PORTS[name], torch.tensor(labels)
-    counts = {"b": 2 * len(labels), "v": len(labels), "t": 7, "num_classes": 5, "prompt_dim": 3}
+    counts = {"b": 2 * len(labels), "v": len(labels), "t": 7, "num_classes": 5, "prompt_dim": 3, "streams": 3}
     shape = as_shape(port.shape, counts)
     value = port.draw(Drawing(shape, labels, crops=2))
     assert type(value) is int if not shape else value.shape == shape

@@ -12,6 +12,8 @@ import torch
 
 from vadkit.api.arguments import Changes, as_changes, as_device, as_model, as_path
 from vadkit.api.progress import Progress, showing
+from vadkit.components import takes_presence
+from vadkit.data.absent import Lost
 from vadkit.data.from_config import open_dataset
 from vadkit.devices import choose_device
 from vadkit.evaluate.evaluation import FILES
@@ -61,6 +63,7 @@ def evaluate(
     split: str | None = None,
     out: str | PathLike[str] | None = None,
     device: str | torch.device | None = None,
+    absent: Mapping[str, Lost] | None = None,
     progress: Progress = None,
 ) -> Evaluation:
     """Score a data set with a trained model and report AP, AUC and related figures.
@@ -73,6 +76,8 @@ def evaluate(
         split: "train", "val" or "test"; None is the model's own.
         out: folder for results.json, scores.csv and a page of curves and of the worst videos, if wanted.
         device: "cpu", "cuda", "cuda:1", ...; None is a GPU if there is one, and for a loaded model where it is.
+        absent: streams that the videos lose, by input: True for all of it, a function (video name, t) -> bool (t,) that
+            is True where a snippet is lost (``vadkit.data.absent.lost_blocks``), or such arrays by video name.
         progress: True for a bar, or a function (videos done, videos in all, name of the last).
 
     Returns:
@@ -97,7 +102,7 @@ def evaluate(
         model = as_model(model, "model")
     header = _header(model)
     sections = configured(header["spec"], as_changes(set))
-    dataset = open_dataset(sections["data"])
+    dataset = open_dataset(sections["data"], None, takes_presence(header["spec"]))
     extra, recipes = header.get("extra") or {}, getattr(dataset, "recipes", {})
     other_cut = cut_otherwise(extra.get("recipes") or {}, recipes)
     if other_cut is not None:
@@ -120,6 +125,7 @@ def evaluate(
             align=sections["data"]["align"],
             device=where,
             in_full=True,
+            absent=absent,
             on_progress=callback,
         )
     changed = other_recipes(extra.get("recipes") or {}, recipes)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from vadkit.graph.call_checks import as_numbers, check_names, check_numbers, wrong_width
+from vadkit.presence import THROUGHOUT, Spans
 from vadkit.problems import fail
 from vadkit.store.align import tolerance
 from vadkit.video import Video
@@ -31,14 +32,18 @@ class OneVideo:
     def read(self, video: Video, stream: str) -> np.ndarray:
         return self.features[stream]
 
+    def absent(self, video: Video, stream: str) -> Spans:
+        return () if stream in self.features else THROUGHOUT
+
     def class_index(self, video: Video) -> int:
         return 0
 
 
-def as_features(sizes: Mapping[str, int], streams: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def as_features(sizes: Mapping[str, int], streams: Mapping[str, Any], partial: bool = False) -> dict[str, np.ndarray]:
     """Return the streams as float32 (crops, t, width), in the order of the model's inputs ``sizes``.
 
-    Raises VadkitError, naming the stream, for what does not fit the model or does not belong to one video.
+    ``partial``: some may be left out, though not all. Raises VadkitError, naming the stream, for what does not fit the
+    model or does not belong to one video.
     """
     names = list(sizes)
     if not isinstance(streams, Mapping):
@@ -48,9 +53,9 @@ def as_features(sizes: Mapping[str, int], streams: Mapping[str, Any]) -> dict[st
         )
     check_names(names, streams)
     missing = [name for name in names if name not in streams]
-    if missing:
+    if missing and (not partial or len(missing) == len(names)):
         fail(f"the graph needs the stream '{missing[0]}'", f"it takes {', '.join(names)}")
-    features = {name: _features(name, streams[name], sizes[name]) for name in names}
+    features = {name: _features(name, streams[name], sizes[name]) for name in names if name in streams}
     _check_rows(features)
     return features
 

@@ -67,7 +67,7 @@ class Scorer:
         self._weights = {name: fspath(file) for name, file in (weights or {}).items()}
         self._system: System | None = None
 
-    def features(self, streams: Mapping[str, Any]) -> np.ndarray:
+    def features(self, streams: Mapping[str, Any], absent: Mapping[str, Any] | None = None) -> np.ndarray:
         """Return the scores of one video from its features, by the protocol of ``vadkit.evaluate``.
 
         Pieces and crops are those of the model's ``eval`` section; scores of crops are averaged after the sigmoid. A
@@ -75,7 +75,9 @@ class Scorer:
         is used for all.
 
         Args:
-            streams: by input name, arrays or tensors (t, width) or (crops, t, width) of any float type.
+            streams: by input name, arrays or tensors (t, width) or (crops, t, width) of any float type. A model that
+                takes ``presence`` scores what there is; for another one none may be left out.
+            absent: what is lost of a stream, by its name: True, or a bool (t,) that is True where it is.
 
         Returns:
             float32 (t,), t the rows of the model's first input, or of the shortest if ``data.align`` says so.
@@ -84,13 +86,15 @@ class Scorer:
             VadkitError: naming the stream, for a missing or unknown one, another width, no rows, NaN or infinity, and
                 lengths that differ too much to be of one video.
         """
-        given = as_features(self.model.input_sizes, streams)
+        given = as_features(self.model.input_sizes, streams, self.model.takes_presence)
         dataset = OneVideo(given)
+        name = dataset.video.name
+        lost = {stream: rows if isinstance(rows, bool) else {name: rows} for stream, rows in (absent or {}).items()}
         section = dict(self.model.spec.get("eval") or {})
         if not self.smooth:
             section["post"] = []
-        found = evaluate_as_configured(self.model, dataset, section, split="test", device=self.device)
-        return found.scores[dataset.video.name]
+        found = evaluate_as_configured(self.model, dataset, section, split="test", device=self.device, absent=lost)
+        return found.scores[name]
 
     def video(self, path: str | PathLike[str]) -> Prediction:
         """Return scores, times and events of a video file, as ``vadkit.predict`` gives them.
@@ -130,7 +134,8 @@ class Scorer:
         return self._system
 
     def _prediction(self, system: System, found: Extracted, video: Path | None) -> Prediction:
-        scores = np.round(system.score(found.streams).astype(np.float64), 6) + 0.0  # -0.0 becomes 0.0
+        raw = system.score(found.streams, system.missing(found)).astype(np.float64)
+        scores = np.round(raw, 6) + 0.0  # -0.0 becomes 0.0
         times = np.round(found.snippet_times, 3)
         edges = [*times[:, 0].tolist(), float(times[-1, 1])]
         events = find_events(scores.tolist(), edges, system.rule)
@@ -141,7 +146,12 @@ class Scorer:
 
 
 def score(
-    model: Model, streams: Mapping[str, Any], *, smooth: bool = True, device: str | torch.device | None = None
+    model: Model,
+    streams: Mapping[str, Any],
+    *,
+    smooth: bool = True,
+    device: str | torch.device | None = None,
+    absent: Mapping[str, Any] | None = None,
 ) -> np.ndarray:
     """Return the scores of one video from its features, by the protocol of ``vadkit.evaluate``.
 
@@ -150,6 +160,8 @@ def score(
         streams: by input name, arrays or tensors (t, width) or (crops, t, width) of any float type.
         smooth: apply the model's ``eval.post``.
         device: "cpu", "cuda", ...; None is where a loaded model is, and the CPU for a file.
+        absent: what is lost of a stream, by its name: True, or a bool (t,) that is True where it is. For a model that
+            takes ``presence``, streams may also be left out.
 
     Returns:
         float32 (t,), t the rows of the model's first input: probabilities unless ``model.output_range`` says
@@ -163,4 +175,4 @@ def score(
     """
     if device is None and isinstance(model, VadModel):
         device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-    return Scorer(model, device or "cpu", smooth=smooth).features(streams)
+    return Scorer(model, device or "cpu", smooth=smooth).features(streams, absent)

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from vadkit import json_file
+from vadkit.components import takes_presence
 from vadkit.data.from_config import open_dataset
 from vadkit.data.whole_videos import Align
 from vadkit.engine.run_folder import RESULT
@@ -102,7 +103,9 @@ def _floors(spec: Mapping[str, Any], root: str, plugins: Plugins, known: dict[st
         align: Align = data.get("align") or "first"
         tail: Tail = section.get("tail") or "real"
         split = section.get("split") or "test"
-        known[key] = floors(open_dataset(data, plugins), split, streams=streams, align=align, tail=tail)
+        partial = takes_presence(spec, plugins)
+        dataset = open_dataset(data, plugins, partial)
+        known[key] = floors(dataset, split, streams=streams, align=align, tail=tail, partial=partial)
     return known[key]
 
 

@@ -110,7 +110,7 @@ def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
             "name": step.name,
             "component": step.component.name,
             "plugin": owners[step.component],
-            "from": [str(ref) for ref in step.refs if not ref.batch],
+            "from": [str(ref) for port in step.wires for ref in step.of(port) if not ref.batch or port == "x"],
             "outputs": {port: str(pattern) for port, pattern in step.outputs.items()},
             "parameters": cost[step.name].parameters,
             "flops": cost[step.name].flops,

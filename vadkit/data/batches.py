@@ -20,12 +20,14 @@ from vadkit.data.batch_order import Paired, Unpaired, share
 from vadkit.data.class_order import ClassOrder
 from vadkit.data.clicks import STREAM as CLICKS
 from vadkit.data.clicks import click_rows
+from vadkit.data.presence import beyond_end, undiluted, with_gaps
 from vadkit.data.prompts import Prompts
 from vadkit.data.shape_checks import check_videos
 from vadkit.data.targets import STREAM as TARGETS
 from vadkit.data.whole_videos import Align, cut_to_shortest, no_video
 from vadkit.kinds import Sampler
 from vadkit.memory import free_memory
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import fail
 from vadkit.store.array_file import as_float32, check_finite
 from vadkit.video import Video, VideoDataset, crop_of, with_label
@@ -75,6 +77,7 @@ class TrainBatches:
         rank, world_size: this process's share. The normal parts of all ranks, concatenated, and then
             their abnormal parts, are the batch of a single process.
         pin: use pinned memory, for copies to a GPU.
+        presence: videos may lack streams: these are zeros, and the batch has ``presence``. Needs ``sizes``.
         align: give the sampler the streams as they are ("first"), or all cut to the "shortest".
 
     Videos of unknown label are in no batch. Raises VadkitError, with all problems, for features that cannot be used
@@ -105,13 +108,14 @@ class TrainBatches:
         split: str = "train",
         pin: bool = False,
         align: Align = "first",
+        presence: bool = False,
     ) -> None:
         self.dataset, self.sampler, self.streams = dataset, sampler, list(streams)
         self.seed, self.rank, self.world_size, self.pin = seed, rank, world_size, pin
-        self.align = align
+        self.align, self.presence, self.sizes = align, presence, dict(sizes or {})
         videos = with_label(dataset.videos(split))
         self._refuse_labels(videos, split, paired)
-        counts = check_videos(dataset, videos, self.streams, sizes)
+        counts = check_videos(dataset, videos, self.streams, sizes, presence)
         bags = [bag for video in videos for bag in _bags(video, counts[video.name], crops)]
         self.crops = _same_crops(bags)
         self.normal, self.abnormal = ([b for b in bags if b.video.label == label] for label in (0, 1))
@@ -240,10 +244,15 @@ class TrainBatches:
         streams, lengths = self._sampled(step, [(row, bags[row]) for row in kept], buffer)
         # No filling of the padding may touch what is said of snippets.
         said, real = {name: streams.pop(name) for name in (TARGETS, CLICKS) if name in streams}, lengths
+        presence = streams.pop(PRESENCE, None)
+        if presence is not None:
+            streams = undiluted(streams, presence, self.streams)
         streams, lengths = self.sampler.finish(streams, lengths)
+        t = streams[self.streams[0]].shape[1]
         for name, x in said.items():
-            t = streams[self.streams[0]].shape[1]
             streams[name] = x[:, :t] * (torch.arange(t) < real[:, None])[..., None]
+        if presence is not None:
+            streams[PRESENCE] = beyond_end(presence[:, :t], real)
         if whole:
             rows = torch.tensor([row * self.crops + crop for row in own for crop in range(self.crops)])
             streams, lengths = {name: x[rows] for name, x in streams.items()}, lengths[rows]
@@ -277,7 +286,8 @@ class TrainBatches:
 
     @property
     def _sampled_names(self) -> list[str]:
-        return [*self.streams, *([TARGETS] if self.targets is not None else []), *([CLICKS] if self.clicks else [])]
+        more = {TARGETS: self.targets is not None, CLICKS: self.clicks, PRESENCE: self.presence}
+        return [*self.streams, *(name for name, there in more.items() if there)]
 
     def _first(self, buffer: dict[str, Tensor], step: int, rows: int, place: Place) -> int:
         """Sample the first crop, and allocate a buffer of ``rows`` such crops if there is none."""
@@ -314,7 +324,12 @@ class TrainBatches:
         _, row, bag, crop = place
         # Seeded by the row in the whole batch, so that a rank draws what a single process would.
         rng = np.random.default_rng([self.seed, 3, step, row]) if self.sampler.draws else NO_CHOICE
-        streams = {stream: self._read(bag.video, stream, crop) for stream in self.streams}
+        if self.presence:
+            streams = with_gaps(
+                self.dataset, bag.video, self.streams, self.sizes, lambda stream: self._read(bag.video, stream, crop)
+            )
+        else:
+            streams = {stream: self._read(bag.video, stream, crop) for stream in self.streams}
         if self.targets is not None:
             streams[TARGETS] = self.targets(bag.video)
         if self.clicks:

@@ -12,17 +12,20 @@ from vadkit.plugin_manager import Plugins
 from vadkit.video import VideoDataset
 
 
-def open_dataset(data: Mapping[str, Any], plugins: Plugins | None = None) -> VideoDataset:
+def open_dataset(data: Mapping[str, Any], plugins: Plugins | None = None, partial: bool = False) -> VideoDataset:
     """Return the dataset of a ``data`` section (keys use, args, streams).
 
-    A dataset whose constructor takes ``streams`` is given ``data.streams``, the dataset's stream for each
-    input of the graph. Raises VadkitError for an unknown component or bad arguments, and
+    A dataset whose constructor takes ``streams`` is given ``data.streams``, the dataset's stream for each input of the
+    graph. ``partial`` is for a graph that takes ``presence``: a dataset whose constructor takes an argument of this
+    name may then have videos that lack streams. Raises VadkitError for an unknown component or bad arguments, and
     whatever the dataset finds wrong with its files.
     """
     args = dict(data.get("args") or {})
     component = find_component(data.get("use") or "feature_store", "dataset", plugins)
     if "streams" in arguments(component) and data.get("streams"):
         args.setdefault("streams", dict(data["streams"]))
+    if partial and "partial" in arguments(component):
+        args.setdefault("partial", True)
     return build_component(component, args, "data")  # type: ignore[no-any-return]
 
 

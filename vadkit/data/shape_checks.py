@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from vadkit.data.presence import streams_there
 from vadkit.problems import Problem, VadkitError
 from vadkit.store.align import misaligned, uneven_crops
 from vadkit.video import Video, VideoDataset, shape_of
@@ -16,6 +17,7 @@ def check_videos(
     videos: Iterable[Video],
     streams: Sequence[str],
     sizes: Mapping[str, int] | None = None,
+    presence: bool = False,
 ) -> dict[str, int]:
     """Return the number of crops of each video, by name.
 
@@ -24,6 +26,7 @@ def check_videos(
         videos: the videos to check.
         streams: names of the graph's inputs; the first one sets the snippet count.
         sizes: the graph's width of each input.
+        presence: videos may lack streams, though not all of them.
 
     Raises VadkitError with a problem for each file that cannot be used, each width that is not the
     graph's, and each video whose streams do not belong together.
@@ -31,8 +34,9 @@ def check_videos(
     problems: list[Problem] = []
     crops: dict[str, int] = {}
     for video in videos:
-        shapes = _shapes(dataset, video, streams, problems)
-        if len(shapes) == len(streams):
+        wanted = streams_there(dataset, video, streams) if presence else streams
+        shapes = _shapes(dataset, video, wanted, problems)
+        if len(shapes) == len(wanted):
             problems += check_shapes(video.name, shapes, sizes or {})
             crops[video.name] = max(shape[0] for shape in shapes.values())
         if len(problems) >= ENOUGH:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from vadkit.files import cannot_read, read_bytes, write_atomically
+from vadkit.presence import absent_spans, is_throughout
 from vadkit.problems import Problem, VadkitError, fail
 from vadkit.video import Video, VideoDataset, shape_of
 
@@ -50,7 +51,8 @@ class Targets:
             if video.name not in self.rows:
                 problems.append(Problem(f"{self.path}: has no targets for the training video '{video.name}'"))
                 continue
-            t = [shape_of(dataset, video, stream)[1] for stream in streams]
+            there = [s for s in streams if not is_throughout(absent_spans(dataset, video, s))]
+            t = [shape_of(dataset, video, stream)[1] for stream in there]
             if (found := len(self.rows[video.name])) not in t:
                 said = f"has targets for {found} snippets of video '{video.name}', which has {t[0]}"
                 problems.append(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from vadkit.labels import label_word
+from vadkit.presence import Spans, absent_spans
 from vadkit.problems import fail
 from vadkit.video import Video, VideoDataset, crop_of, shape_of, with_label
 
@@ -75,6 +76,10 @@ class Carved:
         """Return what the data set says, if it can; validation videos are of the same sources as training."""
         known = getattr(self.dataset, "source_overlap", None)
         return None if known is None or split in self._splits else known(split)
+
+    def absent(self, video: Video, stream: str) -> Spans:
+        """Return the spans in which a video lacks a stream."""
+        return absent_spans(self.dataset, video, stream)
 
     def videos(self, split: str) -> list[Video]:
         """Return the videos of a split."""

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vadkit.data.presence import streams_there
 from vadkit.data.shape_checks import check_shapes
+from vadkit.presence import STREAM, absent_spans, present_rows
 from vadkit.problems import VadkitError, fail, plural
 from vadkit.store.array_file import as_float32, check_finite
 from vadkit.video import SPLITS, Video, VideoDataset, crop_of, shape_of
@@ -69,19 +71,49 @@ def load(
     streams: Sequence[str],
     sizes: Mapping[str, int] | None = None,
     align: Align = "first",
+    presence: Sequence[str] | None = None,
 ) -> dict[str, Tensor]:
-    """Return one video's streams, float32 (crops, t, dim) each, as ``iterate`` does."""
-    arrays = {stream: _crops(dataset, video, stream) for stream in streams}
+    """Return one video's streams, float32 (crops, t, dim) each, as ``iterate`` does.
+
+    ``presence`` are the inputs of a graph that takes it, in order: the video may lack streams then, which are zeros,
+    and the last of the tensors is "presence" (crops, t, inputs), 1 where a stream is there. An absent one whose width
+    is not in ``sizes`` is 1 wide.
+    """
+    there = streams if presence is None else streams_there(dataset, video, streams)
+    arrays = {stream: _crops(dataset, video, stream) for stream in there}
     problems = check_shapes(video.name, {s: (len(a), *a[0].shape) for s, a in arrays.items()}, sizes or {})
     if problems:
         raise VadkitError(problems)
     lengths = [len(array[0]) for array in arrays.values()]
     t = lengths[0] if align == "first" else min(lengths)
     crops = max(len(array) for array in arrays.values())
-    return {
+    found = {
         stream: _filled(array, t, f"stream '{stream}' of video '{video.name}'").expand(crops, -1, -1)
         for stream, array in arrays.items()
     }
+    if presence is None:
+        return found
+    rows = {
+        stream: present_rows((*absent_spans(dataset, video, stream), (len(arrays[stream][0]), None)), t)
+        for stream in there
+    }
+    return _with_gaps(found, rows, streams, sizes or {}, presence)
+
+
+def _with_gaps(
+    found: Mapping[str, Tensor],
+    rows: Mapping[str, np.ndarray],
+    streams: Sequence[str],
+    sizes: Mapping[str, int],
+    columns: Sequence[str],
+) -> dict[str, Tensor]:
+    """Return the streams in order, zeros where the rows (t,) of each that is there are 0, and ``presence``."""
+    crops, t, _ = next(iter(found.values())).shape
+    gaps = {stream: torch.from_numpy(values) for stream, values in rows.items()}
+    whole = {name: torch.zeros(crops, t, sizes.get(name, 1)) for name in streams}
+    whole |= {name: x * gaps[name][:, None] for name, x in found.items()}
+    presence = torch.stack([gaps.get(name, torch.zeros(t)) for name in columns], -1)
+    return {**whole, STREAM: presence.expand(crops, -1, -1)}
 
 
 def cut_to_shortest(streams: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -292,7 +292,7 @@ def _is_trained(folder: Path) -> bool:
 def _score(folder: Path, out: Path) -> None:
     model, plugins = model_file.load(folder / "model.safetensors"), load_plugins()
     model.spec["data"]["args"]["root"] = str(out / "features")
-    dataset = open_dataset(model.spec["data"], plugins)
+    dataset = open_dataset(model.spec["data"], plugins, model.takes_presence)
     with torch.inference_mode():
         result = evaluate_as_configured(model, dataset, model.spec["eval"], plugins=plugins)
     scores = {name: np.round(values, 5).tolist() for name, values in result.scores.items()}

@@ -21,14 +21,19 @@ class FingerprintJson(msgspec.Struct):
 
 
 def fingerprint(
-    dataset: VideoDataset, split: str, targets: Targets | None = None, clicks: bool = False
+    dataset: VideoDataset, split: str, targets: Targets | None = None, clicks: bool = False, presence: bool = False
 ) -> dict[str, Any]:
     """Return the count of a split's videos, a SHA-256 over what training takes from the list, and that of targets.
 
-    Clicks count where training takes them. Order counts, for batches are drawn by position. The features themselves
-    are not read.
+    Clicks, and which streams are absent, count where training takes them. Order counts, for batches are drawn by
+    position. The features themselves are not read.
     """
     videos = with_label(dataset.videos(split))
-    listed = [[v.name, v.label, list(v.classes), v.num_frames, *([list(v.clicks)] if clicks else [])] for v in videos]
+    listed = [
+        [v.name, v.label, list(v.classes), v.num_frames]
+        + ([list(v.clicks)] if clicks else [])
+        + ([dict(v.absent)] if presence and v.absent else [])
+        for v in videos
+    ]
     found = {"videos": len(videos), "sha256": hashlib.sha256(json.dumps(listed).encode()).hexdigest()}
     return found if targets is None else {**found, "targets": targets.sha256}

@@ -204,7 +204,7 @@ class _Run:
 
     # -- what a run begins with ----------------------------------------------------------------
     def _dataset(self) -> VideoDataset:
-        dataset = open_dataset(self.spec["data"], self.plugins)
+        dataset = open_dataset(self.spec["data"], self.plugins, self.model.takes_presence)
         if self.select == "val":
             dataset, _ = with_validation(dataset, self.spec["data"]["val_fraction"], self.spec["train"]["seed"])
         for warning in getattr(dataset, "warnings", []):
@@ -240,12 +240,15 @@ class _Run:
                 if self.select != "last" and split == self.split:
                     fail(f"train.select is {self.select}, but {what}", hint)
                 self.progress.note(f"{what}: no figures will be computed")
-            check_videos(self.dataset, videos, list(self.model.input_sizes), self.model.input_sizes)
+            sizes = self.model.input_sizes
+            check_videos(self.dataset, videos, list(sizes), sizes, self.model.takes_presence)
 
     def _about(self) -> dict[str, Any]:
         return {
             "spec": self.spec,
-            "data": fingerprint(self.dataset, "train", self.targets, self.spec["data"]["clicks"]),
+            "data": fingerprint(
+                self.dataset, "train", self.targets, self.spec["data"]["clicks"], self.model.takes_presence
+            ),
             "features": features_of(self.dataset, self.model),
             "device": self.device.type,
             "processes": distributed.world_size(),
@@ -321,6 +324,7 @@ class _Run:
             rank=distributed.rank(),
             world_size=distributed.world_size(),
             pin=self.device.type == "cuda",
+            presence=self.model.takes_presence,
         )
 
     @contextmanager

@@ -165,11 +165,14 @@ def _protocol(result: Measured, model: str, measured: str) -> dict[str, str]:
     protocol = result.protocol
     post = "; ".join(f"{step['use']} {step['args']}" for step in protocol["post"])
     sampler = protocol["sampler"]
+    shares = {name: share for name, share in protocol.get("absent_share", {}).items() if share}
+    gaps = {"absent": ", ".join(f"{name} in {share:.1%} of the snippets" for name, share in shares.items())}
     return {
         "model": model,
         "measured on": measured,
         "store": str(protocol["root"] or "unknown"),
         "streams": ", ".join(protocol["streams"]),
+        **(gaps if shares else {}),
         "snippets": f"{plural(protocol['snippet_frames'], 'frame')} each",
         "crops": protocol["crops"],
         "scored in": f"pieces of {sampler['use']} {sampler['args']}" if sampler else "whole videos",

@@ -15,9 +15,11 @@ from torch import nn
 
 from vadkit import __version__
 from vadkit.components import build_component, find_component
+from vadkit.data.absent import Lost, describe, without
 from vadkit.data.from_config import build_eval_sampler
 from vadkit.data.whole_videos import Align, load, no_video
 from vadkit.evaluate.evaluation import Evaluation
+from vadkit.evaluate.gaps import Gaps
 from vadkit.evaluate.score_video import Crops, device_of, score_video
 from vadkit.evaluate.scorebook import MEANINGS, ScoreBook
 from vadkit.evaluate.scored import Scored
@@ -74,6 +76,7 @@ def evaluate(
     tail: Tail = "real",
     book: Book | None = None,
     in_full: bool = False,
+    absent: Mapping[str, Lost] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Return figures and scores of all videos of a split.
@@ -93,6 +96,8 @@ def evaluate(
         book: computes the figures; None is a ``ScoreBook``.
         in_full: also measure scores without a model, see ``uninformed.floors``, and apart those videos whose source is
             not in training, see ``source_parts``.
+        absent: streams that the videos lose, by input: True is all of it, see ``vadkit.data.absent``. A model that
+            takes ``presence`` is given the gaps as such, another one plain zeros.
         on_progress: called after every video.
 
     Abnormal videos without intervals count in video figures only, those of unknown label in none: they are only
@@ -101,14 +106,17 @@ def evaluate(
     """
     sizes: Mapping[str, int] = getattr(model, "input_sizes", {})
     names = list(streams if streams is not None else sizes)
+    dataset = without(dataset, absent, sizes or dict.fromkeys(names, 0))
+    columns = list(getattr(model, "training_sizes", names)) if getattr(model, "takes_presence", False) else None
     videos = dataset.videos(split)
     if not videos:
         fail(*no_video(dataset, split))
     where = device_of(model, device)
     book = ScoreBook() if book is None else book
-    details, single, floors = [], 0, FloorBook()
+    details, single, floors, gaps = [], 0, FloorBook(), Gaps(columns or ())
     for number, video in enumerate(videos):
-        features = load(dataset, video, names, sizes, align)
+        features = load(dataset, video, names, sizes, align, columns)
+        gaps.add(features)
         single += len(features[names[0]]) == 1
         scores = score_video(model, features, sampler=sampler, crops=crops, device=where)
         scored = _with_truth(video, _post(scores, post, video), dataset.snippet_frames, tail)
@@ -122,10 +130,13 @@ def evaluate(
     protocol = {
         **_protocol(model, dataset, split, names, where),
         **_how(post, crops, sampler, align, threshold, tail, getattr(dataset, "intervals", "half_open")),
+        **({"absent": {name: describe(lost) for name, lost in absent.items()}} if absent else {}),
+        **gaps.protocol(),
     }
     scores_by_name = {scored.video.name: scored.scores for scored in details}
     figures = {**book.figures(threshold), "unlabelled_videos": len(videos) - len(with_label(videos))}
     warnings = _warnings(dataset, details) + _one_crop(crops, single) + unlabelled_note(videos, split)
+    warnings += gaps.warnings()
     found = Evaluation(figures, scores_by_name, protocol, details, warnings)
     if not in_full:
         return found
@@ -142,6 +153,7 @@ def evaluate_as_configured(
     plugins: Plugins | None = None,
     device: str | torch.device | None = None,
     in_full: bool = False,
+    absent: Mapping[str, Lost] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Evaluate by an ``eval`` section: post, threshold, crops, sampler, tail, and the split if none is given.
@@ -165,6 +177,7 @@ def evaluate_as_configured(
         threshold=threshold,
         tail=section.get("tail") or "real",
         in_full=in_full,
+        absent=absent,
         on_progress=on_progress,
     )
 

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from vadkit.data.presence import piece_with_gaps
 from vadkit.devices import float32
 from vadkit.kinds import Sampler
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import fail, plural
 
 Crops = Literal["mean", "first"] | int
@@ -39,8 +41,8 @@ def score_video(
 
     Args:
         model: called as ``model(*streams, crops=n)`` with float32 (n, t, dim) each; returns (n, t). A piece that a
-            sampler cut comes with ``mask``, bool (n, t). It is put into eval mode; every module is restored to its own
-            mode afterwards.
+            sampler cut comes with ``mask``, bool (n, t), and ``presence`` is passed on where ``streams`` has it. It is
+            put into eval mode; every module is restored to its own mode afterwards.
         streams: float32 (crops, t, dim) by input name, in the order of the inputs.
         sampler: cuts the video and spreads the scores of the pieces; None scores it as a whole.
         crops: the scores of the crops are averaged, or only the "first" or the N-th from 0 is scored.
@@ -53,8 +55,10 @@ def score_video(
     """
 
     def run(part: dict[str, Tensor], mask: Tensor | None) -> Tensor:
-        n = len(next(iter(part.values())))
-        scores: Tensor = model(*part.values(), crops=n) if mask is None else model(*part.values(), crops=n, mask=mask)
+        more: dict[str, Tensor] = {} if mask is None else {"mask": mask}
+        if PRESENCE in part:
+            part, more[PRESENCE] = piece_with_gaps(part, mask, list(getattr(model, "training_sizes", part)))
+        scores: Tensor = model(*part.values(), crops=len(next(iter(part.values()))), **more)
         return scores
 
     def scores() -> np.ndarray:

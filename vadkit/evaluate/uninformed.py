@@ -19,6 +19,7 @@ from vadkit.data.whole_videos import Align, load, no_video
 from vadkit.evaluate import curves
 from vadkit.evaluate.curves import Ranking, ranking
 from vadkit.evaluate.truth import Tail, known_truth
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import fail
 from vadkit.video import VideoDataset
 
@@ -77,7 +78,8 @@ class FloorBook:
 
 def norms(features: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     """Return the lengths (t,) of a video's feature vectors: of all streams joined, and of each if there are several."""
-    own = {f"{NORM}.{stream}": torch.linalg.vector_norm(x, dim=-1) for stream, x in features.items()}
+    streams = {name: x for name, x in features.items() if name != PRESENCE}
+    own = {f"{NORM}.{stream}": torch.linalg.vector_norm(x, dim=-1) for stream, x in streams.items()}
     whole = {NORM: torch.linalg.vector_norm(torch.stack([*own.values()]), dim=0)}
     found = {**whole, **own} if len(own) > 1 else whole
     return {name: lengths.double().mean(0).cpu().numpy() for name, lengths in found.items()}
@@ -90,6 +92,7 @@ def floors(
     streams: Sequence[str],
     align: Align = "first",
     tail: Tail = "real",
+    partial: bool = False,
 ) -> Floors:
     """Return the figures of scores without a model on the videos of a split.
 
@@ -98,6 +101,7 @@ def floors(
         split: "train", "val" or "test".
         streams: whose features are measured; the first one gives the snippets.
         align, tail: see ``evaluate``.
+        partial: videos may lack streams, which count as zeros.
 
     Returns:
         By floor (``FLOORS``), its figures by name (``FLOOR_FIGURES``), and "what" it is.
@@ -109,7 +113,7 @@ def floors(
         fail(*no_video(dataset, split))
     book = FloorBook()
     for video in videos:
-        features = load(dataset, video, list(streams), None, align)
+        features = load(dataset, video, list(streams), None, align, list(streams) if partial else None)
         truth = known_truth(video, features[streams[0]].shape[1], dataset.snippet_frames, tail)
         book.add(video.label, features, *truth)
     return book.figures()

@@ -47,6 +47,7 @@ class Extracted:
         native_frames: pictures of the file that were decoded.
         offset: when players that play the file itself show its first picture, in seconds; None if they may show
             pictures at other times, or another track.
+        absent: the streams that the file has nothing for, as it has no sound track; they hold the features of silence.
     """
 
     streams: dict[str, np.ndarray]
@@ -62,6 +63,7 @@ class Extracted:
     has_sound: bool
     native_frames: int
     offset: float | None = 0.0
+    absent: tuple[str, ...] = ()
 
 
 def recipe(name: str, backbone: Backbone, clock: Clock) -> dict[str, Any]:
@@ -149,6 +151,7 @@ class _Extraction:
         folder: Path | None,
     ) -> None:
         self.media, self.fps, self.n, self.snippets = media, fps, snippets.n, snippets
+        self.backbones = backbones
         self.frames = FrameClock(media, fps)
         self.line, self.envelope = SoundLine(), Envelope()
         self.pictures = 0
@@ -240,6 +243,7 @@ class _Extraction:
             self._has_sound,
             self.pictures,
             self.media.offset,
+            self._absent,
         )
 
     @property
@@ -249,6 +253,11 @@ class _Extraction:
     @property
     def _has_sound(self) -> bool:
         return self.media.audio is not None and not self.envelope.silent
+
+    @property
+    def _absent(self) -> tuple[str, ...]:
+        heard = self.media.audio is not None
+        return () if heard else tuple(name for name, b in self.backbones.items() if b.modality == "audio")
 
     def _warn(self) -> None:
         warn = self.media.warnings.append

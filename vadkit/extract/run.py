@@ -192,7 +192,8 @@ def _after(root: Path, before: Line | None, line: Line) -> Line:
         return line
     kept, new = before.arrays, line.arrays
     if line.state == "done" and before.source == line.source:
-        return msgspec.structs.replace(line, arrays={**kept, **new})
+        absent = [*(s for s in before.absent or () if s not in new), *(line.absent or ())]
+        return msgspec.structs.replace(line, arrays={**kept, **new}, absent=absent or None)
     for stream in (kept.keys() - new.keys()) & read_head(root).streams.keys():  # other folders are not the store's
         array_path(root, stream, line.name).unlink(missing_ok=True)
     return line

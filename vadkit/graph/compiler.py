@@ -68,6 +68,7 @@ class _Compiler:
         order = wiring.order()
         for name, pattern in inputs.items():
             self.sizes.add_input(name, pattern)
+        self.sizes.add_streams(list(inputs))
         data = self.data.get("data")
         self.sizes.add_classes(accepted("data.classes", data) if isinstance(data, dict) else None)
         losses = [item for item in items if item.section == "losses"]

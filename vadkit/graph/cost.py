@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 from torch.utils.flop_counter import FlopCounterMode
 
 from vadkit.graph.module import VadModel, without_weights
 from vadkit.graph.plan import Plan, Step
+from vadkit.graph.presence import all_there
+from vadkit.presence import STREAM as PRESENCE
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def _counted(model: VadModel, snippets: int) -> dict[str, int]:
         torch.zeros([1, snippets, *(t for t in pattern.tokens[2:] if isinstance(t, int))], device="meta")
         for pattern in meta.plan.inputs.values()
     ]
-    batch = dict(zip(meta.plan.inputs, streams))
+    batch: dict[str, Tensor | None] = dict(zip(meta.plan.inputs, streams))
+    batch[PRESENCE] = all_there(meta.plan.inputs, batch)
     with torch.no_grad():
         graph = meta.graph(sorted(outputs))
         counter = _Counter(graph)

@@ -14,7 +14,9 @@ from torch import Tensor, fx, nn
 
 from vadkit.graph.call_checks import check_call
 from vadkit.graph.plan import Plan, Ref, Step, feed, lacks
+from vadkit.graph.presence import all_there, with_absent
 from vadkit.kinds import BATCH_PORTS
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import VadkitError, fail, unknown
 from vadkit.shapes import Pattern
 
@@ -24,14 +26,15 @@ _AT_TEST = tuple(name for name, port in BATCH_PORTS.items() if not port.training
 class VadModel(nn.Module):
     """A trained or trainable system. Its children are the nodes by name, shared ones by ``share``, and ``losses``.
 
-    Calling it scores bags: ``model(rgb=..., clip=...)`` or in the order of ``input_sizes``, each
-    stream float32 (b, t, size); the result is (b, t), probabilities unless ``output_range`` says
-    otherwise. The rows of an input ``b t 16 2048`` are given as 32768 numbers, or unfolded.
+    Calling it scores bags: ``model(rgb=..., clip=...)`` or in the order of ``input_sizes``, each stream float32 (b, t,
+    size); the result is (b, t), probabilities unless ``output_range`` says otherwise. If ``takes_presence``, streams
+    may be left out, or come with ``presence`` (b, t, inputs) in the order of ``training_sizes``, 1 where a stream is
+    there and 0 where its rows are zeros. The rows of an input ``b t 16 2048`` are given as 32768 numbers, or unfolded.
     ``mask`` is bool (b, t), True where a snippet is real. In training, see ``loss``.
 
     Attributes: ``spec`` (the resolved YAML as plain data), ``input_sizes`` (stream -> size, of those that scores need),
     ``training_sizes`` (of all streams: a teacher may take some in training only), ``output_range``, ``lookahead``
-    (snippets, or "all"), ``plan``.
+    (snippets, or "all"), ``takes_presence``, ``plan``.
     """
 
     def __init__(self, plan: Plan, nodes: Mapping[str, nn.Module], losses: Mapping[str, nn.Module]) -> None:
@@ -40,6 +43,7 @@ class VadModel(nn.Module):
         self.spec = plan.spec
         self.output_range = plan.output_range
         self.lookahead = plan.lookahead
+        self.takes_presence = plan.takes(PRESENCE)
         self.training_sizes = {name: pattern.width for name, pattern in plan.inputs.items()}
         self.input_sizes = {name: plan.inputs[name].width for name in plan.scored_inputs}
         self._graphs: dict[Any, fx.GraphModule] = {}
@@ -56,7 +60,12 @@ class VadModel(nn.Module):
         return self._graph({"scores": self.plan.output}, _AT_TEST, single=True)
 
     def forward(
-        self, *streams: Tensor, mask: Tensor | None = None, crops: int | None = None, **named: Tensor
+        self,
+        *streams: Tensor,
+        mask: Tensor | None = None,
+        crops: int | None = None,
+        presence: Tensor | None = None,
+        **named: Tensor,
     ) -> Tensor:
         """Return scores (b, t) for streams (b, t, size).
 
@@ -66,7 +75,9 @@ class VadModel(nn.Module):
         graph = self.inference
         inputs = {name: self.plan.inputs[name] for name in self.input_sizes}
         given = check_call(inputs, streams, named, self.parameters())
-        scores: Tensor = graph(**self._feed(graph, given, {"mask": mask, "crops": crops}))
+        if self.takes_presence:
+            given, presence = with_absent(self.training_sizes, self.input_sizes, given, presence)
+        scores: Tensor = graph(**self._feed(graph, given, {"mask": mask, "crops": crops, PRESENCE: presence}))
         return scores
 
     def loss(self, batch: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -143,6 +154,8 @@ class VadModel(nn.Module):
             name = str(node.target)
             if name in BATCH_PORTS:
                 given[name] = batch.get(name)
+                if name == PRESENCE and given[name] is None:
+                    given[name] = all_there(self.training_sizes, streams)
                 if given[name] is None:
                     self._refuse_without(name, {str(user.target) for user in node.users})
             elif name in streams:

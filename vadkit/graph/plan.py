@@ -140,6 +140,10 @@ class Plan:
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
 
+    def takes(self, name: str) -> bool:
+        """Return whether a node or loss takes a value of the batch."""
+        return any(ref.batch and ref.name == name for step in (*self.steps, *self.losses) for ref in step.refs)
+
     def needed(self, refs: Iterable[Ref]) -> list[Step]:
         """Return the steps that compute values, in running order."""
         steps = {step.name: step for step in self.steps}

@@ -18,6 +18,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from vadkit.graph.arguments import arguments, check_args, suited
 from vadkit.graph.wiring import Written, ports_of
 from vadkit.kinds import BATCH_PORTS, ModuleComponent
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import Note, Place, Problems
 from vadkit.shapes import COUNTS, Pattern, Port, parse_ports
 
@@ -62,6 +63,7 @@ class Sizes:
         self.problems = problems
         # "node.port", an input's name or that of a value of the batch, whose sizes are mostly unknown
         self.values: dict[str, Value] = {name: Value(port.shape) for name, port in BATCH_PORTS.items()}
+        self.streams: list[str] = []
         self.first: dict[str, str] = {}  # node -> its first output, "node.port"
         self.full_args: dict[str, dict[str, Any]] = {}
         self.shared: dict[str, tuple[str, Written]] = {}
@@ -78,6 +80,12 @@ class Sizes:
             pattern = BATCH_PORTS["class_set"].shape.fill({"num_classes": len(classes)})
             origin = Origin("data.classes", self.problems.locate(("data", "classes"), False))
             self.values["class_set"] = Value(pattern, origin)
+
+    def add_streams(self, names: list[str]) -> None:
+        """Note the graph's inputs: the columns of ``presence``, and ``streams`` of the components that take it."""
+        pattern = BATCH_PORTS[PRESENCE].shape.fill({"streams": len(names)})
+        origin = Origin("the graph's inputs", self.problems.locate(("inputs",), True))
+        self.streams, self.values[PRESENCE] = names, Value(pattern, origin)
 
     def add(self, item: Written, broken: bool) -> None:
         """Infer one node or loss. A broken one, or one fed by an unknown value, stays unknown."""
@@ -158,6 +166,8 @@ class Sizes:
                     elif other is size:
                         sound &= self._given(item, word, size.size, size, args)
                 args[word] = first[word].size
+        if "streams" in known and known["streams"].is_list and args.get("streams") is None and _takes_presence(item):
+            args["streams"] = list(self.streams)
         missing = [a.name for a in known.values() if a.required and a.name not in args]
         if sound and missing:
             self.problems.add(f"{item.title} needs args.{missing[0]}", item.path, key=True)
@@ -278,6 +288,10 @@ def _few_modules() -> Iterator[None]:
         yield
     finally:
         hook.remove()
+
+
+def _takes_presence(item: Written) -> bool:
+    return any(PRESENCE in (port, source) for port, source, _ in item.sources)
 
 
 def _notes(source: str, origin: Origin | None) -> tuple[Note, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,11 @@ def score_video(system: System, video: Path, name: str, progress: Any = None) ->
     packing = probe(video)
     found = system.extract(video, progress)
     warnings = [as_sentence(text) for text in (*system.warnings, *found.warnings)]
-    warnings += _missing_sound(system, packing)
+    absent = system.missing(found)
+    warnings += _missing_sound(system, packing, absent)
     warnings += [as_sentence(text) for text in copies_note(found.streams)]
-    scored = system.scored(found.streams)
-    lifts = system.lifts(found.streams, scored)
+    scored = system.scored(found.streams, absent)
+    lifts = system.lifts(found.streams, scored, absent)
     if len(scored.scores) == 1:
         warnings.append("There is only one snippet, which is its stream's neutral value, so the contributions are 0.")
     edges = [*found.snippet_times[:, 0].tolist(), float(found.snippet_times[-1, 1])]
@@ -82,11 +84,15 @@ def _rounded(values: np.ndarray) -> list[float]:
     return [round(float(v), 6) + 0.0 for v in values]  # + 0.0 turns -0.0 into 0.0
 
 
-def _missing_sound(system: System, packing: Packing) -> list[str]:
+def _missing_sound(system: System, packing: Packing, absent: Sequence[str]) -> list[str]:
     """Return a note if the model uses sound and the video has none.
 
-    Its stream then holds the features of silence, as in a store: prediction and evaluation give the same scores.
+    To a model that takes ``presence`` the stream is absent. For another one it holds the features of silence, as in a
+    store: prediction and evaluation give the same scores.
     """
+    if absent:
+        rest = ", ".join(name for name in system.backbones if name not in absent)
+        return [f"The video has no sound: the stream {', '.join(absent)} is absent, and {rest} are scored without it."]
     audio = [name for name, backbone in system.backbones.items() if backbone.modality == "audio"]
     if packing.sound is not None or not audio:
         return []
@@ -138,6 +144,7 @@ def as_data(scored: ScoredVideo) -> dict[str, Any]:
             "meaning": f"drop if the stream is replaced by {NEUTRAL}",
             "equal_streams": equal_streams(found.streams),
         },
+        "absent": list(system.missing(found)),
         "scores": [
             {"start": start, "end": end, "score": score}
             | {"contributions": {name: values[i] for name, values in scored.contributions.items()}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from vadkit.backbones.recipe import ARITHMETIC, RANDOM
 from vadkit.components import build_component, find_component
 from vadkit.data.from_config import build_eval_sampler
+from vadkit.data.presence import piece_with_gaps
 from vadkit.devices import choose_device
 from vadkit.evaluate.score import build_post, crops_of
 from vadkit.evaluate.score_video import Crops, evaluating, joined, parts_of
@@ -27,6 +28,7 @@ from vadkit.graph.ranges import outside, threshold_of
 from vadkit.graph.schema import with_defaults
 from vadkit.kinds import Backbone, Postprocess, Sampler
 from vadkit.predict.lifts import FLOAT32_LIMIT, JOINT, LIMIT, Lifts, Scored, logits_of, neutral
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import as_sentence, fail, plural
 from vadkit.store.recipes import meaningless_warnings, other_recipes
 
@@ -78,24 +80,35 @@ class System:
         """Return the features of all inputs. Raises VadkitError for a video that cannot be used."""
         return extract_video(video, self.backbones, Clock(**self.clock), progress=progress)
 
-    def score(self, streams: Mapping[str, np.ndarray]) -> np.ndarray:
+    def score(self, streams: Mapping[str, np.ndarray], absent: Collection[str] = ()) -> np.ndarray:
         """Return the post-processed scores (t,) for streams (t, dim) or (crops, t, dim), by the protocol of evaluation.
 
         Without a sampler a video is scored as a whole, since a score may depend on all of it. Time grows
         with t * t, but memory stays small: a process that scores three hours (t = 16 200) with the
         three-stream graph peaks at 1.6 GB, 0.9 GB of which it uses before.
         """
-        return self.scored(streams).scores
+        return self.scored(streams, absent).scores
 
-    def scored(self, streams: Mapping[str, np.ndarray]) -> Scored:
-        """Return the same scores together with their logits."""
+    def missing(self, found: Extracted) -> tuple[str, ...]:
+        """Return the streams that a video lacks and that the model scores it without, as it takes ``presence``."""
+        return tuple(name for name in found.absent if name in self.backbones) if self.model.takes_presence else ()
+
+    def scored(self, streams: Mapping[str, np.ndarray], absent: Collection[str] = ()) -> Scored:
+        """Return the same scores together with their logits. The streams that are ``absent`` count as missing."""
+        streams = {name: x * 0 if name in absent else x for name, x in streams.items()}
         by_crop = {n: torch.from_numpy(streams[n].reshape(-1, *streams[n].shape[-2:])) for n in self.backbones}
         crops = max(map(len, by_crop.values()))
         given = {name: x.expand(crops, -1, -1) for name, x in by_crop.items()}
+        if absent:
+            there = torch.tensor([float(name not in absent) for name in self.model.training_sizes])
+            given[PRESENCE] = there.expand(crops, next(iter(given.values())).shape[1], -1)
         output = str(self.model.plan.output)
 
         def before_sigmoid(part: dict[str, torch.Tensor], mask: torch.Tensor | None) -> torch.Tensor:
             n = len(next(iter(part.values())))
+            if PRESENCE in part:
+                streams, presence = piece_with_gaps(part, mask, list(self.model.training_sizes))
+                part = {**streams, PRESENCE: presence}
             return self.model.values({**part, "crops": n, "mask": mask}, [output])[output]
 
         with evaluating(self.model, self.device):
@@ -119,8 +132,8 @@ class System:
             return Scored(scores, logits_of(fine, LIMIT if is_logit else FLOAT32_LIMIT))
         return Scored(scores, fine.astype(np.float64))
 
-    def lifts(self, streams: Mapping[str, np.ndarray], scored: Scored) -> Lifts:
-        """Return what each stream adds: what is lost if it is replaced by its neutral value.
+    def lifts(self, streams: Mapping[str, np.ndarray], scored: Scored, absent: Collection[str] = ()) -> Lifts:
+        """Return what each stream adds: what is lost if it is replaced by its neutral value. One that is absent adds 0.
 
         Where a score reaches the threshold without any one stream, sets of them are replaced, too: those that add
         most to the highest score first, until no score reaches it.
@@ -128,16 +141,16 @@ class System:
         contributions, without = {}, {}
         calm = {name: neutral(streams[name], scored.scores) for name in self.backbones}
         for name in self.backbones:
-            left = self.scored({**streams, name: calm[name]})
+            left = scored if name in absent else self.scored({**streams, name: calm[name]}, absent)
             contributions[name], without[name] = scored.logits - left.logits, left.scores
         top = int(np.argmax(scored.scores))
-        order = sorted(self.backbones, key=lambda name: -contributions[name][top])
+        order = sorted((n for n in self.backbones if n not in absent), key=lambda name: -contributions[name][top])
         least = np.min(list(without.values()), axis=0)
         for count in range(2, len(order) + 1):
             if self.threshold is None or (least < self.threshold).all():
                 break
             names = order[:count]
-            left = self.scored({**streams, **{name: calm[name] for name in names}})
+            left = self.scored({**streams, **{name: calm[name] for name in names}}, absent)
             without[JOINT.join(names)] = left.scores
             least = np.minimum(least, left.scores)
         return Lifts(contributions, without)

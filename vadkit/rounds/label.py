@@ -25,6 +25,7 @@ from vadkit.engine.run_folder import MODEL
 from vadkit.evaluate.score_video import score_video
 from vadkit.graph import model_file
 from vadkit.plugin_manager import Plugins
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import fail
 from vadkit.results_folder import writing
 from vadkit.rounds.recipe import TARGETS, Labels, Recipe, Round
@@ -50,7 +51,7 @@ def _digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
 def made_by(recipe: Recipe, of: Round, labels: Labels, out: Path, plugins: Plugins) -> dict[str, Any]:
     """Return all that the targets of a round depend on, as plain data."""
     chain, earlier = recipe.labelled_from(of), _earlier(recipe, labels, out)
-    newest = chain[-1].plan.spec
+    newest, partial = chain[-1].plan.spec, chain[-1].plan.takes(PRESENCE)
     return {
         "from": [each.name for each in chain],
         "models": [weights_digest(out / each.name / MODEL) for each in chain],
@@ -59,7 +60,7 @@ def made_by(recipe: Recipe, of: Round, labels: Labels, out: Path, plugins: Plugi
         "passes": labels.passes,
         "seed": of.plan.spec["train"]["seed"],
         "scoring": {key: newest[part].get(key) for part, keys in SCORING.items() for key in keys},
-        "videos": fingerprint(open_dataset(newest["data"], plugins), "train")["sha256"],
+        "videos": fingerprint(open_dataset(newest["data"], plugins, partial), "train", presence=partial)["sha256"],
         "earlier": None if earlier is None else earlier.sha256,
     }
 
@@ -85,7 +86,7 @@ def write_labels(
     scores: dict[str, list[np.ndarray]] = {}
     kinds: dict[str, int] = {}
     for each in chain:
-        dataset = open_dataset(each.plan.spec["data"], plugins)
+        dataset = open_dataset(each.plan.spec["data"], plugins, each.plan.takes(PRESENCE))
         kinds |= {video.name: int(video.label or 0) for video in with_label(dataset.videos("train"))}
         with numerics.settings(each.plan.spec["train"], device, strict=False):
             for name, rows in _scores(each, dataset, out, labels.passes, made["seed"], plugins, device, on_video):
@@ -126,7 +127,14 @@ def _scores(
     model = model_file.load(out / of.name / MODEL, device)
     sampler = build_eval_sampler(spec["eval"], plugins)
     for number, video in enumerate(videos):
-        streams = load(dataset, video, list(model.input_sizes), model.input_sizes, spec["data"]["align"])
+        streams = load(
+            dataset,
+            video,
+            list(model.input_sizes),
+            model.input_sizes,
+            spec["data"]["align"],
+            list(model.training_sizes) if model.takes_presence else None,
+        )
         yield (
             video.name,
             score_video(

@@ -23,6 +23,7 @@ from vadkit.files import write_atomically
 from vadkit.graph.model_file import read_header
 from vadkit.graph.yaml_reader import write_text
 from vadkit.plugin_manager import Plugins, load_plugins
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import Note, Problem, VadkitError, fail
 from vadkit.results_folder import writing
 from vadkit.rounds.label import made_by, weights_digest, write_labels
@@ -102,7 +103,7 @@ class _Rounds:
         """Refuse rounds that are labelled by a round of other training videos."""
         digests: dict[str, str] = {}
         for each in self.recipe.rounds:
-            dataset = open_dataset(each.plan.spec["data"], self.plugins)
+            dataset = open_dataset(each.plan.spec["data"], self.plugins, each.plan.takes(PRESENCE))
             digests[each.name] = fingerprint(dataset, "train")["sha256"]
             for other in self.recipe.labelled_from(each):
                 if digests[other.name] != digests[each.name]:
@@ -184,7 +185,9 @@ class _Rounds:
         header, spec = read_header(folder / MODEL), each.plan.spec
         refuse_changes(header["spec"], spec, spec["train"]["select"], finished=True)
         json_file.read(folder / RESULT, ResultJson)
-        data = {**fingerprint(open_dataset(spec["data"], self.plugins), "train"), "targets": targets}
+        partial = each.plan.takes(PRESENCE)
+        dataset = open_dataset(spec["data"], self.plugins, partial)
+        data = {**fingerprint(dataset, "train", presence=partial), "targets": targets}
         before = header["extra"].get("data") or {}
         if spec["train"]["select"] != "val":  # which holds some of the videos out
             _refuse(f"the run in {folder} is of other training videos", {"targets": None, **before}, data)

@@ -114,6 +114,10 @@ def _entry(root: Path, video: VideoEntry, line: Line, old: Mapping[str, Any], no
         entry |= clock
     if "spans" in video:
         entry["spans"] = _spans(video, ratio, entry["num_frames"], notes)
+    absent = {**entry.pop("absent", {}), **dict.fromkeys(line.absent or (), True)}
+    absent = {s: v for s, v in absent.items() if v is not True or s not in line.arrays or s in (line.absent or ())}
+    if absent:
+        entry["absent"] = absent
     if "clicks" in video:
         entry["clicks"] = [min(int(frame * ratio), entry["num_frames"] - 1) for frame in video["clicks"]]
     # In one order, whatever was given first.

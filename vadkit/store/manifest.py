@@ -46,10 +46,10 @@ class Array(msgspec.Struct, frozen=True):
 class Line(msgspec.Struct, omit_defaults=True):
     """What is known of one video. If its state is done, it has features; if it is broken, ``cause`` says why.
 
-    Snippet j begins ``clip_start`` + j * ``clip_step`` seconds after the first picture, and ends where the
-    next begins or the video ends. ``fps`` and ``num_frames`` are those of the clock that snippets were cut
-    by, ``native_fps`` is the file's own rate, ``size`` the height and width of the pictures. ``unknown`` are the keys
-    of a newer version, or of somebody else's program, which are kept.
+    Snippet j begins ``clip_start`` + j * ``clip_step`` seconds after the first picture, and ends where the next begins
+    or the video ends. ``fps`` and ``num_frames`` are those of the clock that snippets were cut by, ``native_fps`` is
+    the file's own rate, ``size`` the height and width of the pictures. ``absent`` are the streams that the file has
+    nothing for. ``unknown`` are the keys of a newer version, or of somebody else's program, which are kept.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     duration: Annotated[float, Meta(ge=0, lt=1e10)] | None = None
     size: list[Bytes] | None = None
     has_sound: bool | None = None
+    absent: list[str] | None = None
     snippets: Frames | None = None
     clip_start: Annotated[float, Meta(gt=-1e10, lt=1e10)] | None = None
     clip_step: Annotated[float, Meta(gt=0, lt=1e10)] | None = None

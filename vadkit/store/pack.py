@@ -107,7 +107,8 @@ def _packed(store: Store, stream: str, dtype: str, progress: Progress | None) ->
 
 
 def _refuse_loss(store: Store, plain: StoredFeatures, stream: str, path: Path) -> None:
-    gone = [name for video in store.videos for name in plain.missing(video, stream)]
+    videos = [video for video in store.videos if not plain.is_left_out(video, stream)]
+    gone = [name for video in videos for name in plain.missing(video, stream)]
     if gone:
         fail(
             f"{path}: is all there is of {plural(len(gone), 'file')} of stream '{stream}', such as {gone[0]}",
@@ -215,18 +216,19 @@ def _known(store: Store, streams: Sequence[str]) -> list[str]:
 
 
 def _with_features(store: Store, features: StoredFeatures, stream: str) -> tuple[Video, ...]:
-    """Return the videos. Raises VadkitError for every one without features of the stream."""
+    """Return the videos, but those that are declared to lack the stream. Raises VadkitError for others without it."""
+    videos = tuple(video for video in store.videos if not features.is_left_out(video, stream))
     problems = [
         Problem(
             f"{path}: is missing; it should hold stream '{stream}' of video '{video.name}'",
             hint=f"put it back, or take the video out of {store.root / VIDEOS}",
         )
-        for video in store.videos
+        for video in videos
         for path in features.missing(video, stream)[:1]
     ]
     if problems:
         raise VadkitError(problems)
-    return store.videos
+    return videos
 
 
 def _set_packed(store: Store, stream: str, packed: str | None) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from vadkit.npy_header import SMALL
+from vadkit.presence import THROUGHOUT, Spans, is_throughout
 from vadkit.problems import fail
 from vadkit.store.array_cache import ArrayCache
 from vadkit.store.array_file import open_features
@@ -39,6 +40,7 @@ class StoredFeatures:
         self._cache = ArrayCache()
         self._root, self._base = Below(store.root), Below(store.base)
         self._found: dict[tuple[str, str, tuple[str, ...]], tuple[str, ...]] = {}
+        self._absent: dict[tuple[str, str], Spans] = {}
         self._packed = {name: self._open_pack(name, self._root.pack(name, file)) for name, file in store.packed.items()}
 
     def _open_pack(self, stream: str, path: Path) -> Packed:
@@ -145,6 +147,18 @@ class StoredFeatures:
         if stream in self._packed:
             return [] if video.name in self._packed[stream] else [self._packed[stream].path]
         return [path for path in self.paths(video, stream) if path.name not in self.listed(path.parent)]
+
+    def absent(self, video: Video, stream: str) -> Spans:
+        """Return the spans in which a video lacks a stream: those that videos.json states, or all if it has no file."""
+        key = (video.name, stream)
+        if key not in self._absent:
+            gone = stream not in self.store.dims or bool(self.missing(video, stream))
+            self._absent[key] = THROUGHOUT if gone else tuple(video.absent.get(stream, ()))
+        return self._absent[key]
+
+    def is_left_out(self, video: Video, stream: str) -> bool:
+        """Return whether videos.json says that a video lacks the stream, and there is indeed no file of it."""
+        return is_throughout(video.absent.get(stream, ())) and bool(self.missing(video, stream))
 
     def listed(self, folder: Path) -> frozenset[str]:
         """Return the names in a folder, looked up once; none if it cannot be read."""

@@ -98,6 +98,8 @@ def _stream(store: Store, stored: StoredFeatures, stream: str, licence: str | No
     recipe, shapes, unreadable = store.recipes[stream], [], 0
     files: set[Path] = set()
     for video in store.videos:
+        if stored.is_left_out(video, stream):
+            continue
         try:
             shapes.append(stored.shape(video, stream))
             files.update(stored.paths(video, stream))

@@ -1,7 +1,8 @@
 """videos.json: the videos of a store, a list of {"name", "split", "label", "classes", "num_frames", "fps", "spans",
-"clicks", "file", "tags", "files"}.
+"clicks", "file", "tags", "files", "absent"}.
 
-In an index of published features, "files" is {STREAM: FILE or [FILE of crop 0, ...]}.
+In an index of published features, "files" is {STREAM: FILE or [FILE of crop 0, ...]}. "absent" is {STREAM: true} for a
+video that lacks the stream, and {STREAM: [[start, end], ...]} for one that lacks it in spans [start, end) of snippets.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from msgspec import Meta
 
 from vadkit import json_file
 from vadkit.labels import label_word, read_label
+from vadkit.presence import THROUGHOUT, Spans
 from vadkit.problems import Problem, VadkitError, did_you_mean, fail, plural, some
 from vadkit.store.names import VIDEOS, is_path, is_path_below, is_plain_name
 from vadkit.store.store_json import STORE, Frames, Name
@@ -28,6 +30,7 @@ HINTS = {
     "file": "the path of the video file, or absent",
     "files": "files map streams to a file, or to a list with a file per crop",
     "tags": "tags are a mapping of your own",
+    "absent": "absent maps streams to true, or to a list of [start, end) in whole snippets",
 }
 
 
@@ -45,6 +48,7 @@ class VideoJson(msgspec.Struct):
     file: str | None = None
     tags: dict[str, Any] | None = None
     files: dict[str, Name | Annotated[list[Name], Meta(min_length=1)]] | None = None
+    absent: dict[str, bool | list[tuple[Annotated[int, Meta(ge=0)], int]]] | None = None
 
 
 KEYS = [field.name for field in msgspec.structs.fields(VideoJson)]
@@ -186,7 +190,15 @@ def _video(video: VideoJson, segments: int | None) -> Video:
         files,
         segments,
         tuple(video.clicks or ()),
+        {stream: spans for stream, value in (video.absent or {}).items() if (spans := _absent(value))},
     )
+
+
+def _absent(value: bool | list[tuple[int, int]]) -> Spans:
+    """Return the spans of snippets without a stream; none if the file says that it is there."""
+    if isinstance(value, bool):
+        return THROUGHOUT if value else ()
+    return tuple(value)
 
 
 # -- what types do not say -----------------------------------------------------------------------
@@ -198,6 +210,7 @@ def _check(path: Path, video: VideoJson, classes: Sequence[str], streams: Sequen
     for stream in video.files or ():
         if stream not in streams:
             yield Problem(f"{where}: has files of a stream '{stream}'", hint=f"store.json has {', '.join(streams)}")
+    yield from _check_absent(where, video, streams)
     yield from _check_classes(where, video, classes)
     for span in video.spans or ():
         yield from _check_span(where, span, video.num_frames)
@@ -211,6 +224,18 @@ def _check(path: Path, video: VideoJson, classes: Sequence[str], streams: Sequen
             f"{where}: has a click at frame {late[0]} outside of its {video.num_frames} frames",
             hint="clicks count frames from 0",
         )
+
+
+def _check_absent(where: str, video: VideoJson, streams: Sequence[str]) -> Iterator[Problem]:
+    for stream, value in (video.absent or {}).items():
+        if stream not in streams:
+            yield Problem(f"{where}: lacks a stream '{stream}'", hint=f"store.json has {', '.join(streams)}")
+        for start, end in [] if isinstance(value, bool) else value:
+            if start >= end:
+                yield Problem(
+                    f"{where}: absent.{stream} has a span [{start}, {end}] that ends before it begins",
+                    hint="the end is the first snippet after it",
+                )
 
 
 def _check_classes(where: str, video: VideoJson, classes: Sequence[str]) -> Iterator[Problem]:

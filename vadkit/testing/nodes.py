@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vadkit.batch_ports import BATCH_PORTS
 from vadkit.graph.ranges import input_needs, output_ranges
 from vadkit.shapes import parse_ports
 from vadkit.testing.choices import every_choice
@@ -110,7 +111,7 @@ def _gradients(subject: Subject) -> tuple[dict[str, Tensor | None], dict[str, fl
         with seeded(seed):
             fed = _backward(module, make_inputs(module, Batch(4, 9), seed, left_out))
         for name, x in each_tensor(fed):
-            if has_time(module, name) and x.is_floating_point():
+            if has_time(module, name) and x.is_floating_point() and name not in BATCH_PORTS:
                 streams[name] = streams.get(name, 0.0) + (0.0 if x.grad is None else float(x.grad.abs().sum()))
     return {name: p.grad for name, p in module.named_parameters() if p.requires_grad}, streams
 

@@ -29,12 +29,14 @@ import numpy as np
 
 from vadkit import __version__
 from vadkit.bench.comparison.spec import Checked, for_seed
+from vadkit.components import takes_presence
 from vadkit.data.from_config import open_dataset
 from vadkit.engine.run_folder import FREE, LENGTH
 from vadkit.engine.warm_start import entries
 from vadkit.files import sha256
 from vadkit.graph.flat import under
 from vadkit.plugin_manager import Plugins
+from vadkit.presence import absent_spans
 from vadkit.problems import VadkitError, fail
 from vadkit.rounds.label import weights_digest
 from vadkit.video import Video, VideoDataset, crop_of, shape_of
@@ -99,9 +101,10 @@ class Keys:
     def _data(self, spec: dict[str, Any]) -> str:
         data, splits = spec["data"], dict.fromkeys(("train", "val", spec["eval"]["split"]))
         asked = {key: data[key] for key in ("use", "args", "streams")}
-        key = json.dumps([asked, list(splits), list(spec["inputs"])], sort_keys=True)
+        partial = takes_presence(spec, self.plugins)
+        key = json.dumps([asked, list(splits), list(spec["inputs"]), partial], sort_keys=True)
         if key not in self.data:
-            dataset, digest = open_dataset(data, self.plugins), hashlib.sha256()
+            dataset, digest = open_dataset(data, self.plugins, partial), hashlib.sha256()
             for split in splits:
                 for video in dataset.videos(split):
                     digest.update(_of_video(dataset, video, list(spec["inputs"])))
@@ -161,6 +164,7 @@ def _source(component: Any) -> str:
 def _of_video(dataset: VideoDataset, video: Video, streams: list[str]) -> bytes:
     about: list[Any] = [video.name, video.split, video.label, video.classes, video.num_frames, video.fps, video.spans]
     about += [video.clicks] if video.clicks else []
+    about += [{stream: spans} for stream in streams if (spans := absent_spans(dataset, video, stream))]
     return json.dumps(about).encode() + b"".join(_of_features(dataset, video, stream) for stream in streams)
 
 

@@ -215,7 +215,8 @@ def computed(folder: Path, device: str = "cpu", root: str | None = None) -> RunS
     if root is not None:
         data["args"] = {**(data.get("args") or {}), "root": root}
     with numerics.settings(spec["train"], where, strict=False):  # as the run measured
-        run = of_evaluation(evaluate_as_configured(model, open_dataset(data), spec["eval"], device=where))
+        dataset = open_dataset(data, None, model.takes_presence)
+        run = of_evaluation(evaluate_as_configured(model, dataset, spec["eval"], device=where))
     stated = _stated(folder)
     if (key := differing(run, stated)) is not None:
         fail(

@@ -85,7 +85,7 @@ def scan(
         (video, stream)
         for video in videos
         for stream in stored.store.dims
-        if not arrays or (video.name, stream) in arrays
+        if (not arrays or (video.name, stream) in arrays) and not stored.is_left_out(video, stream)
     ]
     scanned: list[Scanned] = []
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:

@@ -1,0 +1,174 @@
+"""What missing streams cost: plain and robust graphs, scored with every subset and with sound lost in blocks.
+
+    vadkit demo && python benchmarks/missing_streams.py --data vadkit-demo/features --out missing_streams
+
+Trains the rows of specs/missing_streams.yaml by ``vadkit bench swap``, which resumes, and scores the test videos of
+each three-stream model with streams absent. Snippets are lost in runs of ``BLOCK``, other ones for each seed. The bars
+compare means over the seeds, in points of AP; a failed one is written down as failed. Results: benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from results import FOLDER
+
+import vadkit
+from vadkit.bench.machine import machine
+from vadkit.data.absent import Lost, lost_blocks
+
+SPEC = Path(__file__).parent / "specs" / "missing_streams.yaml"
+BLOCK = 3  # snippets; a video of the demo has about ten
+PICTURE = ("rgb", "clip")  # two inputs, one stream of the store
+TRAINED_ON = {  # the row that was trained on what a condition leaves
+    "all": "plain",
+    "no sound": "RGB + flow",
+    "no flow": "RGB + sound",
+    "no picture": "flow + sound",
+    "picture only": "RGB",
+    "flow only": "flow",
+    "sound only": "sound",
+}
+
+
+def conditions(seed: int) -> dict[str, dict[str, Lost]]:
+    """Return what each condition takes away."""
+    picture: dict[str, Lost] = dict.fromkeys(PICTURE, True)
+    found: dict[str, dict[str, Lost]] = {
+        "all": {},
+        "no sound": {"audio": True},
+        "no flow": {"flow": True},
+        "no picture": picture,
+        "picture only": {"flow": True, "audio": True},
+        "flow only": {**picture, "audio": True},
+        "sound only": {**picture, "flow": True},
+    }
+    for share in (25, 50, 75):
+        found[f"{share} % of sound lost"] = {"audio": lost_blocks(share / 100, BLOCK, seed)}
+    return found
+
+
+def finished(out: Path) -> dict[str, list[tuple[int, Path]]]:
+    """Return (seed, folder) of each finished run by row."""
+    comparison = json.loads((out / "results.json").read_text())
+    return {
+        row["name"]: [(run["seed"], out / run["folder"]) for run in row["runs"] if run["state"] == "finished"]
+        for row in comparison["variants"]
+    }
+
+
+def measured(runs: list[tuple[int, Path]], data: str) -> dict[str, dict[int, float]]:
+    """Return AP in points by condition and seed."""
+    found: dict[str, dict[int, float]] = {}
+    for seed, folder in runs:
+        model = vadkit.load(folder / "model.safetensors")
+        for name, absent in conditions(seed).items():
+            result = vadkit.evaluate(model, set=f"data.args.root={data}", absent=absent, device="cpu")
+            found.setdefault(name, {})[seed] = 100 * result.figures["ap"]
+    return found
+
+
+def own(runs: list[tuple[int, Path]]) -> dict[int, float]:
+    """Return AP in points by seed, of a model on all the streams that it has."""
+    return {seed: 100 * json.loads((folder / "result.json").read_text())["figures"]["ap"] for seed, folder in runs}
+
+
+def mean(values: Mapping[int, float]) -> float:
+    return statistics.mean(values.values())
+
+
+def bars(robust: Mapping[str, Mapping[int, float]], trained: Mapping[str, Mapping[int, float]]) -> list[dict[str, Any]]:
+    """Return the bars with their figures."""
+    wanted = (
+        ("without sound, below a model trained without it", trained["RGB + flow"], robust["no sound"], 1.0),
+        ("75 % of the sound lost, below all of it", robust["all"], robust["75 % of sound lost"], 1.5),
+        ("nothing missing, below the plain model", trained["plain"], robust["all"], 0.5),
+    )
+    found = []
+    for what, reference, value, most in wanted:
+        per_seed = [reference[seed] - value[seed] for seed in value]
+        cost = statistics.mean(per_seed)
+        spread = statistics.stdev(per_seed) if len(per_seed) > 1 else None
+        found.append({"bar": what, "cost": cost, "spread": spread, "most": most, "met": cost <= most})
+    return found
+
+
+def table(
+    systems: Mapping[str, Mapping[str, Mapping[int, float]]], trained: Mapping[str, Mapping[int, float]]
+) -> list[str]:
+    lines = [f"| scored with | {' | '.join(systems)} | trained on it |", "|---" + "|---:" * (len(systems) + 1) + "|"]
+    for name in next(iter(systems.values())):
+        cells = [_cell(system[name]) for system in systems.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} | {_cell(trained.get(TRAINED_ON.get(name, ''), {}))} |")
+    return lines
+
+
+def _cell(values: Mapping[int, float]) -> str:
+    if len(values) < 2:
+        return "-" if not values else f"{mean(values):.1f}"
+    return f"{mean(values):.1f} +- {statistics.stdev(values.values()):.1f}"
+
+
+def write(result: dict[str, Any], lines: list[str], stem: str) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{stem}.json").write_text(json.dumps(result, indent=1) + "\n")
+    where = result["machine"]
+    packages = ", ".join(f"{name} {number}" for name, number in where["packages"].items())
+    text = [
+        "# Missing streams: AP in points on the demo's test clips",
+        "",
+        f"Mean and standard deviation over {len(result['seeds'])} seeds; sound is lost in runs of {BLOCK} snippets. "
+        "The last column is a model trained on just what the row leaves.",
+        "",
+        *lines,
+        "",
+        "| bar | cost in AP | spread over seeds | at most | |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for bar in result["bars"]:
+        spread = "-" if bar["spread"] is None else f"{bar['spread']:.1f}"
+        verdict = "met" if bar["met"] else "**failed**"
+        text.append(f"| {bar['bar']} | {bar['cost']:.1f} | {spread} | {bar['most']} | {verdict} |")
+    text += [
+        "",
+        f"{where['device']}, {where['threads']} threads; Python {where['python']}, {packages}; "
+        f"commit {where['commit']}, {where['date']}. `python benchmarks/missing_streams.py`",
+    ]
+    (FOLDER / f"{stem}.md").write_text("\n".join(text) + "\n")
+    print("\n".join(text))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="vadkit-demo/features", help="features of the demo")
+    parser.add_argument("--out", type=Path, default=Path("missing_streams"), help="folder of the runs")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--stem", default="missing_streams-cpu", help="name of the results")
+    args = parser.parse_args()
+    command = ["vadkit", "bench", "swap", "--spec", str(SPEC), "--data", args.data, "--seeds", str(args.seeds)]
+    subprocess.run([*command, "--out", str(args.out), "--no-timing"], check=True)
+    runs = finished(args.out)
+    systems = {name: measured(runs[name], args.data) for name in list(runs)[list(runs).index("plain") :]}
+    trained = {name: own(runs[name]) for name in dict.fromkeys(TRAINED_ON.values())}
+    result = {
+        "machine": machine(torch.device("cpu")),
+        "seeds": sorted(systems["robust"]["all"]),
+        "block": BLOCK,
+        "systems": systems,
+        "trained": trained,
+        "bars": bars(systems["robust"], trained),
+    }
+    write(result, table(systems, trained), args.stem)
+    return 0 if all(bar["met"] for bar in result["bars"]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
