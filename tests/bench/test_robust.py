@@ -14,13 +14,15 @@ from clips import alarm, make_clip
 from red_alarm import GRAPH
 from safetensors.numpy import load_file
 
+import vadkit
 from vadkit import VadkitError, json_file
 from vadkit.bench.robust import features
-from vadkit.bench.robust.conditions import Condition, check_missing, conditions_of
+from vadkit.bench.robust.conditions import BLOCK, Condition, check_missing, conditions_of
 from vadkit.bench.robust.run import Wanted, run_robust
 from vadkit.bench.robust.score import placed
 from vadkit.cli import main
 from vadkit.corrupt.chain import Damage
+from vadkit.data.absent import lost_blocks
 from vadkit.engine.train import train
 from vadkit.extract.run import Clock, Resources, extract_store
 from vadkit.plugin_manager import EXTRA, load_plugins, reload_plugins
@@ -134,6 +136,24 @@ def test_a_benchmark_that_was_killed_resumes_to_the_same_result(
     assert run_robust(wanted, tmp_path / "killed")["models"] == whole["models"]
 
 
+@pytest.mark.parametrize("fusion", ["concat", "present_sum"])
+def test_missing_streams_are_scored_as_evaluation_does(fusion: str, folder: Path, tmp_path: Path) -> None:
+    nodes = {**GRAPH["nodes"], "joined": {"use": fusion, "in": ["rgb", "audio"]}}  # type: ignore[dict-item]
+    sets = [f"data.args.root={folder / 'store'}", "train.steps=3"]
+    train({**GRAPH, "nodes": nodes}, sets, tmp_path / "run", device="cpu")
+    wanted = Wanted([str(tmp_path / "run")], conditions_of([], ["audio:50,100", "rgb+audio:30"]))
+    results = run_robust(wanted, tmp_path / "out")
+    (model,) = results["models"]
+    lost = lost_blocks(0.5, BLOCK)
+    for row, absent in zip(model["conditions"], ({"audio": lost}, {"audio": True})):
+        figures = vadkit.evaluate(tmp_path / "run", absent=absent, device="cpu").figures  # type: ignore[arg-type]
+        assert row["figures"]["ap"] == pytest.approx([figures["ap"]])
+    assert [row["name"] for row in model["conditions"]] == [
+        "50 % of audio missing", "without audio", "30 % of rgb and audio missing",
+    ]  # fmt: skip
+    assert bool(results["notes"]) == (fusion == "concat") and not (tmp_path / "out" / "features").exists()
+
+
 def test_another_seed_draws_otherwise_and_media_are_kept_if_wanted(folder: Path, tmp_path: Path) -> None:
     rows = []
     for seed in (0, 1):
@@ -168,7 +188,8 @@ def test_videos_that_have_moved_are_asked_for(folder: Path, tmp_path: Path, caps
         (["--with", "nose"], "unknown corruption 'nose'\n  hint: did you mean 'noise' ("),
         (["--missing", "sound"], "has no such input\n  hint: its inputs are rgb, audio"),
         (["--missing", "rgb+audio"], "is left"),
-        (["--missing", "audio"], "does not take missing streams"),
+        (["--missing", "audio:0"], "shares are percents of the snippets, from 1 to 100"),
+        (["--missing", "audio:x"], "its shares are not numbers"),
         (["--missing", "+"], "names no stream"),
         (["--with", "noise:1", "--seed", "-1"], "--seed must be from 0"),
         (["--with", "noise:1", "--weights", "x"], "must be INPUT=FILE"),

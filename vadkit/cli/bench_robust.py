@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="STREAM",
-        help="an input that is missing, or several joined by +; may be repeated",
+        help="an input that is missing, or several joined by +; STREAM:25,50 for so many percent of the snippets; may "
+        "be repeated",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the corruptions (default: 0)")
     parser.add_argument("--data", metavar="DIR", help="where the data set is now, if it has moved")
