@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from clips import alarm, make_clip
 from red_alarm import GRAPH
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
 import vadkit
 from vadkit import VadkitError, json_file
@@ -204,6 +204,19 @@ def test_files_of_others_are_not_replaced(folder: Path, tmp_path: Path, capsys: 
     (tmp_path / "index.html").write_text("mine")
     assert main(["bench", "robust", str(folder / "runs"), "--with", "noise:1", "--out", str(tmp_path)]) == 2
     assert "was not written by vadkit" in capsys.readouterr().err and not (tmp_path / "features").exists()
+
+
+def test_damaged_features_count_as_none(tmp_path: Path) -> None:
+    path, stamp = tmp_path / "v.safetensors", {"seed": 0}
+    whole = save({"a": np.ones((3, 2), np.float32)}, {features.KEY: json.dumps({**stamp, "ratio": 1.5})})
+    path.write_bytes(whole)
+    arrays, ratio = features._read(path, stamp)
+    assert arrays["a"].shape == (3, 2) and ratio == 1.5
+    assert features._read(path, {"seed": 1}) == ({}, 1.0)
+    for damaged in (b"", whole[:9], whole[:-1], whole.replace(b"ratio", b"ratia"), bytes(len(whole))):
+        path.write_bytes(damaged)
+        assert features._read(path, stamp) == ({}, 1.0)
+    assert features._read(tmp_path / "none", stamp) == ({}, 1.0)
 
 
 def test_conditions_are_read() -> None:
