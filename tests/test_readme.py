@@ -102,10 +102,10 @@ def test_the_message_is_what_vadkit_says(tmp_path, monkeypatch):
     assert str(caught.value).strip() == shown.strip()
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
 def test_the_python_runs(number, tmp_path, monkeypatch):
     code = blocks("python")
-    assert len(code) == 3
+    assert len(code) == 4
     monkeypatch.chdir(tmp_path)
     write_tiny_store(tmp_path / "STORE", train=2, test=2, dims={"rgb": 1024})
     space: dict[str, object] = {"__name__": "readme"}

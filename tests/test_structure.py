@@ -48,7 +48,7 @@ LAYERS = (
     ("extract", "engine"),
     ("diff", "predict", "rounds"),
     ("corrupt",),
-    ("bench", "demo", "calibrate", "watch"),
+    ("bench", "calibrate", "demo", "distill", "export", "watch"),
     ("rendered",),
     ("api",),
     ("cli",),

@@ -36,13 +36,17 @@ if TYPE_CHECKING:
     from vadkit.api.build import build
     from vadkit.api.calibrate import calibrate
     from vadkit.api.corrupt import corrupt
+    from vadkit.api.distill import distill
     from vadkit.api.evaluate import evaluate
+    from vadkit.api.export import export
     from vadkit.api.extract import extract
     from vadkit.api.import_weights import import_weights
     from vadkit.api.load import load
     from vadkit.api.predict import predict
     from vadkit.api.score import Scorer, score
+    from vadkit.api.stream import stream
     from vadkit.api.train import train
+    from vadkit.graph.stepper import Stepper
     from vadkit.hookspecs import hookimpl
     from vadkit.kinds import (
         Backbone,
@@ -90,6 +94,7 @@ __all__ = [
     "Selector",
     "Sink",
     "Source",
+    "Stepper",
     "Temporal",
     "Track",
     "VadkitError",
@@ -99,7 +104,9 @@ __all__ = [
     "build",
     "calibrate",
     "corrupt",
+    "distill",
     "evaluate",
+    "export",
     "extract",
     "fail",
     "hookimpl",
@@ -108,6 +115,7 @@ __all__ = [
     "nearest",
     "predict",
     "score",
+    "stream",
     "train",
 ]
 
@@ -120,11 +128,15 @@ __getattr__ = lazily(
         "vadkit.api.load": ("load",),
         "vadkit.api.import_weights": ("import_weights",),
         "vadkit.api.train": ("train",),
+        "vadkit.api.distill": ("distill",),
         "vadkit.api.evaluate": ("evaluate",),
+        "vadkit.api.export": ("export",),
         "vadkit.api.predict": ("predict",),
         "vadkit.api.corrupt": ("corrupt",),
         "vadkit.api.extract": ("extract",),
         "vadkit.api.score": ("Scorer", "score"),
+        "vadkit.api.stream": ("stream",),
+        "vadkit.graph.stepper": ("Stepper",),
         "vadkit.problems": ("Problem", "VadkitError", "fail", "nearest"),
         "vadkit.restatement": ("Restatement",),
         "vadkit.video": ("Video", "VideoDataset"),

@@ -57,6 +57,12 @@ class ModuleComponent(Component, nn.Module):
     # a port that needs a probability. Class values, or set by the constructor.
     range: Ranges | None = None
     needs: Ranges | None = None
+    # Of a node with a finite ``lookahead``: how many earlier snippets an output depends on. A live score is computed
+    # from so many rows before; what has a ``step`` keeps its own state instead. Set by the constructor if it depends on
+    # arguments.
+    lookback: Lookahead = "all"
+    # Snippets after which the position of a snippet means the same again: a video may be cut at multiples of it.
+    period: int = 1
     # Parameters whose gradient is exactly zero by construction; the contract test verifies it.
     no_gradient: ClassVar[tuple[str, ...]] = ()
     # Name in our state dict -> name in the authors' checkpoint, or several if they use the part more
@@ -121,7 +127,13 @@ class Backbone(Component):
 
 class Temporal(ModuleComponent):
     """Snippets in, snippets out. Keeps ``t``; the output is as wide as the input by default, so that
-    any temporal component can replace another."""
+    any temporal component can replace another.
+
+    A node of any kind whose ``lookahead`` is 0 and whose outputs depend on more than a few earlier snippets may have a
+    method ``step(state, **ports)``, for live scores. It takes what it returned before (None at first) and the next
+    snippets (b, n, ...) of its ports, n at least 1, and returns its outputs for them and the new state: tensors,
+    numbers, and lists or dicts of them, of a bounded size.
+    """
 
     kind: ClassVar[str] = "temporal"
     inputs: ClassVar[dict[str, str]] = {"x": "b t in_dim"}
@@ -247,9 +259,15 @@ class Metric(Component):
 
 
 class Postprocess(Component):
-    """Changes the finished scores of one video, e.g. smooths them."""
+    """Changes the finished scores of one video, e.g. smooths them.
+
+    ``lookahead``, ``lookback`` and ``period`` are as those of nodes. With "all", live scores go without it.
+    """
 
     kind: ClassVar[str] = "postprocess"
+    lookahead: Lookahead = "all"
+    lookback: Lookahead = "all"
+    period: int = 1
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """Take and return (t,)."""

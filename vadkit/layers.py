@@ -13,10 +13,12 @@ from typing import Literal
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from vadkit.dropout import Dropout as Dropout
 
 KEPT_LENGTH, KEPT_MAPS = 512, 16  # see ``kept``: at most 16 MiB in float32
+PAST_ROWS = 256  # queries of ``attend_past`` computed at once, or as many as they look back if that is more
 CELLS = 2**23  # entries of a map over pairs of snippets computed at once: 32 MiB in float32
 Activation = Literal["none", "relu", "gelu", "sigmoid", "quick_gelu"]
 Init = Literal["xavier", "torch", "keras"]
@@ -123,6 +125,43 @@ def padding_bias(mask: Tensor | None, x: Tensor) -> Tensor | None:
     if mask is None:
         return None
     return hide(torch.zeros_like(mask, dtype=x.dtype), mask)[:, None, :]
+
+
+def since(n: int, m: int, like: Tensor) -> Tensor:
+    """Return how many snippets each of m snippets is before each of the last n of them, (n, m); negative if after."""
+    own = torch.arange(n, device=like.device) + (m - n)
+    return own[:, None] - torch.arange(m, device=like.device)[None, :]
+
+
+def attend_past(q: Tensor, k: Tensor, v: Tensor, past: int, bias: Tensor | None = None) -> Tensor:
+    """Return softmax attention (b, h, n, d) of each snippet to itself and to the ``past`` - 1 before it.
+
+    Queries are (b, h, n, d), keys and values (b, h, m, d): the queries are those of the last n of the m snippets.
+    ``bias`` (b, 1, 1, m) is added to the logits. Of a long video only the pairs near enough are computed.
+    """
+    n, m = q.shape[2], k.shape[2]
+    at_once = max(past, PAST_ROWS)
+    if torch.compiler.is_compiling() or q.is_meta or n <= at_once:
+        return _attend_past(q, k, v, past, bias)
+    parts = []
+    for start in range(0, n, at_once):
+        rows = q[:, :, start : start + at_once]
+        seen = slice(max(0, m - n + start - past + 1), m - n + start + rows.shape[2])
+        near = None if bias is None else bias[..., seen]
+        parts.append(_attend_past(rows, k[:, :, seen], v[:, :, seen], past, near))
+    return torch.cat(parts, dim=2)
+
+
+def _attend_past(q: Tensor, k: Tensor, v: Tensor, past: int, bias: Tensor | None) -> Tensor:
+    before = since(q.shape[2], k.shape[2], q)
+    mask = hide(torch.zeros_like(before, dtype=q.dtype), (before >= 0) & (before < past))
+    return scaled_dot_product_attention(q, k, v, attn_mask=mask if bias is None else mask + bias)
+
+
+def remember(kept: Tensor | None, new: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the rows kept so far (b, m, c) followed by new ones (b, n, c), and the last ``count`` of both to keep."""
+    joined = new if kept is None else torch.cat([kept, new], dim=1)
+    return joined, joined[:, max(0, joined.shape[1] - count) :].clone()
 
 
 def clear(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -319,5 +358,5 @@ class PostNormLayer(nn.Module):
         q, k, v = (rearrange(part, "b t (h d) -> b h t d", h=self.heads) for part in parts)
         p = self.inner_dropout.p if self.training else 0.0
         bias = None if bias is None else bias[:, None]  # the same for all heads
-        found = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p)
+        found = scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p)
         return self.out(rearrange(found, "b h t d -> b t (h d)"))  # type: ignore[no-any-return]

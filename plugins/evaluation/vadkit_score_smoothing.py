@@ -18,7 +18,7 @@ class ScoreSmoothing(Postprocess):
     """Average scores over kappa snippets: "slide" from each snippet onwards, "fixed" in adjacent blocks.
 
     s~_i = (s_i + ... + s_(i + kappa - 1)) / kappa. The window extends into the future, so a live score is delayed by
-    kappa - 1 snippets.
+    kappa - 1 snippets. The causal "trailing" ends with each snippet instead, and waits for none.
 
     Quirk of the authors that is kept: after the last snippet they assume zeros ("zero"), so the last
     kappa - 1 scores drop towards 0, and a video of one snippet keeps only 1 / kappa of its score.
@@ -27,8 +27,8 @@ class ScoreSmoothing(Postprocess):
 
     Args:
         kappa: window in snippets.
-        mode: "slide" (seed paper, all sets) or "fixed" (PEL4VAD on XD-Violence).
-        pad: what follows the last snippet.
+        mode: "slide" (seed paper, all sets), "fixed" (PEL4VAD on XD-Violence), or "trailing".
+        pad: what follows the last snippet, or with "trailing" is before the first.
     """
 
     name = "score_smoothing"
@@ -39,18 +39,24 @@ class ScoreSmoothing(Postprocess):
         self,
         *,
         kappa: int = 1,
-        mode: Literal["slide", "fixed"] = "slide",
+        mode: Literal["slide", "fixed", "trailing"] = "slide",
         pad: Literal["zero", "edge", "shrink"] = "zero",
     ) -> None:
         if kappa < 1:
             raise ValueError(f"kappa must be at least 1, not {kappa}")
         self.kappa, self.mode, self.pad = kappa, mode, pad
+        self.lookahead = 0 if mode == "trailing" else kappa - 1
+        self.lookback = 0 if mode == "slide" else kappa - 1
+        self.period = kappa if mode == "fixed" else 1
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """Take and return (t,)."""
         if self.kappa == 1 or len(scores) == 0:
             return scores.copy()
-        smooth = self.slide(scores) if self.mode == "slide" else self.blocks(scores)[: len(scores)]
+        if self.mode == "fixed":
+            smooth = self.blocks(scores)[: len(scores)]
+        else:  # trailing is sliding from the other end
+            smooth = self.slide(scores) if self.mode == "slide" else self.slide(scores[::-1])[::-1]
         return smooth.astype(scores.dtype, copy=False)
 
     def slide(self, scores: np.ndarray) -> np.ndarray:

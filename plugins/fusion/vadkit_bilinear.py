@@ -34,6 +34,7 @@ class Bilinear(Fusion):
     example = {"dims": [4, 3], "dim": 4}
     paper = "Kim et al., Hadamard Product for Low-rank Bilinear Pooling, ICLR 2017"
     fidelity = "paper"
+    lookback = 0
 
     def __init__(
         self,

@@ -92,7 +92,8 @@ class BottleneckFusion(Fusion):
         self.dims, self.use_mask, self.pair_dim = list(dims), use_mask, dims[0]
         ordered = [pair for i, j in combinations(range(len(dims)), 2) for pair in ((i, j), (j, i))]
         self.pairs = ordered or [(0, 0)]  # one stream passes as it is
-        self.num_pairs, self.lookahead = len(self.pairs), "all" if ordered else 0
+        self.num_pairs = len(self.pairs)
+        self.lookahead = self.lookback = "all" if ordered else 0
         self.dim, width = self.num_pairs * dims[0], dims[0]
         self.project = nn.ModuleList(nn.Linear(d, width) if d != width else nn.Identity() for d in dims)
         if ordered:

@@ -20,6 +20,7 @@ class Concat(Fusion):
 
     name = "concat"
     example = {"dims": [4, 3]}
+    lookback = 0
 
     def __init__(self, *, dims: list[int]) -> None:
         super().__init__()

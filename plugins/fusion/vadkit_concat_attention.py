@@ -25,6 +25,7 @@ class ConcatAttention(Fusion):
     name = "concat_attention"
     example = {"dims": [4, 3]}
     paper = "an interpretation of section IV-E of the seed paper (IEEE OJCS 2024)"
+    lookback = 0
 
     def __init__(self, *, dims: list[int]) -> None:
         super().__init__()

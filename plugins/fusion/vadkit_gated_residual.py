@@ -29,6 +29,7 @@ class GatedResidual(Fusion):
     example = {"dims": [4, 3]}
     paper = "Wu et al., AVadCLIP, arXiv 2504.04495"
     fidelity = "paper"
+    lookback = 0
 
     def __init__(self, *, dims: list[int], hidden: int | None = None) -> None:
         super().__init__()

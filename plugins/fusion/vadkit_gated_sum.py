@@ -30,6 +30,7 @@ class GatedSum(Fusion):
     example = {"dims": [4, 3]}
     paper = "Arevalo et al., Gated Multimodal Units for Information Fusion, ICLR workshop 2017"
     fidelity = "ours"
+    lookback = 0
 
     def __init__(self, *, dims: list[int], dim: int | None = None, gate: Literal["own", "jointly"] = "own") -> None:
         super().__init__()

@@ -58,7 +58,7 @@ class GuidedAttention(Fusion):
         if gamma == 0 and beta == 0:
             raise ValueError("gamma and beta must not both be 0: the gradient of the prior would stay 0")
         self.dims, self.dim, self.use_mask = list(dims), dims[0], use_mask
-        self.lookahead = "all" if len(dims) > 1 else 0
+        self.lookahead = self.lookback = "all" if len(dims) > 1 else 0
         self.steps = nn.ModuleList(GuidedStep(dims[0], guide, hidden, gamma, beta) for guide in dims[1:])
         initialise(self)
 

@@ -30,6 +30,7 @@ class PresentSum(Fusion):
     inputs = {"*x": "b t dims", "presence": "b t num_streams"}
     example = {"dims": [4, 3]}
     fidelity = "ours"
+    lookback = 0
 
     def __init__(
         self,

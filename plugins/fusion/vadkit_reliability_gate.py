@@ -31,6 +31,7 @@ class ReliabilityGate(Fusion):
     inputs = {"*x": "b t dims", "presence": "b t num_streams"}
     example = {"dims": [4, 3]}
     fidelity = "ours"
+    lookback = 0
 
     def __init__(
         self,

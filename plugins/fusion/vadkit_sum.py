@@ -17,6 +17,7 @@ class Sum(Fusion):
     name = "sum"
     inputs = {"*x": "b t dim"}
     example = {"dim": 4}
+    lookback = 0
 
     def __init__(self, *, dim: int) -> None:
         super().__init__()

@@ -69,7 +69,7 @@ class BatchNormHead(Head):
         if len(kernels) != self.levels + 1 or min(kernels) < 1 or not all(kernel % 2 for kernel in kernels):
             raise ValueError(f"kernels must be three odd numbers of at least 1, not {kernels}")
         self.in_dim, self.updated, self.crops_first = in_dim, updated, crops_first
-        self.lookahead = sum(kernel // 2 for kernel in kernels)
+        self.lookahead = self.lookback = sum(kernel // 2 for kernel in kernels)
         widths = [in_dim, *(in_dim // ratio for ratio in ratios), 1]
         self.convs = nn.ModuleList(
             nn.Conv1d(before, after, kernel, padding=kernel // 2)

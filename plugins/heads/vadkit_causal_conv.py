@@ -44,6 +44,7 @@ class CausalConv(Head):
         if kernel < 1:
             raise ValueError(f"kernel must be at least 1, not {kernel}")
         self.in_dim, self.kernel, self.logits = in_dim, kernel, logits
+        self.lookback = kernel - 1
         self.dropout = Dropout(dropout)
         self.conv = nn.Conv1d(in_dim, logits, kernel)
         initialise(self)

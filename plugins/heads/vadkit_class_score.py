@@ -24,6 +24,7 @@ class ClassScore(Head):
     paper = "Wu et al., VadCLIP, AAAI 2024"
     fidelity = "code"
     range = "probability"
+    lookback = 0
 
     def __init__(self, *, dim: int) -> None:
         super().__init__()

@@ -37,6 +37,7 @@ class CosineHead(Head):
     paper = "Lv et al., Unbiased Multiple Instance Learning, CVPR 2023"
     fidelity = "paper"
     range = {"scores": "probability", "logits": "unbounded"}
+    lookback = 0
 
     def __init__(self, *, in_dim: int, dim: int, rows: int, scale: float = 100.0, learn_scale: bool = False) -> None:
         super().__init__()

@@ -36,6 +36,7 @@ class MlpHead(Head):
     paper = "Zhou et al., Dual Memory Units with Uncertainty Regulation, AAAI 2023"
     fidelity = "code"
     range = "logit"
+    lookback = 0
     authors_names = {"layers.0": "cls_head.mlp.0", "layers.1": "cls_head.mlp.2"}
 
     def __init__(

@@ -41,7 +41,7 @@ class MotionMix(Head):
     def __init__(self, *, dim: int, per: Literal["video", "snippet"] = "video") -> None:
         super().__init__()
         self.dim, self.per = dim, per
-        self.lookahead = "all" if per == "video" else 0
+        self.lookahead, self.lookback = ("all", "all") if per == "video" else (0, 1)
 
     def forward(self, x: Tensor, moving: Tensor, motion: Tensor, mask: Tensor | None = None) -> Tensor:
         """Take probabilities (b, t), motion features (b, t, c) and mask (b, t); return probabilities (b, t)."""

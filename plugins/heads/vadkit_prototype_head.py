@@ -40,6 +40,7 @@ class PrototypeHead(Head):
     paper = "Park et al., Normality Guided Multiple Instance Learning, WACV 2023"
     fidelity = "reconstruction"
     range = {"scores": "probability", "cosines": "unbounded"}
+    lookback = 0
 
     def __init__(self, *, in_dim: int, rows: int, form: Literal["clipped", "halved"] = "clipped") -> None:
         super().__init__()

@@ -25,6 +25,7 @@ class ScoreMean(Head):
     inputs = {"*x": "b t"}
     needs = "probability"
     range = "probability"
+    lookback = 0
 
     def __init__(self, *, form: Literal["mean", "product"] = "mean", weights: list[float] | None = None) -> None:
         super().__init__()

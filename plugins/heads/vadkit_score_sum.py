@@ -21,6 +21,7 @@ class ScoreSum(Head):
     paper = "Yu et al., Modality-Aware Contrastive Instance Learning with Self-Distillation, ACM MM 2022"
     fidelity = "official"
     range = "logit"
+    lookback = 0
 
     def __init__(self, *, average: bool = False) -> None:
         super().__init__()

@@ -38,6 +38,7 @@ class SeveralHeads(Head):
     paper = "Zhang et al., Exploiting Completeness and Uncertainty of Pseudo Labels, CVPR 2023"
     fidelity = "paper"
     range = "probability"
+    lookback = 0
 
     def __init__(
         self,

@@ -41,6 +41,7 @@ class CausalMemory(Temporal):
             raise ValueError(f"window must be at least 1, not {window}")
         self.in_dim = self.dim = in_dim
         self.window, self.unit = window, unit
+        self.lookback = window
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Take x (b, t, c); return the memory and the snippets, (b, t, c) each."""

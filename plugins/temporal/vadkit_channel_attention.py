@@ -36,7 +36,7 @@ class ChannelAttention(Temporal):
             raise ValueError(f"reduction must be at least 1, not {reduction}")
         self.in_dim = self.dim = in_dim
         self.pool = pool
-        self.lookahead = "all" if pool == "video" else 0
+        self.lookahead = self.lookback = "all" if pool == "video" else 0
         width = max(1, in_dim // reduction)
         self.squeeze, self.excite = nn.Linear(in_dim, width), nn.Linear(width, in_dim)
         initialise(self)

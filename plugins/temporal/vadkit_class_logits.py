@@ -29,6 +29,7 @@ class ClassLogits(Temporal):
     inputs = {"x": "b t in_dim"}
     outputs = {"x": "b t num_classes"}
     example = {"in_dim": 8, "num_classes": 3, "hidden": [4]}
+    lookback = 0
 
     def __init__(
         self,

@@ -37,6 +37,7 @@ class Dense(Temporal):
     example = {"in_dim": 8, "dim": 4, "skip_dim": 4}
     paper = "Eq. 3 and 5 of the seed paper (IEEE OJCS 2024)"
     fidelity = "code"
+    lookback = 0
     # X_CNN and Stage 3 in the seed authors' code. Theirs are convolutions: weights (o, i, 1), here (o, i).
     authors_names = {"linear": ("conv1", "linear1", "linear2")}
 

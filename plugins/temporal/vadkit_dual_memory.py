@@ -55,6 +55,7 @@ class DualMemory(Temporal):
     example = {"in_dim": 8, "abnormal_slots": 5, "normal_slots": 3}
     paper = "Zhou et al., Dual Memory Units with Uncertainty Regulation, AAAI 2023"
     fidelity = "code"
+    lookback = 0
     authors_names = {
         "abnormal": "Amemory.memory_block",
         "normal": "Nmemory.memory_block",

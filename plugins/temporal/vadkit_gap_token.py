@@ -28,6 +28,7 @@ class GapToken(Temporal):
     outputs = {"x": "b t dim"}
     example = {"in_dim": 4, "streams": ["rgb", "audio"], "stream": "audio"}
     fidelity = "ours"
+    lookback = 0
 
     def __init__(self, *, in_dim: int, streams: list[str] | None = None, stream: str | None = None) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from vadkit import Temporal, hookimpl
-from vadkit.layers import Dropout, Init, distances, initialise, kept, padding_bias
+from vadkit.layers import Dropout, Init, attend_past, distances, initialise, kept, padding_bias, remember, since
 
 DECAY = math.e  # the kernel falls by 1/e every e snippets
 REACH = 282  # snippets beyond which it is 0 in float32
@@ -57,6 +57,7 @@ class GlobalLocalAttention(Temporal):
     fidelity = "code"
     lookahead = "all"
     mask_switch = "use_mask"
+    past: int | None = None  # snippets that each one sees, of the causal variant
     authors_names = {
         "layers.*.attn_norm": "layers.*.0.norm",
         "layers.*.qkvt": "layers.*.0.fn.to_qkv",
@@ -89,15 +90,82 @@ class GlobalLocalAttention(Temporal):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Take x (b, t, c) and mask (b, t); return (b, t, c)."""
         mask = mask if self.use_mask else None
-        read = local_branch(x, mask, self.normalise)
+        if self.past is None:
+            read = local_branch(x, mask, self.normalise)
+        else:
+            read = past_branch(x, self.normalise, self.past)
         bias = padding_bias(mask, x)
         for layer in self.layers:
             x = layer(x, read, bias)
         return x
 
 
+class CausalGlobalLocalAttention(GlobalLocalAttention):
+    """Global and local attention without later snippets, for live scores.
+
+    As ``gl_mhsa``, with the same weights, but in each layer a snippet sees the last ``past`` ones up to itself. Padding
+    at the end changes no score, so no mask is needed.
+
+    Args:
+        in_dim: width of the snippets, kept.
+        past: snippets that each one sees in a layer, itself among them.
+        depth: layers.
+        heads: heads per layer.
+        head_dim: width of a head, independent of ``in_dim``.
+        dropout: after both projections of the feed-forward part and after ``out``.
+        normalise: "row" divides the kernel's rows by their sums; "column" by the column sum of a video without end, a
+            constant, so that only the first rows add to less than 1.
+        init: "xavier" as in the seed authors' code, "torch" as in UR-DMU.
+    """
+
+    name = "causal_gl_mhsa"
+    inputs = {"x": "b t in_dim"}
+    example = {"in_dim": 8, "past": 4, "depth": 1, "heads": 2, "head_dim": 4}
+    fidelity = "ours"
+    lookahead = 0
+    mask_switch = None
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        past: int = 64,
+        depth: int = 2,
+        heads: int = 4,
+        head_dim: int = 128,
+        dropout: float = 0.5,
+        normalise: Normalise = "column",
+        init: Init = "xavier",
+    ) -> None:
+        super().__init__(
+            in_dim=in_dim,
+            depth=depth,
+            heads=heads,
+            head_dim=head_dim,
+            dropout=dropout,
+            normalise=normalise,
+            init=init,
+        )
+        if past < 1:
+            raise ValueError(f"past must be at least 1, not {past}")
+        self.past = past
+        for layer in self.layers:
+            layer.past = past
+
+    def step(self, state: list[Tensor] | None, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Take the rows kept by each layer and the next x (b, n, c); return (b, n, c) and the rows to keep."""
+        assert self.past is not None
+        kept_rows: list[Tensor] = []
+        for number, layer in enumerate(self.layers):
+            x, rows = layer.step(None if state is None else state[number], x, self.normalise)
+            kept_rows.append(rows)
+        return x, kept_rows
+
+
 class GlobalLocalLayer(nn.Module):
     """One pre-norm layer: attention, then feed-forward, each with a residual."""
+
+    past: int | None = None
 
     def __init__(self, dim: int, heads: int, head_dim: int, dropout: float) -> None:
         super().__init__()
@@ -114,16 +182,30 @@ class GlobalLocalLayer(nn.Module):
     def forward(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
         """Take x (b, t, c), the local branch, and the bias (b, 1, t)."""
         attend = self.attend_folded if self._folds(x) else self.attend
-        x = x + self.dropout(attend(self.attn_norm(x), read, bias))
+        return self._feed_forward(x + self.dropout(attend(self.attn_norm(x), read, bias)))
+
+    def step(self, state: Tensor | None, x: Tensor, normalise: Normalise) -> tuple[Tensor, Tensor]:
+        """Take keys, values and local values kept (b, m, 3 h d) and x (b, n, c); return (b, n, c) and what to keep."""
+        assert self.past is not None
+        inner = self.out.in_features // 2
+        q, new = self.qkvt(self.attn_norm(x)).split([inner, 3 * inner], dim=-1)
+        joined, state = remember(state, new, self.past - 1)
+        k, v, local = joined.chunk(3, dim=-1)
+        near = past_kernel(x, x.shape[1], joined.shape[1], normalise, self.past) @ local
+        return self._feed_forward(x + self._join(self._far(q, k, v, None), near)), state
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
         hidden = self.dropout(nn.functional.gelu(self.ff_in(self.ff_norm(x))))
         return x + self.dropout(self.ff_out(hidden))
 
     def attend(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
         """Return (b, t, c), from (b, t, h * 2d): for each head the global output, then the local one."""
         q, k, v, local = self.qkvt(x).chunk(4, dim=-1)  # each (b, t, h * d)
-        parts = [
-            rearrange(part, "b t (h d) -> b t h d", h=self.heads) for part in (self._far(q, k, v, bias), read(local))
-        ]
+        return self._join(self._far(q, k, v, bias), read(local))
+
+    def _join(self, far: Tensor, near: Tensor) -> Tensor:
+        """Return (b, t, c) from the outputs (b, t, h * d) of both branches."""
+        parts = [rearrange(part, "b t (h d) -> b t h d", h=self.heads) for part in (far, near)]
         return self.out(rearrange(torch.cat(parts, dim=-1), "b t h d -> b t (h d)"))  # type: ignore[no-any-return]
 
     def attend_folded(self, x: Tensor, read: Read, bias: Tensor | None) -> Tensor:
@@ -134,7 +216,8 @@ class GlobalLocalLayer(nn.Module):
         inner, c = self.out.in_features // 2, x.shape[-1]
         far, near = rearrange(self.out.weight, "c (h two d) -> two c (h d)", two=2, h=self.heads)
         qkv, local = self.qkvt.weight.split([3 * inner, inner])
-        with torch.autocast(x.device.type, enabled=False):  # the weights keep their precision
+        place = "cpu" if x.is_meta else x.device.type  # where operations are counted there is no autocast
+        with torch.autocast(place, enabled=False):  # the weights keep their precision
             weight = torch.cat([qkv, near @ local])
         q, k, v, local = nn.functional.linear(x, weight).split([inner, inner, inner, c], dim=-1)
         return nn.functional.linear(self._far(q, k, v, bias), far, self.out.bias) + read(local)
@@ -150,6 +233,8 @@ class GlobalLocalLayer(nn.Module):
         """Return the global outputs (b, t, h * d)."""
         q, k, v = (rearrange(part, "b t (h d) -> b h t d", h=self.heads) for part in (q, k, v))
         bias = None if bias is None else bias[:, None]  # the same for all heads
+        if self.past is not None:
+            return rearrange(attend_past(q, k, v, self.past, bias), "b h t d -> b t (h d)")
         return rearrange(scaled_dot_product_attention(q, k, v, attn_mask=bias), "b h t d -> b t (h d)")
 
 
@@ -191,6 +276,34 @@ def local_kernel(x: Tensor, mask: Tensor | None, normalise: Normalise) -> Tensor
     return weight / total.clamp_min(1e-30)
 
 
+def past_branch(x: Tensor, normalise: Normalise, past: int) -> Read:
+    """Return the causal local branch for bags like x (b, t, c) as a function, the same for all layers."""
+    t, reach = x.shape[1], min(past, REACH)
+    if torch.compiler.is_compiling() or t <= LONG:
+        kernel = kept(lambda: past_kernel(x, t, t, normalise, reach), x, "causal_gl_mhsa", normalise, reach)
+        return lambda local: kernel @ local
+
+    def read(local: Tensor) -> Tensor:
+        parts = []
+        for start in range(0, t, LONG):
+            around = local[:, max(0, start - reach + 1) : start + LONG]
+            parts.append(past_kernel(local, min(LONG, t - start), around.shape[1], normalise, reach) @ around)
+        return torch.cat(parts, dim=1)
+
+    return read
+
+
+def past_kernel(like: Tensor, n: int, m: int, normalise: Normalise, past: int) -> Tensor:
+    """Return the causal weights of the last n of m snippets, (n, m)."""
+    before = since(n, m, like)
+    weight = torch.exp(before.clamp_min(0) / -DECAY) * ((before >= 0) & (before < past))
+    if normalise == "column":  # the sum over the snippets that follow, of which there is no end
+        total = torch.exp(torch.arange(min(past, REACH), device=like.device) / -DECAY).sum()
+    else:
+        total = weight.sum(-1, keepdim=True)
+    return (weight / total).to(like.dtype)
+
+
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [GlobalLocalAttention]
+    return [GlobalLocalAttention, CausalGlobalLocalAttention]

@@ -71,7 +71,7 @@ class GlanceFocus(Temporal):
         if dim is not None and dim < 1:
             raise ValueError(f"dim must be at least 1, or null for the input's width, not {dim}")
         self.in_dim, self.dim = in_dim, dim or in_dim
-        self.lookahead = "all" if kind == "glance" else depth * (1 + kernel // 2)
+        self.lookahead = self.lookback = "all" if kind == "glance" else depth * (1 + kernel // 2)
         heads = in_dim // head_dim
         self.layers = nn.ModuleList(
             _Layer(Glance(in_dim, heads) if kind == "glance" else Focus(in_dim, heads, kernel), in_dim, expand)

@@ -18,6 +18,7 @@ class Identity(Temporal):
 
     name = "identity"
     example = {"in_dim": 8}
+    lookback = 0
 
     def __init__(self, *, in_dim: int, dropout: float = 0.0) -> None:
         super().__init__()

@@ -21,6 +21,7 @@ class LayerNorm(Temporal):
     example = {"in_dim": 8}
     paper = "Ba et al., Layer Normalization, 2016"
     fidelity = "code"
+    lookback = 0
 
     def __init__(self, *, in_dim: int) -> None:
         super().__init__()

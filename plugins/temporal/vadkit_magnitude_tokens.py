@@ -34,7 +34,7 @@ class MagnitudeTokens(Temporal):
     example = {"in_dim": 6, "dim": 4}
     paper = "Chen et al., MGFN, AAAI 2023"
     fidelity = "code"
-    lookahead = 1
+    lookahead = lookback = 1
     authors_names = {"features": "to_tokens", "magnitudes": "to_mag"}
 
     def __init__(self, *, in_dim: int, dim: int | None = None, ratio: float = 0.1, appended: bool = False) -> None:

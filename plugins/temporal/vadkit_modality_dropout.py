@@ -48,6 +48,7 @@ class ModalityDropout(Temporal):
     example = {"in_dim": 3}
     paper = "Neverova et al., ModDrop: Adaptive Multi-Modal Gesture Recognition, IEEE TPAMI 2016"
     fidelity = "ours"
+    lookback = 0
 
     def __init__(
         self,

@@ -43,6 +43,7 @@ class MotionGrid(Temporal):
     example = {"patches": 4, "in_dim": 3, "dim": 4}
     paper = "MATE, code AIx699/MATE"
     fidelity = "paper"
+    lookback = LOOK_BACK + 1
 
     def __init__(self, *, patches: int, in_dim: int, dim: int | None = None) -> None:
         super().__init__()

@@ -85,6 +85,7 @@ class PartTransformer(Temporal):
         if window is not None and window < 1:
             raise ValueError(f"window must be at least 1, or null for no bias, not {window}")
         self.patches, self.in_dim, self.dim, self.run, self.lookahead = patches, in_dim, in_dim, run, run - 1
+        self.lookback, self.period = run - 1, run
         self.cls = nn.Parameter(torch.randn(1, 1, in_dim)) if "learned_cls" in chosen else None
         tokens = run * patches
         self.positions = nn.Parameter(0.02 * torch.randn(1, tokens + 1, in_dim)) if "positions" in chosen else None

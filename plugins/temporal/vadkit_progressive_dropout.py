@@ -38,6 +38,7 @@ class ProgressiveDropout(Temporal):
     example = {"in_dim": 8}
     paper = "Section IV-B of the seed paper (IEEE OJCS 2024)"
     fidelity = "code"
+    lookback = 0
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ class TemporalConvNet(Temporal):
         if dim is not None and dim < 1:
             raise ValueError(f"dim must be at least 1, or null for the input's width, not {dim}")
         self.in_dim, self.dim = in_dim, dim or in_dim
+        self.lookback = 2 * (kernel - 1) * (2**depth - 1)
         widths = [in_dim, *[self.dim] * depth]
         self.blocks = nn.ModuleList(
             TcnBlock(a, b, kernel, 2**n, dropout) for n, (a, b) in enumerate(zip(widths, widths[1:]))

@@ -60,7 +60,7 @@ class TemporalConv(Temporal):
         self.in_dim, self.dim, self.use_mask = in_dim, dim or in_dim, use_mask
         reach = (kernel - 1) * dilation
         self.before = reach if causal else reach // 2
-        self.lookahead = reach - self.before
+        self.lookback, self.lookahead = self.before, reach - self.before
         self.conv = nn.Conv1d(in_dim, self.dim, kernel, dilation=dilation)
         self.activation = nonlinearity(activation)
         initialise(self, init)

@@ -20,6 +20,7 @@ from vadkit.layers import full_precision, initialise
 
 Gradient = Literal["authors", "textbook", "centred"]
 TABLE = 2048  # snippets after which the fixed noise of evaluation repeats
+BLUR = 0.02  # of sigma: scores nearer than that are not ranked sharply by the causal variant
 
 
 class TopkNominator(Temporal):
@@ -98,8 +99,7 @@ class TopkNominator(Temporal):
         scores = self.scores(x)
         noise = self._noise(scores)
         perturbed = scores.detach()[:, None, :] + self.sigma * noise  # (b, n, t)
-        mask = topk_mask(perturbed, self._count(x.shape[1]))
-        gate = SoftMask.apply(scores, mask, noise, self.sigma, self.gradient)
+        gate = SoftMask.apply(scores, self._mask(perturbed), noise, self.sigma, self.gradient)
         return {"x": x * gate[..., None], "gate": gate}
 
     def scores(self, x: Tensor) -> Tensor:
@@ -114,19 +114,105 @@ class TopkNominator(Temporal):
         """Return Gaussian noise (b, n, t)."""
         return torch.randn(shape, dtype=like.dtype, device=like.device)
 
-    def _noise(self, scores: Tensor) -> Tensor:
-        """Return (b or 1, n, t); evaluation shares one noise among all bags."""
+    def _noise(self, scores: Tensor, number: int = 0) -> Tensor:
+        """Return (b or 1, n, t), from the snippet of that ``number`` on; evaluation shares one noise among all bags."""
         if self.training or self.eval_noise == "on":
             return self.draw_noise((scores.shape[0], self.samples, scores.shape[1]), scores)
         if self.eval_noise == "off":
             return torch.zeros_like(scores[:1, None, :])
-        position = torch.arange(scores.shape[1], device=scores.device) % TABLE
+        position = (torch.arange(scores.shape[1], device=scores.device) + number) % TABLE
         return self.table[:, position][None]
+
+    def _mask(self, perturbed: Tensor) -> Tensor:
+        """Return 1.0 at the k largest of perturbed scores (b, n, t), 0.0 elsewhere."""
+        return topk_mask(perturbed, self._count(perturbed.shape[-1]))
 
     def _count(self, length: int) -> int:
         """Return k for a bag of that many snippets."""
         k = torch.sym_max(length * self.ratio.numerator // self.ratio.denominator, 1)
         return k if self.k_max is None else torch.sym_min(k, self.k_max)
+
+
+class CausalNominator(TopkNominator):
+    """Weight each snippet by how often its noise-perturbed score ranks in the top k of the last ones, for live scores.
+
+    As ``topk_nominator`` with its learned score, but a snippet competes with the last ``past`` ones up to itself, of
+    which k = int(ratio * past) are kept. The authors' gradient relies on two snippets displacing each other, so the
+    estimators are the other two. Scores nearer than ``BLUR`` sigma are not ranked sharply.
+
+    Args:
+        in_dim: width of the snippets, kept.
+        past: snippets among which one is ranked, itself one of them.
+        ratio: share of them that is kept.
+        samples: noise draws n.
+        sigma: width of the noise.
+        eval_noise: "seeded" (one fixed table), or "off".
+        gradient: "textbook" is Berthet's estimator, "centred" subtracts the mean mask from it.
+    """
+
+    name = "causal_nominator"
+    example = {"in_dim": 8, "past": 4, "samples": 4}
+    fidelity = "ours"
+    lookahead = 0
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        past: int = 64,
+        ratio: float = 0.95,
+        samples: int = 100,
+        sigma: float = 0.05,
+        eval_noise: Literal["seeded", "off"] = "seeded",
+        gradient: Literal["textbook", "centred"] = "centred",
+    ) -> None:
+        super().__init__(
+            in_dim=in_dim,
+            ratio=ratio,
+            k_max=None,
+            samples=samples,
+            sigma=sigma,
+            eval_noise=eval_noise,
+            gradient=gradient,
+        )
+        if past < 1:
+            raise ValueError(f"past must be at least 1, not {past}")
+        self.past = past
+
+    def _mask(self, perturbed: Tensor) -> Tensor:
+        """Return what ``_past_mask`` does of a whole video (b, n, t)."""
+        # A short video has fewer to compare; while a graph is traced, its length is no number.
+        others = (self.past if torch.compiler.is_compiling() else min(self.past, perturbed.shape[-1])) - 1
+        before = perturbed.new_full((*perturbed.shape[:2], others), -torch.inf)
+        return self._past_mask(torch.cat([before, perturbed], dim=-1), others, 0)
+
+    def step(self, state: dict[str, Any] | None, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Take the perturbed scores kept and the next x (b, n, c); return x (b, n, c), gate (b, n) and what to keep."""
+        scores = self.scores(x)
+        number = 0 if state is None else state["number"]
+        perturbed = scores[:, None, :] + self.sigma * self._noise(scores, number)
+        if state is None:
+            state = {"scores": perturbed.new_full((*perturbed.shape[:2], self.past - 1), -torch.inf)}
+        joined = torch.cat([state["scores"], perturbed], dim=-1)
+        gate = self._past_mask(joined, self.past - 1, number).mean(1)
+        kept = {"scores": joined[..., x.shape[1] :].clone(), "number": number + x.shape[1]}
+        return {"x": x * gate[..., None], "gate": gate}, kept
+
+    def _past_mask(self, scores: Tensor, others: int, number: int) -> Tensor:
+        """Return 1 (b, n, t) where a snippet is among the k best of the last ones, and 0 where it is not.
+
+        ``scores`` (b, n, others + t) begin with those before the first, which is the snippet of that ``number``. A
+        score that is hardly better counts in part, so that rounding does not decide between 0 and 1.
+        """
+        t = scores.shape[-1] - others
+        own = scores[..., others:]
+        better = torch.zeros_like(own)
+        for back in range(1, others + 1):
+            start = others - back
+            better = better + ((scores[..., start : start + t] - own) / (BLUR * self.sigma) + 0.5).clamp(0, 1)
+        seen = (torch.arange(t, device=own.device) + number + 1).clamp_max(self.past)
+        k = (seen * self.ratio.numerator // self.ratio.denominator).clamp_min(1)
+        return (k - better).clamp(0, 1)
 
 
 class SoftMask(torch.autograd.Function):
@@ -176,4 +262,4 @@ def _scorer(dim: int) -> nn.Module:
 
 @hookimpl
 def vadkit_components() -> list[type]:
-    return [TopkNominator]
+    return [TopkNominator, CausalNominator]

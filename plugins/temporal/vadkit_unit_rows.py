@@ -27,6 +27,7 @@ class UnitRows(Temporal):
     example = {"in_dim": 8}
     paper = "Sultani et al., Real-world Anomaly Detection in Surveillance Videos, CVPR 2018"
     fidelity = "code"
+    lookback = 0
 
     def __init__(self, *, in_dim: int, in_training: bool = True) -> None:
         super().__init__()

@@ -7,6 +7,8 @@ Legend: b bags x crops, t snippets, c channels, n windows, w snippets of a windo
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -60,7 +62,8 @@ class WindowedTransformer(Temporal):
             raise ValueError(f"{heads} heads do not divide a width of {in_dim}")
         self.dim = self.in_dim = in_dim
         self.window, self.use_mask = window, use_mask
-        self.lookahead = window - 1
+        self.lookback = self.lookahead = window - 1
+        self.period = math.lcm(window, positions)
         self.positions = nn.Embedding(positions, in_dim)
         nn.init.normal_(self.positions.weight, std=0.01)
         self.layers = nn.ModuleList(

@@ -19,7 +19,19 @@ import vadkit
 from vadkit import VadkitError
 from vadkit.api.train import Interrupted
 
-VERBS = ("build", "load", "import_weights", "train", "evaluate", "predict", "extract", "score", "corrupt")
+VERBS = (
+    "build",
+    "load",
+    "import_weights",
+    "train",
+    "distill",
+    "evaluate",
+    "export",
+    "predict",
+    "extract",
+    "score",
+    "corrupt",
+)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -40,3 +40,9 @@ def test_shared_weights_count_once(graph):
     found = cost.costs(vadkit.build(graph), 5)
     assert (found["context"].parameters, found["gate"].parameters) == (54, 0)
     assert found["context"].flops == found["gate"].flops == 2 * 5 * 8 * 6
+
+
+def test_long_bags_of_a_narrow_attention_are_counted(graph):
+    # Its two projections are one where there are many snippets, and that was no operation of the meta device.
+    graph["nodes"]["context"] = {"use": "gl_mhsa", "in": "rgb", "args": {"depth": 1, "heads": 2, "head_dim": 8}}
+    assert cost.costs(vadkit.build(graph), 200)["context"].flops > 0

@@ -7,6 +7,8 @@ import math
 import torch
 from vadkit_gated_attention import GatedAttention
 
+from vadkit.testing import check_component
+
 
 def block(dims, **args):
     torch.manual_seed(0)
@@ -62,3 +64,19 @@ def test_with_the_mask_a_padded_bag_scores_as_the_bag_alone():
     torch.testing.assert_close(fusion([a, o], mask)[1:, :2], fusion([a[1:, :2], o[1:, :2]], mask[1:, :2]))
     free = block([4, 3])
     assert torch.equal(free([a, o], mask), free([a, o]))
+
+
+# -- causal --------------------------------------------------------------------------------------
+@torch.no_grad()
+def test_the_causal_variant_equals_the_loops():
+    fusion, (a, o) = block([4, 4], past=3), streams([4, 4])
+    found = fusion([a, o])
+    for i in range(5):
+        seen = slice(max(0, i - 2), i + 1)
+        wanted = torch.stack([by_hand(fusion.steps[0], *bags)[-1] for bags in zip(a[:, seen], o[:, seen])])
+        torch.testing.assert_close(found[:, i], wanted)
+    assert fusion.lookahead == 0
+
+
+def test_contract_of_the_causal_variant():
+    check_component(GatedAttention, past=3)

@@ -7,7 +7,9 @@ import math
 import pytest
 import torch
 from torch.nn.functional import gelu
-from vadkit_gl_mhsa import REACH, GlobalLocalAttention, local_kernel
+from vadkit_gl_mhsa import REACH, CausalGlobalLocalAttention, GlobalLocalAttention, local_kernel
+
+from vadkit.testing import check_component
 
 
 def block(**args):
@@ -122,3 +124,55 @@ def test_dropout_acts_in_training_only():
 def test_bad_depth_is_refused():
     with pytest.raises(ValueError, match="depth, heads, head_dim must be at least 1, not 0, 2, 3"):
         block(depth=0)
+
+
+# -- causal --------------------------------------------------------------------------------------
+def causal(**args):
+    torch.manual_seed(0)
+    args = {"depth": 2, "heads": 2, "head_dim": 3, **args}
+    return CausalGlobalLocalAttention(in_dim=6, **args).double().eval()
+
+
+def causal_by_hand(layer, bag, normalise, past):
+    """Return one bag (t, c) after one causal layer."""
+    t, heads = len(bag), layer.heads
+    q, k, v, local = layer.qkvt(layer.attn_norm(bag)).view(t, 4, heads, -1).unbind(1)
+    without_end = sum(math.exp(-d / math.e) for d in range(past))
+    rows = []
+    for i in range(t):
+        seen = range(max(0, i - past + 1), i + 1)
+        total = without_end if normalise == "column" else sum(weight(i, j) for j in seen)
+        parts = []
+        for h in range(heads):
+            logits = {j: float(q[i, h] @ k[j, h]) / math.sqrt(q.shape[-1]) for j in seen}
+            parts.append(sum(math.exp(logits[j]) * v[j, h] for j in seen) / sum(map(math.exp, logits.values())))
+            parts.append(sum(weight(i, j) / total * local[j, h] for j in seen))
+        rows.append(torch.cat(parts))
+    x = bag + layer.out(torch.stack(rows))
+    return x + layer.ff_out(gelu(layer.ff_in(layer.ff_norm(x))))
+
+
+@pytest.mark.parametrize("normalise", ["column", "row"])
+@pytest.mark.parametrize("past", [1, 3, 20])
+def test_the_causal_variant_equals_the_loops(normalise, past):
+    attention, x = causal(normalise=normalise, past=past), snippets(2, 7)
+    with torch.no_grad():
+        wanted = x
+        for layer in attention.layers:
+            wanted = torch.stack([causal_by_hand(layer, bag, normalise, past) for bag in wanted])
+        torch.testing.assert_close(attention(x), wanted, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("normalise", ["column", "row"])
+def test_a_long_video_is_attended_to_in_parts(normalise, monkeypatch):
+    attention, x = causal(normalise=normalise, past=40), snippets(2, 700)
+    with torch.no_grad():
+        whole = attention(x)
+        monkeypatch.setattr("vadkit_gl_mhsa.LONG", 100)
+        monkeypatch.setattr("vadkit.layers.PAST_ROWS", 100)
+        torch.testing.assert_close(attention(x), whole, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("args", [{}, {"normalise": "row", "depth": 2}])
+def test_contract_of_the_causal_variant(args):
+    check_component(CausalGlobalLocalAttention, **args)

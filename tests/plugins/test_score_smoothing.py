@@ -17,6 +17,8 @@ def scores(t):
 
 def by_hand(s, kappa, mode, pad):
     result = []
+    if mode == "trailing":
+        return by_hand(s[::-1], kappa, "slide", pad)[::-1]
     for i in range(len(s)):
         start = i if mode == "slide" else i // kappa * kappa
         window = list(s[start : start + kappa])
@@ -28,10 +30,17 @@ def by_hand(s, kappa, mode, pad):
 
 def test_contract():
     check_component(ScoreSmoothing)
+    check_component(ScoreSmoothing, kappa=3)
+
+
+def test_trailing_waits_for_no_later_score():
+    smoothing = ScoreSmoothing(kappa=3, mode="trailing")
+    assert (smoothing.lookahead, smoothing.lookback) == (0, 2)
+    assert np.array_equal(smoothing(scores(9))[:5], smoothing(scores(9)[:5]))
 
 
 @pytest.mark.parametrize("pad", ["zero", "edge", "shrink"])
-@pytest.mark.parametrize("mode", ["slide", "fixed"])
+@pytest.mark.parametrize("mode", ["slide", "fixed", "trailing"])
 @pytest.mark.parametrize("kappa", [2, 3, 8])
 @pytest.mark.parametrize("t", LENGTHS)
 def test_equals_the_windows(t, kappa, mode, pad):

@@ -6,7 +6,9 @@ import math
 
 import pytest
 import torch
-from vadkit_tca import TemporalContextAggregation
+from vadkit_tca import CausalContextAggregation, TemporalContextAggregation
+
+from vadkit.testing import check_component
 
 
 def block(**args):
@@ -104,3 +106,44 @@ def test_a_bag_that_is_all_padding_stays_finite():
 def test_window_of_zero_is_refused():
     with pytest.raises(ValueError, match="window must be at least 1, not 0"):
         TemporalContextAggregation(in_dim=6, window=0)
+
+
+# -- causal --------------------------------------------------------------------------------------
+def causal(**args):
+    torch.manual_seed(0)
+    made = CausalContextAggregation(in_dim=6, hidden=4, **args).double()
+    with torch.no_grad():
+        made.alpha.fill_(0.7)
+    return made
+
+
+@pytest.mark.parametrize(("past", "window"), [(1, 1), (4, 2), (4, 9), (50, 3)])
+def test_the_causal_variant_equals_the_loops(past, window):
+    tca, x = causal(window=window, past=past), snippets(1, 9)
+    with torch.no_grad():
+        q, k, v = tca.q(x[0]), tca.k(x[0]), tca.v(x[0])
+        mix = torch.sigmoid(tca.alpha)
+        rows = []
+        for j in range(9):
+            seen, near = range(max(0, j - past + 1), j + 1), range(max(0, j - min(past, window) + 1), j + 1)
+            code = [math.exp(-abs(tca.gamma.item() * (i - j) ** 2 - tca.beta.item())) for i in range(9)]
+            logits = [q[j] @ k[i] / 2 + code[i] for i in range(9)]
+            far, local = (
+                sum(logits[i].exp() * v[i] for i in of) / sum(logits[i].exp() for i in of) for of in (seen, near)
+            )
+            rows.append(mix * far + (1 - mix) * local)
+        torch.testing.assert_close(tca(x)[0], x[0] + tca.out(torch.stack(rows)))
+
+
+def test_weights_of_the_offline_form_fit():
+    causal(past=3).load_state_dict(block().state_dict())
+
+
+@pytest.mark.parametrize("args", [{}, {"power_norm": "channel", "norm": "layer"}])
+def test_contract_of_the_causal_variant(args):
+    check_component(CausalContextAggregation, **args)
+
+
+def test_past_is_checked():
+    with pytest.raises(ValueError, match="past must be at least 1, not 0"):
+        causal(past=0)

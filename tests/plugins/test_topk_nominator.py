@@ -6,7 +6,9 @@ import math
 
 import pytest
 import torch
-from vadkit_topk_nominator import SoftMask, TopkNominator, topk_mask
+from vadkit_topk_nominator import CausalNominator, SoftMask, TopkNominator, topk_mask
+
+from vadkit.testing import check_component
 
 
 def block(**args):
@@ -143,3 +145,36 @@ def test_l2norm_keeps_the_longest_vectors():
 def test_bad_values_are_refused(args, message):
     with pytest.raises(ValueError, match=message):
         block(**args)
+
+
+# -- causal --------------------------------------------------------------------------------------
+def causal(**args):
+    torch.manual_seed(0)
+    return CausalNominator(in_dim=6, **{"samples": 20, **args}).eval()
+
+
+@pytest.mark.parametrize("past", [1, 3, 30])
+@pytest.mark.parametrize("ratio", [0.4, 0.95])
+def test_the_causal_variant_ranks_each_snippet_among_those_before_it(past, ratio):
+    nominator, x = causal(past=past, ratio=ratio, sigma=0.5), snippets(2, 12)
+    with torch.no_grad():
+        gate = nominator(x)["gate"]
+        perturbed = nominator.scores(x)[:, None] + 0.5 * nominator.table[:, :12]
+    wanted = torch.zeros(2, 12)
+    for i in range(12):
+        seen = perturbed[..., max(0, i - past + 1) : i + 1]
+        k = max(1, int(ratio * seen.shape[-1]))
+        wanted[:, i] = ((seen > seen[..., -1:]).sum(-1) < k).float().mean(-1)
+    # Scores nearer than a hundredth of sigma are not told apart sharply.
+    assert (gate - wanted).abs().max() < 0.06 and (gate - wanted).abs().mean() < 0.01
+
+
+def test_rounding_does_not_decide_over_a_snippet():
+    nominator, x = causal(past=6), snippets(1, 40)
+    with torch.no_grad():
+        found, shaken = nominator(x)["gate"], nominator(x * (1 + 1e-7))["gate"]
+    assert (found - shaken).abs().max() < 1e-5
+
+
+def test_contract_of_the_causal_variant():
+    check_component(CausalNominator)

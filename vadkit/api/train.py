@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,7 @@ def train(
         fail("resume and overwrite cannot be combined", "resume continues a run, overwrite replaces it")
     folder = as_path(out, "out")
     read, changes, names = as_config(config), as_changes(set), as_names(without, "without")
-    with showing(None if isinstance(progress, Listener) or progress is True else progress, "training") as callback:
-        listener = _listener(progress, callback)
+    with as_listener(progress) as listener:
         if recipe_source(read, load_plugins(names)):
             if overwrite:
                 fail("a recipe cannot be overwritten", "choose another out, or delete the folders of the rounds")
@@ -93,6 +93,13 @@ def train(
     if result.signal is not None:
         raise Interrupted(result.steps, result.signal, folder)
     return result
+
+
+@contextmanager
+def as_listener(progress: bool | Callback | Listener | None) -> Iterator[Listener]:
+    """Give what a training reports to, of what a caller may pass as ``progress``."""
+    with showing(None if isinstance(progress, Listener) or progress is True else progress, "training") as callback:
+        yield _listener(progress, callback)
 
 
 def _listener(progress: bool | Callback | Listener | None, callback: Callback) -> Listener:

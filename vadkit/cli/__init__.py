@@ -31,6 +31,8 @@ VERBS = {
     "calibrate": "learn the threshold of a model from ordinary footage, for a wanted number of false alarms",
     "predict": "score videos with a trained model: JSON, CSV and a page for each",
     "corrupt": "write copies of videos with damaged pictures or sound",
+    "distill": "train a smaller graph on the scores and features of a trained model",
+    "export": "write a trained model as ONNX, OpenVINO or a torch program, checked against it",
     "models": "list the published systems with fidelity and sizes, or show one",
     "weights": "import the weights of a published system; list and check those of backbones",
     "store": "import, generate, inspect, check, compare, pack and merge stores of features",

@@ -10,6 +10,7 @@ VERBS = {
     "swap": "train, score and time a graph with other components at one node",
     "compare": "put finished runs side by side: figures, and which differences are real",
     "robust": "measure what models lose on corrupted videos and without some streams",
+    "transfer": "train on one data set, test on another, tune on a few of its videos",
     "speed": "measure systems next to the authors' way and to the limit of the device",
     "check": "say what got slower since an earlier run of speed",
 }

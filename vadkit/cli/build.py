@@ -100,6 +100,7 @@ def _check_diagram(path: Path, config: str) -> None:
 def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
     from vadkit.graph.cost import costs, parameters
     from vadkit.graph.plan import needs
+    from vadkit.graph.stepper import obstacles
     from vadkit.plugin_manager import load_plugins
 
     plugins = load_plugins(args.without)
@@ -143,9 +144,16 @@ def _summary(model: Any, args: argparse.Namespace) -> dict[str, Any]:
         "snippets": args.snippets,
         "flops": None if None in flops else sum(flops),
         "lookahead": model.lookahead,
+        "not_live": obstacles(model),
         "pieces": (model.spec["eval"]["sampler"] or {}).get("use"),
         "needs": [needs(step, name) for step, name, _ in model.plan.empty(model.spec)],
     }
+
+
+def _live(summary: dict[str, Any]) -> str:
+    """Return whether a score can be given while the video goes on, and if not, what prevents it."""
+    reasons = summary["not_live"]
+    return f"no live scores: {'; '.join(reasons)}" if reasons else "live scores snippet by snippet, see vadkit.stream"
 
 
 def _origin(args: argparse.Namespace, folders: list[Path]) -> str | None:
@@ -198,7 +206,7 @@ def _print(summary: dict[str, Any], args: argparse.Namespace) -> None:
         ahead += f", and at test time over the piece of {summary['pieces']} that it is in"
     print(
         f"\n{summary['parameters']:,} parameters\n{_gflop(summary['flops'])} GFLOP for one bag of "
-        f"{summary['snippets']} snippets\na score looks ahead over {ahead}\n"
+        f"{summary['snippets']} snippets\na score looks ahead over {ahead}\n{_live(summary)}\n"
         f"output {summary['output']} ({summary['output_range']})"
     )
     if summary["system"]:

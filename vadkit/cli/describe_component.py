@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vadkit.plugin_manager import Plugins
 
 SHOWN = (
-    *("lookahead", "range", "needs", "indices", "mask_switch", "modality", "dim"),
+    *("lookahead", "live scores", "range", "needs", "indices", "mask_switch", "modality", "dim"),
     *("paper", "fidelity", "licence", "source"),
 )
 
@@ -34,8 +34,9 @@ def component_facts(plugins: Plugins, component: type[Any]) -> dict[str, Any]:
     for side in ("inputs", "outputs"):
         facts[side] = dict(getattr(component, side, {}))
     built = _built(component)
-    if hasattr(component, "lookahead"):
+    if hasattr(built, "lookahead") and built is not component:
         facts["lookahead"] = built.lookahead
+        facts["live scores"] = _live(built)
     for name in ("range", "needs"):
         if (value := getattr(built, name, None)) not in (None, {}):
             facts[name] = value
@@ -50,13 +51,24 @@ def _built(component: type[Any]) -> Any:
     """Return one built from its example, since the constructor may set what it declares, or else the class."""
     import torch
 
-    if not hasattr(component, "example"):
+    if not hasattr(component, "example") and component.kind != "postprocess":
         return component
     try:
         with torch.device("meta"):
-            return component(**component.example)
+            return component(**getattr(component, "example", {}))
     except Exception:  # noqa: BLE001 - a component that cannot be built can still be described
         return component
+
+
+def _live(part: Any) -> str:
+    """Return how a node or postprocess gives live scores, or that it cannot."""
+    from vadkit.graph.stages import has_step, why_whole
+
+    if reason := why_whole(part):
+        return f"no, it {reason} (unless its arguments change that)"
+    if has_step(part):
+        return "yes, it keeps what it needs of earlier snippets"
+    return f"yes, from {part.lookback} snippets before and {part.lookahead} after its own"
 
 
 def _source(component: type[Any]) -> str:

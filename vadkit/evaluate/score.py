@@ -279,7 +279,8 @@ def _how(
 
 
 def _named(component: Component) -> dict[str, Any]:
-    return {"use": component.name, "args": _plain(vars(component))}
+    declared = {key for key in vars(component) if hasattr(type(component), key)}  # such as lookahead: no argument
+    return {"use": component.name, "args": _plain({k: v for k, v in vars(component).items() if k not in declared})}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from vadkit.testing import (
     machines,
     nodes,
     sinks,
+    stepping,
     training,
     waiting,
 )
@@ -54,7 +55,8 @@ _DECLARED: list[Check] = [
 ]
 _MACHINES: list[Check] = [machines.exports, machines.runs_on_cuda]
 _STEP: list[Check] = [waiting.never_waits, capturing.is_captured]
-_NODE: list[Check] = [*_DECLARED, *nodes.NODE, nodes.stays_in_its_range, *_STEP, *_MACHINES]
+_LIVE: list[Check] = [stepping.steps_as_a_whole, stepping.every_choice_steps]
+_NODE: list[Check] = [*_DECLARED, *nodes.NODE, *_LIVE, nodes.stays_in_its_range, *_STEP, *_MACHINES]
 CHECKS: dict[str, list[Check]] = {
     "temporal": [*_NODE, nodes.keeps_width],
     "fusion": [*_NODE, nodes.takes_any_number_of_streams],
@@ -63,7 +65,7 @@ CHECKS: dict[str, list[Check]] = {
     "selector": [*_DECLARED, *nodes.SELECTOR, *_STEP, *_MACHINES],
     "loss": [*_DECLARED, *losses.LOSS, *_STEP, losses.runs_on_cuda],
     "sampler": list(arrays.SAMPLER),
-    "postprocess": list(arrays.POSTPROCESS),
+    "postprocess": [*arrays.POSTPROCESS, stepping.postprocess_steps],
     "backbone": list(arrays.BACKBONE),
     "dataset": [declarations.has_methods("videos", "read")],
     "metric": list(arrays.METRIC),
