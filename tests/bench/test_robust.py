@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 from clips import alarm, make_clip
 from red_alarm import GRAPH
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
+import vadkit
 from vadkit import VadkitError, json_file
 from vadkit.bench.robust import features
-from vadkit.bench.robust.conditions import Condition, check_missing, conditions_of
+from vadkit.bench.robust.conditions import BLOCK, Condition, check_missing, conditions_of
 from vadkit.bench.robust.run import Wanted, run_robust
 from vadkit.bench.robust.score import placed
 from vadkit.cli import main
 from vadkit.corrupt.chain import Damage
+from vadkit.data.absent import lost_blocks
 from vadkit.engine.train import train
 from vadkit.extract.run import Clock, Resources, extract_store
 from vadkit.plugin_manager import EXTRA, load_plugins, reload_plugins
@@ -81,7 +83,9 @@ def test_the_command_writes_tables_a_page_and_results(folder: Path, tmp_path: Pa
     assert model["relative_loss"]["ap"]["mean"] >= 0
     assert len((out / "table.csv").read_text().splitlines()) == 7
     assert "Mean relative loss" in (out / "table.md").read_text()
-    assert "<h3>noise + low_light</h3>" in (out / "index.html").read_text()
+    page = (out / "index.html").read_text()
+    assert "<h3>noise + low_light</h3>" in page and "Severity 1, 5: 50, 5 % of the light." in page
+    assert "Severity 5: noise -5 dB signal to noise; low_light 5 % of the light." in page
 
 
 def test_only_streams_that_are_damaged_are_extracted_again(folder: Path, tmp_path: Path) -> None:
@@ -132,6 +136,24 @@ def test_a_benchmark_that_was_killed_resumes_to_the_same_result(
     assert run_robust(wanted, tmp_path / "killed")["models"] == whole["models"]
 
 
+@pytest.mark.parametrize("fusion", ["concat", "present_sum"])
+def test_missing_streams_are_scored_as_evaluation_does(fusion: str, folder: Path, tmp_path: Path) -> None:
+    nodes = {**GRAPH["nodes"], "joined": {"use": fusion, "in": ["rgb", "audio"]}}  # type: ignore[dict-item]
+    sets = [f"data.args.root={folder / 'store'}", "train.steps=3"]
+    train({**GRAPH, "nodes": nodes}, sets, tmp_path / "run", device="cpu")
+    wanted = Wanted([str(tmp_path / "run")], conditions_of([], ["audio:50,100", "rgb+audio:30"]))
+    results = run_robust(wanted, tmp_path / "out")
+    (model,) = results["models"]
+    lost = lost_blocks(0.5, BLOCK)
+    for row, absent in zip(model["conditions"], ({"audio": lost}, {"audio": True})):
+        figures = vadkit.evaluate(tmp_path / "run", absent=absent, device="cpu").figures  # type: ignore[arg-type]
+        assert row["figures"]["ap"] == pytest.approx([figures["ap"]])
+    assert [row["name"] for row in model["conditions"]] == [
+        "50 % of audio missing", "without audio", "30 % of rgb and audio missing",
+    ]  # fmt: skip
+    assert bool(results["notes"]) == (fusion == "concat") and not (tmp_path / "out" / "features").exists()
+
+
 def test_another_seed_draws_otherwise_and_media_are_kept_if_wanted(folder: Path, tmp_path: Path) -> None:
     rows = []
     for seed in (0, 1):
@@ -166,7 +188,8 @@ def test_videos_that_have_moved_are_asked_for(folder: Path, tmp_path: Path, caps
         (["--with", "nose"], "unknown corruption 'nose'\n  hint: did you mean 'noise' ("),
         (["--missing", "sound"], "has no such input\n  hint: its inputs are rgb, audio"),
         (["--missing", "rgb+audio"], "is left"),
-        (["--missing", "audio"], "does not take missing streams"),
+        (["--missing", "audio:0"], "shares are percents of the snippets, from 1 to 100"),
+        (["--missing", "audio:x"], "its shares are not numbers"),
         (["--missing", "+"], "names no stream"),
         (["--with", "noise:1", "--seed", "-1"], "--seed must be from 0"),
         (["--with", "noise:1", "--weights", "x"], "must be INPUT=FILE"),
@@ -181,6 +204,19 @@ def test_files_of_others_are_not_replaced(folder: Path, tmp_path: Path, capsys: 
     (tmp_path / "index.html").write_text("mine")
     assert main(["bench", "robust", str(folder / "runs"), "--with", "noise:1", "--out", str(tmp_path)]) == 2
     assert "was not written by vadkit" in capsys.readouterr().err and not (tmp_path / "features").exists()
+
+
+def test_damaged_features_count_as_none(tmp_path: Path) -> None:
+    path, stamp = tmp_path / "v.safetensors", {"seed": 0}
+    whole = save({"a": np.ones((3, 2), np.float32)}, {features.KEY: json.dumps({**stamp, "ratio": 1.5})})
+    path.write_bytes(whole)
+    arrays, ratio = features._read(path, stamp)
+    assert arrays["a"].shape == (3, 2) and ratio == 1.5
+    assert features._read(path, {"seed": 1}) == ({}, 1.0)
+    for damaged in (b"", whole[:9], whole[:-1], whole.replace(b"ratio", b"ratia"), bytes(len(whole))):
+        path.write_bytes(damaged)
+        assert features._read(path, stamp) == ({}, 1.0)
+    assert features._read(tmp_path / "none", stamp) == ({}, 1.0)
 
 
 def test_conditions_are_read() -> None:

@@ -61,6 +61,18 @@ def test_other_corruptions_or_another_seed_are_refused(videos: Path, tmp_path: P
     assert (out / "one.mp4").read_bytes() != before
 
 
+def test_a_damaged_record_is_written_again(videos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "worse"
+    vadkit.corrupt(videos, corruptions="blur:2", out=out)
+    whole = (out / "corruptions.json").read_bytes()
+    for damaged in (b"", whole[:50], b"[]"):
+        (out / "corruptions.json").write_bytes(damaged)
+        assert all(
+            copy.error is None and not copy.skipped for copy in vadkit.corrupt(videos, corruptions="blur:2", out=out)
+        )
+    assert (out / "corruptions.json").read_bytes() == whole
+
+
 def test_files_of_others_and_the_videos_are_not_replaced(videos: Path, tmp_path: Path, capsys: Captured) -> None:
     before = (videos / "one.mp4").read_bytes()
     assert main(command(videos, videos)) == 2

@@ -3,7 +3,7 @@
 A RUN is the folder of a finished run, its model.safetensors, or a folder of such folders; NAME=RUN names its model, and
 runs that differ in their seed are one model:
 
-  vadkit bench robust runs/mine --with noise --with blur:1,3,5 --with noise+blur:3 --missing audio --out robust
+  vadkit bench robust runs/mine --with noise --with blur:1,3,5 --with noise+blur:3 --missing audio:50,100 --out robust
 
 Without severities, all five are measured. The test videos are corrupted before features are extracted, with the recipe
 of the model; only streams whose pictures or sound are damaged are extracted again. Tables, a page of curves and
@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="STREAM",
-        help="an input that is missing, or several joined by +; may be repeated",
+        help="an input that is missing, or several joined by +; STREAM:25,50 for so many percent of the snippets; may "
+        "be repeated",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the corruptions (default: 0)")
     parser.add_argument("--data", metavar="DIR", help="where the data set is now, if it has moved")

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from vadkit.corrupt.chain import MOST, Damage, parse
+from vadkit.data.absent import Lost, lost_blocks
 from vadkit.problems import Problem, VadkitError, fail
 
 CLEAN = "clean"
 ENCODED = "encoded again"
 SEVERITIES = (1, 2, 3, 4, 5)
+BLOCK = 3  # snippets that are missing in a run, about
+MISSING = "write STREAM, STREAM+STREAM, or STREAM:25,50,75 for percents of its snippets, for example audio"
 HOW = "write NAME, NAME:1,3,5 or NAME+NAME:3, for example noise+blur:1,3,5"
 
 
@@ -25,16 +28,23 @@ class Condition:
         severity: of all corruptions; 0 for what has none.
         damages: corruptions, in order. Without them and without ``missing``, videos are only encoded again.
         missing: inputs of the graph that are missing.
+        share: of the snippets in which they are, in percent.
     """
 
     family: str
     severity: int = 0
     damages: tuple[Damage, ...] = ()
     missing: tuple[str, ...] = ()
+    share: int = 100
 
     @property
     def name(self) -> str:
         return f"{self.family}:{self.severity}" if self.damages else self.family
+
+    def lost(self, seed: int) -> dict[str, Lost]:
+        """Return what is missing, by input, as ``vadkit.data.absent`` takes it; all inputs miss the same snippets."""
+        lost: Lost = True if self.share == 100 else lost_blocks(self.share / 100, BLOCK, seed)
+        return dict.fromkeys(self.missing, lost)
 
     @property
     def folder(self) -> str:
@@ -70,10 +80,10 @@ def conditions_of(corruptions: Iterable[str], missing: Iterable[str]) -> list[Co
         except VadkitError as error:
             problems += error.problems
     for text in missing:
-        names = tuple(dict.fromkeys(name.strip() for name in text.split("+")))
-        if not all(names):
-            problems.append(Problem(f"--missing {text}: names no stream", hint="for example audio, or rgb+flow"))
-        found.append(Condition(f"without {' and '.join(names)}", missing=names))
+        try:
+            found += _missing(text)
+        except VadkitError as error:
+            problems += error.problems
     if problems:
         raise VadkitError(problems)
     if not found:
@@ -82,13 +92,31 @@ def conditions_of(corruptions: Iterable[str], missing: Iterable[str]) -> list[Co
     return [*([Condition(ENCODED)] if any(one.damages for one in unique) else []), *unique]
 
 
-def _corrupted(text: str) -> list[Condition]:
+def _missing(text: str) -> list[Condition]:
+    names, shares = _split(f"--missing {text}", text, "shares", MISSING)
+    missing = tuple(dict.fromkeys(name.strip() for name in names.split("+")))
+    if not all(missing):
+        fail(f"--missing {text}: names no stream", MISSING)
+    if not all(1 <= share <= 100 for share in shares or ()):
+        fail(f"--missing {text}: shares are percents of the snippets, from 1 to 100")
+    listed = " and ".join(missing)
+    return [
+        Condition(f"without {listed}" if share == 100 else f"{share} % of {listed} missing", 0, (), missing, share)
+        for share in shares or (100,)
+    ]
+
+
+def _split(where: str, text: str, what: str, how: str) -> tuple[str, list[int] | None]:
+    """Return what is before a colon, and the numbers after it, in order; None without a colon."""
     names, colon, listed = text.partition(":")
-    severities: Sequence[int] = SEVERITIES
-    if colon:
-        if not re.fullmatch(r"\s*\d{1,3}\s*(,\s*\d{1,3}\s*)*", listed):
-            fail(f"--with {text}: its severities are not numbers", HOW)
-        severities = sorted({int(part) for part in listed.split(",")})
+    if colon and not re.fullmatch(r"\s*\d{1,3}\s*(,\s*\d{1,3}\s*)*", listed):
+        fail(f"{where}: its {what} are not numbers", how)
+    return names, sorted({int(part) for part in listed.split(",")}) if colon else None
+
+
+def _corrupted(text: str) -> list[Condition]:
+    names, given = _split(f"--with {text}", text, "severities", HOW)
+    severities = given or SEVERITIES
     parts = [part.strip() for part in names.split("+")]
     if len(parts) > MOST:
         fail(f"--with {text}: {len(parts)} corruptions at once are too many; at most {MOST}")
@@ -102,5 +130,5 @@ def check_missing(conditions: Iterable[Condition], model: str, inputs: Sequence[
         unknown = [name for name in condition.missing if name not in inputs]
         if unknown:
             fail(f"--missing {unknown[0]}: {model} has no such input", f"its inputs are {', '.join(inputs)}")
-        if condition.missing and set(condition.missing) >= set(inputs):
+        if condition.share == 100 and condition.missing and set(condition.missing) >= set(inputs):
             fail(f"--missing {'+'.join(condition.missing)}: no input of {model} is left")

@@ -117,12 +117,14 @@ class DamagedFeatures:
             else:
                 media = Path(stack.enter_context(TemporaryDirectory()), f"{video.name}.mp4")
             write_copy(file, media, condition.damages, self.seed, file.stem)
-            return self._features(media, video, streams)
+            return self._features(condition, media, video, streams)
 
     def _features(
-        self, media: Path, video: Video, streams: Mapping[str, Stream]
+        self, condition: Condition, media: Path, video: Video, streams: Mapping[str, Stream]
     ) -> tuple[dict[str, np.ndarray], float]:
         found, frames = dict[str, np.ndarray](), 0
+        if condition.moves_time and not video.num_frames:
+            fail(f"video '{video.name}': its frame count is unknown", "set num_frames in videos.json")
         clocks = {json.dumps(stream.clock, sort_keys=True): stream.clock for stream in streams.values()}
         for text, clock in clocks.items():
             chosen = {k: s.backbone for k, s in streams.items() if json.dumps(s.clock, sort_keys=True) == text}

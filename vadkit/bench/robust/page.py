@@ -49,8 +49,15 @@ def _families(results: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _amounts(results: Mapping[str, Any], family: str) -> str:
+    """Return the amounts of each corruption of a family, in the order of the severities."""
     rows = [row for row in results["models"][0]["conditions"] if row["family"] == family and row["severity"]]
-    return "; ".join(f"{row['severity']}: {table.amount(row)}" for row in rows)
+    parts = []
+    for number, one in enumerate(rows[0]["amounts"] if rows else ()):
+        listed = ", ".join(f"{row['amounts'][number]['level']:g}" for row in rows)
+        name = f"{one['use']} " if len(rows[0]["amounts"]) > 1 else ""
+        parts.append(f"{name}{listed} {one['unit']}")
+    severities = ", ".join(str(row["severity"]) for row in rows)
+    return f"Severity {severities}: {'; '.join(parts)}."
 
 
 def _chart(results: Mapping[str, Any], family: str, key: str) -> str:

@@ -113,17 +113,13 @@ def _entry(group: Group, wanted: Wanted, notes: list[str]) -> Entry:
     data = dict(spec["data"])
     if wanted.root is not None:
         data["args"] = {**(data.get("args") or {}), "root": wanted.root}
-    dataset = open_dataset(data)
     check_missing(wanted.conditions, group.name, list(spec["inputs"]))
     streams = _streams(first.folder / MODEL, wanted, notes) if _extracts(wanted) else {}
     keys = {name: stream.key for name, stream in streams.items()}
     models = {seed: Model.load(run.folder / MODEL, wanted.device, keys) for seed, run in finished.items()}
-    missing = next((c for c in wanted.conditions if c.missing), None)
-    if missing is not None and not next(iter(models.values())).takes_presence:
-        fail(
-            f"--missing {'+'.join(missing.missing)}: {group.name} does not take missing streams",
-            "a graph does if one of its nodes has the port 'presence'",
-        )
+    if any(c.missing for c in wanted.conditions) and next(iter(models.values())).columns is None:
+        notes.append(f"{group.name} does not take presence: its missing streams are zeros")
+    dataset = open_dataset(data, None, next(iter(models.values())).columns is not None)
     return Entry(group, dataset, dataset.videos(spec["eval"]["split"]), models, streams)
 
 
@@ -161,7 +157,9 @@ def _scored(
         for entry, scores in zip(entries, found, strict=True):
             for seed, model in entry.models.items():
                 read = partial(_read, features, condition, files)
-                scores[condition.name, seed] = score_all(model, entry.dataset, entry.videos, condition, read)
+                scores[condition.name, seed] = score_all(
+                    model, entry.dataset, entry.videos, condition, read, wanted.seed
+                )
         progress((number + 1) * len(videos), count * len(videos), condition.name)
     return found
 

@@ -16,7 +16,9 @@ import torch
 from vadkit.bench.comparison.scores import RunScores, VideoScores
 from vadkit.bench.robust.conditions import Condition
 from vadkit.bench.robust.features import Damaged
+from vadkit.data.absent import without
 from vadkit.data.from_config import build_eval_sampler
+from vadkit.data.presence import streams_there
 from vadkit.data.whole_videos import load
 from vadkit.engine import numerics
 from vadkit.evaluate.score import align_of, build_post, crops_of
@@ -26,6 +28,7 @@ from vadkit.graph import model_file
 from vadkit.graph.module import VadModel
 from vadkit.graph.ranges import threshold_of
 from vadkit.graph.schema import with_defaults
+from vadkit.presence import Spans, absent_spans
 from vadkit.video import Video, VideoDataset, shape_of
 
 
@@ -46,16 +49,16 @@ class Model:
         return cls(module, with_defaults(module.spec), where, keys)
 
     @property
-    def takes_presence(self) -> bool:
-        """Whether a node of the graph is given which streams are there."""
-        return any(ref.batch and ref.name == "presence" for step in self.module.plan.steps for ref in step.refs)
+    def columns(self) -> list[str] | None:
+        """The inputs of a graph that is given which streams are there; None of any other graph."""
+        return list(self.module.training_sizes) if self.module.takes_presence else None
 
 
 class View:
-    """The test videos as a data set, some of whose streams are those of corrupted videos, or missing."""
+    """The test videos as a data set, some of whose streams are those of corrupted videos."""
 
-    def __init__(self, dataset: VideoDataset, arrays: Mapping[str, np.ndarray], missing: Sequence[str] = ()) -> None:
-        self.dataset, self.arrays, self.missing = dataset, arrays, missing
+    def __init__(self, dataset: VideoDataset, arrays: Mapping[str, np.ndarray]) -> None:
+        self.dataset, self.arrays = dataset, arrays
         self.snippet_frames, self.classes, self.warnings = dataset.snippet_frames, dataset.classes, dataset.warnings
 
     def videos(self, split: str) -> list[Video]:
@@ -66,8 +69,11 @@ class View:
         if stream in self.arrays:
             array = self.arrays[stream]
             return array.reshape(-1, *array.shape[-2:])
-        found = np.asarray(self.dataset.read(video, stream))
-        return np.zeros_like(found) if stream in self.missing else found
+        return np.asarray(self.dataset.read(video, stream))
+
+    def absent(self, video: Video, stream: str) -> Spans:
+        """Return the spans in which a video lacks a stream."""
+        return absent_spans(self.dataset, video, stream)
 
     def class_index(self, video: Video) -> int:
         return self.dataset.class_index(video)
@@ -79,27 +85,34 @@ def score_all(
     videos: Sequence[Video],
     condition: Condition,
     damaged: Callable[[Video], Damaged],
+    seed: int = 0,
 ) -> RunScores:
-    """Return the scores of all videos; ``damaged`` gives the features that were extracted again of a video."""
+    """Return the scores of all videos.
+
+    Args:
+        damaged: gives the features that were extracted again of a video.
+        seed: of what is missing in part.
+    """
     evaluation = model.spec["eval"]
     post, names = build_post(evaluation), list(model.module.input_sizes)
-    align = align_of(model.module.spec)
+    align, lost = align_of(model.module.spec), condition.lost(seed)
     found = []
     with numerics.settings(model.spec["train"], model.device, strict=False):
         for video in videos:
             given = Damaged({}, 1.0) if condition.missing else damaged(video)
             arrays = {n: given.arrays[model.keys[n]] for n in names if model.keys.get(n) in given.arrays}
-            view = View(dataset, arrays, condition.missing)
+            view = without(View(dataset, arrays), lost, model.module.training_sizes)
             scores = score_video(
                 model.module,
-                load(view, video, names, model.module.input_sizes, align),
+                load(view, video, names, model.module.input_sizes, align, model.columns),
                 sampler=build_eval_sampler(evaluation),
                 crops=crops_of(evaluation),
                 device=model.device,
             )
             for step in post:
                 scores = step(scores)
-            t = _snippets(dataset, video, names, align)
+            there = names if model.columns is None else streams_there(dataset, video, names)
+            t = _snippets(dataset, video, there, align)
             scores = placed(scores, t, given.ratio if condition.moves_time else 1.0)
             positives, frames = known_truth(video, t, dataset.snippet_frames, evaluation.get("tail") or "real")
             found.append(VideoScores(video.name, video.label, video.classes, video.fps, scores, positives, frames))
