@@ -11,9 +11,9 @@ from typing import Any
 import av
 
 import vadkit
+from vadkit.events import EventRule
 from vadkit.predict.system import System, load_system
 from vadkit.watch.cameras import Camera
-from vadkit.watch.events import EventRule
 from vadkit.watch.run import Listener, Settings, Watch
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from vadkit.events import Event
 from vadkit.sinks import SinkError
 from vadkit.watch.delivery import Delivery
 from vadkit.watch.event_log import replay
-from vadkit.watch.events import Event
 
 
 def event(name: str = "a", state: Any = "new", end: float = 2.0, source: str = "door") -> Event:

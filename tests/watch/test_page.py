@@ -12,9 +12,9 @@ import pytest
 from chromium import Chromium
 from page_checks import OVERFLOW
 
+from vadkit.events import Event
 from vadkit.problems import VadkitError
 from vadkit.watch.cameras import Camera
-from vadkit.watch.events import Event
 from vadkit.watch.health import Health
 from vadkit.watch.live_state import LiveState
 from vadkit.watch.page import Page

@@ -13,10 +13,10 @@ from clips import alarm, make_clip
 from rtsp_server import RtspServer
 
 import vadkit
+from vadkit.events import Event, EventRule
 from vadkit.predict.system import load_system
 from vadkit.problems import VadkitError
 from vadkit.watch.cameras import Camera, entry_of, find_cameras
-from vadkit.watch.events import Event, EventRule
 from vadkit.watch.reader import Backoff
 from vadkit.watch.run import Listener, Settings, Watch
 

@@ -18,6 +18,7 @@ from models import RECIPES, RGB_AUDIO, write_model
 
 import vadkit
 from vadkit.cli import main
+from vadkit.events import Event, EventRule
 from vadkit.extract.one_pass import extract_video
 from vadkit.extract.snippets import Clock
 from vadkit.graph.model_file import save
@@ -25,7 +26,6 @@ from vadkit.plugin_manager import EXTRA
 from vadkit.predict.system import load_system
 from vadkit.watch.cameras import entry_of, find_cameras
 from vadkit.watch.event_log import replay
-from vadkit.watch.events import Event, EventRule
 from vadkit.watch.run import Listener, Settings, Watch
 
 RULE = EventRule(0.5, 0.4, before_s=1.0, after_s=1.0)

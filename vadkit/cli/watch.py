@@ -23,10 +23,10 @@ from vadkit.cli.options import add_device, add_weights, weight_files
 from vadkit.problems import VadkitError, fail, plural
 
 if TYPE_CHECKING:
+    from vadkit.events import Event, EventRule
     from vadkit.graph.module import VadModel
     from vadkit.graph.stepper import Stepper
     from vadkit.watch.cameras import Camera
-    from vadkit.watch.events import Event, EventRule
     from vadkit.watch.run import Watch
 
 

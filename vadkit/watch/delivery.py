@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from vadkit.events import Event
 from vadkit.files import make_folder
 from vadkit.watch.event_log import EventLog
-from vadkit.watch.events import Event
 
 MOST = 1000  # events that wait for a sink; of more, the oldest wait in the log for the next start
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between tries

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vadkit.events import Event
 from vadkit.watch.cameras import Camera
-from vadkit.watch.events import Event
 from vadkit.watch.health import Health
 from vadkit.watch.scores import Score
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 
+from vadkit.events import EventRule
 from vadkit.predict.system import System
 from vadkit.problems import Problem, VadkitError, fail, unknown
-from vadkit.watch.events import EventRule
 
 KEYS = tuple(one.name for one in fields(EventRule))
 

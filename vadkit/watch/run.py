@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vadkit.events import Event, EventRule
 from vadkit.extract.frame_rate import USUAL_FPS
 from vadkit.extract.snippets import Clock
 from vadkit.files import make_folder
@@ -21,7 +22,6 @@ from vadkit.watch.asked_to_end import asked_to_end
 from vadkit.watch.cameras import Camera
 from vadkit.watch.cuts import Cut
 from vadkit.watch.delivery import AnySink, Delivery
-from vadkit.watch.events import Event, EventRule
 from vadkit.watch.features import Features, Row
 from vadkit.watch.health import Health
 from vadkit.watch.inbox import MOST, End, Inbox

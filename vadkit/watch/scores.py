@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from vadkit.events import Event, EventRule, EventTracker
 from vadkit.watch.cuts import Cut
-from vadkit.watch.events import Event, EventRule, EventTracker
 from vadkit.watch.features import Row
 
 LIMIT = 16.0  # of a logit; scores are float32
