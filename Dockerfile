@@ -2,6 +2,8 @@
 #
 #   docker build -t vadkit .
 #   docker run --rm -v "$PWD:/data" vadkit predict clip.mp4 --model model.safetensors --out pages
+#
+# To watch cameras, see compose.yaml.
 FROM python:3.13-slim
 # libgl1 and libglib2.0-0: OpenCV's usual build, which mmengine requires, needs both.
 RUN apt-get update \
@@ -9,7 +11,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY . /src
 RUN pip install --no-cache-dir torch --index-url https://download.pytorch.org/whl/cpu \
-    && pip install --no-cache-dir /src \
+    && pip install --no-cache-dir '/src[watch]' \
     && rm -rf /src
 WORKDIR /data
 ENTRYPOINT ["vadkit"]

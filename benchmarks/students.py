@@ -110,12 +110,12 @@ def measured(runs: dict[str, list[Path]], out: Path) -> list[dict[str, Any]]:
             found["AP against the teacher"] = shown(against[each])
             if each == taught:
                 found["AP against alone"] = shown(gain)
-                found["bars"] = bars(found, size, whole, against[each]["mean"])
+                found["bars"] = bars(size, whole, against[each]["mean"])
             rows.append(found)
     return rows
 
 
-def bars(found: dict[str, Any], size: Size, whole: Size, difference: float) -> str:
+def bars(size: Size, whole: Size, difference: float) -> str:
     """Return which bars of the issue are met."""
     assert size.flops is not None and whole.flops is not None
     kept = {

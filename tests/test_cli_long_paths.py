@@ -19,6 +19,8 @@ COMMANDS = [
     ["train", "g.yaml", "--set", f"data.args.root={LONG}", "--out", "run"],
     ["eval", "--model", LONG],
     ["predict", "clip.mp4", "--model", LONG, "--out", "pages"],
+    ["watch", LONG, "--model", "m.safetensors"],
+    ["watch", "--cameras", f"{LONG}.yaml", "--model", "m.safetensors"],
     ["extract", "clip.mp4", "--stream", "a=logmel_stats", "--out", LONG],
     ["extract", LONG, "--stream", "a=logmel_stats", "--out", "new"],
     ["extract", "--list", LONG, "--stream", "a=logmel_stats", "--out", "new"],

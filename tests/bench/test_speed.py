@@ -178,6 +178,8 @@ def test_a_length_above_a_ceiling_is_not_scored() -> None:
     large = [Size(1000, 1.0, 1500.0), Size(2000, 2.0, 4500.0)]
     assert "GiB, the ceiling is" in str(growth.ceiling(large, 5000, 500.0, job))
     assert growth.ceiling(quadratic[:1], 60_000, 500.0, job) is None
+    steady = [Size(16, 1.0, 1137.0), Size(64, 2.0, 1221.0)]  # 84 MiB that short videos need once are no growth
+    assert growth.ceiling(steady, 200, 1136.5, job) is None
 
 
 def test_exponents_are_slopes() -> None:

@@ -81,7 +81,7 @@ def test_a_torch_program_takes_any_number_of_bags_and_snippets(trained: Path, tm
     about: dict[str, Any] = {"vadkit.json": ""}
     program: Any = torch.export.load(tmp_path / "m.pt2", extra_files=about).module()
     given = streams(4, 33)
-    found = program(*map(torch.from_numpy, given.values())).detach().numpy()
+    found = program(**{name: torch.from_numpy(x) for name, x in given.items()}).detach().numpy()
     np.testing.assert_allclose(found, scores_of_model(trained, given), atol=1e-6)
     assert json.loads(json.loads(about["vadkit.json"])["output"])["threshold"] == 0.4
 
@@ -128,6 +128,27 @@ def test_it_is_compared_on_videos_of_a_store(
     assert "on 4 test videos: largest difference" in shown
     assert "not in the file: vadkit then applies score_smoothing" in shown
     assert f"wrote {tmp_path / 'm.pt2'}" in shown
+
+
+def test_a_graph_that_takes_presence_takes_it_in_the_file(tmp_path: Path, store: Path) -> None:
+    graph = {
+        "inputs": {"rgb": "b t 16", "audio": "b t 4"},
+        "nodes": {
+            "narrow": {"use": "dense", "in": "rgb", "args": {"dim": 4}},
+            "score_of": {"use": "present_sum", "in": {"x": ["narrow", "audio"], "presence": "presence"}},
+            "score": {"use": "causal_conv", "in": "score_of", "args": {"kernel": 1}},
+        },
+        "output": "score",
+    }
+    path = save(vadkit.build(graph), tmp_path / "m.safetensors", {})
+    done = vadkit.export(path, out=tmp_path / "m.pt2", data=store)
+    assert done.worst.worst < 1e-6
+    program: Any = torch.export.load(tmp_path / "m.pt2").module()
+    given = {name: torch.from_numpy(x) for name, x in streams(1, 9).items()}
+    silent = {**given, "audio": torch.zeros(1, 9, 4)}  # absent rows are zeros
+    deaf = program(**silent, presence=torch.tensor([1.0, 0.0]).expand(1, 9, 2))
+    with torch.no_grad():
+        torch.testing.assert_close(deaf, vadkit.load(path)(rgb=given["rgb"]))
 
 
 # -- what is refused -------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .arrays import Arrays
 from .beginnings import Beginnings
+from .cameras import Cameras
 from .graphs import Graphs
 from .harness import Target
 from .manifests import Manifests
@@ -27,5 +28,6 @@ TARGETS: dict[str, Target] = {
         Beginnings(),
         Scores(),
         Specs(),
+        Cameras(),
     )
 }

@@ -27,6 +27,7 @@ LEAST = {
     "specs": 30,
     "beginnings": 20,
     "scores": 20,
+    "cameras": 20,
 }
 
 

@@ -97,8 +97,12 @@ class Chromium:
 
     def open(self, path: Path) -> None:
         """Open a file and wait until it is loaded."""
+        self.visit(path.resolve().as_uri())
+
+    def visit(self, url: str) -> None:
+        """Open an address and wait until it is loaded."""
         self._events.clear()
-        self._send("Page.navigate", url=path.resolve().as_uri())
+        self._send("Page.navigate", url=url)
         self.wait_until(lambda: any(e["method"] == "Page.loadEventFired" for e in self._events), "the page to load")
 
     def run(self, script: str) -> Any:

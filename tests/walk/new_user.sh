@@ -44,6 +44,7 @@ vadkit train demo_three_stream --data store --set train.warm_start=null --batch 
     --out runs/mine
 vadkit eval --model runs/mine/model.safetensors --data store --out eval
 vadkit predict "videos/trouble/${thief} 4.mp4" "videos/quiet/street 4.mp4" --model runs/mine/model.safetensors --out pages
+vadkit watch "videos/trouble/${thief} 4.mp4" videos/quiet --model runs/mine/model.safetensors --window 8 --rule on=0.5
 
 step "features of her own, with a messy table"
 {

@@ -30,6 +30,7 @@ VERBS = {
     "eval": "score a data set with a trained model and report AP, AUC and related figures",
     "calibrate": "learn the threshold of a model from ordinary footage, for a wanted number of false alarms",
     "predict": "score videos with a trained model: JSON, CSV and a page for each",
+    "watch": "watch cameras and recordings with a trained model, and pass on events as they happen",
     "corrupt": "write copies of videos with damaged pictures or sound",
     "distill": "train a smaller graph on the scores and features of a trained model",
     "export": "write a trained model as ONNX, OpenVINO or a torch program, checked against it",

@@ -91,7 +91,8 @@ def write_outputs(teacher: Teacher, root: Path, out: Path, on_video: OnVideo) ->
     rows: dict[str, np.ndarray] = {}
     for number, video in enumerate(videos, 1):
         model = teacher.model
-        streams = load(dataset, video, list(model.input_sizes), model.input_sizes, model.spec["data"]["align"])
+        align, presence = model.spec["data"]["align"], list(model.training_sizes) if model.takes_presence else None
+        streams = load(dataset, video, list(model.input_sizes), model.input_sizes, align, presence)
         if video.split == "train":
             rows[video.name] = _targets(teacher.scores(streams))
         if teacher.value is not None:

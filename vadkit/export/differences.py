@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ import numpy as np
 import torch
 
 from vadkit.data.from_config import open_dataset
-from vadkit.data.whole_videos import Align, iterate
+from vadkit.data.whole_videos import Align, load, no_video
 from vadkit.export.formats import Runner
-from vadkit.export.program import first_line, random_streams
+from vadkit.export.program import first_line, random_inputs
 from vadkit.graph.module import VadModel
 from vadkit.problems import fail, plural
 
@@ -42,7 +41,7 @@ def at_sizes(model: VadModel, run: Runner) -> list[Difference]:
     """Return the difference at each of ``SIZES``, on random numbers."""
     found = []
     for bags, snippets in SIZES:
-        streams = {name: x.numpy() for name, x in zip(model.input_sizes, random_streams(model, bags, snippets))}
+        streams = {name: x.numpy() for name, x in random_inputs(model, bags, snippets).items()}
         found.append(difference(model, run, streams, f"{plural(bags, 'bag')} of {plural(snippets, 'snippet')}"))
     return found
 
@@ -59,7 +58,12 @@ def videos_of(model: VadModel, store: Path) -> Iterator[tuple[str, dict[str, np.
     wanted = {name: known.get(name, name) for name in model.input_sizes}
     dataset = open_dataset({"args": {"root": str(store)}, "streams": wanted})
     align: Align = data.get("align") or "first"
-    for video, streams in islice(iterate(dataset, "test", list(wanted), model.input_sizes, align), VIDEOS):
+    videos = dataset.videos("test")
+    if not videos:
+        fail(*no_video(dataset, "test"))
+    presence = list(model.training_sizes) if model.takes_presence else None
+    for video in videos[:VIDEOS]:
+        streams = load(dataset, video, list(wanted), model.input_sizes, align, presence)
         yield video.name, {name: np.ascontiguousarray(x.numpy()) for name, x in streams.items()}
 
 

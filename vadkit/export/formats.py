@@ -61,7 +61,7 @@ def _open_torch(path: Path) -> Runner:
 
     def run(streams: Streams) -> np.ndarray:
         with torch.no_grad():
-            return np.asarray(module(*map(torch.from_numpy, streams.values())))
+            return np.asarray(module(**{name: torch.from_numpy(x) for name, x in streams.items()}))
 
     return run
 

@@ -15,21 +15,22 @@ from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
 from vadkit.graph.module import VadModel
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import fail
 
 TRACED = (2, 40)  # bags and snippets of the example: neither is 1, which a tracer would take for a constant
 
 
 def program_of(model: VadModel, path: Path) -> ExportedProgram:
-    """Return the program of the inference graph: streams (b, t, width) in order, scores (b, t) out.
+    """Return the program of the inference graph: its inputs (b, t, width) by name, scores (b, t) out.
 
     ``path`` is where the model is from, for the problem. Raises VadkitError if torch cannot trace a component.
     """
-    free = {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}
-    example = random_streams(model, *TRACED)
+    example = random_inputs(model, *TRACED)
+    free = dict.fromkeys(example, {0: Dim.DYNAMIC, 1: Dim.DYNAMIC})
     try:
         with torch.no_grad(), quiet():
-            return torch.export.export(model.inference, example, dynamic_shapes=(free,) * len(example), strict=False)
+            return torch.export.export(model.inference, (), kwargs=example, dynamic_shapes=free, strict=False)
     except Exception as error:  # a component may do anything in its forward
         fail(
             f"{path}: torch.export cannot trace the graph for any number of bags and snippets: {first_line(error)}",
@@ -37,10 +38,18 @@ def program_of(model: VadModel, path: Path) -> ExportedProgram:
         )
 
 
-def random_streams(model: VadModel, bags: int, snippets: int) -> tuple[Tensor, ...]:
-    """Return numbers from 0 to 1 for each stream (b, t, width), the same ones for the same sizes."""
+def widths_of(model: VadModel) -> dict[str, int]:
+    """Return the inputs of an exported file: the streams, and ``presence`` of a graph that takes it."""
+    return {**model.input_sizes, **({PRESENCE: len(model.training_sizes)} if model.takes_presence else {})}
+
+
+def random_inputs(model: VadModel, bags: int, snippets: int) -> dict[str, Tensor]:
+    """Return numbers from 0 to 1 for each input (b, t, width), the same ones for the same sizes."""
     generator = torch.Generator().manual_seed(bags * 100_003 + snippets)
-    return tuple(torch.rand(bags, snippets, width, generator=generator) for width in model.input_sizes.values())
+    found = {name: torch.rand(bags, snippets, n, generator=generator) for name, n in widths_of(model).items()}
+    if PRESENCE in found:
+        found[PRESENCE] = (found[PRESENCE] > 0.2).float()
+    return found
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from vadkit.export.about import about
 from vadkit.export.differences import Difference, at_sizes, on_videos, worst
 from vadkit.export.formats import FORMATS, Format, Runner, open_onnx
 from vadkit.export.int8 import Trial, in_turns, quantise
-from vadkit.export.program import program_of
+from vadkit.export.program import program_of, widths_of
 from vadkit.files import make_folder, why
 from vadkit.graph.model_file import load
 from vadkit.graph.module import VadModel
@@ -99,7 +99,7 @@ def _in_folder(
     model: VadModel, path: Path, file: Path, chosen: Format, int8: bool, within: float, data: Path | None
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...], Trial | None]:
     """Write and compare in a temporary folder."""
-    chosen.write(program_of(model, path), list(model.input_sizes), file, about(path, model))
+    chosen.write(program_of(model, path), list(widths_of(model)), file, about(path, model))
     run = chosen.open(file)
     sizes, videos = _compared(model, run, data)
     _refuse_far(model, [*sizes, *videos])
@@ -110,7 +110,7 @@ def _in_folder(
     run8 = open_onnx(smaller)
     sizes, videos = _compared(model, run8, data)
     far = worst([*sizes, *videos])
-    plain_ms, int8_ms = in_turns(run, run8, model.input_sizes)
+    plain_ms, int8_ms = in_turns(run, run8, widths_of(model))
     trial = Trial(tuple(plain_ms), tuple(int8_ms), far.worst, far.what)
     if objections := trial.objections(within):
         fail(f"int8 is refused, {' and '.join(objections)}: {trial}", "leave out --int8; no file was written")

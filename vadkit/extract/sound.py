@@ -84,6 +84,20 @@ class SoundWindows:
             missing = self._end(self.count) - self._start - len(self._buffer)
             yield from self._take(np.zeros(min(max(missing, 0), BLOCK), np.float32))
 
+    def overdue(self, snippets: int) -> Iterator[np.ndarray]:
+        """Yield the windows up to that of snippet ``snippets`` - 1 as far as they are known, with zeros for the rest.
+
+        Sound that comes later counts for later windows only.
+        """
+        while self.count < snippets:
+            start = self._end(self.count) - self.window - self._start
+            window = np.zeros(self.window, np.float32)
+            known = self._buffer[max(start, 0) : start + self.window]
+            window[max(-start, 0) : max(-start, 0) + len(known)] = known
+            yield window
+            self.count += 1
+            self._forget()
+
     def _end(self, snippet: int) -> int:
         return round((self.start + (snippet + 1) * self.seconds) * self.rate)
 
@@ -97,6 +111,9 @@ class SoundWindows:
         while (end := self._end(self.count) - self._start) <= len(self._buffer):
             yield self._buffer[end - self.window : end].copy()
             self.count += 1
+        self._forget()
+
+    def _forget(self) -> None:
         # Of snippets longer than the window, the next one may begin after all that has come.
         past = min(self._end(self.count) - self.window - self._start, len(self._buffer))
         if past > 0:

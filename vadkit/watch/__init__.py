@@ -1,1 +1,1 @@
-"""Score live cameras and raise events."""
+"""Score cameras and recordings while they run: sources, snippets, scores, events, their delivery and a page."""

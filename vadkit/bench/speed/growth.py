@@ -27,6 +27,7 @@ LENGTHS = (16, 64, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 60_000)
 WARM = 32  # snippets that are scored first, for libraries that load on first use
 WANTED = 20_000  # snippets that are scored even if that takes PATIENCE times as long as others may
 PATIENCE = 5
+UNSURE = 64.0  # MiB that an allocator may take or not: less shows no growth
 FIRST = 1000  # length from which exponents count; below, what a call costs anyway hides them
 
 
@@ -121,12 +122,16 @@ def lines(job: Job) -> Iterator[Line]:
             if stopped := ceiling(sizes, length, base, job):
                 yield Line(stopped=stopped)
                 return
-            video = _video(model, length, device)
-            times = [clock(lambda: model(**video), device)]  # noqa: B023 - called at once
-            times += [clock(lambda: model(**video), device) for _ in range(2) if times[0] < 300]  # noqa: B023
-            sizes.append(Size(length, max(min(times), 1e-6), memory(device)))
-            del video  # before the next one is drawn: the peak is to be that of one video
+            sizes.append(_scored(model, length, device))
             yield Line(size=sizes[-1])
+
+
+def _scored(model: Any, length: int, device: torch.device) -> Size:
+    """Score a length once or a few times. Its video is dropped before the next is drawn: the peak is that of one."""
+    video = _video(model, length, device)
+    times = [clock(lambda: model(**video), device)]
+    times += [clock(lambda: model(**video), device) for _ in range(2) if times[0] < 300]
+    return Size(length, max(min(times), 1e-6), memory(device))
 
 
 def memory(device: torch.device) -> float | None:
@@ -151,7 +156,7 @@ def ceiling(sizes: Sequence[Size], length: int, base: float | None, job: Job) ->
         return f"{before} {ms / 1e3:,.0f} s, the ceiling is {seconds:,.0f} s"
     if base is None or any(s.peak_mib is None for s in sizes):
         return None
-    above = [(s.snippets, max((s.peak_mib or 0.0) - base, 1.0)) for s in sizes]
+    above = [(s.snippets, max((s.peak_mib or 0.0) - base, UNSURE)) for s in sizes]
     mib, free = base + _expected(above, length), free_memory() if job.device == "cpu" else None
     most = min(job.mib, math.inf if free is None else base + free / 2**20)
     return f"{before} {mib / 1024:,.1f} GiB, the ceiling is {most / 1024:,.1f} GiB" if mib > most else None
