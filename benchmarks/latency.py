@@ -41,6 +41,8 @@ def measure(model: str, video: Path, count: int, window: int | None, folder: Pat
     watching = watch(system, simulated([video], count), folder / f"{count}", 1.0, window, score=score, event=event)
     began, cpu = time.monotonic(), cpu_seconds()
     watching.run()
+    if watching.interrupted:
+        raise SystemExit("it was ended before all was watched; nothing is written")
     seconds, used = time.monotonic() - began, cpu_seconds() - cpu
     health = {name: one.values() for name, one in watching.health.items()}
     pictures = sum(reader.pictures_read for reader in watching.readers.values())

@@ -1,8 +1,9 @@
-"""The README's table of measured figures, from the files in benchmarks/results.
+"""The README's tables of measured figures, from the files in benchmarks/results.
 
     python benchmarks/measured.py
 
-rewrites the table in README.md. A row without its result file is left out: no figure can be in the table without one.
+rewrites the tables in README.md: of costs, and of the demo's precision. A row without its result file is left out: no
+figure can be in a table without one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from vadkit.bench.speed.result import Growth, Row, Run, read
 FOLDER = Path(__file__).parent / "results"
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- measured -->", "<!-- end measured -->"
+DEMO_BEGIN, DEMO_END = "<!-- demo -->", "<!-- end demo -->"
 HEAD = ("measured", "vadkit", "baseline, same run", "on")
 SPEED = "speed*-cpu.json"  # one of all systems; others go on with some, such as longer videos or larger batches
 # The graphs with a row of their own, where they were measured.
@@ -206,9 +208,27 @@ def table(folder: Path = FOLDER) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def demo_table(folder: Path = FOLDER) -> str:
+    """Return the table of the demo."""
+    found = latest(folder, "demo")
+    if found is None:
+        return "Nothing was measured."
+    names = list(found["rows"][0])
+    lines = [names, ["---", *["---:"] * (len(names) - 1)], *([row[name] for name in names] for row in found["rows"])]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def between(text: str, begin: str, end: str) -> str:
+    """Return what a text has between two marks."""
+    return text.split(begin)[1].split(end)[0].strip()
+
+
 def main() -> None:
-    before, rest = README.read_text(encoding="utf-8").split(BEGIN)
-    README.write_text(f"{before}{BEGIN}\n{table().strip()}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    text = README.read_text(encoding="utf-8")
+    for begin, end, written in ((BEGIN, END, table()), (DEMO_BEGIN, DEMO_END, demo_table())):
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{written.strip()}\n{end}{rest.split(end)[1]}"
+    README.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

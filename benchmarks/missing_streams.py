@@ -24,6 +24,8 @@ from results import FOLDER
 import vadkit
 from vadkit.bench.machine import machine
 from vadkit.data.absent import Lost, lost_blocks
+from vadkit.data.from_config import open_dataset
+from vadkit.evaluate.score import evaluate_as_configured
 
 SPEC = Path(__file__).parent / "specs" / "missing_streams.yaml"
 BLOCK = 3  # snippets; a video of the demo has about ten
@@ -70,8 +72,10 @@ def measured(runs: list[tuple[int, Path]], data: str) -> dict[str, dict[int, flo
     found: dict[str, dict[int, float]] = {}
     for seed, folder in runs:
         model = vadkit.load(folder / "model.safetensors")
+        section = {**model.spec["data"], "args": {**model.spec["data"]["args"], "root": data}}
+        dataset = open_dataset(section, None, model.takes_presence)
         for name, absent in conditions(seed).items():
-            result = vadkit.evaluate(model, set=f"data.args.root={data}", absent=absent, device="cpu")
+            result = evaluate_as_configured(model, dataset, model.spec["eval"], absent=absent, device="cpu")
             found.setdefault(name, {})[seed] = 100 * result.figures["ap"]
     return found
 

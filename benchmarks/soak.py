@@ -53,6 +53,8 @@ def measure(
 
     watching = watch(system, simulated(files, count), folder / "out", pace, window, score=score)
     watching.run()
+    if watching.interrupted:
+        raise SystemExit("it was ended before all was watched; nothing is written")
     times, held = np.array(memory).T
     half = times > times[-1] / 2
     slope = np.polyfit(times[half], held[half], 1)[0] if half.sum() > 2 else 0.0  # MiB a second of the clock

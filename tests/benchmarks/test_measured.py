@@ -12,10 +12,12 @@ from speed_runs import run as drawn_run
 from vadkit.bench.speed.result import Growth, Size, write
 
 
-def test_the_table_is_that_of_the_result_files() -> None:
+def test_the_tables_are_those_of_the_result_files() -> None:
     text = measured.README.read_text(encoding="utf-8")
-    shown = text.split(measured.BEGIN)[1].split(measured.END)[0].strip()
+    shown = measured.between(text, measured.BEGIN, measured.END)
     assert shown == measured.table().strip(), "run python benchmarks/measured.py to rewrite it"
+    demo = measured.between(text, measured.DEMO_BEGIN, measured.DEMO_END)
+    assert demo == measured.demo_table().strip() and "+-" in demo, "run python benchmarks/measured.py to rewrite it"
 
 
 def test_a_figure_without_its_result_file_is_in_no_table(tmp_path: Path) -> None:
@@ -28,7 +30,7 @@ def test_a_figure_without_its_result_file_is_in_no_table(tmp_path: Path) -> None
     assert "TV-L1 of a pair" in whole and "TV-L1 of a pair" not in measured.table(tmp_path)
     for file in tmp_path.glob("*.json"):
         file.unlink()
-    assert measured.table(tmp_path) == "Nothing was measured."
+    assert measured.table(tmp_path) == measured.demo_table(tmp_path) == "Nothing was measured."
 
 
 def test_the_newest_file_counts(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from models import RECIPES, write_model
 
 import vadkit
 from vadkit import VadkitError
+from vadkit.calibrate import footage
+from vadkit.calibrate.footage import live_scores, pieces, score_footage
 from vadkit.cli import main
 from vadkit.graph import model_file
 from vadkit.predict.system import load_system
@@ -93,6 +95,8 @@ def test_predict_uses_the_whole_rule(tmp_path: Path) -> None:
     assert not found.skipped and [(e.start, e.end) for e in found.events] == [(2.0, 8.0)]  # grey scores 0.05
     data = json.loads((tmp_path / "out" / "clip.json").read_text())
     assert data["threshold"] == 0.9 and data["rule"] == {"off": 0.03, "least_s": 0.4, "cool_down_s": 100.0}
+    page = (tmp_path / "out" / "clip.html").read_text()
+    assert "1 event at or above 0.9, each until the score is below 0.03;" in page
     (again,) = vadkit.predict(clip, model=model, out=tmp_path / "out")
     assert again.skipped
     (other,) = vadkit.predict(clip, model=model, out=tmp_path / "out", threshold=0.9)
@@ -136,6 +140,50 @@ def test_a_store_is_footage_without_its_abnormal_videos(tmp_path: Path) -> None:
     found = vadkit.calibrate(model, store, alarms_per_day=2160, cool_down=0.0, device="cpu")  # 400 s: 10 in all
     assert found.learned.events == 10 and found.learned.hours == pytest.approx(400 / 3600)
     assert found.notes == ["left out 1 video with the label abnormal", "1 video of unknown label is taken as ordinary"]
+
+
+def test_long_footage_is_scored_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, store = write_model(tmp_path / "model.safetensors"), write_store(tmp_path / "store", float(FPS))
+    whole = score_footage(model, [store], "cpu").footage
+    monkeypatch.setattr(footage, "LONGEST", 30)
+    lengths = [len(piece["rgb"]) for piece in pieces({"rgb": np.zeros((400, 3))})]
+    assert sum(lengths) == 400 and set(lengths) == {28, 29}
+    cut = score_footage(model, [store], "cpu").footage  # of a model that sees one snippet at a time
+    assert [part.scores.tolist() for part in cut] == [part.scores.tolist() for part in whole]
+
+
+def test_live_scores_are_those_of_watching(tmp_path: Path) -> None:
+    model, store = write_model(tmp_path / "model.safetensors"), write_store(tmp_path / "store", float(FPS))
+    words = ["calibrate", "--model", str(model), "--normal", str(store), "--alarms-per-day", "2160", "--device", "cpu"]
+    assert main([*words, "--out", str(tmp_path / "whole.safetensors")]) == 0
+    whole = model_file.read_header(tmp_path / "whole.safetensors")["extra"]["events"]
+    for more, scored in ((["--live"], "live"), (["--window", "8"], "live, in a window of 8")):
+        assert main([*words, *more]) == 0
+        live = model_file.read_header(model)["extra"]["events"]
+        # The graph sees one snippet at a time, so that it scores the same in every way.
+        assert (live["on"], live["events"]) == (pytest.approx(whole["on"], abs=2e-6), whole["events"])
+        assert (whole["scored"], live["scored"]) == ("as whole videos", scored)
+
+
+def test_absent_streams_are_left_out_of_live_scores() -> None:
+    class Counter:
+        """Scores a snippet by how many streams it has."""
+
+        scores: list[tuple[int, float]] = []
+
+        def step(self, streams: dict[str, np.ndarray]) -> list[tuple[int, float]]:
+            self.scores.append((len(self.scores), float(len(streams))))
+            return self.scores[-1:]
+
+        def finish(self) -> list[tuple[int, float]]:
+            return []
+
+    streams = {
+        "rgb": np.zeros((1, 3, 4)),
+        "audio": np.zeros((1, 3, 2)),
+        "presence": np.array([[[1, 1], [1, 0], [0, 1]]]),
+    }
+    assert live_scores(Counter(), streams, ["rgb", "audio"]).tolist() == [2.0, 1.0, 1.0]  # type: ignore[arg-type]
 
 
 def test_a_store_without_a_rate_needs_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

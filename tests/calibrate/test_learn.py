@@ -1,44 +1,22 @@
 """The rule that is learned raises the wanted number of alarms: on simulated scores, held out.
 
-``python tests/calibrate/test_learn.py 100`` repeats it 100 times and prints how often the interval held.
+``python benchmarks/calibration.py`` repeats it 100 times.
 """
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
+from calibration import STEP, held_out_rate, ordinary
 
 from vadkit import VadkitError
-from vadkit.calibrate.learn import DAY, Footage, gamma_quantile, learn
+from vadkit.calibrate.learn import Footage, gamma_quantile, learn
 from vadkit.events import spans
-
-STEP = 0.64
-PERSISTENCE = 0.9  # of what happens, from snippet to snippet
-
-
-def ordinary(hours: float, rng: np.random.Generator, name: str = "street") -> Footage:
-    """Return scores of an ordinary camera: a level that wanders, and by day more happens than by night."""
-    t = round(hours * 3600 / STEP)
-    kernel = PERSISTENCE ** np.arange(60)
-    noise = np.convolve(rng.standard_normal(t + 59), kernel / np.linalg.norm(kernel), "valid")
-    day = 0.3 * np.sin(2 * np.pi * (np.arange(t) * STEP / DAY + rng.random()))
-    scores = 1 / (1 + np.exp(3 - 1.2 * (noise + day)))
-    return Footage(name, np.round(scores, 6), np.round(np.arange(t + 1) * STEP, 3))
-
-
-def holds(seed: int, hours: float = 48.0, alarms: float = 4.0, held_out: float = 480.0) -> bool:
-    """Return whether the rate of held-out footage, ten times as long, is in the interval that was learned."""
-    rng = np.random.default_rng(seed)
-    found = learn([ordinary(hours, rng)], alarms, cool_down_s=10.0)
-    later = ordinary(held_out, rng)
-    rate = len(spans(later.scores, later.edges, found.rule)) * DAY / later.seconds
-    return found.interval[0] <= rate <= found.interval[1]
 
 
 def test_held_out_footage_raises_the_wanted_alarms_within_the_interval() -> None:
-    assert sum(holds(seed, held_out=96.0) for seed in range(4)) >= 3
+    found = [held_out_rate(seed, held_out_hours=96.0) for seed in range(4)]
+    assert sum(learned.interval[0] <= rate <= learned.interval[1] for learned, rate in found) >= 3
 
 
 def test_the_footage_itself_raises_the_wanted_number() -> None:
@@ -121,10 +99,3 @@ def test_gamma_quantiles_are_those_of_scipy() -> None:
             assert gamma_quantile(shape, probability) == pytest.approx(
                 special.gammaincinv(shape, probability), rel=1e-6
             )
-
-
-if __name__ == "__main__":
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    held = sum(holds(seed) for seed in range(1000, 1000 + repeats))
-    print(f"the held-out rate was in its 95 % interval in {held} of {repeats} repeats")
-    raise SystemExit(held < 0.9 * repeats)

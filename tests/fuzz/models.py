@@ -25,6 +25,8 @@ EXTRA: dict[str, Any] = {
     "chosen_step": 9, "selected_by": {"ap": 0.5, "split": "test"}, "warm_start": {"file": "x", "nodes": None},
     "seconds": 1.5, "warnings": ["few videos"], "data": {"videos": 3, "sha256": "0f"}, "device": "cpu", "processes": 1,
     "versions": {"torch": "2.6"}, "snippet_frames": 16,
+    "events": {"on": 0.8, "off": 0.6, "least_s": 1.0, "cool_down_s": 10.0, "alarms_per_day": 2.0,
+               "interval": [1.0, 4.0], "confidence": 0.95, "hours": 48.0, "events": 4, "method": "x"},
 }  # fmt: skip
 TAIL = {"losses": {"mil": {"use": "topk_mil", "in": "score"}}, "output": "score"}
 HEAD = {"use": "mlp_head", "args": {"hidden": [4]}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .arrays import Arrays
 from .beginnings import Beginnings
 from .cameras import Cameras
+from .event_logs import EventLogs
 from .graphs import Graphs
 from .harness import Target
 from .manifests import Manifests
@@ -29,5 +30,6 @@ TARGETS: dict[str, Target] = {
         Scores(),
         Specs(),
         Cameras(),
+        EventLogs(),
     )
 }

@@ -28,6 +28,7 @@ LEAST = {
     "beginnings": 20,
     "scores": 20,
     "cameras": 20,
+    "event_logs": 20,
 }
 
 

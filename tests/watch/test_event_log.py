@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vadkit import VadkitError
 from vadkit.events import Event, EventRule, EventTracker, event_id
@@ -140,3 +143,28 @@ def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(VadkitError, match="cannot be written: it is a file|cannot be written: Is a directory"):
         EventLog(tmp_path / "folder")
+
+
+def test_a_log_of_absurd_size_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.touch()
+    os.truncate(path, 40 << 30)  # a file with a hole
+    with pytest.raises(VadkitError, match="is larger than 1.07 GB"):
+        EventLog(path)
+
+
+@given(st.data())
+def test_wherever_it_is_cut_the_lines_before_are_replayed(data: st.DataObject) -> None:
+    events = [*life(), *life("gate", 3.2)]
+    whole = text_of(events)
+    at = data.draw(st.integers(0, len(whole)))
+    with tempfile.TemporaryDirectory() as folder:
+        path, said = Path(folder) / "events.jsonl", list[str]()
+        path.write_bytes(whole[:at])
+        found = list(replay(path, said.append))
+        assert found == events[: len(found)] and len(said) <= 1
+        assert len(text_of(found)) - 1 <= at < len(text_of(events[: len(found) + 1])) or len(found) == len(events)
+        log = EventLog(path)
+        assert [log.append(event) for event in events] == [False] * len(found) + [True] * (len(events) - len(found))
+        log.close()
+        assert list(replay(path)) == events

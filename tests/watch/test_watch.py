@@ -121,7 +121,9 @@ def test_the_command(model: Path, clip: Path, tmp_path: Path, capsys: pytest.Cap
     shown = capsys.readouterr()
     assert "hall: event begins, at 2.0 s" in shown.out and "hall: event ended, at 2.0 s, 2.0 s" in shown.out
     assert shown.err == "" and "1 event; 0 pictures dropped" in shown.out
-    assert run(str(clip), "--model", str(model), "--out", str(out), "--quiet") == 0
+    words = [str(clip), "--model", str(model), "--out", str(out), "--quiet", "--no-clips", "--no-contributions"]
+    assert run(*words) == 0
+    assert [event.contributions == {} for event in replay(out / "events.jsonl")] == [False, False, True, True]
     assert capsys.readouterr() == ("", "")
 
 

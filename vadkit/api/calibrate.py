@@ -10,7 +10,8 @@ import torch
 
 from vadkit.api.arguments import as_device, as_model, as_path, as_paths
 from vadkit.api.progress import Progress, showing
-from vadkit.calibrate.calibrate import Calibration
+from vadkit.api.stream import stream
+from vadkit.calibrate.calibrate import WHOLE, Calibration
 from vadkit.calibrate.calibrate import calibrate as run_calibration
 
 
@@ -24,6 +25,8 @@ def calibrate(
     out: str | PathLike[str] | None = None,
     weights: Mapping[str, str | PathLike[str]] | None = None,
     fps: float | None = None,
+    live: bool = False,
+    window: int | None = None,
     device: str | torch.device | None = None,
     progress: Progress = None,
 ) -> Calibration:
@@ -41,6 +44,8 @@ def calibrate(
         out: a new file for the model; None changes its own.
         weights: weight files of backbones by input name, if they are not where they were in training.
         fps: frames per second of the videos of a store that does not state them.
+        live: score snippet by snippet, as watching does; otherwise as predicting does.
+        window: the same in a sliding window of so many snippets, for a graph that looks ahead.
         device: "cpu", "cuda", ...; None is a GPU if there is one.
         progress: True for a bar, or a function (videos done, videos in all, name).
 
@@ -57,6 +62,7 @@ def calibrate(
         >>> found.learned.rule.on, found.learned.interval
         (0.83, (0.9, 3.6))
     """
+    scored = f"live, in a window of {window}" if window is not None else "live" if live else WHOLE
     with showing(progress, "videos") as callback:
         return run_calibration(
             as_model(model, "model"),
@@ -68,5 +74,7 @@ def calibrate(
             device=as_device(device),
             weights={name: fspath(Path(file)) for name, file in (weights or {}).items()},
             fps=fps,
+            live=None if scored == WHOLE else lambda model: stream(model, window),
+            scored=scored,
             on_progress=callback,
         )

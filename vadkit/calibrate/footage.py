@@ -1,5 +1,8 @@
 """Scores of ordinary footage: of video files, or of a store of their features.
 
+The time that attention takes grows with the square of a video's length, and footage may last for days: a video of more
+than ``LONGEST`` snippets is scored in pieces of that length. Live scores, as of watching, need no pieces.
+
 Legend: t snippets.
 """
 
@@ -8,10 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from vadkit.calibrate.learn import Footage
 from vadkit.data.from_config import build_eval_sampler, open_dataset
@@ -20,14 +25,21 @@ from vadkit.devices import choose_device
 from vadkit.evaluate.score import align_of, build_post, crops_of
 from vadkit.evaluate.score_video import score_video
 from vadkit.graph import model_file
+from vadkit.graph.module import VadModel
 from vadkit.graph.schema import with_defaults
+from vadkit.graph.stepper import Stepper
 from vadkit.predict.inputs import search
 from vadkit.predict.system import load_system
+from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import VadkitError, fail, plural
 from vadkit.store.names import HEAD
 from vadkit.store.recipes import cut_otherwise
 from vadkit.video import SPLITS, Video, VideoDataset
 
+LONGEST = 2048  # snippets: 22 minutes at 16 frames of 25 a second
+CHUNK = 256  # snippets that a stepper is given at once
+Live = Callable[[VadModel], Stepper]  # how live scores are computed
+Score = Callable[[Mapping[str, torch.Tensor]], np.ndarray]
 OnProgress = Callable[[float, float, str], Any]
 
 
@@ -45,12 +57,14 @@ def score_footage(
     device: str = "auto",
     weights: Mapping[str, str] | None = None,
     fps: float | None = None,
+    live: Live | None = None,
     on_progress: OnProgress = lambda done, total, name: None,
 ) -> Scored:
     """Return the scores of ordinary videos, or of the videos of one store.
 
     Args:
         fps: frames per second of the videos of a store that does not state them.
+        live: score snippet by snippet with this stepper, as watching does; None scores videos as predicting does.
 
     Raises VadkitError if nothing can be scored.
     """
@@ -58,10 +72,10 @@ def score_footage(
     if not stores:
         if fps is not None:
             fail("fps is for a store; video files state their own")
-        return _of_videos(model, normal, device, weights, on_progress)
+        return _of_videos(model, normal, device, weights, live, on_progress)
     if len(normal) > 1:
         fail(f"{stores[0]} is a store; give one store, or video files", "'vadkit store merge' joins stores")
-    return _of_store(model, stores[0], device, fps, on_progress)
+    return _of_store(model, stores[0], device, fps, live, on_progress)
 
 
 def rounded(scores: np.ndarray) -> np.ndarray:
@@ -69,9 +83,40 @@ def rounded(scores: np.ndarray) -> np.ndarray:
     return np.round(scores.astype(np.float64), 6) + 0.0  # -0.0 becomes 0.0
 
 
+def pieces(streams: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield streams (t, dim) or (crops, t, dim) in pieces of equal numbers of snippets, at most ``LONGEST``."""
+    t = next(iter(streams.values())).shape[-2]
+    count = -(-t // LONGEST)
+    for number in range(count):
+        first, end = t * number // count, t * (number + 1) // count
+        yield {name: x[..., first:end, :] for name, x in streams.items()}
+
+
+def live_scores(stepper: Stepper, streams: Mapping[str, Any], columns: Sequence[str] | None = None) -> np.ndarray:
+    """Return the scores (t,) that a stepper gives of streams (t, dim) or (crops, t, dim).
+
+    ``columns`` are those of the stream ``presence``, by which a snippet lacks others.
+    """
+    t, found = next(iter(streams.values())).shape[-2], list[tuple[int, float]]()
+    if columns is None:
+        for first in range(0, t, CHUNK):
+            found += stepper.chunk({name: x[..., first : first + CHUNK, :] for name, x in streams.items()})
+    else:
+        there = np.asarray(streams[PRESENCE][0])
+        for i in range(t):
+            names = [name for name, present in zip(columns, there[i]) if present and name in streams]
+            found += stepper.step({name: streams[name][..., i, :] for name in names})
+    return np.array([score for _, score in [*found, *stepper.finish()]])
+
+
 # -- video files -----------------------------------------------------------------------------------
 def _of_videos(
-    model: Path, normal: Sequence[Path], device: str, weights: Mapping[str, str] | None, on_progress: OnProgress
+    model: Path,
+    normal: Sequence[Path],
+    device: str,
+    weights: Mapping[str, str] | None,
+    live: Live | None,
+    on_progress: OnProgress,
 ) -> Scored:
     found = search(normal, Path(os.devnull))
     if found.problems:
@@ -86,16 +131,22 @@ def _of_videos(
             problems += error.problems
             notes.append(f"left out: {error.first}")
             continue
-        times = extracted.snippet_times
-        edges = np.round([*times[:, 0], times[-1, 1]], 3)
-        footage.append(Footage(video.name, rounded(system.score(extracted.streams)), edges))
+        times, missing = extracted.snippet_times, system.missing(extracted)
+        if live is not None:
+            there = {name: x for name, x in extracted.streams.items() if name not in missing}
+            scores = live_scores(live(system.model), there)
+        else:
+            scores = np.concatenate([system.score(piece, missing) for piece in pieces(extracted.streams)])
+        footage.append(Footage(video.name, rounded(scores), np.round([*times[:, 0], times[-1, 1]], 3)))
     if not footage:
         raise VadkitError(problems)
     return Scored(footage, notes)
 
 
 # -- a store ---------------------------------------------------------------------------------------
-def _of_store(model: Path, root: Path, device: str, fps: float | None, on_progress: OnProgress) -> Scored:
+def _of_store(
+    model: Path, root: Path, device: str, fps: float | None, live: Live | None, on_progress: OnProgress
+) -> Scored:
     place = choose_device(device)
     header = model_file.read_header(model)
     sections = with_defaults(header["spec"])
@@ -108,19 +159,36 @@ def _of_store(model: Path, root: Path, device: str, fps: float | None, on_progre
     normal = [video for video in videos if video.label != 1]
     if not normal:
         fail(f"{root} holds no ordinary footage: all of its videos are abnormal")
-    loaded = model_file.load(model, str(place))
-    sampler, post = build_eval_sampler(sections["eval"]), build_post(sections["eval"])
+    loaded, align = model_file.load(model, str(place)), align_of(header["spec"])
+    columns = list(loaded.training_sizes) if loaded.takes_presence else None
+    score = _whole(loaded, sections["eval"], place) if live is None else partial(_live, live, loaded, columns)
     footage = []
     for number, video in enumerate(normal):
         on_progress(number, len(normal), video.name)
-        sizes = loaded.input_sizes
-        streams = load(dataset, video, list(sizes), sizes, align_of(header["spec"]))
-        scores = score_video(loaded, streams, sampler=sampler, crops=crops_of(sections["eval"]), device=place)
-        for step in post:
-            scores = step(scores)
+        scores = score(load(dataset, video, list(loaded.input_sizes), loaded.input_sizes, align, columns))
         edges = np.round(np.arange(len(scores) + 1) * _snippet_seconds(dataset, video, fps), 3)
         footage.append(Footage(video.name, rounded(scores), edges))
     return Scored(footage, list(_notes(videos, normal)))
+
+
+def _whole(model: VadModel, section: Mapping[str, Any], device: torch.device) -> Score:
+    """Return what scores a video as evaluation does, long ones in pieces."""
+    sampler, post, crops = build_eval_sampler(section), build_post(section), crops_of(section)
+
+    def score(streams: Mapping[str, torch.Tensor]) -> np.ndarray:
+        parts = [score_video(model, p, sampler=sampler, crops=crops, device=device) for p in pieces(streams)]
+        scores = np.concatenate(parts)
+        for step in post:
+            scores = step(scores)
+        return scores
+
+    return score
+
+
+def _live(
+    live: Live, model: VadModel, columns: Sequence[str] | None, streams: Mapping[str, torch.Tensor]
+) -> np.ndarray:
+    return live_scores(live(model), streams, columns)
 
 
 def _given(args: Mapping[str, Any]) -> dict[str, Any]:

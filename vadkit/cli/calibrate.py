@@ -40,6 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fps", type=float, metavar="X", help="frames per second of the videos of a store that does not state them"
     )
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="score snippet by snippet, as vadkit watch does (default: as vadkit predict)",
+    )
+    parser.add_argument(
+        "--window", type=int, metavar="N", help="live in a sliding window of N snippets, for graphs that are not causal"
+    )
     parser.add_argument("--json", action="store_true", help="print what was learned as JSON, nothing else")
     add_weights(parser)
     add_device(parser)
@@ -57,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         out=args.out,
         weights=weight_files(args.weights),
         fps=args.fps,
+        live=args.live,
+        window=args.window,
         device=args.device,
         progress=not args.json,
     )

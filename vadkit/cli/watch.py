@@ -66,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-clips", action="store_true", help="write no clips")
     parser.add_argument(
+        "--no-contributions",
+        action="store_true",
+        help="do not measure what each stream adds to a score, which runs the graph once more for each stream",
+    )
+    parser.add_argument(
         "--open-within",
         type=float,
         default=60.0,
@@ -90,7 +95,14 @@ def run(args: argparse.Namespace) -> int:
     sinks = build_sinks(args.sink, load_plugins())
     system = load_system(as_model(args.model, "model"), args.device, weights=weight_files(args.weights))
     rule = rule_of(system, args.rule)
-    settings = Settings(Path(args.out), rule, args.pace, not args.no_clips, patience=args.open_within)
+    settings = Settings(
+        Path(args.out),
+        rule,
+        args.pace,
+        clips=not args.no_clips,
+        contributions=not args.no_contributions,
+        patience=args.open_within,
+    )
     shown = Shown(args.quiet, to_stderr=any(name.split("-")[0] == "stdout" for name in sinks))
     listener = Listener(event=shown.event, note=shown.note)
     watch = Watch(system, lambda: _stepper(system.model, args.window), cameras, settings, sinks, listener)

@@ -57,6 +57,7 @@ class EventsJson(msgspec.Struct):
     events: Count | None = None
     dispersion: float | None = None
     method: str | None = None
+    scored: str | None = None
 
     def __post_init__(self) -> None:
         if self.off > self.on:

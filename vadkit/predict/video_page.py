@@ -101,6 +101,7 @@ def _summary(scored: ScoredVideo) -> str:
     found = "no threshold, so no events"
     if system.threshold is not None:
         found = f"{plural(len(scored.events), 'event')} at or above {system.threshold:g}"
+        found += f", each until the score is below {rule['off']:g}" if (rule := rule_of(system)) else ""
     return (
         f"{_length(scored.extracted.duration)} scored by {system.path.name}: {found}; highest score {scores[top]:.3f} "
         f"at {moment((edges[top] + edges[top + 1]) / 2)}."

@@ -22,9 +22,11 @@ import msgspec
 
 from vadkit import json_file
 from vadkit.events import Event, State
-from vadkit.files import cannot_read, locked, open_file, open_to_append, why
+from vadkit.files import cannot_read, in_bytes, locked, open_file, open_to_append, why
 from vadkit.problems import VadkitError, fail
 
+LARGEST = 1 << 30  # bytes of a log: two million messages
+LONGEST = 1 << 16  # bytes of a line
 KEPT = 10_000  # messages that are known in memory; a camera sends a few a day
 Report = Callable[[str], None]
 Key = tuple[str, str, float]
@@ -62,7 +64,9 @@ def replay(path: Path | str, report: Report = lambda text: None) -> Iterator[Eve
 def _lines(path: Path, report: Report) -> Iterator[Line]:
     try:
         with open_file(path) as file:
-            for number, line in enumerate(file, 1):
+            if os.fstat(file.fileno()).st_size > LARGEST:
+                fail(f"{path}: is larger than {in_bytes(LARGEST)}", "move it away; a new one is begun")
+            for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), 1):
                 try:
                     yield _line(line, f"{path}: line {number}")
                 except VadkitError as error:
