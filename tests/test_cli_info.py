@@ -49,6 +49,17 @@ def test_it_can_tell_about_every_component(name: str, capsys: Captured) -> None:
     assert all(f"\n{argument['name']} " in shown for argument in facts["arguments"])
 
 
+def test_it_says_how_live_scores_are_computed(capsys: Captured) -> None:
+    for name, said in {
+        "tca": "no, it looks at the whole video (unless its arguments change that)",
+        "causal_tca": "yes, it keeps what it needs of earlier snippets",
+        "temporal_conv": "yes, from 1 snippets before and 1 after its own",
+        "score_smoothing": "yes, from 0 snippets before and 0 after its own",
+    }.items():
+        assert main(["info", name]) == 0
+        assert f"\nlive scores: {said}\n" in capsys.readouterr().out
+
+
 def test_the_lookahead_is_that_of_a_built_one(capsys: Captured, tmp_path: Path) -> None:
     with plugins_in(Path(__file__).parent / "support" / "sample_plugin"):
         from importlib.metadata import entry_points  # the folder has no metadata, so name the module

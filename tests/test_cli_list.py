@@ -194,5 +194,5 @@ def test_on_a_terminal_names_are_never_cut_and_plugins_called_as_their_component
     lines = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
     names = {line.split()[1] for line in lines[2:] if line[0] != " "}
     assert names == set(load_plugins().components.names()) and max(map(len, lines)) <= 80
-    assert not any("tca" in line.split()[2:] for line in lines)
+    assert not any("dense" in line.split()[2:] for line in lines)
     assert any(line.split()[-2:] == ["i3d", "code"] for line in lines)

@@ -191,8 +191,9 @@ class GlobalLocalLayer(nn.Module):
         q, new = self.qkvt(self.attn_norm(x)).split([inner, 3 * inner], dim=-1)
         joined, state = remember(state, new, self.past - 1)
         k, v, local = joined.chunk(3, dim=-1)
-        near = past_kernel(x, x.shape[1], joined.shape[1], normalise, self.past) @ local
-        return self._feed_forward(x + self._join(self._far(q, k, v, None), near)), state
+        n, m, past = x.shape[1], joined.shape[1], self.past
+        kernel = kept(lambda: past_kernel(x, n, m, normalise, past), x, "causal_gl_mhsa", m, normalise, past)
+        return self._feed_forward(x + self._join(self._far(q, k, v, None), kernel @ local)), state
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         hidden = self.dropout(nn.functional.gelu(self.ff_in(self.ff_norm(x))))

@@ -53,6 +53,15 @@ def test_a_sampler_at_test_time_is_part_of_what_a_score_depends_on(capsys):
     assert "at test time" not in capsys.readouterr().out
 
 
+def test_it_says_whether_scores_are_live_and_what_prevents_it(capsys):
+    assert main(["build", "demo_rgb_causal"]) == 0
+    assert "\nlive scores snippet by snippet, see vadkit.stream\n" in capsys.readouterr().out
+    assert main(["build", "demo_rgb_causal", "--set", "nodes.context.use=tca", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_live"] == ["node 'context' (tca) looks at the whole video"]
+    assert main(["build", "demo_rgb_causal", "--set", "nodes.context.use=tca"]) == 0
+    assert "\nno live scores: node 'context' (tca) looks at the whole video\n" in capsys.readouterr().out
+
+
 def test_resolved_is_a_file_that_builds(file, tmp_path, capsys):
     assert main(["build", file, "--resolved"]) == 0
     again = tmp_path / "again.yaml"

@@ -132,6 +132,8 @@ class Stage:
         self.cut = Cut(0, 0) if self.steps else cut_of(self.module)
         ports = parse_ports(self.module.inputs)  # type: ignore[arg-type]
         self.lists = {name for name, port in ports.items() if port.variadic}
+        outputs = parse_ports(self.module.outputs)  # type: ignore[arg-type]
+        self.main, self.timed = next(iter(outputs)), [n for n, port in outputs.items() if is_timed(port.pattern)]
 
     def advance(self, new: Mapping[Slot, Tensor], constants: Mapping[str, Any], finished: bool) -> dict[str, Tensor]:
         """Take the next rows (b, n, ...) of some streams; return those of the outputs that they complete, by port.
@@ -173,9 +175,8 @@ class Stage:
 
     def _named(self, found: Any) -> dict[str, Tensor]:
         """Return the outputs with a row for each snippet, by port."""
-        ports = parse_ports(self.module.outputs)  # type: ignore[arg-type]
-        named = found if isinstance(found, dict) else {next(iter(ports)): found}
-        return {name: named[name] for name, port in ports.items() if is_timed(port.pattern)}
+        named = found if isinstance(found, dict) else {self.main: found}
+        return {name: named[name] for name in self.timed}
 
     @property
     def held(self) -> Iterator[Tensor]:

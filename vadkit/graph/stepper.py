@@ -16,7 +16,7 @@ from vadkit.batch_ports import BATCH_PORTS
 from vadkit.devices import float32
 from vadkit.graph.call_checks import as_numbers, check_call
 from vadkit.graph.module import VadModel
-from vadkit.graph.plan import Plan, Ref, Step, feed
+from vadkit.graph.plan import Plan, Ref, Step, Wires, feed
 from vadkit.graph.presence import with_absent
 from vadkit.graph.stages import PostStage, Rows, Slot, Stage, is_timed, tensors_of, why_whole
 from vadkit.kinds import Postprocess
@@ -111,7 +111,8 @@ class Stepper:
         return held + sum(stage.held.nbytes for stage in self._post)
 
     def _advance(self, streams: dict[str, Tensor], finished: bool) -> list[tuple[int, float]]:
-        self.model.eval()
+        if self.model.training:
+            self.model.eval()
         # Not inference_mode: a table that a component makes here and keeps must work in training.
         with torch.no_grad(), float32():
             found = self._engine.advance(streams, finished)
@@ -155,6 +156,8 @@ class _Whole:
         self.refs = {step.name: refs for step in self.steps if (refs := _timed_refs(model.plan, step))}
         modules = {step.name: model.get_submodule(step.module) for step in self.steps}
         self.stages = {name: Stage(modules[name], refs) for name, refs in self.refs.items()}
+        # What feeds the ports that have no row for each snippet.
+        self.fixed = {step.name: _untimed(step) for step in self.steps}
         self.constants: dict[str, Any] = {}
 
     def advance(self, streams: Mapping[str, Tensor], finished: bool) -> Tensor | None:
@@ -165,8 +168,8 @@ class _Whole:
                 self._constant(step)
                 continue
             new = {slot: _value(ref, values) for slot, ref in self.refs[step.name].items() if str(ref) in values}
-            fixed = feed(step.wires, lambda ref: self.constants.get(str(ref)))
-            for port, x in self.stages[step.name].advance(new, _untimed(step, fixed), finished).items():
+            fixed = feed(self.fixed[step.name], lambda ref: self.constants.get(str(ref)))
+            for port, x in self.stages[step.name].advance(new, fixed, finished).items():
                 values[f"{step.name}.{port}"] = x
         output = self.model.plan.output
         return _value(output, values) if str(output) in values else None
@@ -242,10 +245,10 @@ def _is_row(plan: Plan, ref: Ref) -> bool:
     return ref.port is None or is_timed(plan.step(ref.name).outputs[ref.port])
 
 
-def _untimed(step: Step, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return, of what a node is fed, what is no row of a snippet."""
+def _untimed(step: Step) -> Wires:
+    """Return the wires of a node to ports that have no row for each snippet."""
     ports = parse_ports(step.component.inputs)  # type: ignore[attr-defined]
-    return {port: x for port, x in given.items() if not is_timed(ports[port].pattern)}
+    return {port: wire for port, wire in step.wires.items() if not is_timed(ports[port].pattern)}
 
 
 def _value(ref: Ref, values: Mapping[str, Tensor]) -> Tensor:
