@@ -23,7 +23,9 @@ import torch
 from results import write
 
 import vadkit
-from vadkit.bench.comparison.finished import compared
+from vadkit.bench.comparison.scores import of_run
+from vadkit.bench.comparison.statistics import Scores
+from vadkit.bench.comparison.statistics import differences as pairwise
 from vadkit.distill.run import TRAINING, Size, size_of
 
 TEACHER, BASE = "demo_three_stream", "demo_rgb"
@@ -68,11 +70,15 @@ def train_all(store: Path, out: Path, seeds: int) -> dict[str, list[Path]]:
 
 
 # -- figures -----------------------------------------------------------------------------------------
-def differences(runs: dict[str, list[Path]], base: str, names: list[str]) -> dict[str, Any]:
-    """Return the difference in AP of each row from ``base``, as `vadkit bench compare` has it."""
-    arguments = [f"{name}={folder}" for name in (base, *names) for folder in runs[name]]
-    found, _ = compared(arguments)
-    return {each["variant"]: each["figures"]["ap"] for each in found["differences"]}
+def differences(runs: dict[str, list[Path]], scores: Scores, base: str, names: list[str]) -> dict[str, Any]:
+    """Return the difference in AP of each row from ``base``, as `vadkit bench compare` has it.
+
+    Not by that command itself: each seed of a student has a teacher of its own, and so is another graph to it.
+    """
+    of = [{"seed": seed, "state": "finished", "why": None} for seed in range(len(runs[base]))]
+    variants = [{"name": name, "runs": of} for name in (base, *names)]
+    wanted = {who: run for who, run in scores.items() if who[0] in (base, *names)}
+    return {each["variant"]: each["figures"]["ap"] for each in pairwise({"variants": variants}, base, wanted)}
 
 
 def row(name: str, found: list[Path], size: Size, whole: Size) -> dict[str, Any]:
@@ -96,15 +102,16 @@ def shown(part: dict[str, Any]) -> str:
     return f"{part['mean']:+.3f} ({part['low']:+.3f} to {part['high']:+.3f}), {part['verdict']}"
 
 
-def measured(runs: dict[str, list[Path]], out: Path) -> list[dict[str, Any]]:
+def measured(runs: dict[str, list[Path]]) -> list[dict[str, Any]]:
     """Return the rows of the table."""
     whole = size_of(vadkit.load(runs["teacher"][0]))
     rows = [row("teacher", runs["teacher"], whole, whole)]
-    against = differences(runs, "teacher", [name for name in runs if name != "teacher"])
+    scores = {(name, seed): of_run(run) for name, found in runs.items() for seed, run in enumerate(found)}
+    against = differences(runs, scores, "teacher", [name for name in runs if name != "teacher"])
     for name in STUDENTS:
         alone, taught = f"{name}, alone", f"{name}, distilled"
         size = size_of(vadkit.load(runs[alone][0]))
-        gain = differences(runs, alone, [taught])[taught]
+        gain = differences(runs, scores, alone, [taught])[taught]
         for each in (alone, taught):
             found = row(each, runs[each], size, whole)
             found["AP against the teacher"] = shown(against[each])
@@ -135,7 +142,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     runs = train_all(Path(os.path.realpath(args.demo / "features")), args.out, args.seeds)
-    rows = measured(runs, args.out)
+    rows = measured(runs)
     conditions = {
         "data": "features of vadkit demo, 112 training and 36 test clips",
         "seeds": args.seeds,
