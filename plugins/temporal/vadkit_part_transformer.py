@@ -21,7 +21,7 @@ from vadkit.layers import Dropout
 Option = Literal[
     "attention_norm", "ff_norm", "input_norm", "learned_cls", "positions", "unit_at_test", "unit", "xavier"
 ]
-AT_ONCE = 32  # parts of each bag, where there is no gradient
+AT_ONCE = 8  # parts of each bag, where there is no gradient
 OPTIONS = get_args(Option)
 
 
@@ -111,7 +111,9 @@ class PartTransformer(Temporal):
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or x.is_meta:
             found = self._parts(x, rows)
         else:  # the layers of a long video take gigabytes, and no part sees another
-            found = torch.cat([self._parts(x, some) for some in rows.split(AT_ONCE)], dim=1)
+            found = x.new_empty(x.shape[0], len(rows), x.shape[-1])
+            for some, place in zip(rows.split(AT_ONCE), found.split(AT_ONCE, 1)):
+                place.copy_(self._parts(x, some))
         return found[:, torch.arange(t, device=x.device) // self.run]
 
     def _parts(self, x: Tensor, rows: Tensor) -> Tensor:
