@@ -48,6 +48,7 @@ SHARED = [
     "train.accumulate=1",
     "train.select=last",
     "eval.crops=mean",
+    "eval.tail=real",  # frames that a video has not are counted for no system
 ]
 
 
