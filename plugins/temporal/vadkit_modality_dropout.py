@@ -76,8 +76,11 @@ class ModalityDropout(Temporal):
             for other in others:
                 columns[other] = columns[first]
         groups = {column: number for number, column in enumerate(dict.fromkeys(columns))}
-        self.group = [groups[column] for column in columns]  # of each stream
-        self.never = [_column(names, name) for name in never or []]
+        kept = {_column(names, name) for name in never or []}
+        # Buffers, so that a recorded update copies nothing from the host.
+        self.register_buffer("group", torch.tensor([groups[column] for column in columns]), persistent=False)
+        self.register_buffer("never", torch.tensor([n in kept for n in range(in_dim)]), persistent=False)
+        self.groups = len(groups)  # of streams
         self.register_buffer("key", torch.randint(2**62, ()), persistent=False)  # by the seed, as weights are
 
     def forward(self, x: Tensor, step: Tensor | None = None, crops: int | None = None) -> Tensor:
@@ -89,15 +92,14 @@ class ModalityDropout(Temporal):
     def kept(self, x: Tensor, step: Tensor | None, crops: int) -> Tensor:
         """Return (b, t, n), 1 for what stays."""
         b, t, n = x.shape
-        videos, groups = b // crops, max(self.group) + 1
+        videos, groups = b // crops, self.groups
         blocks = -(-t // self.length)
         noise = self.noise(step, videos * (blocks + 1) * groups).view(videos, blocks + 1, groups).to(x.dtype)
         keep = (noise[:, :1] >= self.video) & (noise[:, 1:] >= self.block)  # (v, k, g)
         rank = noise[:, :1] + noise[:, 1:] / 8  # who stays if all would go: mostly the same one along a video
         rows = torch.arange(t, device=x.device) // self.length
         keep, rank = (y[:, rows][..., self.group].repeat_interleave(crops, 0) for y in (keep, rank))
-        if self.never:
-            keep[..., self.never] = True
+        keep = keep | self.never
         there = x > 0
         none = ~(keep & there).any(-1, keepdim=True)
         best = (rank + there).amax(-1, keepdim=True)

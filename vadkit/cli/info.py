@@ -64,10 +64,9 @@ def _unknown(plugins: Plugins, name: str) -> NoReturn:
     from vadkit.cli.describe_config import systems
     from vadkit.graph.schema import moved_key
 
-    hint = plugins.components.suggest(name)
+    moved = moved_key(name)
+    hint = f"did you mean '{moved}'?" if moved else plugins.components.suggest(name)
     close = None if hint else nearest(name, [*config_names(), *systems(plugins.config_folders), *SECTIONS])
-    if hint is None and close is None:
-        close = moved_key(name)
     fail(
         f"unknown component, system, config or key '{name}'",
         hint or (f"did you mean '{close}'?" if close else LISTS),
