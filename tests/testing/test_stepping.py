@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from faulty import broken, with_forward
+from faulty import Sound, broken, named, with_forward
 from torch import Tensor
 
 from vadkit import Postprocess
@@ -63,6 +63,23 @@ def test_what_is_not_true_is_found(case: str) -> None:
     forward, declared = BROKEN[case]
     found = {p: how for p, how in broken(with_forward(forward, **declared)).items() if p.startswith(PROMISE)}
     assert "is another one if it is fed piece by piece" in str(found)
+
+
+class Switched(Sound):
+    """Project every snippet, and sum if asked."""
+
+    lookback = 0
+
+    def __init__(self, *, in_dim: int, running: bool = False) -> None:
+        super().__init__(in_dim=in_dim)
+        self.running = running
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        return running_sum(self, x) if self.running else self.layer(x)
+
+
+def test_a_switch_that_makes_it_untrue_is_found() -> None:
+    assert "with running=True" in str(broken(named(Switched)))
 
 
 class Halved(Postprocess):

@@ -30,7 +30,7 @@ def steps_as_a_whole(subject: Subject) -> None:
 
 
 def every_choice_steps(subject: Subject) -> None:
-    """for every value of its switches, too"""
+    """its lookback, or its step, is true for every value of its switches"""
     for name, value, module in every_choice(subject):
         try:
             check_steps(module)
