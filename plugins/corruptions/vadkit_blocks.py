@@ -9,7 +9,6 @@ from collections import deque
 from fractions import Fraction
 from typing import Any
 
-import av
 import numpy as np
 
 from vadkit import Corruption, Track, fail, hookimpl
@@ -39,6 +38,8 @@ class Blocks(Corruption):
 
     def frame(self, frame: np.ndarray, time: float) -> list[tuple[np.ndarray, float]]:
         """Take uint8 (h, w, 3); return what is decoded, of the same size."""
+        import av
+
         height, width = self.size = frame.shape[:2]
         even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         if self.encoder is None:
@@ -52,6 +53,8 @@ class Blocks(Corruption):
         return [] if self.encoder is None else self._decoded([*self.encoder.encode(None), None])
 
     def _open(self, height: int, width: int) -> None:
+        import av
+
         try:
             self.encoder = av.CodecContext.create("libx264", "w")
         except (av.FFmpegError, ValueError):

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import av
 import numpy as np
-import soxr
 
 from vadkit import Corruption, Track, fail, hookimpl
 
@@ -30,6 +28,8 @@ class LowBitRate(Corruption):
     unit = "kbit/s"
 
     def begin(self, track: Track, rng: np.random.Generator) -> None:
+        import soxr
+
         rate = int(track.rate)
         self.encoder, self.decoder = _codecs(int(self.level * 1000))
         self.up = soxr.ResampleStream(rate, RATE, 1, dtype="float32", quality="HQ")
@@ -67,6 +67,8 @@ class LowBitRate(Corruption):
         return np.concatenate(found)
 
     def _packed(self, block: np.ndarray) -> Any:
+        import av
+
         frame = av.AudioFrame.from_ndarray(block[None], format="flt", layout="mono")
         frame.sample_rate, frame.pts = RATE, self.sent
         self.sent += BLOCK
@@ -80,6 +82,8 @@ def _mono(decoded: Any) -> np.ndarray:
 
 
 def _codecs(bit_rate: int) -> tuple[Any, Any]:
+    import av
+
     try:
         encoder: Any = av.CodecContext.create("libopus", "w")
         decoder: Any = av.CodecContext.create("libopus", "r")

@@ -22,7 +22,8 @@ AGAIN = "run python benchmarks/systems_table.py --write"
 def test_every_system_and_recipe_has_a_row() -> None:
     rows = yaml.safe_load(SPEC.read_text())["variants"].values()
     recipes = {Path(row["recipe"]).stem.removeprefix(NARROW) for row in rows if "recipe" in row}
-    assert recipes == {path.stem for path in (own_configs() / "recipes").glob("*.yaml")}, AGAIN
+    every = {path.stem for path in (own_configs() / "recipes").glob("*.yaml")}
+    assert recipes == {name for name in every if not name.startswith("demo_")}, AGAIN  # the demo's are of no system
     graphs = {row["config"] for row in rows if "config" in row} | {g for name in recipes for g in configs_of(name)}
     missing = [card.name for card in read_cards([own_configs()]).values() if not graphs & set(card.graphs)]
     assert not missing, f"{AGAIN}: {missing}"
