@@ -29,6 +29,7 @@ LAYERS = (
         "batch_ports",
         "files",
         "cuda_graph",
+        "interrupt",
         "devices",
         "labels",
         "memory",

@@ -9,21 +9,16 @@ import pytest
 import torch
 from clips import alarm, make_clip
 from red_alarm import GRAPH
-
-from vadkit.plugin_manager import EXTRA, reload_plugins
+from unpackaged import TINY_BACKBONES, unpackaged
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_backbones() -> Iterator[None]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv(EXTRA, "vadkit_tiny_backbones")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    reload_plugins()
-    yield
+    with unpackaged(TINY_BACKBONES):
+        yield
     torch.set_num_threads(threads)
-    patch.undo()
-    reload_plugins()
 
 
 @pytest.fixture(scope="module")

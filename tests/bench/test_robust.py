@@ -13,6 +13,7 @@ import pytest
 from clips import alarm, make_clip
 from red_alarm import GRAPH
 from safetensors.numpy import load_file, save
+from unpackaged import TINY_BACKBONES, unpackaged
 
 import vadkit
 from vadkit import VadkitError, json_file
@@ -25,7 +26,7 @@ from vadkit.corrupt.chain import Damage
 from vadkit.data.absent import lost_blocks
 from vadkit.engine.train import train
 from vadkit.extract.run import Clock, Resources, extract_store
-from vadkit.plugin_manager import EXTRA, load_plugins, reload_plugins
+from vadkit.plugin_manager import load_plugins
 
 Captured = pytest.CaptureFixture[str]
 CUT = 4  # frames of a snippet
@@ -33,12 +34,8 @@ CUT = 4  # frames of a snippet
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_backbones() -> Iterator[None]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv(EXTRA, "vadkit_tiny_backbones")
-    reload_plugins()
-    yield
-    patch.undo()
-    reload_plugins()
+    with unpackaged(TINY_BACKBONES):
+        yield
 
 
 @pytest.fixture(scope="module")

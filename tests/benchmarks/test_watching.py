@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from clips import alarm, make_clip
 from models import write_model
+from unpackaged import TINY_BACKBONES, unpackaged
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -17,17 +18,11 @@ import latency  # noqa: E402
 import results  # noqa: E402
 import soak  # noqa: E402
 
-from vadkit.plugin_manager import EXTRA, reload_plugins  # noqa: E402
-
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_backbones() -> Iterator[None]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv(EXTRA, "vadkit_tiny_backbones")
-    reload_plugins()
-    yield
-    patch.undo()
-    reload_plugins()
+    with unpackaged(TINY_BACKBONES):
+        yield
 
 
 def rows(folder: Path, name: str) -> list[dict[str, float]]:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from moving_scenes import write_scene
+from unpackaged import unpackaged
 
 from vadkit.extract.run import Clock, Resources, extract_store
 from vadkit.kinds import Backbone
-from vadkit.plugin_manager import EXTRA, load_plugins, reload_plugins
+from vadkit.plugin_manager import load_plugins
 
 PROBES = Path(__file__).parent.parent / "support" / "probes"
 FRAMES = {"fair": 200, "market": 152, "street": 232}
@@ -17,13 +18,8 @@ FRAMES = {"fair": 200, "market": 152, "street": 232}
 @pytest.fixture(scope="module", autouse=True)
 def probes() -> Iterator[None]:
     """Make the probes known, as a user does with a module that is not packaged."""
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(str(PROBES))
-    patch.setenv(EXTRA, "vadkit_probe")
-    reload_plugins()
-    yield
-    patch.undo()
-    reload_plugins()
+    with unpackaged("vadkit_probe", PROBES):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,19 +6,14 @@ from pathlib import Path
 import pytest
 from clips import alarm, make_clip
 from models import write_model
-
-from vadkit.plugin_manager import EXTRA, reload_plugins
+from unpackaged import TINY_BACKBONES, unpackaged
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_backbones() -> Iterator[None]:
     """Load the plugin of tests/support, as a user loads a module that is not packaged."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv(EXTRA, "vadkit_tiny_backbones")
-    reload_plugins()
-    yield
-    patch.undo()
-    reload_plugins()
+    with unpackaged(TINY_BACKBONES):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,6 @@ loggers                       the loggers of ``train.log``, which write besides 
 selection                     which weights are kept: last, val or test_best
 warm_start                    initial weights from a model file, by node name
 distributed                   torchrun, gloo and nccl, slices of the global batch
-interrupt                     Ctrl-C and SIGTERM end a run between two steps
 progress                      what a run reports while it trains
 session                       one training run, assembled from the above
 run_folder, fingerprint       who may use a run's folder, and what may change on resume

@@ -20,7 +20,6 @@ from vadkit.engine.adapter import GraphAdapter
 from vadkit.engine.blend import Blend
 from vadkit.engine.checkpoint_hook import CheckpointHook
 from vadkit.engine.checkpoints import Checkpoint
-from vadkit.engine.interrupt import Interrupt
 from vadkit.engine.loop import Batches, EvaluateLoop, TrainLoop
 from vadkit.engine.moving_average import MovingAverage
 from vadkit.engine.precision import StepWrapper
@@ -31,6 +30,7 @@ from vadkit.engine.runner import QuietRunner, no_trace
 from vadkit.engine.schedules import Schedule, share
 from vadkit.engine.selection import Selection, label, watched_split
 from vadkit.engine.update import Update
+from vadkit.interrupt import Interrupt
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import fail, plural
 

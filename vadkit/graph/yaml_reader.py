@@ -11,13 +11,15 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import yaml
 from yaml.reader import Reader
 
+from vadkit import files
 from vadkit.graph.wording import one_line, say, shorten
-from vadkit.problems import Note, Place, Problem
+from vadkit.problems import Note, Place, Problem, fail
 
 DEPTH = 50  # a config is five or six levels deep; the limit keeps recursion safe
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what PyYAML counts as one
@@ -79,6 +81,16 @@ def read_text(text: str, file: str, *, quick: bool = False) -> Reading:
         if not reading.problems:
             return reading
     return _read(text, locate)
+
+
+def read_file(path: Path) -> Reading:
+    """Read a file of YAML. Raises VadkitError if it cannot be read, or is not UTF-8."""
+    try:
+        return read_text(files.read_text(path), str(path))
+    except OSError as error:
+        files.cannot_read(path, error)
+    except UnicodeDecodeError as error:
+        fail(f"{path}: is not UTF-8 text (byte {error.start})")
 
 
 def read_value(value: str, text: str, line: int, offset: int) -> Reading:

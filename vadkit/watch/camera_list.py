@@ -10,10 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vadkit import files
 from vadkit.datasets.delimited import read_rows
 from vadkit.graph.wording import say
-from vadkit.graph.yaml_reader import Tree, read_text
+from vadkit.graph.yaml_reader import Tree, read_file
 from vadkit.problems import Place, Problem, VadkitError, unknown
 from vadkit.watch.cameras import NAMED, Entry
 from vadkit.watch.secrets import hide
@@ -60,12 +59,7 @@ def _of_table(path: Path, problems: list[Problem]) -> list[Entry]:
 
 
 def _of_yaml(path: Path, problems: list[Problem]) -> list[Entry]:
-    try:
-        reading = read_text(files.read_text(path), str(path))
-    except OSError as error:
-        files.cannot_read(path, error)
-    except UnicodeDecodeError as error:
-        raise VadkitError([Problem(f"{path}: is not UTF-8 text (byte {error.start})")]) from None
+    reading = read_file(path)
     problems += reading.problems
     if reading.problems or reading.tree is None:
         return []

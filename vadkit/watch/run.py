@@ -15,10 +15,10 @@ from vadkit.events import Event, EventRule
 from vadkit.extract.frame_rate import USUAL_FPS
 from vadkit.extract.snippets import Clock
 from vadkit.files import make_folder
+from vadkit.interrupt import Interrupt
 from vadkit.predict.system import System
 from vadkit.problems import Problem, VadkitError
 from vadkit.sinks import plain_name
-from vadkit.watch.asked_to_end import asked_to_end
 from vadkit.watch.cameras import Camera
 from vadkit.watch.cuts import Cut
 from vadkit.watch.delivery import AnySink, Delivery
@@ -133,13 +133,13 @@ class Watch:
     def run(self) -> None:
         for reader in self.readers.values():
             reader.start()
-        with asked_to_end() as asked:
+        with Interrupt() as asked:
             try:
-                while (self._are_reading() or self.inbox.waiting) and not asked():
+                while (self._are_reading() or self.inbox.waiting) and asked.signal is None:
                     self._turn(TICK)
             finally:
                 self._end()
-            self.interrupted = asked()
+            self.interrupted = asked.signal is not None
         self._refuse_if_nothing_opened()
 
     def _turn(self, timeout: float) -> None:

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vadkit import files
 from vadkit.components import build_component, find_component
 from vadkit.extract.streams import split_commas
 from vadkit.graph.wording import say
-from vadkit.graph.yaml_reader import Tree, read_text, read_value
+from vadkit.graph.yaml_reader import Tree, read_file, read_value
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import Problem, VadkitError, unknown
 
@@ -62,12 +61,7 @@ def _setting(option: str, setting: str, problems: list[Problem]) -> tuple[str, A
 
 
 def _of_file(path: Path) -> Chosen:
-    try:
-        reading = read_text(files.read_text(path), str(path))
-    except OSError as error:
-        files.cannot_read(path, error)
-    except UnicodeDecodeError as error:
-        raise VadkitError([Problem(f"{path}: is not UTF-8 text (byte {error.start})")]) from None
+    reading = read_file(path)
     problems = list(reading.problems)
     found = [] if reading.tree is None else _list(reading.tree, problems)
     if not found and not problems:

@@ -12,6 +12,7 @@ from vadkit.bench.speed.counting import size
 from vadkit.bench.speed.work import Work
 from vadkit.graph.module import VadModel
 from vadkit.graph.plan import Plan
+from vadkit.graph.stages import tensors_of
 
 
 def components(model: VadModel) -> dict[str, tuple[str, nn.Module]]:
@@ -63,14 +64,14 @@ def _work(module: nn.Module, kind: str, call: tuple[Any, Any]) -> Work:
     args, kwargs = call
 
     def loss() -> Tensor:
-        for leaf in _tensors(call):
+        for leaf in tensors_of(call):
             leaf.grad = None
-        outputs = [t for t in _tensors(module(*args, **kwargs)) if t.requires_grad]
+        outputs = [t for t in tensors_of(module(*args, **kwargs)) if t.requires_grad]
         return torch.stack([t.sum() for t in outputs]).sum()
 
     with torch.no_grad():
-        outputs = list(_tensors(module(*args, **kwargs)))
-    moved = size(_tensors(call)) + size(outputs)
+        outputs = list(tensors_of(module(*args, **kwargs)))
+    moved = size(tensors_of(call)) + size(outputs)
     return Work(module, loss, None if kind == "loss" else lambda: module(*args, **kwargs), moved, updates=False)
 
 
@@ -86,14 +87,3 @@ def _map(change: Any, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_map(change, item) for item in value)
     return change(value)
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)

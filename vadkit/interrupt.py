@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run between two steps, when everything is whole and can be saved."""
+"""Ctrl-C and SIGTERM end long work between two steps, when everything is whole and can be saved."""
 
 from __future__ import annotations
 
