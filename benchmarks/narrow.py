@@ -81,7 +81,10 @@ def narrow(value: Any, factor: int) -> Any:
     return max(LEAST, value // factor) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _narrow_shape(shape: str, factor: int) -> str:
+def _narrow_shape(shape: str | dict[str, Any], factor: int) -> str | dict[str, Any]:
+    """Return a shape with a narrow last axis; an input from a backbone is as wide as that makes it."""
+    if isinstance(shape, dict):
+        return shape
     *most, last = shape.split()
     return " ".join([*most, str(narrow(int(last), factor))])
 

@@ -327,6 +327,11 @@ def all_imports_of(path: Path) -> Iterator[str]:
             yield node.module
 
 
+def test_no_two_test_files_have_the_same_name() -> None:
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []  # pytest imports a file by its name alone
+
+
 def test_files_do_not_import_in_a_circle() -> None:
     """Not even for type checkers. Packages are left out: they name what is below them, and load it when it is used."""
     names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in CORE if path.stem != "__init__"}

@@ -91,20 +91,20 @@ class GatedStep(nn.Module):
         """Take main (b, t, c), other (b, t, c') and the bias (b, 1, t); return (b, t, c)."""
         other = self.project(other)
         bias = None if bias is None else rearrange(bias, "b 1 t -> b 1 1 t")
-        return self._gated(main, self._attend(self.query(main), self.key(other), self.value(other), bias))
+        return self._gated(main, self.attend(self.query(main), self.key(other), self.value(other), bias))
 
     def next(self, main: Tensor, other: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         """Take main (b, n, c), other (b, n, c'), and keys and values kept; return (b, n, c) and what to keep."""
         assert self.past is not None
         other = self.project(other)
         joined, state = remember(state, torch.cat([self.key(other), self.value(other)], dim=-1), self.past - 1)
-        return self._gated(main, self._attend(self.query(main), *joined.chunk(2, dim=-1), None)), state
+        return self._gated(main, self.attend(self.query(main), *joined.chunk(2, dim=-1), None)), state
 
     def _gated(self, main: Tensor, found: Tensor) -> Tensor:
         joint = torch.cat([main, main + found], dim=-1)
         return self.out(torch.sigmoid(self.gate(joint)) * joint)  # type: ignore[no-any-return]
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
         """Return what the main stream takes from the other, (b, t, c)."""
         q, k, v = (rearrange(part, "b t c -> b 1 t c") for part in (q, k, v))  # one head
         if self.past is None:

@@ -177,7 +177,7 @@ def test_data_that_have_moved_are_said_where(trained: Path, runs: Path, capsys: 
     assert compare("plain", "wide", "--data", str(trained / "store")) == 0
 
 
-def _gone(data: object) -> None:
+def _gone(*_: object) -> None:
     fail("there is no such folder")
 
 

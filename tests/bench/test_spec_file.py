@@ -131,11 +131,7 @@ def test_what_a_key_counts(folder: Path) -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_spec_builds_every_variant(path: Path) -> None:
     found = from_file(path).check()
-    assert len(found) >= 5 and all(model_of(each.plan) is not None for each in found.values())
-
-
-def test_all_specs_that_ship_are_built() -> None:
-    assert [path.stem for path in SHIPPED] == ["fusion", "heads", "losses", "modalities", "systems", "temporal", "rows"]
+    assert len(found) >= 2 and all(model_of(each.plan) is not None for each in found.values())
 
 
 @pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
