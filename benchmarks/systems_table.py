@@ -4,9 +4,11 @@
 
 Rows are read from the cards: the largest graph of each system that trains on labels of videos alone, and every recipe.
 They are written to benchmarks/specs/systems.yaml. The demo's streams become as wide as the inputs of a graph: columns
-are left out, or repeated. A network that is too large for a run of seconds has its widths divided, by the number in the
-name of its row. Each row keeps its components, losses, sampler and rule of the optimizer; for all alike, a run has 80
-steps of at most 16 bags of at most 32 snippets, a learning rate of 1e-3 for all nodes, and no schedule.
+are left out, or repeated. Each stream is multiplied by one number, so that its root mean square is 0.5: networks
+without a norm at their input saturate on larger ones. A network that is too large for a run of seconds has its widths
+divided, by the number in the name of its row. Each row keeps its components, losses, sampler and rule of the optimizer;
+for all alike, a run has 80 steps of at most 16 bags of at most 32 snippets, a learning rate of 1e-3 for all nodes, and
+no schedule. Where that rate drives the scores of every seed to 0, the name of the row has the rate it trains with.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ HERE = Path(__file__).parent
 SPEC, OUT, DEMO = HERE / "specs" / "systems.yaml", HERE / "results" / "systems", Path("vadkit-demo")
 BASE = "seed"  # the system that the others are compared with
 STEPS, BAGS, SNIPPETS, RATE = 80, 16, 32, 1e-3
+SLOWER = {"umil_ucf": 1e-4, "umil_ucf_rounds": 1e-4}  # whose scores RATE drives to 0
+SCALE = 0.5  # root mean square of a stream
 LEAST = 4  # bags of snippets that are many patches
 FACTORS = (1, 4, 8, 16)
 MOST_PARAMETERS, MOST_OPERATIONS = 1_000_000, 2e9  # of a network that stays as it is; operations of a step
@@ -82,7 +86,9 @@ class Row:
     @property
     def title(self) -> str:
         recipe = "recipe " if self.is_recipe else ""
-        return f"{recipe}{self.name}" + (f", widths / {self.factor}" if self.factor > 1 else "")
+        narrow = f", widths / {self.factor}" if self.factor > 1 else ""
+        slower = f", rate {SLOWER[self.name]:g}" if self.name in SLOWER else ""
+        return f"{recipe}{self.name}{narrow}{slower}"
 
 
 # -- the rows --------------------------------------------------------------------------------------
@@ -126,7 +132,7 @@ def _row(name: str, is_recipe: bool) -> Row:
     prompts = next((plan.spec["data"]["prompts"] for plan in plans if plan.spec["data"]["prompts"]), None)
     files = narrow_recipe(name, factor, SNIPPETS) if is_recipe else {}
     own = [] if is_recipe else [*sets[name], *shortening(every[name], SNIPPETS)]
-    return Row(name, is_recipe, factor, (*own, *_lengths(plans[-1])), widths, classes, prompts, files)
+    return Row(name, is_recipe, factor, (*own, *_step(name, plans[-1])), widths, classes, prompts, files)
 
 
 def _compiled(sets: Mapping[str, Sequence[str]]) -> list[Plan]:
@@ -144,12 +150,12 @@ def _is_small(plan: Plan) -> bool:
     return 3 * BAGS * counted <= MOST_OPERATIONS
 
 
-def _lengths(plan: Plan) -> list[str]:
+def _step(name: str, plan: Plan) -> list[str]:
     """Return the batch and the learning rate of a run."""
     data, train = plan.spec["data"], plan.spec["train"]
     patches = max(prod(t for t in p.tokens[2:-1] if isinstance(t, int)) for p in plan.inputs.values())
     bags = min(data["batch"] * train["accumulate"], max(LEAST, BAGS // patches))
-    return [f"data.batch={bags}", f"train.optimizer.lr={RATE}"]
+    return [f"data.batch={bags}", f"train.optimizer.lr={SLOWER.get(name, RATE)}"]
 
 
 # -- the spec --------------------------------------------------------------------------------------
@@ -201,7 +207,7 @@ def write_store(row: Row, demo: Path) -> None:
     streams = {}
     for name, width in row.widths.items():
         source = name if name in head["streams"] else next(iter(head["streams"]))
-        columns = _columns(features / source, demo / "systems" / "columns" / f"{source}_{width}", width)
+        columns = _columns(features / source, demo / "systems" / "columns_scaled" / f"{source}_{width}", width)
         (folder / name).mkdir(parents=True, exist_ok=True)
         for path in columns.glob("*.npy"):
             (folder / name / path.name).unlink(missing_ok=True)
@@ -209,6 +215,7 @@ def write_store(row: Row, demo: Path) -> None:
         entry = head["streams"][source]
         had = entry["dim"]
         how = f"{width} of {had}, evenly spaced" if width < had else f"{had}, repeated to {width}"
+        how += f", scaled to a root mean square of {SCALE}"
         streams[name] = {**entry, "dim": width, "recipe": {**entry["recipe"], "columns": how}}
     classes = _classes(row, head["classes"])
     names = dict(zip(head["classes"], classes))
@@ -222,12 +229,14 @@ def write_store(row: Row, demo: Path) -> None:
 
 
 def _columns(source: Path, folder: Path, width: int) -> Path:
-    """Write the features of a stream with so many columns: some of them, or all repeated."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in source.glob("*.npy"):
-        if not (folder / path.name).is_file():
-            x = np.load(path)
-            np.save(folder / path.name, x[..., chosen(width, x.shape[-1])])
+    """Write the features of a stream with so many columns: some of them, or all repeated; and scaled."""
+    if folder.is_dir():
+        return folder
+    found = {path.name: np.load(path) for path in source.glob("*.npy")}
+    scale = SCALE / np.sqrt(np.mean(np.concatenate([x.ravel() for x in found.values()]).astype(float) ** 2))
+    folder.mkdir(parents=True)
+    for name, x in found.items():
+        np.save(folder / name, (x[..., chosen(width, x.shape[-1])] * scale).astype(x.dtype))
     return folder
 
 

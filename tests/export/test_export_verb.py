@@ -119,6 +119,18 @@ def test_an_openvino_file_gives_the_same_scores(trained: Path, tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == [".written-by-vadkit", "m.bin", "m.xml"]
 
 
+def test_openvino_scores_long_bags_after_one_of_a_single_snippet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    nodes = {"context": {"use": "gl_mhsa", "in": "rgb"}, "score": {"use": "mlp_head", "in": "context"}}
+    torch.manual_seed(0)
+    graph = vadkit.build({"inputs": {"rgb": "b t 16"}, "nodes": nodes, "output": "score"})
+    path = save(graph, tmp_path / "model.safetensors", {})
+    assert main(["export", str(path), "--out", str(tmp_path / "m.xml")]) == 0  # from 1 snippet to 500, in this order
+    assert "compile it as it was compared: INFERENCE_PRECISION_HINT=f32, CPU_" in capsys.readouterr().out
+
+
 def test_it_is_compared_on_videos_of_a_store(
     trained: Path, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

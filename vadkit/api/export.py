@@ -33,7 +33,8 @@ def export(
         data: the folder of a store; the file is then also compared on its first test videos.
 
     Returns:
-        An ``Exported``: ``files``, ``worst`` (the largest difference), ``sizes``, ``videos``, ``int8``, ``scoring``.
+        An ``Exported``: ``files``, ``worst`` (the largest difference), ``sizes``, ``videos``, ``int8``, ``scoring``,
+        ``settings`` (of OpenVINO: what to compile the file with).
 
     Raises:
         VadkitError: for a graph that cannot be traced, a file that differs from the model, a missing package.

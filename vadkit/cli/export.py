@@ -58,4 +58,7 @@ def _report(done: Exported) -> list[str]:
     if done.int8:
         lines.append(f"int8: {done.int8}")
         lines += [] if done.videos else ["int8 was compared on random numbers; --data DIR compares it on your videos"]
-    return [*lines, *(f"not in the file: {sentence}" for sentence in done.scoring)]
+    lines += [f"not in the file: {sentence}" for sentence in done.scoring]
+    if done.settings:
+        lines.append(f"compile it as it was compared: {', '.join(f'{key}={x}' for key, x in done.settings.items())}")
+    return lines

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ NAMES = ("bags", "snippets")  # of the free sizes in an ONNX file
 class Format:
     """One format: the suffix of its file, the packages it takes, how to write a program and how to run a file.
 
-    ``more`` are the suffixes of other files that belong to it.
+    ``more`` are the suffixes of other files that belong to it, ``settings`` how its runtime was told to compile the
+    file when it was compared: with others it may give other scores.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Format:
     write: Callable[[ExportedProgram, list[str], Path, Mapping[str, str]], None]
     open: Callable[[Path], Runner]
     more: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def files(self, path: Path) -> list[Path]:
         """Return all files of an export to ``path``."""
@@ -115,6 +117,11 @@ def open_onnx(path: Path) -> Runner:
 
 
 # -- OpenVINO --------------------------------------------------------------------------------------
+# Some CPUs would compute in bfloat16. And what is generated for a bag of one snippet is kept and used for longer ones,
+# whose scores are then wrong by 0.1 and more (demo_three_stream, OpenVINO 2026.4), unless there is no cache.
+OPENVINO_SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "CPU_RUNTIME_CACHE_CAPACITY": "0"}
+
+
 def _write_openvino(program: ExportedProgram, inputs: list[str], path: Path, about: Mapping[str, str]) -> None:
     import openvino
 
@@ -127,7 +134,7 @@ def _write_openvino(program: ExportedProgram, inputs: list[str], path: Path, abo
         fail(f"OpenVINO cannot read the graph: {first_line(error)}", "export it as onnx or torch")
     finally:
         between.unlink()
-    for key, text in about.items():
+    for key, text in {**about, "settings": json.dumps(OPENVINO_SETTINGS)}.items():
         model.set_rt_info(text, ["vadkit", key])
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
@@ -135,8 +142,7 @@ def _write_openvino(program: ExportedProgram, inputs: list[str], path: Path, abo
 def _open_openvino(path: Path) -> Runner:
     import openvino
 
-    # Some CPUs would compute in bfloat16.
-    compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino.Core().compile_model(str(path), "CPU", OPENVINO_SETTINGS)
 
     def run(streams: Streams) -> np.ndarray:
         return np.asarray(compiled(dict(streams))[0])
@@ -155,6 +161,7 @@ FORMATS = {
             _write_openvino,
             _open_openvino,
             more=(".bin",),
+            settings=OPENVINO_SETTINGS,
         ),
         Format("torch", ".pt2", (), _write_torch, _open_torch),
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vadkit.export.about import about
@@ -33,6 +33,7 @@ class Exported:
         videos: the same on test videos, if a store was given.
         int8: what was measured of weights of 8 bits; None of float32.
         scoring: what vadkit does around the graph and the file does not, as sentences.
+        settings: how the runtime must compile the file to give the scores that were compared.
     """
 
     files: tuple[Path, ...]
@@ -41,6 +42,7 @@ class Exported:
     videos: tuple[Difference, ...] = ()
     int8: Trial | None = None
     scoring: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def worst(self) -> Difference:
@@ -71,7 +73,7 @@ def export(
                     (Path(folder) / file.name).replace(file)
         except OSError as error:
             fail(f"cannot write {out}: {why(error)}", "choose another --out")
-    return Exported(tuple(files), chosen.name, *found, scoring=tuple(_around(model)))
+    return Exported(tuple(files), chosen.name, *found, scoring=tuple(_around(model)), settings=chosen.settings)
 
 
 def _format(out: Path, name: str | None) -> Format:
