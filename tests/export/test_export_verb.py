@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +35,7 @@ GRAPH: dict[str, Any] = {
     "output": "score",
     "eval": {"threshold": 0.4, "post": [{"use": "score_smoothing", "args": {"kappa": 2}}]},
 }
+needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
 RECIPE = {"snippet_frames": 16, "fps": 25.0, "tail": "repeat", "weights": "abc", "backbone": "some_network"}
 
 
@@ -109,26 +114,38 @@ def test_an_onnx_file_says_how_it_is_fed_and_what_its_scores_mean(trained: Path,
     assert done.scoring == ("vadkit then applies score_smoothing", "of several crops, the scores are averaged")
 
 
+@needs_openvino
 @pytest.mark.usefixtures("exported_before")
 def test_an_openvino_file_gives_the_same_scores(trained: Path, tmp_path: Path) -> None:
-    openvino = pytest.importorskip("openvino", reason="openvino is not installed")
     done = vadkit.export(trained, out=tmp_path / "m.xml", format="openvino")
     assert done.files == (tmp_path / "m.xml", tmp_path / "m.bin") and done.worst.worst < 1e-5
-    model = openvino.Core().read_model(str(tmp_path / "m.xml"))
+    model = formats.import_openvino().Core().read_model(str(tmp_path / "m.xml"))
     assert json.loads(model.get_rt_info(["vadkit", "output"]).astype(str))["range"] == "probability"
     assert sorted(path.name for path in tmp_path.iterdir()) == [".written-by-vadkit", "m.bin", "m.xml"]
 
 
+@needs_openvino
 def test_openvino_scores_long_bags_after_one_of_a_single_snippet(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("openvino", reason="openvino is not installed")
     nodes = {"context": {"use": "gl_mhsa", "in": "rgb"}, "score": {"use": "mlp_head", "in": "context"}}
     torch.manual_seed(0)
     graph = vadkit.build({"inputs": {"rgb": "b t 16"}, "nodes": nodes, "output": "score"})
     path = save(graph, tmp_path / "model.safetensors", {})
     assert main(["export", str(path), "--out", str(tmp_path / "m.xml")]) == 0  # from 1 snippet to 500, in this order
     assert "compile it as it was compared: INFERENCE_PRECISION_HINT=f32, CPU_" in capsys.readouterr().out
+
+
+@needs_openvino
+def test_importing_openvino_reports_to_nobody(tmp_path: Path) -> None:
+    code = (
+        "import sys; from vadkit.export.formats import import_openvino as found; print(found().Core().available_devices);"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry')]"
+    )
+    home = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "CPU" in done.stdout and not done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())  # where the telemetry keeps the number of its user
 
 
 def test_it_is_compared_on_videos_of_a_store(

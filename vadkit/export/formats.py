@@ -5,8 +5,10 @@ Legend: ``b`` bags x crops, ``t`` snippets.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,13 +124,22 @@ def open_onnx(path: Path) -> Runner:
 OPENVINO_SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "CPU_RUNTIME_CACHE_CAPACITY": "0"}
 
 
-def _write_openvino(program: ExportedProgram, inputs: list[str], path: Path, about: Mapping[str, str]) -> None:
-    import openvino
+def import_openvino() -> Any:
+    """Return the package ``openvino``, imported without its telemetry, which otherwise reports each import."""
+    if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # as if it were not installed
+        try:
+            return importlib.import_module("openvino")
+        finally:
+            del sys.modules["openvino_telemetry"]
+    return importlib.import_module("openvino")
 
+
+def _write_openvino(program: ExportedProgram, inputs: list[str], path: Path, about: Mapping[str, str]) -> None:
+    openvino = import_openvino()
     between = path.with_suffix(".onnx")
     write_onnx(program, inputs, between, about)
     try:
-        # Not openvino.convert_model, which may send statistics.
         model = openvino.Core().read_model(str(between))
     except RuntimeError as error:
         fail(f"OpenVINO cannot read the graph: {first_line(error)}", "export it as onnx or torch")
@@ -140,9 +151,7 @@ def _write_openvino(program: ExportedProgram, inputs: list[str], path: Path, abo
 
 
 def _open_openvino(path: Path) -> Runner:
-    import openvino
-
-    compiled = openvino.Core().compile_model(str(path), "CPU", OPENVINO_SETTINGS)
+    compiled = import_openvino().Core().compile_model(str(path), "CPU", OPENVINO_SETTINGS)
 
     def run(streams: Streams) -> np.ndarray:
         return np.asarray(compiled(dict(streams))[0])
