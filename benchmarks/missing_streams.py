@@ -4,8 +4,8 @@
 
 Trains the rows of specs/missing_streams.yaml by ``vadkit bench swap``, which resumes, and scores the test videos of
 each three-stream model with streams absent. Snippets are lost in runs of ``BLOCK``, other ones for each seed. The bars
-compare means over the seeds, in points of AP; a failed one is written down as failed. A component has shown its worth if
-the graph with it gains more than twice the spread over seeds, on average over the conditions. Results:
+compare means over the seeds, in points of AP; a failed one is written down as failed. A component has shown its worth
+if the graph with it gains more than twice the spread over seeds, on average over the conditions. Results:
 benchmarks/results.
 """
 

@@ -32,7 +32,7 @@ NAMES = ("bags", "snippets")  # of the free sizes in an ONNX file
 class Format:
     """One format: the suffix of its file, the packages it takes, how to write a program and how to run a file.
 
-    ``more`` are the suffixes of other files that belong to it, ``settings`` how its runtime was told to compile the
+    ``more`` are the suffixes of other files that belong to it, ``settings`` what its runtime compiled the
     file when it was compared: with others it may give other scores.
     """
 

@@ -27,7 +27,7 @@ def column(test: str, scored: Scored, tuned_on: Mapping[Cell, int]) -> dict[str,
     runs = {cell: [scored[cell, seed] for other, seed in sorted(scored) if other == cell] for cell in listed}
     own = Cell(test, test)
     apart = _differences(listed, own, scored)
-    rows = [_row(cell, runs, own, apart.get(cell.name), tuned_on) for cell in listed]
+    rows = [_row(cell, runs, own, apart, tuned_on) for cell in listed]
     return {"test": test, "base": own.name, "rows": rows}
 
 
@@ -35,10 +35,11 @@ def _row(
     cell: Cell,
     runs: Mapping[Cell, Sequence[RunScores]],
     own: Cell,
-    apart: Mapping[str, Any] | None,
+    apart: Mapping[str, Mapping[str, Any]],
     tuned_on: Mapping[Cell, int],
 ) -> dict[str, Any]:
     untuned = Cell(cell.test, cell.source)
+    is_gap = cell.shots and apart[untuned.name]["ap"]["verdict"].startswith("worse")  # else it is a share of luck
     return {
         "name": cell.name,
         "source": cell.source,
@@ -46,8 +47,8 @@ def _row(
         "tuned_on": tuned_on.get(cell, 0),
         "clicks": cell.clicks,
         "figures": {key: figure(runs[cell], key) for key in FIGURES},
-        "differences": {key: None if apart is None else apart[key] for key in FIGURES},
-        "recovered": _recovered(*(_mean(runs[each], "ap") for each in (untuned, cell, own))) if cell.shots else None,
+        "differences": {key: apart[cell.name][key] if cell.name in apart else None for key in FIGURES},
+        "recovered": _recovered(*(_mean(runs[each], "ap") for each in (untuned, cell, own))) if is_gap else None,
     }
 
 

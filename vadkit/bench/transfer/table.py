@@ -73,7 +73,8 @@ def conditions(results: Mapping[str, Any]) -> str:
         f"{plural(results['seeds'], 'seed')}; intervals are 95 %, over seeds and over test videos, which were "
         f"resampled 1,000 times. 'A + K' is the model of A after {plural(results['tuning_steps'], 'step')} on K "
         "training videos of each label of the test set's store, others for each seed; 'clicked' learns from their "
-        "clicks, too. Gap closed: the share of the difference in AP to a model of the store's own. Device: "
+        "clicks, too. Gap closed: the share of the difference in AP to a model of the store's own, where one is shown. "
+        "Device: "
         f"{machine['device']}, {plural(machine['threads'], 'thread')}. {machine['system']}, Python "
         f"{machine['python']}, {packages}; commit {machine['commit']}, {machine['date']}."
     )
