@@ -276,7 +276,8 @@ def main() -> int:
         return 2
     for row in found:
         write_store(row, args.demo)
-    command = ["bench", "swap", "--spec", str(path), "--out", str(args.out), "--no-timing"]
+    spec_path = os.path.relpath(path)  # what a result states of its configs is nothing of this machine
+    command = ["bench", "swap", "--spec", spec_path, "--out", str(args.out), "--no-timing"]
     return subprocess.run([sys.executable, "-m", "vadkit", *command], check=False).returncode
 
 

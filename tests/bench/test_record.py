@@ -68,6 +68,25 @@ def test_figures_and_their_record_are_those_of_the_comparison(comparison: Path) 
     assert other is not None and list(other.changed) == ["nodes", "eval"]
 
 
+def test_a_recipe_is_recorded_by_its_last_round(comparison: Path) -> None:
+    results = json.loads((comparison / "results.json").read_text())
+    results["variants"] = [variant("taught", "acf_xd", set=["train.steps=80", "eval.crops=first"])]
+    (comparison / "results.json").write_text(json.dumps(results))
+    (file,), _ = record(comparison, comparison / "book", "d", load_plugins(), ("ap",))
+    found = read_result(file)
+    assert (found.system, found.graph, found.variant) == ("acf", "acf_fusion_xd", "taught")
+    assert found.record is not None and list(found.record.changed) == ["train", "eval"]
+
+
+def test_nothing_is_written_if_a_variant_cannot_be(comparison: Path) -> None:
+    results = json.loads((comparison / "results.json").read_text())
+    results["variants"].append(variant("broken", "ur_dmu_xd", set=["nodes.attention.use=no_such_block"]))
+    (comparison / "results.json").write_text(json.dumps(results))
+    with pytest.raises(VadkitError, match="no_such_block"):
+        record(comparison, comparison / "book", "d", load_plugins(), ("ap",))
+    assert not (comparison / "book").exists()
+
+
 def test_a_published_result_is_not_overwritten(comparison: Path) -> None:
     (file, *_), _ = record(comparison, comparison / "book", "d", load_plugins(), ("ap",))
     record(comparison, comparison / "book", "d", load_plugins(), ("ap",))

@@ -28,6 +28,7 @@ from vadkit.graph.load import load_config
 from vadkit.graph.source import Source
 from vadkit.plugin_manager import Plugins
 from vadkit.problems import fail
+from vadkit.rounds import read_recipe, recipe_source
 from vadkit.systems.card import read_cards
 from vadkit.systems.result import FLOORS, METRICS, PROTOCOL, modalities, read_result
 from vadkit.systems.standing import Standing, standing
@@ -57,29 +58,42 @@ def record(
         recipe: how the features were extracted, where the runs no longer exist to say so.
         data: where the features are, to measure the floors of a comparison that has none.
 
-    Returns the files, and a sentence for each variant that has no result. Raises VadkitError.
+    Returns the files, and a sentence for each variant that has no result. Raises VadkitError, and then wrote nothing.
     """
     results = _read(comparison)
     shared = {"dataset": dataset, "recipe": recipe, "comparison": comparison, "results": results}
     measured: dict[str, Floors] = {}
     cards = read_cards(plugins.config_folders)
-    written, left_out = [], []
+    files: dict[Path, str] = {}
+    left_out = []
     for variant in results["variants"]:
         if not variant["figures"]:
             left_out.append(f"'{variant['name']}' has no finished run")
             continue
-        source = load_config(variant["config"], variant["set"], plugins.config_folders)
-        spec = compile_plan(source, plugins).spec
+        source, spec = _graph(variant, plugins)
         facts = _facts(variant, shared, source, spec, standing(source, cards, plugins.config_folders))
         low = variant.get("floors") or (_floors(spec, data, plugins, measured) if data else {})
         for metric in metrics:
             values = [figures[metric] for figures in variant["figures"] if figures.get(metric) is not None]
             if len(values) == len(variant["figures"]):
                 record = {**facts["record"], **_floors_of(low, metric)}
-                written.append(_write(out, comparison, {**facts, "metric": metric, "record": record}, values))
+                path, text = _file(out, comparison, {**facts, "metric": metric, "record": record}, values)
+                files[path] = text
             else:
                 left_out.append(f"{METRICS[metric]} of '{variant['name']}' is not defined in every run")
-    return written, left_out
+    for path, text in files.items():
+        make_folder(path.parent)
+        write_text_atomic(path, text)
+    return list(files), left_out
+
+
+def _graph(variant: Mapping[str, Any], plugins: Plugins) -> tuple[Source, Mapping[str, Any]]:
+    """Return what a variant trained, as it was written and resolved: a graph, of a recipe that of its last round."""
+    if recipe_source(variant["config"], plugins):
+        last = read_recipe(variant["config"], variant["set"], plugins).rounds[-1]
+        return last.source, last.plan.spec
+    source = load_config(variant["config"], variant["set"], plugins.config_folders)
+    return source, compile_plan(source, plugins).spec
 
 
 def _read(comparison: Path) -> dict[str, Any]:
@@ -186,7 +200,8 @@ def _listed(backbones: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}: {backbone}" for name, backbone in backbones.items())
 
 
-def _write(out: Path, comparison: Path, facts: Fact, values: Sequence[float]) -> Path:
+def _file(out: Path, comparison: Path, facts: Fact, values: Sequence[float]) -> tuple[Path, str]:
+    """Return the path and the text of a result. Raises VadkitError if a published one is there."""
     spread = {"spread": round(statistics.stdev(values), DIGITS)} if len(values) > 1 else {}
     figure = {"figure": round(statistics.fmean(values), DIGITS), "unit": "fraction"}
     whole = {**facts, **figure, "record": {**facts["record"], **spread}}
@@ -197,9 +212,7 @@ def _write(out: Path, comparison: Path, facts: Fact, values: Sequence[float]) ->
     path = out / str(facts["system"]) / f"{name}.yaml"
     if path.is_file() and read_result(path).record is None:
         fail(f"{path} is a published result", "move it, or write to another folder with --out")
-    make_folder(path.parent)
-    write_text_atomic(path, as_yaml(ordered))
-    return path
+    return path, as_yaml(ordered)
 
 
 def as_yaml(facts: Mapping[str, Any]) -> str:
