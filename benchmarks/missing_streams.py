@@ -150,10 +150,11 @@ def write(result: dict[str, Any], lines: list[str], stem: str) -> None:
     where = result["machine"]
     packages = ", ".join(f"{name} {number}" for name, number in where["packages"].items())
     text = [
-        "# Missing streams: AP in points on the demo's test clips",
+        f"# Missing streams: AP in points on {result['on']}",
         "",
         f"Mean and standard deviation over {len(result['seeds'])} seeds; sound is lost in runs of {BLOCK} snippets. "
-        "The last column is a model trained on just what the row leaves.",
+        "The last column is a model trained on just what the row leaves."
+        + "".join(f" `{change}`" for change in result["changes"]),
         "",
         *lines,
         "",
@@ -182,19 +183,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="vadkit-demo/features", help="features of the demo")
     parser.add_argument("--out", type=Path, default=Path("missing_streams"), help="folder of the runs")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a change in every row")
+    parser.add_argument("--on", default="the demo's test clips", help="what the features are of, for the title")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--no-train", action="store_true", help="measure the runs that --out has, and no others")
     parser.add_argument("--stem", default=f"missing_streams-cpu-{time.strftime('%Y-%m')}", help="name of the results")
     args = parser.parse_args()
     if not args.no_train:
         command = ["vadkit", "bench", "swap", "--spec", str(SPEC), "--data", args.data, "--seeds", str(args.seeds)]
-        subprocess.run([*command, "--out", str(args.out), "--no-timing"], check=True)
+        changes = [part for text in args.set for part in ("--set", text)]
+        subprocess.run([*command, *changes, "--out", str(args.out), "--no-timing"], check=True)
     runs = finished(args.out)
     rows = [name for name in ("plain", "robust", *WITHOUT.values()) if name in runs]
     systems = {name: measured(runs[name], args.data) for name in rows}
     trained = {name: own(runs[name]) for name in dict.fromkeys(TRAINED_ON.values()) if name in runs}
     result = {
         "machine": machine(torch.device("cpu")),
+        "on": args.on,
+        "changes": args.set,
         "seeds": sorted(systems["robust"]["all"]),
         "block": BLOCK,
         "systems": systems,
