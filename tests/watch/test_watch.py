@@ -86,6 +86,15 @@ def test_a_folder_is_watched_in_order_and_a_broken_file_stops_nothing(model: Pat
     assert done.failed == [] and "1b.mp4" in " ".join(done.state.notes)
 
 
+def test_freed_memory_is_given_back_now_and_then(
+    model: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times: list[int] = []
+    monkeypatch.setattr("vadkit.watch.run.give_back", lambda: times.append(1))
+    watch(model, [clip], tmp_path)
+    assert times == [1]  # at once, and again after a minute
+
+
 def test_what_a_paced_recording_is_too_fast_for_is_dropped(model: Path, tmp_path: Path) -> None:
     path = make_clip(tmp_path / "long.mp4", 20.0, alarm(2, 4))
     system = load_system(model, "cpu")

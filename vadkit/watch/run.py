@@ -16,6 +16,7 @@ from vadkit.extract.frame_rate import USUAL_FPS
 from vadkit.extract.snippets import Clock
 from vadkit.files import make_folder
 from vadkit.interrupt import Interrupt
+from vadkit.memory import give_back
 from vadkit.predict.system import System
 from vadkit.problems import Problem, VadkitError
 from vadkit.sinks import plain_name
@@ -31,6 +32,7 @@ from vadkit.watch.recorder import Recorder
 from vadkit.watch.scores import Score, Session, SourceEvents, Stepper
 
 TICK = 0.25  # seconds that the loop waits for a snippet before it looks after the rest
+TIDY_S = 60.0  # seconds between two times that freed memory is given back
 LAST_S = 5.0  # seconds in which the threads must end
 KEPT = 5.0  # seconds that the ring holds beyond what the rule needs, for what waits to be scored
 EPOCH = 1e8  # a time after it is a time of day, an earlier one a time in a recording
@@ -125,7 +127,7 @@ class Watch:
         self.open: dict[str, _Open] = {}
         self.events = 0
         self.interrupted = False
-        self._next_health = 0.0
+        self._next_health = self._next_tidying = 0.0
         self._states: dict[str, tuple[str, bool]] = {}
         self._said: set[str] = set()
 
@@ -151,6 +153,9 @@ class Watch:
                 self._close(name)
                 item.handled.set()
         self._report_health()
+        if time.monotonic() >= self._next_tidying:
+            give_back()
+            self._next_tidying = time.monotonic() + TIDY_S
 
     def _score(self, cuts: Mapping[str, Cut]) -> None:
         if not cuts:
