@@ -4,8 +4,8 @@
         --video vadkit-demo/videos/test_explosion_00.mp4 [--cameras 1 4 16] [--seconds 60]
 
 A camera is the video, repeated without encoding and read in real time. A latency is the time from when the last
-picture of a snippet is decoded until its score is known and its event is handed on, with the look-ahead of
-the graph. The first score may take one snippet and the look-ahead: "late" is what it takes beyond.
+picture of a snippet is decoded until its score is known and its event is handed on, with what the
+graph looks ahead. The first score may take one snippet and the look-ahead: "late" is what it takes beyond.
 
 Writes benchmarks/results/latency-DEVICE-MONTH.json and .md.
 """

@@ -32,7 +32,7 @@ from vadkit.watch.recorder import Recorder
 from vadkit.watch.scores import Score, Session, SourceEvents, Stepper
 
 TICK = 0.25  # seconds that the loop waits for a snippet before it looks after the rest
-TIDY_S = 60.0  # seconds between two times that freed memory is given back
+TIDY_S = 60.0  # seconds of stream between two times that freed memory is given back
 LAST_S = 5.0  # seconds in which the threads must end
 KEPT = 5.0  # seconds that the ring holds beyond what the rule needs, for what waits to be scored
 EPOCH = 1e8  # a time after it is a time of day, an earlier one a time in a recording
@@ -155,7 +155,7 @@ class Watch:
         self._report_health()
         if time.monotonic() >= self._next_tidying:
             give_back()
-            self._next_tidying = time.monotonic() + TIDY_S
+            self._next_tidying = time.monotonic() + TIDY_S / (self.settings.pace or 1.0)
 
     def _score(self, cuts: Mapping[str, Cut]) -> None:
         if not cuts:
