@@ -1,4 +1,4 @@
-"""Import, generate, inspect, check, compare, pack and merge stores of features."""
+"""Import, generate, inspect, check, compare, pack and merge stores of features, and write tables of labels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ VERBS = {
     "check": "check files, hashes, recipes, counts, lengths, values, duplicates and label files",
     "diff": "compare two stores, folders or files of features and say why they differ",
     "pack": "write the packed cache, which is read much faster",
+    "table": "write the labels of further test sets as a table",
     "merge": "merge stores with the same recipes, such as the shards of one run",
 }
 
