@@ -3,9 +3,9 @@
     python benchmarks/soak.py --model vadkit-demo/runs/demo_rgb/seed0/model.safetensors --window 32 \
         --video vadkit-demo/videos/test_explosion_00.mp4 [--hours 2] [--pace 20] [--cameras 1]
 
-A camera shows the video again and again, ten minutes in each of its recordings. Memory is flat if the least of each
-40th of the run grows by less than a MiB in an hour of stream over the second half; what is not scored in time is
-dropped and counted.
+A camera shows the video again and again, ten minutes in each of its recordings. Between two of them, what is freed is
+given back, and what is held is noted: memory is flat if that grows by less than a MiB in an hour of stream over the
+second half. What is not scored in time is dropped and counted.
 
 Writes benchmarks/results/soak-DEVICE-MONTH.json and .md.
 """
@@ -13,6 +13,7 @@ Writes benchmarks/results/soak-DEVICE-MONTH.json and .md.
 from __future__ import annotations
 
 import argparse
+import gc
 import tempfile
 import time
 from pathlib import Path
@@ -22,19 +23,9 @@ import numpy as np
 from results import write
 from watched import load, repeated, resident, simulated, watch
 
+from vadkit.memory import give_back
+
 LENGTH = 600.0  # seconds of a recording
-PARTS = 40  # of a run; the least memory of each is what is held, and not what is about to be given back
-
-
-def least_of(memory: list[tuple[float, float]], parts: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the time and the size of the least (time, size) in each of so many equal parts of the run."""
-    end = memory[-1][0] + 1e-9
-    found: dict[int, tuple[float, float]] = {}
-    for time_, size in memory:
-        part = int(parts * time_ / end)
-        found[part] = min(found.get(part, (time_, size)), (time_, size), key=lambda pair: pair[1])
-    times, sizes = np.array([found[part] for part in sorted(found)]).T
-    return times, sizes
 
 
 def measure(
@@ -54,21 +45,25 @@ def measure(
         files[-1].symlink_to(recording)
     system = load(model)
     memory: list[tuple[float, float]] = []
-    scores = 0
+    most, scores = 0.0, 0
+    seen: set[str] = set()
     began = time.monotonic()
 
     def score(source: str, found: Any) -> None:
-        nonlocal scores
+        nonlocal scores, most
         scores += 1
-        now = time.monotonic() - began
-        if not memory or now - memory[-1][0] >= 0.5:
-            memory.append((now, resident()))
+        most = max(most, resident())
+        if source not in seen:  # a recording has begun: what is held between two
+            seen.add(source)
+            gc.collect()
+            give_back()
+            memory.append((time.monotonic() - began, resident()))
 
     watching = watch(system, simulated(files, count), folder / "out", pace, window, score=score)
     watching.run()
     if watching.interrupted:
         raise SystemExit("it was ended before all was watched; nothing is written")
-    times, held = least_of(memory, PARTS)
+    times, held = np.array(memory).T
     half = times > times[-1] / 2
     slope = np.polyfit(times[half], held[half], 1)[0] if half.sum() > 2 else 0.0  # MiB a second of the clock
     pictures = sum(reader.pictures_read for reader in watching.readers.values())
@@ -80,9 +75,8 @@ def measure(
         "scores": scores,
         "pictures": pictures,
         "pictures dropped, %": round(100 * dropped / max(1, pictures), 1),
-        "memory after a tenth, MiB": round(float(held[len(held) // 10])),
-        "at the end, MiB": round(float(held[-1])),
-        "at most, MiB": round(max(size for _, size in memory)),
+        "held between recordings, MiB": " ".join(f"{size:.0f}" for size in held),
+        "at most, MiB": round(most),
         "growth in the second half, MiB per hour of stream": round(float(slope) * 3600 / pace, 2),
     }
 
