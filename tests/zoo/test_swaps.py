@@ -18,7 +18,7 @@ from swap_matrix import DEFECT, WORKS, Outcome, Pair
 import vadkit
 from vadkit.problems import Problem, VadkitError
 
-ONE_OF = 40  # of so many pairs one is compiled
+ONE_OF = 80  # of so many pairs one is compiled
 TRAINED = 12
 
 
