@@ -41,4 +41,5 @@ def test_latency_and_soak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert 0 <= row["p50, ms"] <= row["p95, ms"] <= row["worst, ms"]
     soak.main(["--model", model, "--video", video, "--hours", "0.05", "--pace", "200"])
     (row,) = rows(tmp_path / "results", "soak")
-    assert row["hours of stream"] == 0.05 and row["scores"] > 0 and row["at the end, MiB"] > 0
+    assert row["hours of stream"] == 0.05 and row["scores"] > 0 and row["at most, MiB"] > 0
+    assert 1 <= len(row["held between recordings, MiB"].split()) <= 9  # at this pace, all of one may be dropped
