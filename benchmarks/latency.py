@@ -3,9 +3,9 @@
     python benchmarks/latency.py --model vadkit-demo/runs/demo_rgb/seed0/model.safetensors --window 32 \
         --video vadkit-demo/videos/test_explosion_00.mp4 [--cameras 1 4 16] [--seconds 60]
 
-A camera is the video, repeated without encoding and read in real time. A latency is the time from when the last
-picture of a snippet is decoded until its score is known and its event is handed on, with what the
-graph looks ahead. The first score may take one snippet and the look-ahead: "late" is what it takes beyond.
+A camera is the video, repeated without encoding and read in real time. A latency is the time from when the last picture
+of a snippet is decoded until its score is known and its event is handed on, with what the graph looks ahead. The first
+score may take one snippet and the look-ahead: "late" is what it takes beyond.
 
 Writes benchmarks/results/latency-DEVICE-MONTH.json and .md.
 """

@@ -97,6 +97,11 @@ def mean(values: Mapping[int, float]) -> float:
     return statistics.mean(values.values())
 
 
+def _over_seeds(values: list[float]) -> tuple[float, float | None]:
+    """Return mean and standard deviation, None for that of a single seed."""
+    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None
+
+
 def bars(robust: Mapping[str, Mapping[int, float]], trained: Mapping[str, Mapping[int, float]]) -> list[dict[str, Any]]:
     """Return the bars with their figures."""
     wanted = (
@@ -107,8 +112,7 @@ def bars(robust: Mapping[str, Mapping[int, float]], trained: Mapping[str, Mappin
     found = []
     for what, reference, value, most in wanted:
         per_seed = [reference[seed] - value[seed] for seed in value if seed in reference]
-        cost = statistics.mean(per_seed)
-        spread = statistics.stdev(per_seed) if len(per_seed) > 1 else None
+        cost, spread = _over_seeds(per_seed)
         found.append({"bar": what, "cost": cost, "spread": spread, "most": most, "met": cost <= most})
     return found
 
@@ -122,7 +126,7 @@ def components(systems: Mapping[str, Mapping[str, Mapping[int, float]]]) -> list
         pairs = [(systems["robust"][each], systems[row][each]) for each in systems[row]]
         seeds = sorted(set(pairs[0][0]) & set(pairs[0][1]))
         gains = [statistics.mean(ours[seed] - other[seed] for ours, other in pairs) for seed in seeds]
-        gain, spread = statistics.mean(gains), statistics.stdev(gains) if len(gains) > 1 else None
+        gain, spread = _over_seeds(gains)
         shown = spread is not None and gain > 2 * spread
         found.append({"component": name, "against": row, "gain": gain, "spread": spread, "shown": shown})
     return found
@@ -144,6 +148,10 @@ def _cell(values: Mapping[int, float]) -> str:
     return f"{mean(values):.1f} +- {statistics.stdev(values.values()):.1f}"
 
 
+def _spread(measured: Mapping[str, Any]) -> str:
+    return "-" if measured["spread"] is None else f"{measured['spread']:.1f}"
+
+
 def write(result: dict[str, Any], lines: list[str], stem: str) -> None:
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{stem}.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -162,14 +170,12 @@ def write(result: dict[str, Any], lines: list[str], stem: str) -> None:
         "|---|---:|---:|---:|---|",
     ]
     for bar in result["bars"]:
-        spread = "-" if bar["spread"] is None else f"{bar['spread']:.1f}"
         verdict = "met" if bar["met"] else "**failed**"
-        text.append(f"| {bar['bar']} | {bar['cost']:.1f} | {spread} | {bar['most']} | {verdict} |")
+        text.append(f"| {bar['bar']} | {bar['cost']:.1f} | {_spread(bar)} | {bar['most']} | {verdict} |")
     text += ["", "| component | compared with | gain in AP | spread over seeds | |", "|---|---|---:|---:|---|"]
     for each in result["components"]:
-        spread = "-" if each["spread"] is None else f"{each['spread']:.1f}"
         verdict = "shown" if each["shown"] else "not shown"
-        text.append(f"| {each['component']} | {each['against']} | {each['gain']:.1f} | {spread} | {verdict} |")
+        text.append(f"| {each['component']} | {each['against']} | {each['gain']:.1f} | {_spread(each)} | {verdict} |")
     text += [
         "",
         f"{where['device']}, {where['threads']} threads; Python {where['python']}, {packages}; "

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from pathlib import Path
 
 import pytest
+from watched import resident
 
 from vadkit.memory import give_back
-
-
-def resident() -> int:
-    found = re.search(r"VmRSS:\s*(\d+) kB", Path("/proc/self/status").read_text())
-    assert found
-    return int(found[1]) * 1024
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only the C library of Linux is asked to give memory back")
@@ -24,5 +17,5 @@ def test_what_is_freed_between_what_is_held_is_given_back() -> None:
     full = resident()
     del blocks
     give_back()
-    assert resident() < full - 150e6
+    assert resident() < full - 150e6 / 2**20  # MiB
     assert all(block[-1] == ord("x") for block in held)
