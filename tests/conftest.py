@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,6 +28,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # tests in several processes share the 
 import pytest
 import torch
 from hypothesis import settings
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job in the background; commands would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 THOROUGH = os.environ.get("VADKIT_THOROUGH", "0") not in ("", "0")
 

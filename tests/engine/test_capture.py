@@ -75,13 +75,16 @@ class Twins(StubModel):
 
 
 class Epochs(StubBatches):
-    """Batches with the number of the epoch; the last of an epoch is smaller."""
+    """Batches with the number of the epoch; the last of an epoch is smaller.
+
+    Each has memory of its own: where a view begins decides, on some CPUs, how products of it are rounded.
+    """
 
     def batch(self, step):
         batch = super().batch(step)
         last = step % self.length == self.length - 1
         rows = slice(1, None) if last else slice(None)
-        return {**batch, "x": batch["x"][rows], "labels": batch["labels"][rows], "epoch": step // self.length}
+        return {**batch, "x": batch["x"][rows].clone(), "labels": batch["labels"][rows], "epoch": step // self.length}
 
 
 def same(one, other):

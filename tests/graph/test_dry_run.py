@@ -129,6 +129,26 @@ def test_training_nodes_and_losses_get_a_batch_and_others_what_is_there_at_test(
     assert fed(loss) == {"scores", "labels", "mask"}
 
 
+def test_what_ran_before_on_equal_shapes_is_not_run_again(
+    chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    component, seen = _component("toy_linear"), list[int]()
+    usual = component.forward
+
+    def counted(self: Any, x: Tensor) -> Any:
+        seen.append(x.shape[-1])
+        return usual(self, x)
+
+    monkeypatch.setattr(component, "forward", counted)
+    runs = []
+    for width, dim in ((8, 4), (8, 4), (8, 5), (6, 4)):
+        seen.clear()
+        chosen["inputs"]["rgb"], chosen["nodes"]["context"]["args"] = f"b t {width}", {"dim": dim}
+        vadkit.build(chosen)
+        runs.append(seen.copy())
+    assert runs == [[8], [], [8], [6]]
+
+
 def _component(name: str) -> type[Any]:
     component = load_plugins().components.find(name)
     assert component is not None

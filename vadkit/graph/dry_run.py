@@ -22,6 +22,8 @@ from vadkit.shapes import Port, sizes
 COUNTS = {"b": 2, "t": 9, "v": 2}
 MOST_VALUES = 50_000_000  # of a component that is run on the CPU
 Values = dict[str, Tensor]  # by name, on the CPU if they were computed, else on the meta device
+MOST_KNOWN = 10_000
+_KNOWN: dict[Any, Any] = {}  # what components returned, by all that decides it: variants of a graph have most in common
 
 
 def dry_run(plan: Plan, modules: Mapping[str, nn.Module], problems: Problems) -> None:
@@ -89,11 +91,35 @@ def _failed(error: Exception) -> str:
 
 def _run(step: Step | LossStep, module: nn.Module, values: Values) -> Any:
     """Return what a component returns, or what it raises."""
+    key = _key(step, values)
+    if key in _KNOWN:
+        return _KNOWN[key]
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            return _on_meta_or_cpu(step, module, values)
+            result = _on_meta_or_cpu(step, module, values)
     except Exception as error:  # whatever a plugin's forward raises
         return error
+    if key is not None:
+        if len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[key] = result
+    return result
+
+
+def _key(step: Step | LossStep, values: Values) -> Any:
+    """Return what decides the result of a run: component, arguments and shapes. None if values do, too."""
+    arriving = {str(ref): values[str(ref)] for ref in step.refs if not ref.batch}
+    if not all(x.is_meta for x in arriving.values()):
+        return None
+    at_test = isinstance(step, Step) and not step.train_only
+    wires = [(port, isinstance(wire, list), *map(_shape(arriving), step.of(port))) for port, wire in step.wires.items()]
+    return step.component, step.component.forward, repr(step.args), at_test, *wires  # type: ignore[attr-defined]
+
+
+def _shape(arriving: Values) -> Callable[[Ref], Any]:
+    return lambda ref: (
+        ref.name if ref.batch else (arriving[str(ref)].shape, arriving[str(ref)].dtype, ref.probability)
+    )
 
 
 def _on_meta_or_cpu(step: Step | LossStep, module: nn.Module, values: Values) -> Any:

@@ -65,7 +65,7 @@ def read_tree(file: Path, what: str, keys: Mapping[str, Key]) -> tuple[Tree, Pro
 
     ``what`` is what the file should be, as "a card", and ``keys`` are those that it has.
     """
-    reading = read_yaml(bounded_text(file, BYTES, what), str(file), quick=True)
+    reading = read_yaml(bounded_text(file, BYTES, what), str(file))
     if reading.problems:
         raise VadkitError(reading.problems)
     tree = reading.tree
