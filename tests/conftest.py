@@ -34,6 +34,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job in the back
 
 THOROUGH = os.environ.get("VADKIT_THOROUGH", "0") not in ("", "0")
 
+# Files whose tests take more than 20 seconds together.
+LONG = (
+    "tests/walk/",
+    "tests/zoo/test_graphs_run.py",
+    "tests/demo/test_study.py",
+    "tests/test_components.py",
+    "tests/reference/test_reference_cases.py",
+    "tests/extract/test_extract_interrupted.py",
+    "tests/bench/",
+    "tests/benchmarks/",
+    "tests/diff/",
+    "tests/test_registry_configs.py",
+    "tests/fuzz/",
+)
+
 # What a test of this name counts in the summary. With several processes, only this file's summary is printed.
 TRAINED = {
     "test_a_graph_trains_evaluates_and_is_saved": "graphs",
@@ -106,6 +121,7 @@ def cases(thorough: bool) -> Callable[[int], int]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     for item in items:
         for mark in item.iter_markers("guards"):
             item.user_properties += [("guards", number) for number in mark.args]
@@ -115,8 +131,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each process whole files, for what tests of a file share, and one process all tests of the contract."""
+    """Give each process whole files, for what tests of a file share, and one process all tests of the contract.
+
+    Files that take long come first, so that no process is left with one when the others have ended.
+    """
     from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False  # by how many tests a file has
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:

@@ -32,14 +32,14 @@ def rows(folder: Path, name: str) -> list[dict[str, float]]:
 
 def test_latency_and_soak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
-    monkeypatch.setattr(soak, "LENGTH", 20.0)
+    monkeypatch.setattr(soak, "LENGTH", 18.0)
     model = str(write_model(tmp_path / "model.safetensors", audio=True))
     video = str(make_clip(tmp_path / "clip.mp4", 2.0, alarm(1, 2)))
     latency.main(["--model", model, "--video", video, "--cameras", "2", "--seconds", "2"])
     (row,) = rows(tmp_path / "results", "latency")
     assert row["cameras"] == 2 and row["scores"] >= 8 and row["events"] == 2
     assert 0 <= row["p50, ms"] <= row["p95, ms"] <= row["worst, ms"]
-    soak.main(["--model", model, "--video", video, "--hours", "0.05", "--pace", "200"])
+    soak.main(["--model", model, "--video", video, "--hours", "0.02", "--pace", "200"])
     (row,) = rows(tmp_path / "results", "soak")
-    assert row["hours of stream"] == 0.05 and row["scores"] > 0 and row["at most, MiB"] > 0
-    assert 1 <= len(row["held between recordings, MiB"].split()) <= 9  # at this pace, all of one may be dropped
+    assert row["hours of stream"] == 0.02 and row["scores"] > 0 and row["at most, MiB"] > 0
+    assert 1 <= len(row["held between recordings, MiB"].split()) <= 4  # at this pace, all of one may be dropped

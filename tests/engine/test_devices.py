@@ -13,7 +13,7 @@ from cuda_stand_in import stand_in
 from engine_stub import StubBatches, StubModel, section
 
 from vadkit.cli import main
-from vadkit.devices import choose_device, current
+from vadkit.devices import choose_device, current, seed_torch
 from vadkit.engine import checkpoints, distributed
 from vadkit.engine.session import Session
 from vadkit.engine.tensor_tree import same
@@ -33,6 +33,15 @@ def one_gpu(monkeypatch):
 def three_gpus(monkeypatch):
     with stand_in(monkeypatch, 3) as cuda:
         yield cuda
+
+
+def test_a_seed_gives_what_it_always_gives_and_leaves_nothing_behind() -> None:
+    torch.manual_seed(5)
+    wanted, before = torch.rand(3), len(torch.cuda._queued_calls)
+    for _ in range(3):
+        seed_torch(5)
+        assert torch.equal(torch.rand(3), wanted)
+    assert len(torch.cuda._queued_calls) == before
 
 
 def test_the_stand_in_refuses_what_the_real_one_refuses(one_gpu):

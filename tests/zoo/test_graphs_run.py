@@ -17,7 +17,7 @@ from torch import Tensor
 import vadkit
 from vadkit.plugin_manager import own_configs
 
-LONG = 600
+LONG = 300
 SHORT = 4  # snippets of an exported program: a branch on a shorter video would be fixed by the example
 BATCHES: list[tuple[list[int], int]] = [([0], 1), ([1], 2), ([1, 1], 1), ([0, 1], 1)]
 GRAPHS = sorted(path.stem for path in (own_configs() / "graphs").rglob("*.yaml"))

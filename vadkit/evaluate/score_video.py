@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from vadkit.data.presence import piece_with_gaps
-from vadkit.devices import float32
+from vadkit.devices import float32, seed_torch
 from vadkit.kinds import Sampler
 from vadkit.presence import STREAM as PRESENCE
 from vadkit.problems import fail, plural
@@ -184,5 +184,5 @@ def _dropout_on(model: nn.Module) -> Iterator[None]:
 def _seeded(scores: Callable[[], np.ndarray], seed: tuple[int, int], device: torch.device) -> np.ndarray:
     """Return what ``scores`` gives under a seed."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]))
+        seed_torch(int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]))
         return scores()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vadkit.batch_ports import BATCH_PORTS, Drawing
+from vadkit.devices import seed_torch
 from vadkit.graph.ranges import PER_SNIPPET, input_needs
 from vadkit.shapes import Port, parse_ports
 from vadkit.testing.report import Broken
@@ -50,7 +51,7 @@ class Batch:
 def seeded(seed: int) -> Iterator[None]:
     """Run a block with its own seed and restore the global random state afterwards."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        seed_torch(seed)
         yield
 
 
