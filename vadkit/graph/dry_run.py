@@ -117,9 +117,7 @@ def _key(step: Step | LossStep, values: Values) -> Any:
 
 
 def _shape(arriving: Values) -> Callable[[Ref], Any]:
-    return lambda ref: (
-        ref.name if ref.batch else (arriving[str(ref)].shape, arriving[str(ref)].dtype, ref.probability)
-    )
+    return lambda ref: ref.name if ref.batch else (arriving[str(ref)].shape, arriving[str(ref)].dtype, ref.probability)
 
 
 def _on_meta_or_cpu(step: Step | LossStep, module: nn.Module, values: Values) -> Any:
