@@ -26,13 +26,15 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.datasets.importing.interval_shares import read_shares, table_of
     from vadkit.extract.lengths import lengths_of
     from vadkit.files import make_folder, write_text_atomic
-    from vadkit.problems import fail, plural, some
+    from vadkit.problems import Problem, VadkitError, fail, plural, some
     from vadkit.results_folder import writing
 
     videos = read_shares(args.file)
     with bar() as progress:
         lengths, notes = lengths_of([video.name for video in videos], args.videos, args.out.parent, progress)
     missing = [video.file for video in videos if video.name not in lengths]
+    if not lengths and notes:
+        raise VadkitError([Problem(note) for note in notes])
     if not lengths:
         fail(f"no video of {args.file} is below {args.videos}", f"they are {some(missing)}")
     with writing(args.out, inputs=[args.file]):

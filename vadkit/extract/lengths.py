@@ -37,15 +37,16 @@ def lengths_of(
     lengths: dict[str, Length] = {}
     for number, (name, path) in enumerate(found.items(), 1):
         try:
-            with open_media(path) as media:
-                seconds, fps = media.duration, media.fps
+            lengths[name] = _length(path, beside)
         except VadkitError as error:
             notes.append(error.first)
-            continue
-        if seconds is None or not seconds > 0:
-            notes.append(f"{path} does not state how long it is")
-            continue
-        lengths[name] = Length(os.path.relpath(path, beside), seconds, fps)
         if progress is not None:
             progress("videos", number, len(found))
     return lengths, notes
+
+
+def _length(path: Path, beside: Path) -> Length:
+    with open_media(path) as media:
+        if media.duration is None or not media.duration > 0:
+            fail(f"{path} does not state how long it is")
+        return Length(os.path.relpath(path, beside), media.duration, media.fps)

@@ -62,6 +62,18 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "there is no such folder" in capsys.readouterr().err
 
 
+def test_why_no_video_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    videos, source = tmp_path / "MSAD", write(tmp_path / "msad.json", ITEMS)
+    videos.mkdir()
+    command = ["store", "table", str(source), "--videos", str(videos), "--out", str(tmp_path / "L.csv")]
+    assert main(command) == 2
+    assert f"no video of {source} is below {videos}" in capsys.readouterr().err
+    (videos / "crash_7.mp4").write_bytes(b"no video")
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert str(videos / "crash_7.mp4") in said and "is below" not in said
+
+
 def test_two_files_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a").mkdir()
     clip = make_clip(tmp_path / "Assault_2.mp4")
