@@ -39,3 +39,8 @@ def spans_of(lost: np.ndarray) -> Spans:
     """Return the spans of a bool array (t,) that is true where the stream is absent."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], np.asarray(lost, bool), [False]]).astype(np.int8)))
     return tuple((int(start), int(end)) for start, end in edges.reshape(-1, 2))
+
+
+def in_json(spans: Spans) -> bool | list[tuple[int, int]]:
+    """Return spans as files have them: true for a stream that is absent throughout."""
+    return True if is_throughout(spans) else [(start, end) for start, end in spans if end is not None]

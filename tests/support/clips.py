@@ -38,7 +38,8 @@ def make_clip(
     """Write a video and return its path.
 
     Args:
-        sound: "beep" (loud from 2 s to 4 s, soft otherwise), "silence", or None for no track.
+        sound: "beep" (loud from 2 s to 4 s, soft otherwise), "lost" (the same, and nothing from 4 s on), "silence", or
+            None for no track.
         times: when the pictures are shown; evenly ``FPS`` a second unless given.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +67,8 @@ def _samples(seconds: float, sound: str | None) -> np.ndarray:
     time = np.arange(round(seconds * RATE)) / RATE
     loud = np.where((time >= 2) & (time < 4), 0.8, 0.05)
     wave = np.sin(2 * np.pi * 440 * time) * loud
-    return (wave * (sound == "beep")).astype(np.float32)
+    heard = {"beep": True, "lost": time < 4}.get(sound or "", False)
+    return (wave * heard).astype(np.float32)
 
 
 def _add_sound(sink: Any, track: Any, samples: np.ndarray) -> None:

@@ -92,13 +92,13 @@ def pieces(streams: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {name: x[..., first:end, :] for name, x in streams.items()}
 
 
-def live_scores(stepper: Stepper, streams: Mapping[str, Any], columns: Sequence[str] | None = None) -> np.ndarray:
+def live_scores(stepper: Stepper, streams: Mapping[str, Any], columns: Sequence[str] = ()) -> np.ndarray:
     """Return the scores (t,) that a stepper gives of streams (t, dim) or (crops, t, dim).
 
     ``columns`` are those of the stream ``presence``, by which a snippet lacks others.
     """
     t, found = next(iter(streams.values())).shape[-2], list[tuple[int, float]]()
-    if columns is None:
+    if PRESENCE not in streams:
         for first in range(0, t, CHUNK):
             found += stepper.chunk({name: x[..., first : first + CHUNK, :] for name, x in streams.items()})
     else:
@@ -131,12 +131,11 @@ def _of_videos(
             problems += error.problems
             notes.append(f"left out: {error.first}")
             continue
-        times, missing = extracted.snippet_times, system.missing(extracted)
+        times, given = extracted.snippet_times, system.given(extracted.streams, system.missing(extracted))
         if live is not None:
-            there = {name: x for name, x in extracted.streams.items() if name not in missing}
-            scores = live_scores(live(system.model), there)
+            scores = live_scores(live(system.model), given, [*system.model.training_sizes])
         else:
-            scores = np.concatenate([system.score(piece, missing) for piece in pieces(extracted.streams)])
+            scores = np.concatenate([system.scored_of(piece).scores for piece in pieces(given)])
         footage.append(Footage(video.name, rounded(scores), np.round([*times[:, 0], times[-1, 1]], 3)))
     if not footage:
         raise VadkitError(problems)
@@ -161,7 +160,7 @@ def _of_store(
         fail(f"{root} holds no ordinary footage: all of its videos are abnormal")
     loaded, align = model_file.load(model, str(place)), align_of(header["spec"])
     columns = list(loaded.training_sizes) if loaded.takes_presence else None
-    score = _whole(loaded, sections["eval"], place) if live is None else partial(_live, live, loaded, columns)
+    score = _whole(loaded, sections["eval"], place) if live is None else partial(_live, live, loaded)
     footage = []
     for number, video in enumerate(normal):
         on_progress(number, len(normal), video.name)
@@ -185,10 +184,8 @@ def _whole(model: VadModel, section: Mapping[str, Any], device: torch.device) ->
     return score
 
 
-def _live(
-    live: Live, model: VadModel, columns: Sequence[str] | None, streams: Mapping[str, torch.Tensor]
-) -> np.ndarray:
-    return live_scores(live(model), streams, columns)
+def _live(live: Live, model: VadModel, streams: Mapping[str, torch.Tensor]) -> np.ndarray:
+    return live_scores(live(model), streams, [*model.training_sizes])
 
 
 def _given(args: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from vadkit.extract.ahead import Ahead
 from vadkit.extract.frame_clock import FrameClock
 from vadkit.extract.media import Media, Picture, open_media
 from vadkit.extract.snippets import Clock, Snippets, check_size, check_window
-from vadkit.extract.sound import ENVELOPE_RATE, Envelope, SoundLine, SoundWindows
-from vadkit.extract.stages import Rows, Stages
+from vadkit.extract.sound import ENVELOPE_RATE, Envelope, SoundLine, SoundWindows, is_silent
+from vadkit.extract.stages import Rows, Stage, Stages
 from vadkit.kinds import Backbone
+from vadkit.presence import THROUGHOUT, Spans, spans_of
 from vadkit.problems import fail
 
 Progress = Callable[[float, float | None], None]  # seconds done, seconds in all if known
@@ -47,7 +48,8 @@ class Extracted:
         native_frames: pictures of the file that were decoded.
         offset: when players that play the file itself show its first picture, in seconds; None if they may show
             pictures at other times, or another track.
-        absent: the streams that the file has nothing for, as it has no sound track; they hold the features of silence.
+        absent: the snippets for which the file has nothing, by stream: nothing can be heard in them. They hold the
+            features of silence.
     """
 
     streams: dict[str, np.ndarray]
@@ -63,7 +65,7 @@ class Extracted:
     has_sound: bool
     native_frames: int
     offset: float | None = 0.0
-    absent: tuple[str, ...] = ()
+    absent: Mapping[str, Spans] = field(default_factory=dict)
 
 
 def recipe(name: str, backbone: Backbone, clock: Clock) -> dict[str, Any]:
@@ -139,6 +141,19 @@ class _Piece:
     bytes: int = 0
 
 
+class _Sound:
+    """The windows of a stage of sound, and which of them are silent."""
+
+    def __init__(self, stage: Stage, windows: SoundWindows) -> None:
+        self.stage, self.windows = stage, windows
+        self.silent: list[bool] = []
+
+    def pieces(self, windows: Iterable[np.ndarray]) -> Iterator[_Piece]:
+        for window in windows:
+            self.silent.append(is_silent(window))
+            yield _Piece(self.stage.add, (window,), window.nbytes)
+
+
 class _Extraction:
     """The state of one pass over one file."""
 
@@ -161,7 +176,7 @@ class _Extraction:
             same = json.dumps([type(backbone).__qualname__, backbone.recipe()], sort_keys=True)
             self.rows[name] = rows.setdefault(same, Rows(name, backbone, folder))
         self.stages = Stages(list(rows.values()), self.n)
-        self.windows = [(stage, self._windows(backbone)) for backbone, stage in self.stages.audio]
+        self.sound = {id(backbone): _Sound(stage, self._windows(backbone)) for backbone, stage in self.stages.audio}
 
     def _windows(self, backbone: Backbone) -> SoundWindows:
         seconds = self.n / self.fps
@@ -200,14 +215,13 @@ class _Extraction:
             for plain, joined in self.snippets.finish():
                 yield from self._snippet(plain, joined)
             self._warn()
-        for stage, windows in self.windows:
-            for window in windows.finish(self.snippets.count):
-                yield _Piece(stage.add, (window,), window.nbytes)
+        for sound in self.sound.values():
+            yield from sound.pieces(sound.windows.finish(self.snippets.count))
 
     def _is_done(self) -> bool:
         """Return whether all snippets that are wanted are complete, with their sound."""
-        heard = self.media.audio is None or all(w.count >= self.snippets.count for _, w in self.windows)
-        return self.snippets.is_full and heard
+        heard = all(sound.windows.count >= self.snippets.count for sound in self.sound.values())
+        return self.snippets.is_full and (heard or self.media.audio is None)
 
     def _frame(self, frame: np.ndarray) -> Iterator[_Piece]:
         for plain, joined in self.snippets.feed(frame):
@@ -220,9 +234,8 @@ class _Extraction:
     def _sound(self, time: float, rate: int, mono: np.ndarray) -> Iterator[_Piece]:
         for piece in self.line.lay(time, rate, mono):
             self.envelope.feed(rate, piece)
-            for stage, windows in self.windows:
-                for window in windows.feed(rate, piece):
-                    yield _Piece(stage.add, (window,), window.nbytes)
+            for sound in self.sound.values():
+                yield from sound.pieces(sound.windows.feed(rate, piece))
 
     def _result(self) -> Extracted:
         count, duration = self.snippets.count, self._duration
@@ -243,7 +256,7 @@ class _Extraction:
             self._has_sound,
             self.pictures,
             self.media.offset,
-            self._absent,
+            self._absent(count),
         )
 
     @property
@@ -254,10 +267,13 @@ class _Extraction:
     def _has_sound(self) -> bool:
         return self.media.audio is not None and not self.envelope.silent
 
-    @property
-    def _absent(self) -> tuple[str, ...]:
-        heard = self.media.audio is not None
-        return () if heard else tuple(name for name, b in self.backbones.items() if b.modality == "audio")
+    def _absent(self, snippets: int) -> dict[str, Spans]:
+        silent = {
+            name: np.array(self.sound[id(rows.backbone)].silent[:snippets])
+            for name, rows in self.rows.items()
+            if id(rows.backbone) in self.sound
+        }
+        return {name: THROUGHOUT if x.all() else spans_of(x) for name, x in silent.items() if x.any()}
 
     def _warn(self) -> None:
         warn = self.media.warnings.append

@@ -24,6 +24,7 @@ from vadkit.extract.stages import row_shape
 from vadkit.files import replacing
 from vadkit.kinds import Backbone
 from vadkit.numba_cache import provide_numba_cache
+from vadkit.presence import in_json
 from vadkit.problems import VadkitError, fail
 from vadkit.store.manifest import Array, Line, Source, source_of
 from vadkit.store.names import array_path
@@ -121,7 +122,7 @@ def _line(task: Task, source: Source | None, found: Extracted, arrays: dict[str,
         duration=round(found.duration, 6),
         size=list(found.size),
         has_sound=found.has_sound,
-        absent=list(found.absent) or None,
+        absent={stream: in_json(spans) for stream, spans in found.absent.items()} or None,
         snippets=len(found.snippet_times),
         clip_start=0.0,
         clip_step=frames / found.fps,

@@ -44,7 +44,7 @@ from vadkit.store.lock import StoreLock
 from vadkit.store.manifest import Line, append_line, put_in_order, read_manifest, source_of
 from vadkit.store.names import HEAD, MANIFEST, VIDEOS, array_path
 from vadkit.store.shards import Share
-from vadkit.store.store_json import read_head, start_store
+from vadkit.store.store_json import Absent, read_head, start_store
 
 __all__ = ["Clock", "Progress", "Resources", "StoreResult", "VideoEntry", "extract_store"]
 
@@ -192,11 +192,12 @@ def _after(root: Path, before: Line | None, line: Line) -> Line:
         return line
     kept, new = before.arrays, line.arrays
     if line.state == "done" and before.source == line.source:
-        absent = [*(s for s in before.absent or () if s not in new), *(line.absent or ())]
-        return msgspec.structs.replace(line, arrays={**kept, **new}, absent=absent or None)
+        gaps = {stream: found for stream, found in before.gaps.items() if stream not in new} | line.gaps
+        return msgspec.structs.replace(line, arrays={**kept, **new}, absent=gaps or None)
     for stream in (kept.keys() - new.keys()) & read_head(root).streams.keys():  # other folders are not the store's
         array_path(root, stream, line.name).unlink(missing_ok=True)
-    return line
+    none: dict[str, Absent] = {stream: [] for stream in before.gaps if stream in new}  # which takes them out of VIDEOS
+    return msgspec.structs.replace(line, absent=none | line.gaps or None)
 
 
 def _on_gpu(backbone: Backbone) -> bool:

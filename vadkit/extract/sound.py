@@ -13,9 +13,14 @@ import soxr
 
 JITTER = 0.05  # seconds; smaller disagreement between time stamps and sample counts is rounding
 LONGEST_HOLE = 3600.0  # seconds; see frame_clock
-SILENT = 1e-4  # a track whose peak stays below -80 dB is silent
+SILENT = 1e-4  # of what stays below -80 dB nothing can be heard: a microphone that is on is louder
 BLOCK = 1 << 20  # samples of silence that are put in at once
 ENVELOPE_RATE = 20  # peaks per second, enough to draw a waveform
+
+
+def is_silent(samples: np.ndarray) -> bool:
+    """Return whether nothing of the samples can be heard, as where sound was lost or there never was any."""
+    return float(np.abs(samples).max(initial=0.0)) < SILENT
 
 
 class SoundLine:
@@ -137,4 +142,4 @@ class Envelope:
 
     @property
     def silent(self) -> bool:
-        return max(self.peaks, default=0.0) < SILENT
+        return is_silent(np.asarray(self.peaks))

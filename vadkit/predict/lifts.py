@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vadkit.presence import Spans, present_rows
+
 NEUTRAL = "its mean over the calmer half of the video, the half of the snippets with the lowest scores"
 JOINT = "+"  # between the names of streams that are replaced together
 LIMIT = 30.0  # of a logit; 1 - sigmoid(30) still has three digits in float64
@@ -47,13 +49,16 @@ def logits_of(probabilities: np.ndarray, limit: float) -> np.ndarray:
     return np.log(p) - np.log1p(-p)
 
 
-def neutral(stream: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def neutral(stream: np.ndarray, scores: np.ndarray, absent: Spans = ()) -> np.ndarray:
     """Return a stream (t, dim) or (crops, t, dim) in which nothing happens: throughout, its mean over the calmer half.
 
-    That is the half of the snippets with the lowest scores (t,). The mean over the whole video holds a part of the
-    event: where the event is long, scores stay high even if all streams are replaced by it.
+    That is the half of the snippets with the lowest scores (t,), of those that are not ``absent``. The mean over the
+    whole video holds a part of the event: where the event is long, scores stay high even if all streams are replaced
+    by it.
     """
-    calm = np.sort(np.argsort(scores, kind="stable")[: max(1, len(scores) // 2)])
+    there = np.flatnonzero(present_rows(absent, len(scores)))
+    rows = there if len(there) else np.arange(len(scores))
+    calm = np.sort(rows[np.argsort(scores[rows], kind="stable")][: max(1, len(rows) // 2)])
     return np.broadcast_to(stream[..., calm, :].mean(-2, keepdims=True), stream.shape).copy()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,8 @@ from vadkit.predict.inputs import identity
 from vadkit.predict.lifts import NEUTRAL, copies_note, equal_streams
 from vadkit.predict.playable import Packing, probe
 from vadkit.predict.system import System
-from vadkit.problems import as_sentence
+from vadkit.presence import in_json, is_throughout, present_rows
+from vadkit.problems import as_sentence, plural
 from vadkit.tables import csv_text
 
 FORMAT = 1
@@ -59,7 +59,7 @@ def score_video(system: System, video: Path, name: str, progress: Any = None) ->
     found = system.extract(video, progress)
     warnings = [as_sentence(text) for text in (*system.warnings, *found.warnings)]
     absent = system.missing(found)
-    warnings += _missing_sound(system, packing, absent)
+    warnings += _missing_sound(system, found)
     warnings += [as_sentence(text) for text in copies_note(found.streams)]
     scored = system.scored(found.streams, absent)
     lifts = system.lifts(found.streams, scored, absent)
@@ -84,19 +84,26 @@ def _rounded(values: np.ndarray) -> list[float]:
     return [round(float(v), 6) + 0.0 for v in values]  # + 0.0 turns -0.0 into 0.0
 
 
-def _missing_sound(system: System, packing: Packing, absent: Sequence[str]) -> list[str]:
-    """Return a note if the model uses sound and the video has none.
+def _missing_sound(system: System, found: Extracted) -> list[str]:
+    """Return a note if the model uses sound and the video has none, or none for a while.
 
-    To a model that takes ``presence`` the stream is absent. For another one it holds the features of silence, as in a
-    store: prediction and evaluation give the same scores.
+    To a model that takes ``presence`` the stream is absent there. For another one it holds the features of silence, as
+    in a store: prediction and evaluation give the same scores.
     """
-    if absent:
-        rest = ", ".join(name for name in system.backbones if name not in absent)
-        return [f"The video has no sound: the stream {', '.join(absent)} is absent, and {rest} are scored without it."]
-    audio = [name for name, backbone in system.backbones.items() if backbone.modality == "audio"]
-    if packing.sound is not None or not audio:
+    streams, t = ", ".join(found.absent), len(found.snippet_times)
+    rest = ", ".join(name for name in system.backbones if name not in found.absent)
+    throughout = all(map(is_throughout, found.absent.values()))
+    if not found.absent or not (throughout or system.model.takes_presence):
         return []
-    return [f"Without sound, the stream {', '.join(audio)} holds the features of silence."]
+    if not system.model.takes_presence:
+        return [f"Without sound, the stream {streams} holds the features of silence."]
+    if throughout:
+        return [f"The video has no sound: the stream {streams} is absent, and {rest} are scored without it."]
+    lost = min(int(t - present_rows(spans, t).sum()) for spans in found.absent.values())
+    return [
+        f"Nothing can be heard in {lost} of {plural(t, 'snippet')}: the stream {streams} is absent there, and {rest} "
+        "are scored without it."
+    ]
 
 
 def rule_of(system: System) -> dict[str, float] | None:
@@ -144,7 +151,7 @@ def as_data(scored: ScoredVideo) -> dict[str, Any]:
             "meaning": f"drop if the stream is replaced by {NEUTRAL}",
             "equal_streams": equal_streams(found.streams),
         },
-        "absent": list(system.missing(found)),
+        "absent": {stream: in_json(spans) for stream, spans in system.missing(found).items()},
         "scores": [
             {"start": start, "end": end, "score": score}
             | {"contributions": {name: values[i] for name, values in scored.contributions.items()}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,14 @@ from vadkit.graph.schema import with_defaults
 from vadkit.kinds import Backbone, Postprocess, Sampler
 from vadkit.predict.lifts import FLOAT32_LIMIT, JOINT, LIMIT, Lifts, Scored, logits_of, neutral
 from vadkit.presence import STREAM as PRESENCE
+from vadkit.presence import Spans, is_throughout, present_rows
 from vadkit.problems import as_sentence, fail, plural
 from vadkit.store.recipes import meaningless_warnings, other_recipes
 
 # How videos are cut if the model file does not state it.
 USUAL: dict[str, Any] = {"snippet_frames": 16, "fps": None, "tail": "repeat"}
 NO_EVENTS = "the scores of this model are unbounded and it has no threshold, so no events are reported; set one"
+NOTHING: Mapping[str, Spans] = {}  # is absent
 MAY_DIFFER = {"crops", *ARITHMETIC}  # training may use several crops, scoring uses one
 
 
@@ -80,7 +82,7 @@ class System:
         """Return the features of all inputs. Raises VadkitError for a video that cannot be used."""
         return extract_video(video, self.backbones, Clock(**self.clock), progress=progress)
 
-    def score(self, streams: Mapping[str, np.ndarray], absent: Collection[str] = ()) -> np.ndarray:
+    def score(self, streams: Mapping[str, np.ndarray], absent: Mapping[str, Spans] = NOTHING) -> np.ndarray:
         """Return the post-processed scores (t,) for streams (t, dim) or (crops, t, dim), by the protocol of evaluation.
 
         Without a sampler a video is scored as a whole, since a score may depend on all of it. Time grows
@@ -89,19 +91,31 @@ class System:
         """
         return self.scored(streams, absent).scores
 
-    def missing(self, found: Extracted) -> tuple[str, ...]:
-        """Return the streams that a video lacks and that the model scores it without, as it takes ``presence``."""
-        return tuple(name for name in found.absent if name in self.backbones) if self.model.takes_presence else ()
+    def missing(self, found: Extracted) -> Mapping[str, Spans]:
+        """Return what a video lacks and the model scores it without, as it takes ``presence``."""
+        return found.absent if self.model.takes_presence else NOTHING
 
-    def scored(self, streams: Mapping[str, np.ndarray], absent: Collection[str] = ()) -> Scored:
-        """Return the same scores together with their logits. The streams that are ``absent`` count as missing."""
-        streams = {name: x * 0 if name in absent else x for name, x in streams.items()}
-        by_crop = {n: torch.from_numpy(streams[n].reshape(-1, *streams[n].shape[-2:])) for n in self.backbones}
-        crops = max(map(len, by_crop.values()))
-        given = {name: x.expand(crops, -1, -1) for name, x in by_crop.items()}
+    def given(
+        self, streams: Mapping[str, np.ndarray], absent: Mapping[str, Spans] = NOTHING
+    ) -> dict[str, torch.Tensor]:
+        """Return what the model takes: its inputs (crops, t, dim), and ``presence`` if some snippets are ``absent``."""
+        by_crop = {name: streams[name].reshape(-1, *streams[name].shape[-2:]) for name in self.backbones}
+        crops, t = max(map(len, by_crop.values())), next(iter(by_crop.values())).shape[1]
+        there = {name: present_rows(absent.get(name, ()), t) for name in self.model.training_sizes}
+        found = {
+            name: torch.from_numpy(x * there[name][:, None] if name in absent else x).expand(crops, -1, -1)
+            for name, x in by_crop.items()
+        }
         if absent:
-            there = torch.tensor([float(name not in absent) for name in self.model.training_sizes])
-            given[PRESENCE] = there.expand(crops, next(iter(given.values())).shape[1], -1)
+            found[PRESENCE] = torch.from_numpy(np.stack([*there.values()], -1)).expand(crops, -1, -1)
+        return found
+
+    def scored(self, streams: Mapping[str, np.ndarray], absent: Mapping[str, Spans] = NOTHING) -> Scored:
+        """Return the same scores together with their logits. What is ``absent`` counts as missing."""
+        return self.scored_of(self.given(streams, absent))
+
+    def scored_of(self, given: Mapping[str, torch.Tensor]) -> Scored:
+        """Return the scores of what the model takes, or of a piece of it."""
         output = str(self.model.plan.output)
 
         def before_sigmoid(part: dict[str, torch.Tensor], mask: torch.Tensor | None) -> torch.Tensor:
@@ -132,19 +146,20 @@ class System:
             return Scored(scores, logits_of(fine, LIMIT if is_logit else FLOAT32_LIMIT))
         return Scored(scores, fine.astype(np.float64))
 
-    def lifts(self, streams: Mapping[str, np.ndarray], scored: Scored, absent: Collection[str] = ()) -> Lifts:
+    def lifts(self, streams: Mapping[str, np.ndarray], scored: Scored, absent: Mapping[str, Spans] = NOTHING) -> Lifts:
         """Return what each stream adds: what is lost if it is replaced by its neutral value. One that is absent adds 0.
 
         Where a score reaches the threshold without any one stream, sets of them are replaced, too: those that add
         most to the highest score first, until no score reaches it.
         """
         contributions, without = {}, {}
-        calm = {name: neutral(streams[name], scored.scores) for name in self.backbones}
+        gone = [name for name, spans in absent.items() if is_throughout(spans)]
+        calm = {name: neutral(streams[name], scored.scores, absent.get(name, ())) for name in self.backbones}
         for name in self.backbones:
-            left = scored if name in absent else self.scored({**streams, name: calm[name]}, absent)
+            left = scored if name in gone else self.scored({**streams, name: calm[name]}, absent)
             contributions[name], without[name] = scored.logits - left.logits, left.scores
         top = int(np.argmax(scored.scores))
-        order = sorted((n for n in self.backbones if n not in absent), key=lambda name: -contributions[name][top])
+        order = sorted((n for n in self.backbones if n not in gone), key=lambda name: -contributions[name][top])
         least = np.min(list(without.values()), axis=0)
         for count in range(2, len(order) + 1):
             if self.threshold is None or (least < self.threshold).all():

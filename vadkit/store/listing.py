@@ -114,15 +114,23 @@ def _entry(root: Path, video: VideoEntry, line: Line, old: Mapping[str, Any], no
         entry |= clock
     if "spans" in video:
         entry["spans"] = _spans(video, ratio, entry["num_frames"], notes)
-    absent = {**entry.pop("absent", {}), **dict.fromkeys(line.absent or (), True)}
-    absent = {s: v for s, v in absent.items() if v is not True or s not in line.arrays or s in (line.absent or ())}
-    if absent:
+    if absent := _absent(entry.pop("absent", {}), line):
         entry["absent"] = absent
     if "clicks" in video:
         entry["clicks"] = [min(int(frame * ratio), entry["num_frames"] - 1) for frame in video["clicks"]]
     # In one order, whatever was given first.
     keys = ("name", "file", *UNKNOWN, *clock)
     return {key: entry[key] for key in (*keys, *(k for k in entry if k not in keys))}
+
+
+def _absent(before: Mapping[str, Any], line: Line) -> dict[str, Any]:
+    """Return what a video lacks: what its file has nothing for, and what was written by hand of other streams.
+
+    A stream that has features does not lack all of them.
+    """
+    by_hand = {stream: value for stream, value in before.items() if value is not True or stream not in line.arrays}
+    gaps = {s: value if isinstance(value, bool) else [list(span) for span in value] for s, value in line.gaps.items()}
+    return {stream: value for stream, value in (by_hand | gaps).items() if value}
 
 
 def _spans(video: VideoEntry, ratio: float, num_frames: int, notes: list[str]) -> list[list[int]]:

@@ -21,7 +21,7 @@ from vadkit import json_file
 from vadkit.files import cannot_read, open_file, open_to_append, read_bytes, write_atomically
 from vadkit.problems import VadkitError, fail
 from vadkit.store.names import MANIFEST, is_plain_name, is_stream_name
-from vadkit.store.store_json import Frames
+from vadkit.store.store_json import Absent, Frames
 
 SAMPLE = 1 << 16  # bytes looked at of the beginning, the middle and the end of a file
 LONGEST_LINE = 16 << 20  # bytes; one with a thousand warnings takes a hundredth of it
@@ -48,8 +48,9 @@ class Line(msgspec.Struct, omit_defaults=True):
 
     Snippet j begins ``clip_start`` + j * ``clip_step`` seconds after the first picture, and ends where the next begins
     or the video ends. ``fps`` and ``num_frames`` are those of the clock that snippets were cut by, ``native_fps`` is
-    the file's own rate, ``size`` the height and width of the pictures. ``absent`` are the streams that the file has
-    nothing for. ``unknown`` are the keys of a newer version, or of somebody else's program, which are kept.
+    the file's own rate, ``size`` the height and width of the pictures. ``absent`` says by stream for which snippets the
+    file has nothing, as in videos.json; a list is of streams that it has nothing for throughout. ``unknown`` are the
+    keys of a newer version, or of somebody else's program, which are kept.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     duration: Annotated[float, Meta(ge=0, lt=1e10)] | None = None
     size: list[Bytes] | None = None
     has_sound: bool | None = None
-    absent: list[str] | None = None
+    absent: dict[str, Absent] | list[str] | None = None
     snippets: Frames | None = None
     clip_start: Annotated[float, Meta(gt=-1e10, lt=1e10)] | None = None
     clip_step: Annotated[float, Meta(gt=0, lt=1e10)] | None = None
@@ -79,6 +80,12 @@ class Line(msgspec.Struct, omit_defaults=True):
             raise ValueError("a broken video without its cause")
         if self.state == "done" and not (self.fps and self.num_frames):
             raise ValueError("a video without fps and num_frames")
+
+    @property
+    def gaps(self) -> dict[str, Absent]:
+        """What the file has nothing for, by stream."""
+        absent = self.absent or {}
+        return absent if isinstance(absent, dict) else dict.fromkeys(absent, True)
 
 
 KEYS = {field.name for field in msgspec.structs.fields(Line)} - {"unknown"}

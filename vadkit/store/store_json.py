@@ -40,6 +40,7 @@ OTHER_FOLDER = "write to another folder"
 
 Width = Annotated[int, Meta(ge=1, le=2**20)]
 Frames = Annotated[int, Meta(ge=1, le=10**9)]  # a year at 30 a second
+Absent = bool | list[tuple[Annotated[int, Meta(ge=0)], int]]  # throughout, or in [start, end) of the snippets
 Name = Annotated[str, Meta(min_length=1)]
 
 

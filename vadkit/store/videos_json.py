@@ -19,7 +19,7 @@ from vadkit.labels import label_word, read_label
 from vadkit.presence import THROUGHOUT, Spans
 from vadkit.problems import Problem, VadkitError, did_you_mean, fail, plural, some
 from vadkit.store.names import VIDEOS, is_path, is_path_below, is_plain_name
-from vadkit.store.store_json import STORE, Frames, Name
+from vadkit.store.store_json import STORE, Absent, Frames, Name
 from vadkit.video import SPLITS, Video
 
 HINTS = {
@@ -48,7 +48,7 @@ class VideoJson(msgspec.Struct):
     file: str | None = None
     tags: dict[str, Any] | None = None
     files: dict[str, Name | Annotated[list[Name], Meta(min_length=1)]] | None = None
-    absent: dict[str, bool | list[tuple[Annotated[int, Meta(ge=0)], int]]] | None = None
+    absent: dict[str, Absent] | None = None
 
 
 KEYS = [field.name for field in msgspec.structs.fields(VideoJson)]
@@ -194,7 +194,7 @@ def _video(video: VideoJson, segments: int | None) -> Video:
     )
 
 
-def _absent(value: bool | list[tuple[int, int]]) -> Spans:
+def _absent(value: Absent) -> Spans:
     """Return the spans of snippets without a stream; none if the file says that it is there."""
     if isinstance(value, bool):
         return THROUGHOUT if value else ()

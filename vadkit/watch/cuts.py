@@ -17,7 +17,7 @@ from vadkit.extract.frame_clock import FrameClock
 from vadkit.extract.media import Media, Picture, Samples
 from vadkit.extract.one_pass import sound_window
 from vadkit.extract.snippets import Clock, Snippets, check_size
-from vadkit.extract.sound import SoundLine, SoundWindows
+from vadkit.extract.sound import SoundLine, SoundWindows, is_silent
 from vadkit.kinds import Backbone
 
 LIVE_WAIT, FILE_WAIT = 0.5, 6.0  # seconds of picture after a snippet for which its sound is waited for
@@ -39,7 +39,7 @@ class Cut:
         session: which connection of the source it comes from; ``index`` counts from 0 in each.
         start, end: seconds on the source's time line.
         plain: uint8 (n, height, width, 3); ``joined`` has the frame after it, too, if there is one.
-        sound: float32 (samples,) by window; ``heard`` is False if the source gave none of it.
+        sound: float32 (samples,) by window; ``heard`` is False if nothing can be heard in it.
         pictures: decoded pictures that came since the snippet before.
         arrived: when its last picture was decoded, in seconds of the monotonic clock.
     """
@@ -99,7 +99,7 @@ class Cutter:
         seconds = self.n / self.fps
         self.line = SoundLine()
         self.windows = {window: SoundWindows(*window, seconds) for window in windows}
-        self.ready: dict[Window, deque[tuple[np.ndarray, bool]]] = {window: deque() for window in windows}
+        self.ready: dict[Window, deque[np.ndarray]] = {window: deque() for window in windows}
         self.pending: deque[_Pending] = deque()
         self.count = self.pictures = 0
         self.arrivals: deque[tuple[float, float]] = deque(maxlen=64)  # when pictures were decoded, by their times
@@ -150,7 +150,7 @@ class Cutter:
         self.heard(piece)
         for part in self.line.lay(piece.time, piece.rate, piece.mono):
             for window, windows in self.windows.items():
-                self.ready[window].extend((samples, True) for samples in windows.feed(piece.rate, part))
+                self.ready[window].extend(windows.feed(piece.rate, part))
         yield from self._whole()
 
     def _give_up_sound(self, time: float) -> None:
@@ -163,20 +163,11 @@ class Cutter:
     def _fill(self, count: int) -> None:
         """Complete the windows of so many snippets with silence."""
         for window, windows in self.windows.items():
-            first = windows.count
-            for number, samples in enumerate(windows.overdue(count), first):
-                self.ready[window].append((samples, self._is_heard(window, number)))
+            self.ready[window].extend(windows.overdue(count))
 
     def _finish_sound(self) -> None:
         for window, windows in self.windows.items():
-            first = windows.count
-            for number, samples in enumerate(windows.finish(self.snippets.count), first):
-                self.ready[window].append((samples, self._is_heard(window, number)))
-
-    def _is_heard(self, window: Window, snippet: int) -> bool:
-        """Return whether the source gave some of the sound of a snippet's window."""
-        begin = (snippet + 1) * self.n / self.fps - window.samples / window.rate
-        return bool(self.line.rate) and self.line.samples / self.line.rate > max(begin, 0.0)
+            self.ready[window].extend(windows.finish(self.snippets.count))
 
     def _whole(self) -> Iterator[Cut]:
         """Yield the snippets whose sound is complete. Sound may come before its pictures, too."""
@@ -191,8 +182,8 @@ class Cutter:
                 start + self.n / self.fps,
                 found.plain,
                 found.joined,
-                {window: samples for window, (samples, _) in sound.items()},
-                any(heard for _, heard in sound.values()),
+                sound,
+                not all(map(is_silent, sound.values())),
                 found.pictures,
                 found.arrived,
             )
