@@ -42,10 +42,10 @@ TRAINED_ON = {  # the row that was trained on what a condition leaves
     "flow only": "flow",
     "sound only": "sound",
 }
-WITHOUT = {  # the row that lacks a component of the robust graph, or has another in its place
-    "modality_dropout": "without dropout",
-    "present_sum": "with concat",
-    "present_sum, not reliability_gate": "with gate",
+COMPARED = {  # rows that differ in one component: with it, and without it or with another in its place
+    "modality_dropout": ("with dropout", "robust"),
+    "present_sum": ("robust", "with concat"),
+    "present_sum, not reliability_gate": ("robust", "with gate"),
 }
 
 
@@ -118,14 +118,14 @@ def bars(robust: Mapping[str, Mapping[int, float]], trained: Mapping[str, Mappin
 
 
 def components(systems: Mapping[str, Mapping[str, Mapping[int, float]]]) -> list[dict[str, Any]]:
-    """Return what each component of the robust graph gains, on average over the conditions."""
+    """Return what each component gains, on average over the conditions."""
     found = []
-    for name, row in WITHOUT.items():
-        if row not in systems:
+    for name, (ours, row) in COMPARED.items():
+        if not {ours, row} <= systems.keys():
             continue
-        pairs = [(systems["robust"][each], systems[row][each]) for each in systems[row]]
+        pairs = [(systems[ours][each], systems[row][each]) for each in systems[row]]
         seeds = sorted(set(pairs[0][0]) & set(pairs[0][1]))
-        gains = [statistics.mean(ours[seed] - other[seed] for ours, other in pairs) for seed in seeds]
+        gains = [statistics.mean(with_it[seed] - without[seed] for with_it, without in pairs) for seed in seeds]
         gain, spread = _over_seeds(gains)
         shown = spread is not None and gain > 2 * spread
         found.append({"component": name, "against": row, "gain": gain, "spread": spread, "shown": shown})
@@ -200,7 +200,7 @@ def main() -> int:
         changes = [part for text in args.set for part in ("--set", text)]
         subprocess.run([*command, *changes, "--out", str(args.out), "--no-timing"], check=True)
     runs = finished(args.out)
-    rows = [name for name in ("plain", "robust", *WITHOUT.values()) if name in runs]
+    rows = [name for name in ("plain", "robust", "with dropout", "with concat", "with gate") if name in runs]
     systems = {name: measured(runs[name], args.data) for name in rows}
     trained = {name: own(runs[name]) for name in dict.fromkeys(TRAINED_ON.values()) if name in runs}
     result = {
