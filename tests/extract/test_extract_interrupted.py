@@ -172,7 +172,7 @@ def test_a_second_process_on_the_same_videos_is_reported(
     entries: list[VideoEntry], expected: dict[str, bytes], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock, "PATIENCE", 0)
-    with started(entries, root, workers=0, delay=0.3) as process:
+    with started(entries, root, workers=0, delay=0.15) as process:
         wait_for_lines(root, 1, process)
         for share in (Share(), Share(2, 3)):
             with pytest.raises(VadkitError, match="another process is extracting"):

@@ -8,8 +8,12 @@ from xml.etree import ElementTree
 import pytest
 
 import vadkit
+from vadkit.graph.compiler import compile_plan
 from vadkit.graph.diagram import LOSS, _boxes, _lines, diagram
 from vadkit.graph.diagram_layout import HEIGHT, LABEL_HEIGHT, LETTER, Line, _between, lay_out, overlap
+from vadkit.graph.load import load_config
+from vadkit.graph.module import without_weights
+from vadkit.plugin_manager import load_plugins
 
 pytestmark = pytest.mark.guards("3")
 
@@ -48,7 +52,8 @@ def check(widths, lines, layout):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_graphs(name):
-    model = vadkit.build(name)
+    plugins = load_plugins()
+    model = without_weights(compile_plan(load_config(name, (), plugins.config_folders), plugins))
     boxes, lines = _boxes(model), _lines(model)
     widths = {name: 22 + max(7.4 * len(first), 5.7 * len(second), 60) for name, (_, first, second) in boxes.items()}
     layout = lay_out(widths, lines, frozenset(name for name in boxes if name.startswith(LOSS)))

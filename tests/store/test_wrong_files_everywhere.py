@@ -129,7 +129,7 @@ def test_mutated_bytes(store: Path, file: str, cases: Callable[[int], int]) -> N
     path = next(store.glob("rgb-*.json")) if file == "pack" else store / file
     good, rng, refused = path.read_bytes(), random.Random(SEED), 0
     packed = path.with_suffix(".npy")
-    for _ in range(cases(500)):
+    for _ in range(cases(250)):
         bad = bytearray(good)
         for _ in range(rng.randint(1, 4)):
             at = rng.randrange(len(bad))
@@ -151,8 +151,8 @@ def test_mutated_bytes(store: Path, file: str, cases: Callable[[int], int]) -> N
             refused += 1
         except Exception as error:
             raise AssertionError(f"seed {SEED}: {bytes(bad)!r}") from error
-    print(f"{file}: {cases(500)} mutants, {refused} refused, seed {SEED}")
-    assert refused > cases(500) // 2
+    print(f"{file}: {cases(250)} mutants, {refused} refused, seed {SEED}")
+    assert refused > cases(250) // 2
 
 
 def one(store: Path, how: Callable[[Any], Any], file: str) -> None:
