@@ -67,12 +67,12 @@ def conditions(seed: int) -> dict[str, dict[str, Lost]]:
 
 
 def finished(out: Path) -> dict[str, list[tuple[int, Path]]]:
-    """Return (seed, folder) of each finished run by row, also of a comparison that has not ended."""
-    found: dict[str, list[tuple[int, Path]]] = {}
-    for file in sorted((out / "runs").glob("*/result.json")):
-        row = json.loads((file.parent / "key.json").read_text())["variant"]
-        found.setdefault(row, []).append((json.loads(file.read_text())["seed"], file.parent))
-    return {row: sorted(runs) for row, runs in found.items()}
+    """Return (seed, folder) of each finished run by row of the comparison in a folder."""
+    table = json.loads((out / "results.json").read_text())["variants"]
+    return {
+        row["name"]: sorted((run["seed"], out / run["folder"]) for run in row["runs"] if run["state"] == "finished")
+        for row in table
+    }
 
 
 def measured(runs: list[tuple[int, Path]], data: str) -> dict[str, dict[int, float]]:
@@ -192,7 +192,7 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a change in every row")
     parser.add_argument("--on", default="the demo's test clips", help="what the features are of, for the title")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--no-train", action="store_true", help="measure the runs that --out has, and no others")
+    parser.add_argument("--no-train", action="store_true", help="measure the comparison that --out has")
     parser.add_argument("--stem", default=f"missing_streams-cpu-{time.strftime('%Y-%m')}", help="name of the results")
     args = parser.parse_args()
     if not args.no_train:
