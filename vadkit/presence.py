@@ -44,3 +44,10 @@ def spans_of(lost: np.ndarray) -> Spans:
 def in_json(spans: Spans) -> bool | list[tuple[int, int]]:
     """Return spans as files have them: true for a stream that is absent throughout."""
     return True if is_throughout(spans) else [(start, end) for start, end in spans if end is not None]
+
+
+def from_json(value: bool | list[tuple[int, int]]) -> Spans:
+    """Return the spans that ``in_json`` wrote; none for false."""
+    if isinstance(value, bool):
+        return THROUGHOUT if value else ()
+    return tuple(value)

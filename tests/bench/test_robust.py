@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,22 +42,26 @@ def tiny_backbones() -> Iterator[None]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with videos, their store, and runs of two seeds."""
     folder = tmp_path_factory.mktemp("robust")
-    videos = []
     for i in range(8):
-        bad = i % 2
-        file = folder / "videos" / f"clip{i}.mp4"
-        sound = "beep" if bad else "silence"
-        make_clip(file, seconds=4.0, colour=alarm(2, 3) if bad else alarm(9, 9), sound=sound)
-        about = {"name": file.stem, "file": str(file), "split": "train" if i < 4 else "test", "label": bad}
-        videos.append({**about, "classes": ["red"] * bad, "spans": [[16, 24]] * bad})
-    components = load_plugins().components
-    backbones = {"rgb": components.find("mean_colour")(), "audio": components.find("loudness")()}  # type: ignore[misc]
-    cut, here = Clock(snippet_frames=CUT), Resources(workers=0)
-    extract_store(videos, backbones, folder / "store", clock=cut, classes=["normal", "red"], resources=here)  # type: ignore[arg-type]
+        colour, sound = (alarm(2, 3), "beep") if i % 2 else (alarm(9, 9), "silence")
+        make_clip(folder / "videos" / f"clip{i}.mp4", seconds=4.0, colour=colour, sound=sound)
+    extracted(folder / "videos", range(8), folder / "store")
     for seed in (0, 1):
         sets = [f"data.args.root={folder / 'store'}", "train.steps=20", f"train.seed={seed}"]
         train(GRAPH, sets, folder / "runs" / f"seed{seed}", device="cpu")
     return folder
+
+
+def extracted(videos: Path, numbers: Sequence[int], root: Path) -> None:
+    """Extract a store from some of the clips."""
+    entries = []
+    for i in numbers:
+        about = {"name": f"clip{i}", "file": str(videos / f"clip{i}.mp4"), "split": "train" if i < 4 else "test"}
+        entries.append({**about, "label": i % 2, "classes": ["red"] * (i % 2), "spans": [[16, 24]] * (i % 2)})
+    components = load_plugins().components
+    backbones = {"rgb": components.find("mean_colour")(), "audio": components.find("loudness")()}  # type: ignore[misc]
+    cut, here = Clock(snippet_frames=CUT), Resources(workers=0)
+    extract_store(entries, backbones, root, clock=cut, classes=["normal", "red"], resources=here)  # type: ignore[arg-type]
 
 
 def measured(folder: Path, out: Path, *texts: str, **more: Any) -> dict[str, Any]:
@@ -151,6 +155,26 @@ def test_missing_streams_are_scored_as_evaluation_does(fusion: str, folder: Path
     assert bool(results["notes"]) == (fusion == "concat") and not (tmp_path / "out" / "features").exists()
 
 
+def test_lost_sound_is_absent_as_in_a_store_of_the_damaged_videos(folder: Path, tmp_path: Path) -> None:
+    nodes = {**GRAPH["nodes"], "joined": {"use": "present_sum", "in": ["rgb", "audio"]}}  # type: ignore[dict-item]
+    train(
+        {**GRAPH, "nodes": nodes},
+        [f"data.args.root={folder / 'store'}", "train.steps=3"],
+        tmp_path / "run",
+        device="cpu",
+    )
+    out = tmp_path / "out"
+    wanted = Wanted([str(tmp_path / "run")], conditions_of(["dropped_sound:5"], ()), keep_media=True)
+    (model,) = run_robust(wanted, out)["models"]
+    damaged = tmp_path / "damaged"
+    extracted(out / "media" / "dropped_sound-5-seed0", range(4, 8), damaged)
+    gaps = [video["absent"]["audio"] for video in json.loads((damaged / "videos.json").read_text())]
+    assert gaps[::2] == [True, True] and all(0 < sum(end - start for start, end in gap) < 8 for gap in gaps[1::2])
+    found = vadkit.evaluate(tmp_path / "run", set=[f"data.args.root={damaged}"], device="cpu")
+    (row,) = (row for row in model["conditions"] if row["name"] == "dropped_sound:5")
+    assert row["figures"]["ap"] == pytest.approx([found.figures["ap"]])
+
+
 def test_another_seed_draws_otherwise_and_media_are_kept_if_wanted(folder: Path, tmp_path: Path) -> None:
     rows = []
     for seed in (0, 1):
@@ -205,15 +229,16 @@ def test_files_of_others_are_not_replaced(folder: Path, tmp_path: Path, capsys: 
 
 def test_damaged_features_count_as_none(tmp_path: Path) -> None:
     path, stamp = tmp_path / "v.safetensors", {"seed": 0}
-    whole = save({"a": np.ones((3, 2), np.float32)}, {features.KEY: json.dumps({**stamp, "ratio": 1.5})})
+    about = {**stamp, "ratio": 1.5, "absent": {"a": [[1, 2]]}}
+    whole = save({"a": np.ones((3, 2), np.float32)}, {features.KEY: json.dumps(about)})
     path.write_bytes(whole)
-    arrays, ratio = features._read(path, stamp)
-    assert arrays["a"].shape == (3, 2) and ratio == 1.5
-    assert features._read(path, {"seed": 1}) == ({}, 1.0)
+    found = features._read(path, stamp)
+    assert found.arrays["a"].shape == (3, 2) and found.ratio == 1.5 and found.absent == {"a": ((1, 2),)}
+    assert features._read(path, {"seed": 1}) is features.NOTHING
     for damaged in (b"", whole[:9], whole[:-1], whole.replace(b"ratio", b"ratia"), bytes(len(whole))):
         path.write_bytes(damaged)
-        assert features._read(path, stamp) == ({}, 1.0)
-    assert features._read(tmp_path / "none", stamp) == ({}, 1.0)
+        assert features._read(path, stamp) is features.NOTHING
+    assert features._read(tmp_path / "none", stamp) is features.NOTHING
 
 
 def test_conditions_are_read() -> None:

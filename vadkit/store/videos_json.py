@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from vadkit import json_file
 from vadkit.labels import label_word, read_label
-from vadkit.presence import THROUGHOUT, Spans
+from vadkit.presence import from_json
 from vadkit.problems import Problem, VadkitError, did_you_mean, fail, plural, some
 from vadkit.store.names import VIDEOS, is_path, is_path_below, is_plain_name
 from vadkit.store.store_json import STORE, Absent, Frames, Name
@@ -190,15 +190,8 @@ def _video(video: VideoJson, segments: int | None) -> Video:
         files,
         segments,
         tuple(video.clicks or ()),
-        {stream: spans for stream, value in (video.absent or {}).items() if (spans := _absent(value))},
+        {stream: spans for stream, value in (video.absent or {}).items() if (spans := from_json(value))},
     )
-
-
-def _absent(value: Absent) -> Spans:
-    """Return the spans of snippets without a stream; none if the file says that it is there."""
-    if isinstance(value, bool):
-        return THROUGHOUT if value else ()
-    return tuple(value)
 
 
 # -- what types do not say -----------------------------------------------------------------------

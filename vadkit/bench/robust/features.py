@@ -1,7 +1,8 @@
 """The features of corrupted videos: extracted with the recipe of the model, kept, and extracted once.
 
 OUT/features/CONDITION-seedN/VIDEO.safetensors holds, under the digest of each recipe, float32 (t, dim) or
-(crops, t, dim), and in its metadata what they were extracted from. Only streams whose modality is damaged are in it.
+(crops, t, dim), and in its metadata what they were extracted from and where there is nothing to describe. Only streams
+whose modality is damaged are in it.
 A video is cut at the frame rate of the original, whatever its copy states.
 """
 
@@ -33,13 +34,16 @@ from vadkit.extract.snippets import Clock
 from vadkit.files import cannot_read, make_folder, open_file, sha256, write_atomically
 from vadkit.kinds import Backbone
 from vadkit.predict.system import System
+from vadkit.presence import Spans, from_json, in_json
 from vadkit.problems import fail
 from vadkit.results_folder import writing
 from vadkit.store.manifest import source_of
+from vadkit.store.store_json import Absent
 from vadkit.video import VIDEO_SUFFIXES, Video
 
 KEY = "vadkit_robust"  # of the metadata
 DIGITS = 16
+GAPS = dict[str, Absent]
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,14 @@ class Stream:
 
 @dataclass(frozen=True)
 class Damaged:
-    """The features of a corrupted video by the key of their stream, and how much longer its pictures last."""
+    """A corrupted video: its features by the key of their stream, where they are absent, how much longer it lasts."""
 
     arrays: Mapping[str, np.ndarray]
+    absent: Mapping[str, Spans]
     ratio: float
+
+
+NOTHING = Damaged({}, {}, 1.0)
 
 
 @dataclass
@@ -86,13 +94,13 @@ class DamagedFeatures:
         wanted = {s.key: s for s in self.streams if condition.touches(s.backbone.modality)}
         path = self.out / "features" / f"{condition.folder}-seed{self.seed}" / f"{video.name}.safetensors"
         stamp = self._stamp(condition, video, file)
-        known, ratio = _read(path, stamp)
-        missing = {key: stream for key, stream in wanted.items() if key not in known}
+        found = _read(path, stamp)
+        missing = {key: stream for key, stream in wanted.items() if key not in found.arrays}
         if missing:
-            new, ratio = self._extract(condition, video, file, missing)
-            known = {**known, **new}
-            self._write(path, known, {**stamp, "ratio": ratio})
-        return Damaged({key: known[key] for key in wanted}, ratio)
+            new = self._extract(condition, video, file, missing)
+            found = Damaged({**found.arrays, **new.arrays}, {**found.absent, **new.absent}, new.ratio)
+            self._write(path, found, stamp)
+        return Damaged({key: found.arrays[key] for key in wanted}, found.absent, found.ratio)
 
     def _stamp(self, condition: Condition, video: Video, file: Path) -> dict[str, Any]:
         """Return what the features are of: another one makes them stale."""
@@ -106,9 +114,7 @@ class DamagedFeatures:
             "made_with": {"vadkit": __version__, "av": av.__version__},
         }
 
-    def _extract(
-        self, condition: Condition, video: Video, file: Path, streams: Mapping[str, Stream]
-    ) -> tuple[dict[str, np.ndarray], float]:
+    def _extract(self, condition: Condition, video: Video, file: Path, streams: Mapping[str, Stream]) -> Damaged:
         with ExitStack() as stack:
             if self.keep_media:
                 media = self.out / "media" / f"{condition.folder}-seed{self.seed}" / f"{video.name}.mp4"
@@ -119,10 +125,8 @@ class DamagedFeatures:
             write_copy(file, media, condition.damages, self.seed, file.stem)
             return self._features(condition, media, video, streams)
 
-    def _features(
-        self, condition: Condition, media: Path, video: Video, streams: Mapping[str, Stream]
-    ) -> tuple[dict[str, np.ndarray], float]:
-        found, frames = dict[str, np.ndarray](), 0
+    def _features(self, condition: Condition, media: Path, video: Video, streams: Mapping[str, Stream]) -> Damaged:
+        found, absent, frames = dict[str, np.ndarray](), dict[str, Spans](), 0
         if condition.moves_time and not video.num_frames:
             fail(f"video '{video.name}': its frame count is unknown", "set num_frames in videos.json")
         clocks = {json.dumps(stream.clock, sort_keys=True): stream.clock for stream in streams.values()}
@@ -133,16 +137,19 @@ class DamagedFeatures:
                 fail(f"video '{video.name}': its frame rate is unknown", "set fps in videos.json")
             extracted = extract_video(media, chosen, Clock(**{**clock, "fps": fps}))
             found |= {key: np.ascontiguousarray(array) for key, array in extracted.streams.items()}
+            absent |= extracted.absent
             frames = extracted.num_frames
-        return found, frames / (video.num_frames or frames)
+        return Damaged(found, absent, frames / (video.num_frames or frames))
 
-    def _write(self, path: Path, arrays: Mapping[str, np.ndarray], stamp: dict[str, Any]) -> None:
+    def _write(self, path: Path, found: Damaged, stamp: dict[str, Any]) -> None:
+        absent = {key: in_json(spans) for key, spans in found.absent.items()}
         make_folder(path.parent)
         with writing(path):
-            write_atomically(path, pack(dict(arrays), {KEY: json.dumps(stamp)}))
+            meta = {**stamp, "ratio": found.ratio, "absent": absent}
+            write_atomically(path, pack(dict(found.arrays), {KEY: json.dumps(meta)}))
 
 
-def _read(path: Path, stamp: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], float]:
+def _read(path: Path, stamp: Mapping[str, Any]) -> Damaged:
     """Return the features of a file if it is whole and of the same video, corruption and versions; else nothing."""
     try:
         with open_file(path) as file:
@@ -150,9 +157,10 @@ def _read(path: Path, stamp: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], 
         meta = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"][KEY]
         stated = json.loads(meta)
         ratio = float(stated.pop("ratio"))
-        return (unpack(data), ratio) if stated == stamp else ({}, 1.0)
+        absent = {key: from_json(value) for key, value in msgspec.convert(stated.pop("absent"), GAPS).items()}
+        return Damaged(unpack(data), absent, ratio) if stated == stamp else NOTHING
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-        return {}, 1.0
+        return NOTHING
 
 
 def files_of(videos: Sequence[Video], root: Path, folder: Path | None) -> dict[str, Path]:

@@ -15,7 +15,7 @@ import torch
 
 from vadkit.bench.comparison.scores import RunScores, VideoScores
 from vadkit.bench.robust.conditions import Condition
-from vadkit.bench.robust.features import Damaged
+from vadkit.bench.robust.features import NOTHING, Damaged
 from vadkit.data.absent import without
 from vadkit.data.from_config import build_eval_sampler
 from vadkit.data.presence import streams_there
@@ -57,8 +57,8 @@ class Model:
 class View:
     """The test videos as a data set, some of whose streams are those of corrupted videos."""
 
-    def __init__(self, dataset: VideoDataset, arrays: Mapping[str, np.ndarray]) -> None:
-        self.dataset, self.arrays = dataset, arrays
+    def __init__(self, dataset: VideoDataset, arrays: Mapping[str, np.ndarray], gaps: Mapping[str, Spans]) -> None:
+        self.dataset, self.arrays, self.gaps = dataset, arrays, gaps
         self.snippet_frames, self.classes, self.warnings = dataset.snippet_frames, dataset.classes, dataset.warnings
 
     def videos(self, split: str) -> list[Video]:
@@ -73,7 +73,7 @@ class View:
 
     def absent(self, video: Video, stream: str) -> Spans:
         """Return the spans in which a video lacks a stream."""
-        return absent_spans(self.dataset, video, stream)
+        return self.gaps.get(stream, ()) if stream in self.arrays else absent_spans(self.dataset, video, stream)
 
     def class_index(self, video: Video) -> int:
         return self.dataset.class_index(video)
@@ -99,9 +99,10 @@ def score_all(
     found = []
     with numerics.settings(model.spec["train"], model.device, strict=False):
         for video in videos:
-            given = Damaged({}, 1.0) if condition.missing else damaged(video)
+            given = NOTHING if condition.missing else damaged(video)
             arrays = {n: given.arrays[model.keys[n]] for n in names if model.keys.get(n) in given.arrays}
-            view = without(View(dataset, arrays), lost, model.module.training_sizes)
+            gaps = {n: given.absent[model.keys[n]] for n in arrays if model.keys[n] in given.absent}
+            view = without(View(dataset, arrays, gaps), lost, model.module.training_sizes)
             scores = score_video(
                 model.module,
                 load(view, video, names, model.module.input_sizes, align, model.columns),
