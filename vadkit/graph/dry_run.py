@@ -91,7 +91,7 @@ def _failed(error: Exception) -> str:
 
 def _run(step: Step | LossStep, module: nn.Module, values: Values) -> Any:
     """Return what a component returns, or what it raises."""
-    key = _key(step, values)
+    key = _key(step, module, values)
     if key in _KNOWN:
         return _KNOWN[key]
     try:
@@ -106,18 +106,24 @@ def _run(step: Step | LossStep, module: nn.Module, values: Values) -> Any:
     return result
 
 
-def _key(step: Step | LossStep, values: Values) -> Any:
-    """Return what decides the result of a run: component, arguments and shapes. None if values do, too."""
+def _key(step: Step | LossStep, module: nn.Module, values: Values) -> Any:
+    """Return what decides a result: the component, its arguments, and shapes of what it holds and is given.
+
+    None if values decide, too.
+    """
     arriving = {str(ref): values[str(ref)] for ref in step.refs if not ref.batch}
     if not all(x.is_meta for x in arriving.values()):
         return None
+
+    def given(ref: Ref) -> Any:
+        x = None if ref.batch else arriving[str(ref)]
+        return ref.name if x is None else (x.shape, x.dtype, ref.probability)
+
+    wires = [(port, isinstance(wire, list), *map(given, step.of(port))) for port, wire in step.wires.items()]
+    held = tuple(x.shape for x in (*module.parameters(), *module.buffers()))
     at_test = isinstance(step, Step) and not step.train_only
-    wires = [(port, isinstance(wire, list), *map(_shape(arriving), step.of(port))) for port, wire in step.wires.items()]
-    return step.component, step.component.forward, repr(step.args), at_test, *wires  # type: ignore[attr-defined]
-
-
-def _shape(arriving: Values) -> Callable[[Ref], Any]:
-    return lambda ref: ref.name if ref.batch else (arriving[str(ref)].shape, arriving[str(ref)].dtype, ref.probability)
+    component: Any = step.component
+    return component, component.forward, repr(step.args), at_test, held, *wires
 
 
 def _on_meta_or_cpu(step: Step | LossStep, module: nn.Module, values: Values) -> Any:
