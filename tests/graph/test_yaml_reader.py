@@ -1,12 +1,18 @@
 """Strict YAML: what a scalar means, what is refused, and where."""
 
 import os
+import random
+from pathlib import Path
 
 import pytest
+import yaml
 
 from vadkit.graph.load import BYTES, load_config
 from vadkit.graph.yaml_reader import read_text, resolve, write_text
 from vadkit.problems import VadkitError
+
+CONFIGS = sorted((Path(__file__).parents[2] / "registry_configs").rglob("*.yaml"))
+SLIPS = " :-#{}[],\"'&*!|>%@`\n\\ab1.~=<"  # what is typed by mistake
 
 
 def read(text):
@@ -236,3 +242,25 @@ def test_what_is_written_is_read_back():
     ]
     data = {"a": texts, "b": {"lr": 1e-5, "big": 1e300, "n": -3, "yes": True, "none": None}, "c": [], "d": {}, "1": "x"}
     assert read(write_text(data)) == data
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="this PyYAML is without libyaml")
+def test_libyaml_reads_what_pyyaml_reads(monkeypatch, cases):
+    """Every shipped file, and pieces of them with slips: the same values at the same places, and the same problems."""
+    texts, rng = [path.read_text("ascii") for path in CONFIGS], random.Random(0)
+    for text in rng.choices(texts, k=cases(300)):
+        start = rng.randrange(len(text))
+        piece = text[start : start + 300].partition("\n")[2]
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(piece) + 1)
+            piece = piece[:at] + rng.choice(SLIPS) + piece[at + rng.randint(0, 1) :]
+        texts.append(piece)
+    quick = [read_text(text, "x.yaml") for text in texts]
+    assert sum(not reading.problems for reading in quick) > len(CONFIGS) + 30
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    assert [read_text(text, "x.yaml") for text in texts] == quick
+
+
+def test_a_tab_between_key_and_value_is_refused_whoever_parses():
+    assert only("a:\tb: c").message.startswith("this is not YAML")
+    assert only("about:\tx").place.column == 7

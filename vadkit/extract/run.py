@@ -196,8 +196,8 @@ def _after(root: Path, before: Line | None, line: Line) -> Line:
         return msgspec.structs.replace(line, arrays={**kept, **new}, absent=gaps or None)
     for stream in (kept.keys() - new.keys()) & read_head(root).streams.keys():  # other folders are not the store's
         array_path(root, stream, line.name).unlink(missing_ok=True)
-    none: dict[str, Absent] = {stream: [] for stream in before.gaps if stream in new}  # which takes them out of VIDEOS
-    return msgspec.structs.replace(line, absent=none | line.gaps or None)
+    filled: dict[str, Absent] = {stream: [] for stream in before.gaps if stream in new}  # takes them out of VIDEOS
+    return msgspec.structs.replace(line, absent=filled | line.gaps or None)
 
 
 def _on_gpu(backbone: Backbone) -> bool:
