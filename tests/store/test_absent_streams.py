@@ -32,6 +32,26 @@ def test_a_check_finds_nothing_missing(store: Path, lacking: str, edit: Callable
     assert [f for f in verify(store).findings if lacking in str(f)]
 
 
+def test_rows_that_are_absent_may_be_as_they_are(store: Path, edit: Callable[..., None]) -> None:
+    name = json.loads((store / "videos.json").read_text())[0]["name"]
+    path = store / "audio" / f"{name}.npy"
+    rows = np.load(path)
+    rows[..., 1:4, :] = 0
+    np.save(path, rows)
+
+    def found() -> list[str]:
+        return [f.kind for f in verify(store).findings if name in str(f) and f.kind in ("constant", "frozen")]
+
+    assert found() == ["constant"]
+    edit(lambda videos: videos[0].update(absent={"audio": [[1, 4]]}))
+    assert not found()
+    rows[...] = rows[..., :1, :]
+    np.save(path, rows)
+    assert found() == ["frozen"]
+    edit(lambda videos: videos[0].update(absent={"audio": True}))
+    assert not found()
+
+
 def test_a_summary_counts_nothing_unreadable(store: Path, lacking: str) -> None:
     assert summarise(store).streams["audio"].unreadable == 0
 

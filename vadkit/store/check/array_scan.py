@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from vadkit.files import sha256, unreadable
+from vadkit.presence import present_rows
 from vadkit.problems import VadkitError
 from vadkit.store.check.finding import Finding
 from vadkit.store.manifest import Array
@@ -211,7 +212,8 @@ def _check_rows(
 ) -> bool:
     """Add what is wrong with the numbers; return whether all rows are the same.
 
-    Constant rows of a file that is as it was extracted are no fault: silence sounds the same everywhere.
+    Constant rows of a file that is as it was extracted are no fault: silence sounds the same everywhere. Those that the
+    video is known to lack are nothing to speak of.
     """
     where = f"stream '{found.stream}'" + ("" if crop is None else f", crop {crop}")
     finite = np.isfinite(high) & np.isfinite(low)
@@ -219,13 +221,14 @@ def _check_rows(
     if not finite.all():
         kind = "NaN" if np.isnan(high).any() else "infinity"
         found.add("nan", f"{where}: {kind} in {_rows(~finite)}", path)
-    constant = finite & (high == low)
+    there = present_rows(found.video.absent.get(found.stream, ()), len(rows)) > 0
+    constant = finite & there & (high == low)
     same = len(rows) > 1 and bool(finite.all()) and bool(np.ptp(high) == np.ptp(low) == 0 and (rows == rows[0]).all())
     if constant.any():
         number = high[np.flatnonzero(constant)[0]]
         what = f"{where}: one number, {number:g}, fills {_rows(constant)}"
         found.add("constant", what, path, f"was padding or a failed clip stored? {AGAIN}", fault)
-    elif same:
+    elif same and there.any():
         what = f"{where}: all {len(rows)} rows are the same"
         found.add("frozen", what, path, f"was one frame read again and again? {AGAIN}", fault)
     return same
