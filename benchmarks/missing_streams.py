@@ -200,8 +200,8 @@ def main() -> int:
         changes = [part for text in args.set for part in ("--set", text)]
         subprocess.run([*command, *changes, "--out", str(args.out), "--no-timing"], check=True)
     runs = finished(args.out)
-    rows = [name for name in ("plain", "robust", "with dropout", "with concat", "with gate") if name in runs]
-    systems = {name: measured(runs[name], args.data) for name in rows}
+    rows = dict.fromkeys(["plain", "robust", *(row for pair in COMPARED.values() for row in pair)])
+    systems = {name: measured(runs[name], args.data) for name in rows if name in runs}
     trained = {name: own(runs[name]) for name in dict.fromkeys(TRAINED_ON.values()) if name in runs}
     result = {
         "machine": machine(torch.device("cpu")),

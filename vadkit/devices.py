@@ -45,13 +45,17 @@ def choose_device(name: str, index: int | None = None) -> torch.device:
 
 
 def seed_torch(seed: int) -> None:
-    """Seed the generators of the CPU and of each GPU, as often as one likes.
+    """Seed the generators of the CPU and of each device that computes, as often as one likes.
 
     ``torch.manual_seed`` does the same, but for each kind of device that is not in use it notes that it is to be seeded
-    later, with the stack of the call: a millisecond, and memory that is never given back.
+    later, with the stack of the call: a millisecond, and memory that is never given back. It is left to devices of
+    other kinds than CUDA.
     """
     import torch
 
+    if torch.accelerator.is_available() and not torch.cuda.is_available():
+        torch.manual_seed(seed)
+        return
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(seed)

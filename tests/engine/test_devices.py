@@ -44,6 +44,15 @@ def test_a_seed_gives_what_it_always_gives_and_leaves_nothing_behind() -> None:
     assert len(torch.cuda._queued_calls) == before
 
 
+def test_a_device_of_another_kind_is_seeded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "manual_seed", seeds.append)
+    seed_torch(5)
+    assert seeds == [5]
+
+
 def test_the_stand_in_refuses_what_the_real_one_refuses(one_gpu):
     with pytest.raises(ValueError, match="Expected a torch.device with a specified index"):
         torch.cuda.set_device(torch.device("cuda"))

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from vadkit.api.arguments import Changes, Config, as_changes, as_config, as_names
+from vadkit.devices import seed_torch
 from vadkit.graph import model_file
 from vadkit.graph.compiler import compile_config
 from vadkit.graph.load import load_config
@@ -60,7 +61,7 @@ def build(
         claim([path], source.files, ours=_is_model)
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
-            torch.manual_seed(seed)
+            seed_torch(seed)
         model = compile_config(source, plugins)
     if path is not None:
         model_file.save(model, path, {"seed": seed, "trained": False})

@@ -11,6 +11,7 @@ the video itself; one that is not below --videos is left out, and named.
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 
@@ -26,12 +27,16 @@ def run(args: argparse.Namespace) -> int:
     from vadkit.datasets.importing.interval_shares import read_shares, table_of
     from vadkit.extract.lengths import lengths_of
     from vadkit.files import make_folder, write_text_atomic
+    from vadkit.predict.inputs import search
     from vadkit.problems import Problem, VadkitError, fail, plural, some
     from vadkit.results_folder import writing
 
     videos = read_shares(args.file)
+    if not args.videos.is_dir():
+        fail(f"{args.videos}: there is no such folder", "--videos is the folder of the test videos")
+    files = search([args.videos], Path(os.devnull)).videos
     with bar() as progress:
-        lengths, notes = lengths_of([video.name for video in videos], args.videos, args.out.parent, progress)
+        lengths, notes = lengths_of([video.name for video in videos], files, args.out.parent, progress)
     missing = [video.file for video in videos if video.name not in lengths]
     if not lengths and notes:
         raise VadkitError([Problem(note) for note in notes])

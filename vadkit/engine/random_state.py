@@ -16,6 +16,8 @@ import torch
 from msgspec import Meta
 from torch import Tensor
 
+from vadkit.devices import seed_torch
+
 
 class PythonState(msgspec.Struct):
     """The state of ``random``."""
@@ -47,7 +49,7 @@ def seed_all(seed: int) -> None:
     """Seed Python, numpy and torch (every device) of this process."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    seed_torch(seed)
 
 
 def capture() -> dict[str, Any]:

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from vadkit.datasets.importing.interval_shares import Length
 from vadkit.extract.media import open_media
 from vadkit.problems import VadkitError, fail
-from vadkit.video import VIDEO_SUFFIXES, same_name, without_suffix
+from vadkit.video import same_name, without_suffix
 
 Progress = Callable[[str, int, int], None]
 
 
 def lengths_of(
-    names: Collection[str], videos: Path, beside: Path, progress: Progress | None = None
+    names: Collection[str], files: Iterable[Path], beside: Path, progress: Progress | None = None
 ) -> tuple[dict[str, Length], list[str]]:
-    """Return the length of each named video that is below a folder, and a sentence for each that has none.
+    """Return the length of each named video that is among the files, and a sentence for each that has none.
 
     Args:
-        videos: any folder above the files; two files of one name are refused.
+        files: videos, in order; two of one name are refused.
         beside: a folder; paths are relative to it where that is possible.
         progress: called with what is done, how much of it, of how much.
     """
-    if not videos.is_dir():
-        fail(f"{videos}: there is no such folder", "--videos is the folder of the test videos")
     wanted, found, notes = set(names), dict[str, Path](), []
-    for path in sorted(videos.rglob("*")):
+    for path in files:
         name = same_name(without_suffix(path.name))
-        if path.suffix.lower() not in VIDEO_SUFFIXES or name not in wanted or not path.is_file():
+        if name not in wanted:
             continue
         if name in found:
             fail(f"two files are '{name}': {found[name]} and {path}", "give a folder that holds one of them")

@@ -33,7 +33,7 @@ WORDS = {
 }
 NO_COLON = "could not find expected ':'"
 UNPRINTABLE = re.compile("[\x00\ud800-\udfff]")  # would break file names and output later on
-ALIKE = re.compile(r"[\n\r -~]*")  # libyaml and PyYAML read the same from these characters, but for "?"
+ALIKE = re.compile(r"[\n\r ->@-~]*")  # what libyaml and PyYAML read alike: printable ASCII but "?"
 
 Scalar = str | int | float | bool | None
 Locate = Callable[[Any, Any], Place]  # two marks, for which PyYAML's stubs have three types
@@ -77,7 +77,7 @@ def read_text(text: str, file: str) -> Reading:
         width = end.column - start.column if end.line == start.line else len(line) - start.column
         return Place(file, start.line + 1, start.column + 1, line, max(1, width))
 
-    if yaml.__with_libyaml__ and "?" not in text and ALIKE.fullmatch(text):
+    if yaml.__with_libyaml__ and ALIKE.fullmatch(text):
         reading = _read(text, locate, yaml.CSafeLoader)
         if not reading.problems:
             return reading

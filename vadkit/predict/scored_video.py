@@ -90,15 +90,15 @@ def _missing_sound(system: System, found: Extracted) -> list[str]:
     To a model that takes ``presence`` the stream is absent there. For another one it holds the features of silence, as
     in a store: prediction and evaluation give the same scores.
     """
-    streams, t = ", ".join(found.absent), len(found.snippet_times)
-    rest = ", ".join(name for name in system.backbones if name not in found.absent)
-    throughout = all(map(is_throughout, found.absent.values()))
-    if not found.absent or not (throughout or system.model.takes_presence):
+    if not found.absent:
         return []
+    throughout, streams = all(map(is_throughout, found.absent.values())), ", ".join(found.absent)
     if not system.model.takes_presence:
-        return [f"Without sound, the stream {streams} holds the features of silence."]
+        return [f"Without sound, the stream {streams} holds the features of silence."] if throughout else []
+    rest = ", ".join(name for name in system.backbones if name not in found.absent)
     if throughout:
         return [f"The video has no sound: the stream {streams} is absent, and {rest} are scored without it."]
+    t = len(found.snippet_times)
     lost = min(int(t - present_rows(spans, t).sum()) for spans in found.absent.values())
     return [
         f"Nothing can be heard in {lost} of {plural(t, 'snippet')}: the stream {streams} is absent there, and {rest} "

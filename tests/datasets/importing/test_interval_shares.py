@@ -62,6 +62,18 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "there is no such folder" in capsys.readouterr().err
 
 
+def test_videos_are_found_as_extract_finds_them(tmp_path: Path) -> None:
+    """Links to folders are followed, and the copies that some file systems leave are hidden."""
+    videos, elsewhere, out = tmp_path / "MSAD", tmp_path / "disk", tmp_path / "L.csv"
+    videos.mkdir()
+    clip = make_clip(elsewhere / "Assault_2.mp4")
+    shutil.copy(clip, elsewhere / "._normal_1.mp4")
+    (videos / "test").symlink_to(elsewhere)
+    source = write(tmp_path / "msad.json", ITEMS)
+    assert main(["store", "table", str(source), "--videos", str(videos), "--out", str(out)]) == 0
+    assert [row.file for row in read_table(out).rows] == ["MSAD/test/Assault_2.mp4"]
+
+
 def test_why_no_video_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     videos, source = tmp_path / "MSAD", write(tmp_path / "msad.json", ITEMS)
     videos.mkdir()

@@ -2,8 +2,7 @@
 
 OUT/features/CONDITION-seedN/VIDEO.safetensors holds, under the digest of each recipe, float32 (t, dim) or
 (crops, t, dim), and in its metadata what they were extracted from and where there is nothing to describe. Only streams
-whose modality is damaged are in it.
-A video is cut at the frame rate of the original, whatever its copy states.
+whose modality is damaged are in it. A video is cut at the frame rate of the original, whatever its copy states.
 """
 
 from __future__ import annotations
